@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE 512 /* longest line of a file, with further columns */
+#define LINE_MAX_BYTES 512 /* longest line of a file, with further columns */
 
 /* Returns NULL, or why the text is not a checkpoint. */
-static const char *parse(struct spv_checkpoint *out, const char *text)
+static const char *parse_checkpoint(struct spv_checkpoint *out, const char *text)
 {
     char hash[65];
     char *end;
@@ -44,7 +44,7 @@ static int no_memory(void)
     return cli_fail(SPV_ERR_NOMEM, "checkpoints: out of memory. Free some memory and try again.");
 }
 
-/* Inserts one. Returns 0, 1 if the height has another hash, -1 without memory. */
+/* Inserts one. Returns 0, 1 if the height has another hash, -1 when out of memory. */
 static int put_checkpoint(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint)
 {
     size_t low = 0, high = list->n;
@@ -75,7 +75,7 @@ static int put_checkpoint(struct checkpoint_list *list, const struct spv_checkpo
 }
 
 /* `where` names the option or the file and line. */
-static int take_line(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint,
+static int add_given(struct checkpoint_list *list, const struct spv_checkpoint *checkpoint,
                      const char *where)
 {
     int rc;
@@ -96,7 +96,7 @@ static int read_line(struct checkpoint_list *list, const char *line, const char 
                      uint32_t *last)
 {
     struct spv_checkpoint checkpoint;
-    const char *wrong = parse(&checkpoint, line);
+    const char *wrong = parse_checkpoint(&checkpoint, line);
 
     if (wrong)
         return cli_usage("%s: '%.*s' %s.", where, (int)strcspn(line, "\r\n"), line, wrong);
@@ -104,32 +104,46 @@ static int read_line(struct checkpoint_list *list, const char *line, const char 
         return cli_usage("%s: heights must ascend: %s comes after %s.", where,
                          CLI_COUNT(checkpoint.height), CLI_COUNT(*last));
     *last = checkpoint.height;
-    return take_line(list, &checkpoint, where);
+    return add_given(list, &checkpoint, where);
+}
+
+static int unreadable(const char *path)
+{
+    return cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the path.", path, strerror(errno));
+}
+
+static int read_lines(struct checkpoint_list *list, FILE *f, const char *path)
+{
+    char line[LINE_MAX_BYTES], where[320];
+    uint32_t last = 0;
+    unsigned long number = 0;
+
+    while (fgets(line, sizeof line, f)) {
+        int rc;
+
+        snprintf(where, sizeof where, "%.256s: line %lu", path, ++number);
+        if (strlen(line) == sizeof line - 1 && line[sizeof line - 2] != '\n')
+            return cli_usage("%s: is longer than %d bytes.", where, LINE_MAX_BYTES - 2);
+        if (line[strspn(line, " \t\r\n")] == '\0' || line[0] == '#' ||
+            (number == 1 && strncmp(line, "height,", 7) == 0))
+            continue;
+        rc = read_line(list, line, where, &last);
+        if (rc != CLI_DONE)
+            return rc;
+    }
+    if (!ferror(f))
+        return CLI_DONE;
+    return cli_stopped() ? CLI_INTERRUPTED : unreadable(path);
 }
 
 static int read_file(struct checkpoint_list *list, const char *path)
 {
-    char line[LINE], where[320];
-    uint32_t last = 0;
-    unsigned long number = 0;
-    int rc = CLI_DONE;
+    int rc;
     FILE *f = cli_fopen_input(path);
 
     if (!f)
-        return cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the path.", path,
-                        strerror(errno));
-    while (rc == CLI_DONE && fgets(line, sizeof line, f)) {
-        snprintf(where, sizeof where, "%.256s: line %lu", path, ++number);
-        if (strlen(line) == sizeof line - 1 && line[sizeof line - 2] != '\n')
-            rc = cli_usage("%s: is longer than %d bytes.", where, LINE - 2);
-        else if (line[strspn(line, " \t\r\n")] != '\0' && line[0] != '#' &&
-                 !(number == 1 && strncmp(line, "height,", 7) == 0))
-            rc = read_line(list, line, where, &last);
-    }
-    if (rc == CLI_DONE && ferror(f) && cli_stopped())
-        rc = CLI_INTERRUPTED;
-    else if (rc == CLI_DONE && ferror(f))
-        rc = cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the path.", path, strerror(errno));
+        return unreadable(path);
+    rc = read_lines(list, f, path);
     fclose(f);
     return rc;
 }
@@ -138,21 +152,23 @@ int checkpoint_list_make(struct checkpoint_list *out, const struct spv_checkpoin
                          size_t n_base, const struct cli_list *items, const char *file)
 {
     size_t i;
-    int rc = CLI_DONE;
 
     *out = (struct checkpoint_list){0};
-    for (i = 0; i < n_base && rc == CLI_DONE; i++)
-        rc = put_checkpoint(out, &base[i]) < 0 ? no_memory() : CLI_DONE;
-    for (i = 0; i < items->n && rc == CLI_DONE; i++) {
+    for (i = 0; i < n_base; i++)
+        if (put_checkpoint(out, &base[i]) < 0)
+            return no_memory();
+    for (i = 0; i < items->n; i++) {
         struct spv_checkpoint checkpoint;
-        const char *wrong = parse(&checkpoint, items->item[i]);
+        const char *wrong = parse_checkpoint(&checkpoint, items->item[i]);
+        int rc;
 
-        rc = wrong ? cli_usage("--checkpoint: '%s' %s.", items->item[i], wrong)
-                   : take_line(out, &checkpoint, "--checkpoint");
+        if (wrong)
+            return cli_usage("--checkpoint: '%s' %s.", items->item[i], wrong);
+        rc = add_given(out, &checkpoint, "--checkpoint");
+        if (rc != CLI_DONE)
+            return rc;
     }
-    if (file && rc == CLI_DONE)
-        rc = read_file(out, file);
-    return rc;
+    return file ? read_file(out, file) : CLI_DONE;
 }
 
 void checkpoint_list_free(struct checkpoint_list *list)

@@ -17,28 +17,28 @@
 #define ZSTD_LEVEL 3
 #define GZIP_WRAPPER 16 /* added to zlib's window bits: a gzip header around */
 
-struct pack {
-    enum pack_kind kind;
-    pack_out to;
+struct compress {
+    enum compress_kind kind;
+    compress_output to;
     void *ctx;
     z_stream gzip;
     ZSTD_CCtx *zstd;
     uint8_t chunk[CHUNK];
 };
 
-enum pack_kind pack_of_name(const char *name)
+enum compress_kind compress_kind_of_name(const char *name)
 {
     const char *dot = name ? strrchr(name, '.') : NULL;
     if (dot && strcasecmp(dot, ".gz") == 0) {
-        return PACK_GZIP;
+        return COMPRESS_GZIP;
     }
     if (dot && strcasecmp(dot, ".zst") == 0) {
-        return PACK_ZSTD;
+        return COMPRESS_ZSTD;
     }
-    return PACK_NONE;
+    return COMPRESS_NONE;
 }
 
-const char *pack_refused(const char *name)
+const char *compress_unsupported(const char *name)
 {
     static const char *const others[] = {".bz2", ".xz",  ".lzma", ".lz4", ".br", ".zip",
                                          ".7z",  ".rar", ".Z",    ".tgz", ".tar"};
@@ -51,17 +51,17 @@ const char *pack_refused(const char *name)
     return NULL;
 }
 
-static int compress_start(struct pack *p)
+static int compress_start(struct compress *p)
 {
     switch (p->kind) {
-    case PACK_NONE:
+    case COMPRESS_NONE:
         return 0;
-    case PACK_GZIP: /* zlib writes no time and no name of its own */
+    case COMPRESS_GZIP: /* zlib writes no time and no name of its own */
         return deflateInit2(&p->gzip, GZIP_LEVEL, Z_DEFLATED, MAX_WBITS + GZIP_WRAPPER, 8,
                             Z_DEFAULT_STRATEGY) == Z_OK
                    ? 0
                    : SPV_ERR_NOMEM;
-    case PACK_ZSTD:
+    case COMPRESS_ZSTD:
         p->zstd = ZSTD_createCCtx();
         if (!p->zstd ||
             ZSTD_isError(ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL)) ||
@@ -73,9 +73,9 @@ static int compress_start(struct pack *p)
     return SPV_ERR_INVALID;
 }
 
-int pack_new(struct pack **out, enum pack_kind kind, pack_out to, void *ctx)
+int compress_new(struct compress **out, enum compress_kind kind, compress_output to, void *ctx)
 {
-    struct pack *p = calloc(1, sizeof *p);
+    struct compress *p = calloc(1, sizeof *p);
     *out = NULL;
     if (!p) {
         return SPV_ERR_NOMEM;
@@ -85,14 +85,14 @@ int pack_new(struct pack **out, enum pack_kind kind, pack_out to, void *ctx)
     p->ctx = ctx;
     int rc = compress_start(p);
     if (rc != 0) {
-        pack_free(p);
+        compress_free(p);
         return rc;
     }
     *out = p;
     return 0;
 }
 
-static int run_gzip(struct pack *p, const uint8_t *bytes, size_t n, bool end)
+static int run_gzip(struct compress *p, const uint8_t *bytes, size_t n, bool end)
 {
     p->gzip.next_in = bytes;
     p->gzip.avail_in = (uInt)n;
@@ -110,7 +110,7 @@ static int run_gzip(struct pack *p, const uint8_t *bytes, size_t n, bool end)
     }
 }
 
-static int run_zstd(struct pack *p, const uint8_t *bytes, size_t n, bool end)
+static int run_zstd(struct compress *p, const uint8_t *bytes, size_t n, bool end)
 {
     ZSTD_inBuffer in = {.src = bytes, .size = n};
     for (;;) {
@@ -126,36 +126,36 @@ static int run_zstd(struct pack *p, const uint8_t *bytes, size_t n, bool end)
     }
 }
 
-static int compress_run(struct pack *p, const uint8_t *bytes, size_t n, bool end)
+static int compress_run(struct compress *p, const uint8_t *bytes, size_t n, bool end)
 {
     switch (p->kind) {
-    case PACK_NONE:
+    case COMPRESS_NONE:
         p->to(p->ctx, bytes, n);
         return 0;
-    case PACK_GZIP:
+    case COMPRESS_GZIP:
         return run_gzip(p, bytes, n, end);
-    case PACK_ZSTD:
+    case COMPRESS_ZSTD:
         return run_zstd(p, bytes, n, end);
     }
     return SPV_ERR_INVALID;
 }
 
-int pack_write(struct pack *p, const uint8_t *bytes, size_t n)
+int compress_write(struct compress *p, const uint8_t *bytes, size_t n)
 {
     return compress_run(p, bytes, n, false);
 }
 
-int pack_finish(struct pack *p)
+int compress_finish(struct compress *p)
 {
     return compress_run(p, NULL, 0, true);
 }
 
-void pack_free(struct pack *p)
+void compress_free(struct compress *p)
 {
     if (!p) {
         return;
     }
-    if (p->kind == PACK_GZIP) {
+    if (p->kind == COMPRESS_GZIP) {
         (void)deflateEnd(&p->gzip);
     }
     (void)ZSTD_freeCCtx(p->zstd);

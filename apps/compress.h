@@ -6,26 +6,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum pack_kind {
-    PACK_NONE,
-    PACK_GZIP,
-    PACK_ZSTD,
+enum compress_kind {
+    COMPRESS_NONE,
+    COMPRESS_GZIP,
+    COMPRESS_ZSTD,
 };
 
 /* Returns the kind for the file name's extension: .gz, .zst. */
-enum pack_kind pack_of_name(const char *name);
+enum compress_kind compress_kind_of_name(const char *name);
 /* Returns the extension if it names an unsupported compression, or NULL. */
-const char *pack_refused(const char *name);
+const char *compress_unsupported(const char *name);
 
-typedef void (*pack_out)(void *ctx, const uint8_t *bytes, size_t n);
+typedef void (*compress_output)(void *ctx, const uint8_t *bytes, size_t n);
 
-struct pack;
-/* Returns 0 or SPV_ERR_NOMEM. PACK_NONE passes bytes on unchanged. */
-int pack_new(struct pack **out, enum pack_kind kind, pack_out to, void *ctx);
+struct compress;
+/* Returns 0 or SPV_ERR_NOMEM. COMPRESS_NONE passes bytes on unchanged. */
+int compress_new(struct compress **out, enum compress_kind kind, compress_output to, void *ctx);
 /* Returns 0, SPV_ERR_NOMEM or SPV_ERR_IO (the compression library failed). */
-int pack_write(struct pack *p, const uint8_t *bytes, size_t n);
-/* Ends the stream and writes the buffered rest. Returns as pack_write. */
-int pack_finish(struct pack *p);
-void pack_free(struct pack *p);
+int compress_write(struct compress *p, const uint8_t *bytes, size_t n);
+/* Ends the stream and writes the buffered rest. Returns as compress_write. */
+int compress_finish(struct compress *p);
+void compress_free(struct compress *p);
 
 #endif

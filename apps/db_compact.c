@@ -26,9 +26,10 @@ int db_compact(struct db_job *j)
     char b[CLI_FIGURE];
     char a[CLI_FIGURE];
     int rc = db_open(j, SPV_STORE_WRITE);
-    if (rc == CLI_DONE) {
-        rc = sizes(j, &before);
+    if (rc != CLI_DONE) {
+        return rc;
     }
+    rc = sizes(j, &before);
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -40,14 +41,17 @@ int db_compact(struct db_job *j)
         return db_failed(j, err);
     }
     rc = sizes(j, &after);
-    if (rc == CLI_DONE && cli_json_on()) {
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    if (cli_json_on()) {
         cli_json(json_pack("{s:s, s:I, s:I}", "event", "compact", "bytes_before",
                            (json_int_t)before, "bytes_after", (json_int_t)after));
-    } else if (rc == CLI_DONE && !j->quiet) {
+    } else if (!j->quiet) {
         cli_print("%s: %s bytes, was %s", j->target.path, cli_count(a, after),
                   cli_count(b, before));
     }
-    return rc;
+    return CLI_DONE;
 }
 
 int db_prune(struct db_job *j)

@@ -101,16 +101,16 @@ int db_tip(struct db_job *j)
 static int find_hash(struct db_job *j, struct spv_chain_header *out, bool *best,
                      const struct spv_blockhash *hash, uint32_t height)
 {
-    struct spv_store_iter *walk = NULL;
+    struct spv_store_iter *iter = NULL;
     int rc = spv_store_by_hash(j->store, out, hash);
     *best = true;
     if (rc != 0) {
         return rc;
     }
     uint32_t from = spv_store_indexed(j->store) ? height : 0;
-    rc = spv_store_iter_open(&walk, j->store, 0, UINT32_MAX);
+    rc = spv_store_iter_open(&iter, j->store, 0, UINT32_MAX);
     bool found = false;
-    while (rc >= 0 && !found && from == 0 && (rc = spv_store_iter_next(walk, out)) > 0) {
+    while (rc >= 0 && !found && from == 0 && (rc = spv_store_iter_next(iter, out)) > 0) {
         found = spv_blockhash_eq(&out->hash, hash);
         db_progress(j, "searched", out->height, height);
         if (cli_stopped()) {
@@ -119,12 +119,12 @@ static int find_hash(struct db_job *j, struct spv_chain_header *out, bool *best,
     }
     if (rc >= 0 && !found) {
         *best = false;
-        rc = spv_store_iter_branches(walk);
+        rc = spv_store_iter_branches(iter);
     }
-    while (rc >= 0 && !found && (rc = spv_store_iter_next(walk, out)) > 0) {
+    while (rc >= 0 && !found && (rc = spv_store_iter_next(iter, out)) > 0) {
         found = spv_blockhash_eq(&out->hash, hash);
     }
-    spv_store_iter_close(walk);
+    spv_store_iter_close(iter);
     return rc < 0 ? rc : found;
 }
 

@@ -12,7 +12,7 @@
 #include "db_commands.h"
 #include "output_file.h"
 
-#define LOOK_EVERY 1024 /* rows between checks for a stop signal */
+#define CHECK_EVERY 1024 /* rows between checks for a stop signal */
 #define FIRST_YEAR 1970
 
 static unsigned year_of(uint32_t unix_s)
@@ -22,14 +22,14 @@ static unsigned year_of(uint32_t unix_s)
     return gmtime_r(&t, &tm) ? (unsigned)(tm.tm_year + 1900 - FIRST_YEAR) : 0;
 }
 
-struct gathering {
+struct stats_pass {
     struct db_figures *f;
     uint32_t last_time; /* of the header before */
     uint32_t slice_time; /* of the slice before's last */
     bool any;
 };
 
-static void collect_stats(struct gathering *g, const struct spv_chain_header *r)
+static void collect_stats(struct stats_pass *g, const struct spv_chain_header *r)
 {
     struct db_figures *f = g->f;
     uint32_t time = r->header.time;
@@ -62,20 +62,20 @@ static void collect_stats(struct gathering *g, const struct spv_chain_header *r)
     g->any = true;
 }
 
-static int walk_all(struct db_job *j, struct db_figures *f)
+static int read_stats(struct db_job *j, struct db_figures *f)
 {
-    struct spv_store_iter *walk = NULL;
+    struct spv_store_iter *iter = NULL;
     struct spv_chain_header r;
-    struct gathering g = {.f = f};
-    int rc = spv_store_iter_open(&walk, j->store, f->from, f->to);
-    while (rc >= 0 && (rc = spv_store_iter_next(walk, &r)) > 0) {
+    struct stats_pass g = {.f = f};
+    int rc = spv_store_iter_open(&iter, j->store, f->from, f->to);
+    while (rc >= 0 && (rc = spv_store_iter_next(iter, &r)) > 0) {
         collect_stats(&g, &r);
-        if (r.height % LOOK_EVERY == 0) {
+        if (r.height % CHECK_EVERY == 0) {
             db_progress(j, "read", r.height - f->from, (uint64_t)f->to - f->from + 1);
             rc = cli_stopped() ? SPV_ERR_INTERRUPTED : rc;
         }
     }
-    spv_store_iter_close(walk);
+    spv_store_iter_close(iter);
     cli_status_line_clear();
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
@@ -129,15 +129,15 @@ static void print_stats(const struct db_figures *f)
 
 static int draw_svg(struct db_job *j, const struct db_figures *f)
 {
-    struct sink s;
+    struct output_file s;
     memset(&s, 0, sizeof s);
     s.fd = -1;
-    int rc = sink_open(&s, j->svg, j->target.path, false);
+    int rc = output_file_open(&s, j->svg, j->target.path, false);
     if (rc == CLI_DONE) {
         db_svg(&s, f);
-        rc = sink_finish(&s);
+        rc = output_file_finish(&s);
     }
-    sink_close(&s);
+    output_file_close(&s);
     return rc;
 }
 
@@ -147,7 +147,7 @@ static int check_svg(const char *name)
     static const char *const others[] = {".png", ".jpg", ".jpeg", ".gif",  ".pdf", ".webp",
                                          ".bmp", ".tif", ".tiff", ".avif", ".eps", ".html"};
     const char *dot = name ? strrchr(name, '.') : NULL;
-    bool other = dot && pack_refused(name);
+    bool other = dot && compress_unsupported(name);
     for (size_t i = 0; dot && i < sizeof others / sizeof others[0]; i++) {
         other = other || strcasecmp(dot, others[i]) == 0;
     }
@@ -165,9 +165,10 @@ int db_stats(struct db_job *j)
     struct spv_chain_header tip;
     struct spv_chain_start base;
     int rc = check_svg(j->svg);
-    if (rc == CLI_DONE) {
-        rc = db_open(j, SPV_STORE_READ);
+    if (rc != CLI_DONE) {
+        return rc;
     }
+    rc = db_open(j, SPV_STORE_READ);
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -180,9 +181,10 @@ int db_stats(struct db_job *j)
     f.from = base.height;
     f.to = tip.height;
     f.per_slice = (f.to - f.from) / DB_SLICES + 1;
-    rc = walk_all(j, &f);
-    if (rc == CLI_DONE) {
-        print_stats(&f);
+    rc = read_stats(j, &f);
+    if (rc != CLI_DONE) {
+        return rc;
     }
-    return rc == CLI_DONE && j->svg ? draw_svg(j, &f) : rc;
+    print_stats(&f);
+    return j->svg ? draw_svg(j, &f) : CLI_DONE;
 }

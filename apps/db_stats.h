@@ -32,8 +32,8 @@ struct db_figures {
     uint32_t n_slices;
 };
 
-struct sink;
+struct output_file;
 /* Draws difficulty (logarithmic) and block interval over the height. */
-void db_svg(struct sink *s, const struct db_figures *f);
+void db_svg(struct output_file *s, const struct db_figures *f);
 
 #endif

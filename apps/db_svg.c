@@ -43,14 +43,14 @@ static void scale(struct plot *p, double low, double high)
     p->high = high;
 }
 
-static void frame(struct sink *s, const struct plot *p, const struct db_figures *f)
+static void frame(struct output_file *o, const struct plot *p, const struct db_figures *f)
 {
     char line[320];
     (void)snprintf(line, sizeof line,
                    "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" "
                    "stroke=\"#888\"/>\n<text x=\"%d\" y=\"%d\" font-size=\"14\">%s</text>\n",
                    LEFT, p->top, WIDTH - LEFT - RIGHT, PLOT_HEIGHT, LEFT, p->top - 8, p->title);
-    sink_text(s, line);
+    output_file_text(o, line);
     for (int i = 0; i <= GRID; i++) {
         double value = p->low + (p->high - p->low) * i / GRID;
         double y = y_of(p, value);
@@ -59,12 +59,12 @@ static void frame(struct sink *s, const struct plot *p, const struct db_figures 
                        "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n",
                        LEFT, WIDTH - RIGHT, y, y, LEFT - 6, y + 4,
                        p->power != 0 ? pow(10, value) : value);
-        sink_text(s, line);
+        output_file_text(o, line);
         uint32_t height = f->from + (uint32_t)((uint64_t)(f->to - f->from) * (unsigned)i / GRID);
         (void)snprintf(line, sizeof line,
                        "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%" PRIu32 "</text>\n",
                        x_of(f, height), p->top + PLOT_HEIGHT + 16, height);
-        sink_text(s, line);
+        output_file_text(o, line);
     }
 }
 
@@ -78,22 +78,22 @@ static double logarithm(const struct db_slice *s)
     return s->difficulty > 0 ? log10(s->difficulty) : 0;
 }
 
-static void curve(struct sink *s, const struct plot *p, const struct db_figures *f,
+static void curve(struct output_file *o, const struct plot *p, const struct db_figures *f,
                   double (*value)(const struct db_slice *slice), const char *colour)
 {
     char point[64];
-    sink_text(s, "<polyline fill=\"none\" stroke=\"");
-    sink_text(s, colour);
-    sink_text(s, "\" points=\"");
+    output_file_text(o, "<polyline fill=\"none\" stroke=\"");
+    output_file_text(o, colour);
+    output_file_text(o, "\" points=\"");
     for (uint32_t i = 0; i < f->n_slices; i++) {
         (void)snprintf(point, sizeof point, "%.1f,%.1f ", x_of(f, f->slices[i].height),
                        y_of(p, value(&f->slices[i])));
-        sink_text(s, point);
+        output_file_text(o, point);
     }
-    sink_text(s, "\"/>\n");
+    output_file_text(o, "\"/>\n");
 }
 
-void db_svg(struct sink *s, const struct db_figures *f)
+void db_svg(struct output_file *o, const struct db_figures *f)
 {
     struct plot difficulty = {.title = "Difficulty", .top = TOP_DIFFICULTY, .power = 1};
     struct plot interval = {.title = "Minutes between blocks", .top = TOP_INTERVAL};
@@ -115,10 +115,10 @@ void db_svg(struct sink *s, const struct db_figures *f)
                    "<title>%s: difficulty and block interval, heights %" PRIu32 " to %" PRIu32
                    "</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
                    WIDTH, WIDTH, f->network, f->from, f->to);
-    sink_text(s, head);
-    frame(s, &difficulty, f);
-    curve(s, &difficulty, f, logarithm, "#c60");
-    frame(s, &interval, f);
-    curve(s, &interval, f, minutes, "#06c");
-    sink_text(s, "</svg>\n");
+    output_file_text(o, head);
+    frame(o, &difficulty, f);
+    curve(o, &difficulty, f, logarithm, "#c60");
+    frame(o, &interval, f);
+    curve(o, &interval, f, minutes, "#06c");
+    output_file_text(o, "</svg>\n");
 }

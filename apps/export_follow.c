@@ -2,7 +2,7 @@
  * after a change the tip is read. The hashes of written headers are kept in a ring with the
  * capacity of all side branches together, so that the fork is found by comparison with the
  * database. The next rows are read from one snapshot whose first row must be the fork itself; if
- * the chain has changed again meanwhile, the search is repeated. */
+ * the chain has changed stale meanwhile, the search is repeated. */
 #include "export_follow.h"
 
 #include <poll.h>
@@ -10,29 +10,29 @@
 
 #include "cli.h"
 
-#define LOOK_EVERY_MS 250 /* between two reads of data_version */
+#define POLL_MS 250 /* between two reads of data_version */
 #define RING SPV_CHAIN_BRANCH_HEADERS /* deeper reorganisations are refused: 512 KiB */
 
-struct follow {
+struct export_follow {
     struct spv_store *store;
     const struct spv_export_rows *rows;
-    struct sink *sink;
+    struct output_file *out;
     bool quiet;
     uint32_t version; /* data_version at the last read */
     uint64_t next; /* the height to be written next */
     struct spv_blockhash ring[RING]; /* by height modulo RING */
 };
 
-struct follow *follow_new(struct spv_store *store, const struct spv_export_rows *rows,
-                          struct sink *sink, bool quiet)
+struct export_follow *export_follow_new(struct spv_store *store, const struct spv_export_rows *rows,
+                                        struct output_file *out, bool quiet)
 {
-    struct follow *f = calloc(1, sizeof *f);
+    struct export_follow *f = calloc(1, sizeof *f);
     if (!f) {
         return NULL;
     }
     f->store = store;
     f->rows = rows;
-    f->sink = sink;
+    f->out = out;
     f->quiet = quiet;
     f->next = rows->from;
     /* from before the first row is read, so that no commit is missed */
@@ -42,18 +42,18 @@ struct follow *follow_new(struct spv_store *store, const struct spv_export_rows 
     return f;
 }
 
-void follow_free(struct follow *f)
+void export_follow_free(struct export_follow *f)
 {
     free(f);
 }
 
-void follow_wrote(struct follow *f, const struct spv_chain_header *record)
+void export_follow_wrote(struct export_follow *f, const struct spv_chain_header *record)
 {
     f->ring[record->height % RING] = record->hash;
     f->next = (uint64_t)record->height + 1;
 }
 
-static int store_failed(struct follow *f, int err)
+static int store_failed(struct export_follow *f, int err)
 {
     if (err == SPV_ERR_DB_BUSY && cli_stopped()) { /* the signal ended the wait for a lock */
         return CLI_INTERRUPTED;
@@ -63,7 +63,7 @@ static int store_failed(struct follow *f, int err)
 
 /* Sets *above to the highest written height whose header the database still has, plus one; to the
  * first height when there is none. Returns an exit code. */
-static int find_fork(struct follow *f, uint64_t *above)
+static int find_fork(struct export_follow *f, uint64_t *above)
 {
     uint64_t low = f->rows->from;
     if (f->next - low > RING) {
@@ -84,21 +84,21 @@ static int find_fork(struct follow *f, uint64_t *above)
         return cli_fail_as(
             CLI_FAILED, SPV_ERR_TOO_LONG,
             "%s: the chain was reorganised more than %s headers deep, which --follow "
-            "does not support. Export again.",
+            "does not support. Export stale.",
             spv_store_path(f->store), CLI_COUNT(RING));
     }
     return CLI_DONE;
 }
 
 /* Removes or marks the written rows from height `above` on. */
-static int undo_rows(struct follow *f, uint64_t above, const struct spv_blockhash *fork)
+static int undo_rows(struct export_follow *f, uint64_t above, const struct spv_blockhash *fork)
 {
     uint32_t removed = (uint32_t)(f->next - above);
     uint32_t fork_height = above > 0 ? (uint32_t)(above - 1) : 0;
     const bool cut = spv_export_format_reorg(f->rows->format) == SPV_EXPORT_REORG_CUT;
     f->next = above;
     if (!f->quiet) {
-        cli_warn("%s: reorganisation: %s headers above height %s %s.", f->sink->name,
+        cli_warn("%s: reorganisation: %s headers above height %s %s.", f->out->name,
                  CLI_COUNT(removed), CLI_COUNT(fork_height),
                  cut ? "are removed" : "are marked as stale");
     }
@@ -106,66 +106,69 @@ static int undo_rows(struct follow *f, uint64_t above, const struct spv_blockhas
         uint64_t end = above == f->rows->from
                            ? spv_export_rows_end_of(f->rows, above) - SPV_HEADER_SIZE
                            : spv_export_rows_end_of(f->rows, above - 1);
-        return sink_cut(f->sink, end);
+        return output_file_truncate(f->out, end);
     }
     (void)spv_export_rows_reorg(f->rows, fork_height, fork, removed);
     return CLI_DONE;
 }
 
-/* Writes the rows of one snapshot from height `above` on. *again: the snapshot does not contain the
- * fork; search again. */
-static int write_from(struct follow *f, uint64_t above, bool *again)
+/* Writes the rows of one snapshot from height `above` on. *stale: the snapshot does not contain the
+ * fork; search stale. */
+static int write_from(struct export_follow *f, uint64_t above, bool *stale)
 {
-    struct spv_store_iter *walk = NULL;
+    struct spv_store_iter *iter = NULL;
     struct spv_chain_header r;
     bool based = above > f->rows->from; /* the snapshot's first row must be the fork */
     int rc =
-        spv_store_iter_open(&walk, f->store, (uint32_t)(based ? above - 1 : above), UINT32_MAX);
+        spv_store_iter_open(&iter, f->store, (uint32_t)(based ? above - 1 : above), UINT32_MAX);
     int code = CLI_DONE;
     if (rc == 0 && based) {
-        rc = spv_store_iter_next(walk, &r);
-        *again = rc == 0 || (rc > 0 && !spv_blockhash_eq(&r.hash, &f->ring[r.height % RING]));
+        rc = spv_store_iter_next(iter, &r);
+        *stale = rc == 0 || (rc > 0 && !spv_blockhash_eq(&r.hash, &f->ring[r.height % RING]));
     }
-    bool ready = rc >= 0 && !*again;
-    rc = ready ? spv_store_iter_next(walk, &r) : rc;
+    bool ready = rc >= 0 && !*stale;
+    rc = ready ? spv_store_iter_next(iter, &r) : rc;
     if (ready && rc >= 0 && above < f->next) {
         /* without a fork among the rows, the first new one must follow the last */
         code = undo_rows(f, above, based ? &f->ring[(above - 1) % RING] : &r.header.prev);
     }
-    while (ready && rc > 0 && code == CLI_DONE && f->sink->error == 0) {
-        (void)spv_export_rows_row(f->rows, &r); /* an error stays in the sink */
-        follow_wrote(f, &r);
-        rc = spv_store_iter_next(walk, &r);
+    while (ready && rc > 0 && code == CLI_DONE && f->out->error == 0) {
+        (void)spv_export_rows_row(f->rows, &r); /* an error stays in the out */
+        export_follow_wrote(f, &r);
+        rc = spv_store_iter_next(iter, &r);
     }
-    spv_store_iter_close(walk);
+    spv_store_iter_close(iter);
     return rc < 0 ? store_failed(f, rc) : code;
 }
 
-static int catch_up(struct follow *f)
+static int catch_up(struct export_follow *f)
 {
     uint64_t above = f->next;
-    bool again = false;
-    int rc = CLI_DONE;
+    bool stale = false;
     do {
-        rc = find_fork(f, &above);
-        again = false;
-        if (rc == CLI_DONE) {
-            rc = write_from(f, above, &again);
+        int rc = find_fork(f, &above);
+        if (rc != CLI_DONE) {
+            return rc;
         }
-    } while (rc == CLI_DONE && again && !cli_stopped());
-    return rc == CLI_DONE ? sink_publish(f->sink) : rc;
+        stale = false;
+        rc = write_from(f, above, &stale);
+        if (rc != CLI_DONE) {
+            return rc;
+        }
+    } while (stale && !cli_stopped());
+    return output_file_publish(f->out);
 }
 
 /* Waits until the next poll. Returns true when the reader of a pipe has closed it. */
-static bool wait_for_look(const struct follow *f)
+static bool wait_for_poll(const struct export_follow *f)
 {
-    struct pollfd out = {.fd = f->sink->fd, .events = 0};
-    return poll(&out, 1, LOOK_EVERY_MS) > 0; /* a signal ends the wait as well */
+    struct pollfd out = {.fd = f->out->fd, .events = 0};
+    return poll(&out, 1, POLL_MS) > 0; /* a signal ends the wait as well */
 }
 
-int follow_run(struct follow *f)
+int export_follow_run(struct export_follow *f)
 {
-    int rc = sink_publish(f->sink);
+    int rc = output_file_publish(f->out);
     while (rc == CLI_DONE && !cli_stopped()) {
         uint32_t version = 0;
         int err = spv_store_data_version(f->store, &version);
@@ -173,7 +176,7 @@ int follow_run(struct follow *f)
             return store_failed(f, err);
         }
         if (version == f->version) {
-            if (wait_for_look(f)) {
+            if (wait_for_poll(f)) {
                 return CLI_DONE;
             }
             continue;

@@ -8,16 +8,16 @@
 #include "spv/store.h"
 
 /* The written headers that a reorganisation may still remove. */
-struct follow;
+struct export_follow;
 
-/* rows writes to sink; both are borrowed until follow_free. quiet: no warning of a reorganisation.
- * NULL: no memory. */
-struct follow *follow_new(struct spv_store *store, const struct spv_export_rows *rows,
-                          struct sink *sink, bool quiet);
+/* rows writes to out; both are borrowed until export_follow_free. quiet: no warning of a
+ * reorganisation. NULL: no memory. */
+struct export_follow *export_follow_new(struct spv_store *store, const struct spv_export_rows *rows,
+                                        struct output_file *out, bool quiet);
 /* Records that a row was written. */
-void follow_wrote(struct follow *f, const struct spv_chain_header *record);
+void export_follow_wrote(struct export_follow *f, const struct spv_chain_header *record);
 /* Publishes the output, then follows until a signal. Returns an exit code. */
-int follow_run(struct follow *f);
-void follow_free(struct follow *f);
+int export_follow_run(struct export_follow *f);
+void export_follow_free(struct export_follow *f);
 
 #endif

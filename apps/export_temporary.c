@@ -16,12 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MARK ".spv-tmp." /* no user file has such a name */
+#define INFIX ".spv-tmp." /* no user file has such a name */
 #define RANDOM 6 /* letters and digits that mkstemp chooses */
 #define TRIES 100 /* files lost to another run's removal: one in a row is rare */
 
 /* The permissions that an ordinary new file would get: mkstemp's are for the owner alone. */
-static void usual_mode(int fd)
+static void set_default_mode(int fd)
 {
     mode_t mask = umask(0);
     (void)umask(mask);
@@ -32,15 +32,15 @@ static bool is_temporary(const char *name, const char *base)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     size_t n = strlen(base);
-    if (strncmp(name, base, n) != 0 || strncmp(name + n, MARK, sizeof MARK - 1) != 0) {
+    if (strncmp(name, base, n) != 0 || strncmp(name + n, INFIX, sizeof INFIX - 1) != 0) {
         return false;
     }
-    name += n + sizeof MARK - 1;
+    name += n + sizeof INFIX - 1;
     return strlen(name) == RANDOM && strspn(name, letters) == RANDOM;
 }
 
 /* Removes a regular file of ours that no writer has locked. */
-static void remove_left(int folder, const char *name)
+static void remove_stale(int folder, const char *name)
 {
     struct stat st;
     int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -54,7 +54,7 @@ static void remove_left(int folder, const char *name)
     (void)close(fd);
 }
 
-static void remove_all_left(const char *target)
+static void remove_all_stale(const char *target)
 {
     const char *slash = strrchr(target, '/');
     const char *base = slash ? slash + 1 : target;
@@ -65,7 +65,7 @@ static void remove_all_left(const char *target)
     const struct dirent *entry;
     while (folder && (entry = readdir(folder))) {
         if (is_temporary(entry->d_name, base)) {
-            remove_left(dirfd(folder), entry->d_name);
+            remove_stale(dirfd(folder), entry->d_name);
         }
     }
     if (folder) {
@@ -86,16 +86,16 @@ static bool lock_temporary(int fd)
 
 int temporary_make(char **name, const char *target)
 {
-    size_t room = strlen(target) + sizeof MARK + RANDOM;
+    size_t room = strlen(target) + sizeof INFIX + RANDOM;
     *name = malloc(room);
     if (!*name) {
         errno = ENOMEM;
         return -1;
     }
-    remove_all_left(target);
+    remove_all_stale(target);
     int fd = -1;
     for (int i = 0; i < TRIES; i++) {
-        (void)snprintf(*name, room, "%s" MARK "XXXXXX", target);
+        (void)snprintf(*name, room, "%s" INFIX "XXXXXX", target);
         fd = mkstemp(*name);
         if (fd < 0 || lock_temporary(fd)) {
             break;
@@ -111,6 +111,6 @@ int temporary_make(char **name, const char *target)
         errno = error;
         return -1;
     }
-    usual_mode(fd);
+    set_default_mode(fd);
     return fd;
 }

@@ -21,11 +21,11 @@
 static const uint8_t gzip_magic[] = {0x1f, 0x8b, 0x08}; /* RFC 1952: ID1, ID2, deflate */
 static const uint8_t zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd}; /* RFC 8878 */
 
-enum packing {
-    PACKING_UNKNOWN,
-    PACKING_NONE,
-    PACKING_GZIP,
-    PACKING_ZSTD,
+enum compression {
+    COMPRESSION_UNKNOWN,
+    COMPRESSION_NONE,
+    COMPRESSION_GZIP,
+    COMPRESSION_ZSTD,
 };
 
 struct input {
@@ -33,21 +33,21 @@ struct input {
     int fd;
     bool ended; /* end of file on fd */
     bool inside; /* a member or frame has begun and not ended */
-    enum packing packing;
+    enum compression compression;
     z_stream gzip;
     ZSTD_DCtx *zstd;
     uint64_t size, taken; /* bytes of a regular file from where it was opened, 0 unknown; read */
-    size_t at, end; /* packed[at..end) is unread */
-    uint8_t packed[CHUNK];
+    size_t at, end; /* compressed[at..end) is unread */
+    uint8_t compressed[CHUNK];
 };
 
-static int input_failed(const struct input *in, int error)
+static int report_read_error(const struct input *in, int error)
 {
     return cli_fail_as(CLI_FAILED, SPV_ERR_IO, "%s: cannot be read: %s. Check the file.", in->name,
                        strerror(error));
 }
 
-static int is_corrupt(const struct input *in, const char *why)
+static int report_corrupt(const struct input *in, const char *why)
 {
     return cli_fail_as(CLI_FAILED, SPV_ERR_MALFORMED,
                        "%s: cannot be decompressed: %s. Download the file again.", in->name, why);
@@ -89,7 +89,7 @@ void input_close(struct input *in)
     if (!in) {
         return;
     }
-    if (in->packing == PACKING_GZIP) {
+    if (in->compression == COMPRESSION_GZIP) {
         (void)inflateEnd(&in->gzip);
     }
     (void)ZSTD_freeDCtx(in->zstd);
@@ -104,9 +104,11 @@ const char *input_name(const struct input *in)
     return in->name;
 }
 
-const char *input_packing(const struct input *in)
+const char *input_compression(const struct input *in)
 {
-    return in->packing == PACKING_GZIP ? "gzip" : in->packing == PACKING_ZSTD ? "zstd" : "none";
+    return in->compression == COMPRESSION_GZIP   ? "gzip"
+           : in->compression == COMPRESSION_ZSTD ? "zstd"
+                                                 : "none";
 }
 
 double input_done(const struct input *in)
@@ -124,7 +126,7 @@ static int read_some(struct input *in, uint8_t *bytes, size_t n, size_t *got)
     ssize_t r = cli_read(in->fd, bytes, n);
     *got = 0;
     if (r < 0) {
-        return cli_stopped() ? CLI_INTERRUPTED : input_failed(in, errno);
+        return cli_stopped() ? CLI_INTERRUPTED : report_read_error(in, errno);
     }
     in->ended = r == 0;
     in->taken += (uint64_t)r;
@@ -139,7 +141,7 @@ static int refill_input(struct input *in)
     if (in->at < in->end || in->ended) {
         return CLI_DONE;
     }
-    int rc = read_some(in, in->packed, CHUNK, &got);
+    int rc = read_some(in, in->compressed, CHUNK, &got);
     in->at = 0;
     in->end = got;
     return rc;
@@ -147,7 +149,7 @@ static int refill_input(struct input *in)
 
 static bool begins_with(const struct input *in, const uint8_t *magic, size_t n)
 {
-    return in->end >= n && memcmp(in->packed, magic, n) == 0;
+    return in->end >= n && memcmp(in->compressed, magic, n) == 0;
 }
 
 /* Detects the compression from the first bytes. */
@@ -156,7 +158,7 @@ static int begin_input(struct input *in)
     size_t got = 1;
     int rc = CLI_DONE;
     while (rc == CLI_DONE && in->end < sizeof zstd_magic && got > 0) {
-        rc = read_some(in, in->packed + in->end, CHUNK - in->end, &got);
+        rc = read_some(in, in->compressed + in->end, CHUNK - in->end, &got);
         in->end += got;
     }
     if (rc != CLI_DONE) {
@@ -164,19 +166,19 @@ static int begin_input(struct input *in)
     }
     if (begins_with(in, gzip_magic, sizeof gzip_magic)) {
         if (inflateInit2(&in->gzip, MAX_WBITS + GZIP_WRAPPER) != Z_OK) {
-            return is_corrupt(in, "out of memory");
+            return report_corrupt(in, "out of memory");
         }
-        in->packing = PACKING_GZIP;
+        in->compression = COMPRESSION_GZIP;
         in->inside = true;
     } else if (begins_with(in, zstd_magic, sizeof zstd_magic)) {
         in->zstd = ZSTD_createDCtx();
         if (!in->zstd ||
             ZSTD_isError(ZSTD_DCtx_setParameter(in->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG))) {
-            return is_corrupt(in, "out of memory");
+            return report_corrupt(in, "out of memory");
         }
-        in->packing = PACKING_ZSTD;
+        in->compression = COMPRESSION_ZSTD;
     } else {
-        in->packing = PACKING_NONE;
+        in->compression = COMPRESSION_NONE;
     }
     return CLI_DONE;
 }
@@ -187,7 +189,7 @@ static int read_plain(struct input *in, uint8_t *bytes, size_t n, size_t *got)
     if (*got == 0) {
         return in->ended ? CLI_DONE : read_some(in, bytes, n, got);
     }
-    memcpy(bytes, in->packed + in->at, *got);
+    memcpy(bytes, in->compressed + in->at, *got);
     in->at += *got;
     return CLI_DONE;
 }
@@ -206,7 +208,7 @@ static int read_gzip(struct input *in, uint8_t *bytes, size_t n, size_t *got)
             (void)inflateReset(&in->gzip);
             in->inside = true;
         }
-        in->gzip.next_in = in->packed + in->at;
+        in->gzip.next_in = in->compressed + in->at;
         in->gzip.avail_in = (uInt)(in->end - in->at);
         in->gzip.next_out = bytes;
         in->gzip.avail_out = (uInt)n;
@@ -216,9 +218,9 @@ static int read_gzip(struct input *in, uint8_t *bytes, size_t n, size_t *got)
         if (code == Z_STREAM_END) {
             in->inside = false;
         } else if (code == Z_BUF_ERROR && in->ended && *got == 0) {
-            return is_corrupt(in, "it ends too early");
+            return report_corrupt(in, "it ends too early");
         } else if (code != Z_OK && code != Z_BUF_ERROR) {
-            return is_corrupt(in, in->gzip.msg ? in->gzip.msg : "it is not gzip data");
+            return report_corrupt(in, in->gzip.msg ? in->gzip.msg : "it is not gzip data");
         }
     }
     return CLI_DONE;
@@ -235,35 +237,35 @@ static int read_zstd(struct input *in, uint8_t *bytes, size_t n, size_t *got)
         if (in->at == in->end && !in->inside) {
             return CLI_DONE;
         }
-        ZSTD_inBuffer packed = {.src = in->packed, .size = in->end, .pos = in->at};
-        size_t left = ZSTD_decompressStream(in->zstd, &out, &packed);
+        ZSTD_inBuffer compressed = {.src = in->compressed, .size = in->end, .pos = in->at};
+        size_t left = ZSTD_decompressStream(in->zstd, &out, &compressed);
         if (ZSTD_isError(left)) {
-            return is_corrupt(in, ZSTD_getErrorName(left));
+            return report_corrupt(in, ZSTD_getErrorName(left));
         }
         in->inside = left != 0;
         *got = out.pos;
         if (in->at == in->end && out.pos == 0) {
-            return is_corrupt(in, "it ends too early");
+            return report_corrupt(in, "it ends too early");
         }
-        in->at = packed.pos;
+        in->at = compressed.pos;
     }
     return CLI_DONE;
 }
 
 int input_read(struct input *in, uint8_t *bytes, size_t n, size_t *got)
 {
-    int rc = in->packing == PACKING_UNKNOWN ? begin_input(in) : CLI_DONE;
+    int rc = in->compression == COMPRESSION_UNKNOWN ? begin_input(in) : CLI_DONE;
     *got = 0;
     if (rc != CLI_DONE) {
         return rc;
     }
-    switch (in->packing) {
-    case PACKING_UNKNOWN:
-    case PACKING_NONE:
+    switch (in->compression) {
+    case COMPRESSION_UNKNOWN:
+    case COMPRESSION_NONE:
         return read_plain(in, bytes, n, got);
-    case PACKING_GZIP:
+    case COMPRESSION_GZIP:
         return read_gzip(in, bytes, n, got);
-    case PACKING_ZSTD:
+    case COMPRESSION_ZSTD:
         return read_zstd(in, bytes, n, got);
     }
     return CLI_FAILED;

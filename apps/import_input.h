@@ -18,7 +18,7 @@ int input_read(struct input *in, uint8_t *bytes, size_t n, size_t *got);
 double input_done(const struct input *in);
 const char *input_name(const struct input *in);
 /* Returns "gzip", "zstd" or "none", after the first read. */
-const char *input_packing(const struct input *in);
+const char *input_compression(const struct input *in);
 void input_close(struct input *in);
 
 #endif

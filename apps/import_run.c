@@ -157,21 +157,26 @@ static int accept_part(struct import_state *s, size_t *at)
         !spv_store_indexed(i->store)) {
         /* an interrupted load left no index, without which a stored parent is not found */
         rc = spv_store_build_index(i->store);
-        if (rc == 0) {
-            rc = spv_chain_accept(i->chain, &v, s->headers + *at, s->n - *at, spv_system_now());
+        if (rc != 0) {
+            return import_store_failed(s, rc);
         }
+        rc = spv_chain_accept(i->chain, &v, s->headers + *at, s->n - *at, spv_system_now());
     }
     if (rc != 0) {
         return import_store_failed(s, rc);
     }
-    rc = check_height(s, &v, *at);
-    if (rc == CLI_DONE) {
-        rc = store_change(s, &v.update);
-    }
     i->counts.known += v.known;
+    rc = check_height(s, &v, *at);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    rc = store_change(s, &v.update);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
     *at += v.index;
-    if (rc != CLI_DONE || v.error == 0 || v.error == SPV_ERR_HDR_NONCONTINUOUS) {
-        return rc; /* the rest is passed to the chain again */
+    if (v.error == 0 || v.error == SPV_ERR_HDR_NONCONTINUOUS) {
+        return CLI_DONE; /* the rest is passed to the chain again */
     }
     if (s->side && may_leave_out(v.error)) {
         i->counts.left_out++;
@@ -183,15 +188,18 @@ static int accept_part(struct import_state *s, size_t *at)
 
 static int flush_batch(struct import_state *s)
 {
-    int rc = CLI_DONE;
-    for (size_t at = 0; rc == CLI_DONE && at < s->n;) {
-        rc = accept_part(s, &at);
+    for (size_t at = 0; at < s->n;) {
+        int rc = accept_part(s, &at);
+        if (rc != CLI_DONE) {
+            s->n = 0;
+            return rc;
+        }
     }
     s->n = 0;
-    if (rc == CLI_DONE && s->i->progress) {
+    if (s->i->progress) {
         s->i->progress(s->i->ctx, spv_chain_tip(s->i->chain), &s->i->counts);
     }
-    return rc;
+    return CLI_DONE;
 }
 
 static int add_header(struct import_state *s, const struct spv_import_item *item,
@@ -253,14 +261,18 @@ static int report_other_genesis(const struct import_state *s, const struct spv_i
 }
 
 /* The height of a file's first header, if it has none: that of its parent plus one. */
-static int find_height(struct import_state *s, const struct spv_import_item *item, uint32_t *height)
+static int find_first_height(struct import_state *s, const struct spv_import_item *item,
+                             uint32_t *height)
 {
     struct spv_chain_header parent;
     char hex[SPV_HASH_HEX];
     int rc = spv_chain_find(s->i->chain, &parent, NULL, &item->header.prev);
     if (rc == 0 && !spv_store_indexed(s->i->store)) {
         rc = spv_store_build_index(s->i->store);
-        rc = rc == 0 ? spv_chain_find(s->i->chain, &parent, NULL, &item->header.prev) : rc;
+        if (rc < 0) {
+            return import_store_failed(s, rc);
+        }
+        rc = spv_chain_find(s->i->chain, &parent, NULL, &item->header.prev);
     }
     if (rc < 0) {
         return import_store_failed(s, rc);
@@ -273,6 +285,18 @@ static int find_height(struct import_state *s, const struct spv_import_item *ite
                            s->name, hex);
     }
     *height = parent.height + 1;
+    return CLI_DONE;
+}
+
+static int find_height(struct import_state *s, const struct spv_import_item *item, uint32_t *height)
+{
+    if (item->placed) {
+        return CLI_DONE; /* *height is the item's own */
+    }
+    if (!s->started) {
+        return find_first_height(s, item, height);
+    }
+    *height = s->last + 1;
     return CLI_DONE;
 }
 
@@ -297,17 +321,17 @@ static int check_order(struct import_state *s, const struct file_pos *p)
 static int import_header(struct import_state *s, const struct spv_import_item *item)
 {
     struct file_pos p = {.line = item->line, .offset = item->offset, .height = item->height};
-    int rc = CLI_DONE;
-    if (!item->placed) {
-        p.height = s->started ? s->last + 1 : 0;
-        rc = s->started ? CLI_DONE : find_height(s, item, &p.height);
+    int rc = find_height(s, item, &p.height);
+    if (rc != CLI_DONE) {
+        return rc;
     }
-    if (rc == CLI_DONE && p.height != (s->started ? s->last + 1 : p.height)) {
+    if (s->started && p.height != s->last + 1) {
         rc = flush_batch(s); /* the headers before are valid */
+        if (rc != CLI_DONE) {
+            return rc;
+        }
     }
-    if (rc == CLI_DONE) {
-        rc = check_order(s, &p);
-    }
+    rc = check_order(s, &p);
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -343,24 +367,20 @@ static int import_header(struct import_state *s, const struct spv_import_item *i
 static int import_side_header(struct import_state *s, const struct spv_import_item *item)
 {
     struct file_pos p = {.line = item->line, .offset = item->offset, .height = item->height};
-    int rc = s->side ? CLI_DONE : flush_batch(s);
-    s->side = true;
-    if (rc == CLI_DONE && ++s->n_side > SIDE_MAX) {
+    if (!s->side) {
+        int rc = flush_batch(s);
+        if (rc != CLI_DONE) {
+            return rc;
+        }
+        s->side = true;
+    }
+    if (++s->n_side > SIDE_MAX) {
         char text[POS_TEXT];
         return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG,
                            "%s: %s: more than %s headers on side branches. Remove some.", s->name,
                            format_pos(text, &p), CLI_COUNT(SIDE_MAX));
     }
-    return rc == CLI_DONE ? add_header(s, item, &p) : rc;
-}
-
-static void report_missing(struct import_state *s, uint32_t last)
-{
-    char a[CLI_FIGURE], b[CLI_FIGURE];
-    s->i->counts.missing = last - s->tip;
-    cli_warn("%s: has no headers from height %s to %s. The headers above cannot be validated "
-             "without them and are skipped; spv-sync downloads them.",
-             s->name, cli_count(a, (uint64_t)s->tip + 1), cli_count(b, last));
+    return add_header(s, item, &p);
 }
 
 /* Electrum's hole below its checkpoints. Sets *end when the database neither has the missing
@@ -380,42 +400,59 @@ static int import_hole(struct import_state *s, const struct spv_import_item *ite
         return CLI_DONE;
     }
     *end = true;
-    report_missing(s, last);
+    import_report_missing(s, last);
+    return CLI_DONE;
+}
+
+static int import_main_header(struct import_state *s, const struct spv_import_item *item)
+{
+    int rc;
+    if (s->side) {
+        rc = flush_batch(s);
+        if (rc != CLI_DONE) {
+            return rc;
+        }
+        s->side = false;
+    }
+    if (s->period && s->n_period < SPV_RETARGET_INTERVAL) {
+        return import_start_add(s, item);
+    }
+    if (s->period) {
+        rc = import_start(s);
+        if (rc != CLI_DONE) {
+            return rc;
+        }
+    }
+    return import_header(s, item);
+}
+
+/* The file continues above a height at or below its last header. */
+static int import_fork(struct import_state *s, const struct spv_import_item *item)
+{
+    int rc = flush_batch(s);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    if (s->started && item->height > s->last) {
+        return cli_fail_as(
+            CLI_FAILED, SPV_ERR_MALFORMED,
+            "%s: line %" PRIu64
+            ": a fork at height %s, above the last header. Get the file from elsewhere.",
+            s->name, item->line, CLI_COUNT(item->height));
+    }
+    s->last = item->height;
     return CLI_DONE;
 }
 
 static int import_item(struct import_state *s, const struct spv_import_item *item, bool *end)
 {
-    int rc = CLI_DONE;
     switch (item->kind) {
     case SPV_IMPORT_HEADER:
-        if (item->branch) {
-            return import_side_header(s, item);
-        }
-        if (s->side) {
-            rc = flush_batch(s);
-            s->side = false;
-        }
-        if (s->period && s->n_period < SPV_RETARGET_INTERVAL) {
-            return import_start_add(s, item);
-        }
-        if (s->period) {
-            rc = import_start(s);
-        }
-        return rc == CLI_DONE ? import_header(s, item) : rc;
+        return item->branch ? import_side_header(s, item) : import_main_header(s, item);
     case SPV_IMPORT_HOLE:
         return import_hole(s, item, end);
     case SPV_IMPORT_REORG:
-        rc = flush_batch(s);
-        if (rc == CLI_DONE && s->started && item->height > s->last) {
-            return cli_fail_as(
-                CLI_FAILED, SPV_ERR_MALFORMED,
-                "%s: line %" PRIu64
-                ": a fork at height %s, above the last header. Get the file from elsewhere.",
-                s->name, item->line, CLI_COUNT(item->height));
-        }
-        s->last = item->height;
-        return rc;
+        return import_fork(s, item);
     }
     return CLI_FAILED;
 }
@@ -470,44 +507,63 @@ static int report_bad_file(const struct import_state *s, int err)
 static int import_pending(struct import_state *s, bool *end)
 {
     struct spv_import_item item;
-    int rc = CLI_DONE;
     int got = 0;
-    while (rc == CLI_DONE && !*end && (got = spv_import_next(s->i->decoder, &item)) == 1) {
-        rc = import_item(s, &item, end);
+    while (!*end && (got = spv_import_next(s->i->decoder, &item)) == 1) {
+        int rc = import_item(s, &item, end);
+        if (rc != CLI_DONE) {
+            return rc;
+        }
     }
-    if (rc == CLI_DONE && !*end && got < 0) {
-        /* the headers before the error are valid */
-        rc = flush_batch(s);
-        return rc == CLI_DONE ? report_bad_file(s, got) : rc;
+    if (*end || got == 0) {
+        return CLI_DONE;
     }
-    return rc;
+    int rc = flush_batch(s); /* the headers before the error are valid */
+    return rc != CLI_DONE ? rc : report_bad_file(s, got);
 }
 
-static int read_all(struct import_state *s)
+/* Decodes and imports all bytes. Returns CLI_INTERRUPTED after a stop signal. */
+static int read_input(struct import_state *s)
 {
-    bool end = false;
-    int rc = CLI_DONE;
-    while (rc == CLI_DONE && !end) {
+    for (bool end = false; !end;) {
         size_t cap = 0;
         size_t got = 0;
         uint8_t *to = spv_import_reserve(s->i->decoder, &cap);
-        rc = input_read(s->i->in, to, cap, &got);
+        int rc = input_read(s->i->in, to, cap, &got);
         if (rc != CLI_DONE) {
-            break;
+            return rc;
         }
         spv_import_commit(s->i->decoder, got);
         if (got == 0) {
             spv_import_finish(s->i->decoder);
         }
         rc = import_pending(s, &end);
-        end = end || got == 0;
-        if (rc == CLI_DONE && cli_stopped()) {
-            rc = CLI_INTERRUPTED;
+        if (rc != CLI_DONE) {
+            return rc;
         }
+        if (cli_stopped()) {
+            return CLI_INTERRUPTED;
+        }
+        end = end || got == 0;
     }
-    /* headers read before the end or a signal are kept */
-    int kept = rc == CLI_DONE || rc == CLI_INTERRUPTED ? flush_batch(s) : CLI_DONE;
-    return kept != CLI_DONE ? kept : rc;
+    return CLI_DONE;
+}
+
+/* Reads and imports the whole file. */
+static int import_file(struct import_state *s)
+{
+    int rc = read_input(s);
+    if (rc != CLI_DONE && rc != CLI_INTERRUPTED) {
+        return rc;
+    }
+    int kept = flush_batch(s); /* headers read before the end or a signal are kept */
+    if (kept != CLI_DONE) {
+        return kept;
+    }
+    if (rc == CLI_INTERRUPTED) {
+        return rc;
+    }
+    rc = import_start_finish(s);
+    return rc != CLI_DONE ? rc : check_end(s);
 }
 
 int import_run(struct import *i)
@@ -522,18 +578,8 @@ int import_run(struct import *i)
     s->tip = spv_chain_tip(i->chain)->height;
     spv_store_get_start(i->store, &base);
     s->base = base.height;
-    int rc = read_all(s);
-    if (rc == CLI_DONE && s->period) {
-        if (s->n_period == SPV_RETARGET_INTERVAL) {
-            rc = import_start(s);
-        } else {
-            report_missing(s, s->last - (uint32_t)s->n_period);
-        }
-    }
+    int rc = import_file(s);
     import_start_drop(s);
-    if (rc == CLI_DONE) {
-        rc = check_end(s);
-    }
     int err = spv_store_commit(i->store); /* headers accepted before an error are kept */
     if (err != 0) {
         rc = import_store_failed(s, err);

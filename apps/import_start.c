@@ -112,3 +112,24 @@ int import_start(struct import_state *s)
     import_start_drop(s);
     return rc;
 }
+
+void import_report_missing(struct import_state *s, uint32_t last)
+{
+    char a[CLI_FIGURE], b[CLI_FIGURE];
+    s->i->counts.missing = last - s->tip;
+    cli_warn("%s: has no headers from height %s to %s. The headers above cannot be validated "
+             "without them and are skipped; spv-sync downloads them.",
+             s->name, cli_count(a, (uint64_t)s->tip + 1), cli_count(b, last));
+}
+
+int import_start_finish(struct import_state *s)
+{
+    if (!s->period) {
+        return CLI_DONE;
+    }
+    if (s->n_period == SPV_RETARGET_INTERVAL) {
+        return import_start(s);
+    }
+    import_report_missing(s, s->last - (uint32_t)s->n_period);
+    return CLI_DONE;
+}

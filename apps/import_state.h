@@ -56,9 +56,14 @@ static inline int import_store_failed(const struct import_state *s, int err)
 bool import_start_wanted(struct import_state *s, uint32_t last);
 /* Adds a header after the hole, while the period is not complete. Returns an exit code. */
 int import_start_add(struct import_state *s, const struct spv_import_item *item);
-/* Headers follow the period, or the file ends there: stores it as the database's beginning. Returns
+/* Headers follow the period: stores it as the database's beginning. Returns
  * an exit code. */
 int import_start(struct import_state *s);
+/* The file ends: stores a period that is complete, and reports the hole before one that is not.
+ * Returns an exit code. */
+int import_start_finish(struct import_state *s);
+/* Reports the headers between the database's tip and height `last` as missing. */
+void import_report_missing(struct import_state *s, uint32_t last);
 /* Discards the period: another hole, or the end, follows too early. Does nothing if there is none.
  */
 void import_start_drop(struct import_state *s);

@@ -3,7 +3,8 @@
  * handler removes the temporary file itself, so that not even a second signal leaves it behind; a
  * rename that finds it gone then ends as interrupted.
  *
- * Bytes pass through here in one direction: rows -> buffer -> pack -> checksum -> descriptor. */
+ * Bytes pass through here in one direction: rows -> buffer -> compression -> checksum ->
+ * descriptor. */
 #include "output_file.h"
 
 #include <errno.h>
@@ -21,27 +22,26 @@
 #include "export_temporary.h"
 
 #define WRITE_BUFFER ((size_t)256 * 1024) /* some 600 rows of text a write */
-#define SUM_BYTES 32 /* SHA-256 */
+#define DIGEST_BYTES 32 /* SHA-256 */
 #define WAIT_MS 100 /* between checks for a stop signal while a pipe is full */
-#define PIECE PIPE_BUF /* bytes that a writable pipe accepts without blocking */
 
-int sink_failed(const struct sink *s)
+int output_file_report(const struct output_file *o)
 {
-    if (s->error ==
+    if (o->error ==
         EPIPE) { /* the reader of our pipe has closed it: there is no one to report to */
         return CLI_FAILED;
     }
-    if (s->error == EINTR && cli_stopped()) {
+    if (o->error == EINTR && cli_stopped()) {
         return CLI_INTERRUPTED;
     }
-    return cli_fail_as(CLI_FAILED, SPV_ERR_IO, "%s: cannot be written: %s. %s", s->name,
-                       strerror(s->error), cli_write_advice(s->error));
+    return cli_fail_as(CLI_FAILED, SPV_ERR_IO, "%s: cannot be written: %s. %s", o->name,
+                       strerror(o->error), cli_write_advice(o->error));
 }
 
-static int output_fail(struct sink *s, int error)
+static int output_file_fail(struct output_file *o, int error)
 {
-    s->error = error;
-    return sink_failed(s);
+    o->error = error;
+    return output_file_report(o);
 }
 
 /* Opening. */
@@ -51,18 +51,18 @@ static void remove_temporary(void *ctx)
     (void)unlink(ctx); /* in a signal handler: async-signal-safe */
 }
 
-static int open_temporary(struct sink *s, const char *path)
+static int open_temporary(struct output_file *o, const char *path)
 {
     char *resolved = realpath(path, NULL); /* a link stays; what it leads to is replaced */
-    s->target = resolved ? resolved : strdup(path);
-    if (!s->target) {
+    o->target = resolved ? resolved : strdup(path);
+    if (!o->target) {
         return ENOMEM;
     }
-    s->fd = temporary_make(&s->temporary, s->target);
-    if (s->fd < 0) {
+    o->fd = temporary_make(&o->temporary, o->target);
+    if (o->fd < 0) {
         return errno;
     }
-    cli_stop_hook(remove_temporary, s->temporary);
+    cli_stop_hook(remove_temporary, o->temporary);
     return 0;
 }
 
@@ -102,18 +102,18 @@ static int open_pipe(const char *path)
     return fd;
 }
 
-static int open_place(struct sink *s, const char *path, const char *database)
+static int open_target(struct output_file *o, const char *path, const char *database)
 {
     struct stat st;
     int error = 0;
     if (!path || strcmp(path, "-") == 0) {
-        s->name = "standard output";
-        s->fd = STDOUT_FILENO;
-        s->waits = fstat(s->fd, &st) != 0 || !S_ISREG(st.st_mode);
+        o->name = "standard output";
+        o->fd = STDOUT_FILENO;
+        o->waits = fstat(o->fd, &st) != 0 || !S_ISREG(st.st_mode);
         return CLI_DONE;
     }
     bool exists = stat(path, &st) == 0;
-    s->name = path;
+    o->name = path;
     if (exists && S_ISDIR(st.st_mode)) {
         return cli_usage("--output: %s is a folder. Name a file in it.", path);
     }
@@ -121,49 +121,50 @@ static int open_place(struct sink *s, const char *path, const char *database)
         return cli_usage("--output: %s belongs to the database. Name another file.", path);
     }
     if (exists && !S_ISREG(st.st_mode)) { /* a device or a pipe */
-        s->fd = open_pipe(path);
-        error = s->fd < 0 ? errno : 0;
-        s->waits = true;
+        o->fd = open_pipe(path);
+        error = o->fd < 0 ? errno : 0;
+        o->waits = true;
     } else {
-        error = open_temporary(s, path);
-        s->is_file = true;
+        error = open_temporary(o, path);
+        o->is_file = true;
     }
-    return error != 0 ? output_fail(s, error) : CLI_DONE;
+    return error != 0 ? output_file_fail(o, error) : CLI_DONE;
 }
 
 /* Waits until a write does not block. Returns false after a stop signal. */
-static bool wait_to_write(struct sink *s)
+static bool wait_to_write(struct output_file *o)
 {
-    struct pollfd out = {.fd = s->fd, .events = POLLOUT};
+    struct pollfd out = {.fd = o->fd, .events = POLLOUT};
     while (!cli_stopped()) {
         if (poll(&out, 1, WAIT_MS) != 0) { /* writable, or an error that write returns */
             return true;
         }
     }
-    s->error = EINTR;
+    o->error = EINTR;
     return false;
 }
 
 static void write_all(void *ctx, const uint8_t *bytes, size_t n)
 {
-    struct sink *s = ctx;
-    if (s->error != 0) {
+    struct output_file *o = ctx;
+    if (o->error != 0) {
         return;
     }
-    if (s->sum && EVP_DigestUpdate(s->sum, bytes, n) != 1) {
-        s->error = EIO;
+    if (o->sum && EVP_DigestUpdate(o->sum, bytes, n) != 1) {
+        o->error = EIO;
         return;
     }
     while (n > 0) {
-        if (s->waits && !wait_to_write(s)) {
+        if (o->waits && !wait_to_write(o)) {
             return;
         }
-        ssize_t wrote = write(s->fd, bytes, s->waits && n > PIECE ? PIECE : n);
-        if (wrote < 0 && (errno == EINTR || (errno == EAGAIN && s->waits))) {
+        /* a writable pipe accepts PIPE_BUF bytes without blocking */
+        ssize_t wrote = write(o->fd, bytes, o->waits && n > PIPE_BUF ? PIPE_BUF : n);
+        if (wrote < 0 && (errno == EINTR || (errno == EAGAIN && o->waits))) {
             continue; /* another program may have made the pipe non-blocking */
         }
         if (wrote < 0) {
-            s->error = errno;
+            o->error = errno;
             return;
         }
         bytes += wrote;
@@ -171,21 +172,22 @@ static void write_all(void *ctx, const uint8_t *bytes, size_t n)
     }
 }
 
-int sink_open(struct sink *s, const char *path, const char *database, bool checksum)
+int output_file_open(struct output_file *o, const char *path, const char *database, bool checksum)
 {
-    s->fd = -1;
-    int rc = open_place(s, path, database);
+    o->fd = -1;
+    int rc = open_target(o, path, database);
     if (rc != CLI_DONE) {
         return rc;
     }
-    s->buffer = malloc(WRITE_BUFFER);
-    if (!s->buffer || pack_new(&s->pack, pack_of_name(path), write_all, s) != 0) {
-        return output_fail(s, ENOMEM);
+    o->buffer = malloc(WRITE_BUFFER);
+    if (!o->buffer ||
+        compress_new(&o->compressor, compress_kind_of_name(path), write_all, o) != 0) {
+        return output_file_fail(o, ENOMEM);
     }
     if (checksum) {
-        s->sum = EVP_MD_CTX_new();
-        if (!s->sum || EVP_DigestInit_ex(s->sum, EVP_sha256(), NULL) != 1) {
-            return output_fail(s, ENOMEM);
+        o->sum = EVP_MD_CTX_new();
+        if (!o->sum || EVP_DigestInit_ex(o->sum, EVP_sha256(), NULL) != 1) {
+            return output_file_fail(o, ENOMEM);
         }
     }
     return CLI_DONE;
@@ -193,41 +195,41 @@ int sink_open(struct sink *s, const char *path, const char *database, bool check
 
 /* Writing. */
 
-static void drain_pipe(struct sink *s)
+static void flush_buffer(struct output_file *o)
 {
-    int rc = s->error == 0 && s->used > 0 ? pack_write(s->pack, s->buffer, s->used) : 0;
-    if (rc != 0 && s->error == 0) {
-        s->error = rc == SPV_ERR_NOMEM ? ENOMEM : EIO;
+    int rc = o->error == 0 && o->used > 0 ? compress_write(o->compressor, o->buffer, o->used) : 0;
+    if (rc != 0 && o->error == 0) {
+        o->error = rc == SPV_ERR_NOMEM ? ENOMEM : EIO;
     }
-    s->used = 0;
+    o->used = 0;
 }
 
-void sink_write(struct sink *s, const void *bytes, size_t n)
+void output_file_write(struct output_file *o, const void *bytes, size_t n)
 {
     const uint8_t *from = bytes;
-    s->position += n;
+    o->position += n;
     while (n > 0) {
-        size_t part = WRITE_BUFFER - s->used < n ? WRITE_BUFFER - s->used : n;
-        memcpy(s->buffer + s->used, from, part);
-        s->used += part;
+        size_t part = WRITE_BUFFER - o->used < n ? WRITE_BUFFER - o->used : n;
+        memcpy(o->buffer + o->used, from, part);
+        o->used += part;
         from += part;
         n -= part;
-        if (s->used == WRITE_BUFFER) {
-            drain_pipe(s);
+        if (o->used == WRITE_BUFFER) {
+            flush_buffer(o);
         }
     }
 }
 
-void sink_text(struct sink *s, const char *text)
+void output_file_text(struct output_file *o, const char *text)
 {
-    sink_write(s, text, strlen(text));
+    output_file_write(o, text, strlen(text));
 }
 
-void sink_zeros(struct sink *s, uint64_t n)
+void output_file_zeros(struct output_file *o, uint64_t n)
 {
     static const uint8_t zeros[4096];
-    for (; n > 0 && s->error == 0 && !cli_stopped(); n -= n < sizeof zeros ? n : sizeof zeros) {
-        sink_write(s, zeros, n < sizeof zeros ? (size_t)n : sizeof zeros);
+    for (; n > 0 && o->error == 0 && !cli_stopped(); n -= n < sizeof zeros ? n : sizeof zeros) {
+        output_file_write(o, zeros, n < sizeof zeros ? (size_t)n : sizeof zeros);
     }
 }
 
@@ -250,49 +252,50 @@ static void sync_folder(const char *path)
 }
 
 /* Syncs the file, then renames it to its own name. */
-static int make_visible(struct sink *s)
+static int rename_temporary(struct output_file *o)
 {
-    if (fsync(s->fd) != 0 || rename(s->temporary, s->target) != 0) {
+    if (fsync(o->fd) != 0 || rename(o->temporary, o->target) != 0) {
         int error = errno;
-        return cli_stopped() ? CLI_INTERRUPTED : output_fail(s, error);
+        return cli_stopped() ? CLI_INTERRUPTED : output_file_fail(o, error);
     }
     cli_stop_hook(NULL, NULL);
-    free(s->temporary);
-    s->temporary = NULL;
-    sync_folder(s->target);
+    free(o->temporary);
+    o->temporary = NULL;
+    sync_folder(o->target);
     return CLI_DONE;
 }
 
 /* Formats the hash of all bytes as sha256sum does: digits, two spaces, the name. */
-static int sum_line(struct sink *s, char *line, size_t room, const char *name)
+static int format_checksum(struct output_file *o, char *line, size_t room, const char *name)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
-    if (EVP_DigestFinal_ex(s->sum, digest, NULL) != 1) {
-        return output_fail(s, EIO);
+    if (EVP_DigestFinal_ex(o->sum, digest, NULL) != 1) {
+        return output_file_fail(o, EIO);
     }
-    for (size_t i = 0; i < SUM_BYTES; i++) {
+    for (size_t i = 0; i < DIGEST_BYTES; i++) {
         (void)snprintf(line + 2 * i, room - 2 * i, "%02x", digest[i]);
     }
-    (void)snprintf(line + 2 * SUM_BYTES, room - (size_t)2 * SUM_BYTES, "  %s\n", name);
+    (void)snprintf(line + 2 * DIGEST_BYTES, room - (size_t)2 * DIGEST_BYTES, "  %s\n", name);
     return CLI_DONE;
 }
 
 /* Writes the line into TARGET.sha256, itself complete or as it was. */
-static int write_sidecar(struct sink *s, const char *line)
+static int write_checksum_file(struct output_file *o, const char *line)
 {
-    size_t room = strlen(s->target) + sizeof ".sha256";
+    size_t room = strlen(o->target) + sizeof ".sha256";
     char *path = malloc(room);
     char *temporary = NULL;
     int fd = -1;
     int error = ENOMEM;
     if (path) {
-        (void)snprintf(path, room, "%s.sha256", s->target);
+        (void)snprintf(path, room, "%s.sha256", o->target);
         fd = temporary_make(&temporary, path);
         error = fd < 0 ? errno : 0;
     }
     if (fd >= 0) {
         size_t n = strlen(line);
         cli_stop_hook(remove_temporary, temporary);
+        /* a writable pipe accepts PIPE_BUF bytes without blocking */
         ssize_t wrote = write(fd, line, n);
         if (wrote != (ssize_t)n || fsync(fd) != 0 || rename(temporary, path) != 0) {
             error = wrote >= 0 && wrote != (ssize_t)n ? ENOSPC : errno;
@@ -304,79 +307,79 @@ static int write_sidecar(struct sink *s, const char *line)
     }
     free(temporary);
     free(path);
-    return error != 0 ? output_fail(s, error) : CLI_DONE;
+    return error != 0 ? output_file_fail(o, error) : CLI_DONE;
 }
 
-static int write_sum(struct sink *s)
+static int write_checksum(struct output_file *o)
 {
-    char line[2 * SUM_BYTES + NAME_MAX + 8];
-    const char *slash = s->target ? strrchr(s->target, '/') : NULL;
-    const char *name = !s->target ? "-" : slash ? slash + 1 : s->target;
-    int rc = sum_line(s, line, sizeof line, name);
+    char line[2 * DIGEST_BYTES + NAME_MAX + 8];
+    const char *slash = o->target ? strrchr(o->target, '/') : NULL;
+    const char *name = !o->target ? "-" : slash ? slash + 1 : o->target;
+    int rc = format_checksum(o, line, sizeof line, name);
     if (rc != CLI_DONE) {
         return rc;
     }
-    if (s->target) {
-        return write_sidecar(s, line);
+    if (o->target) {
+        return write_checksum_file(o, line);
     }
     (void)fputs(line, stderr);
     return CLI_DONE;
 }
 
-int sink_finish(struct sink *s)
+int output_file_finish(struct output_file *o)
 {
-    drain_pipe(s);
-    int rc = s->error == 0 ? pack_finish(s->pack) : 0;
+    flush_buffer(o);
+    int rc = o->error == 0 ? compress_finish(o->compressor) : 0;
     if (rc != 0) {
-        return output_fail(s, rc == SPV_ERR_NOMEM ? ENOMEM : EIO);
+        return output_file_fail(o, rc == SPV_ERR_NOMEM ? ENOMEM : EIO);
     }
-    if (s->error != 0) {
-        return sink_failed(s);
+    if (o->error != 0) {
+        return output_file_report(o);
     }
-    rc = s->temporary ? make_visible(s) : CLI_DONE;
-    return rc == CLI_DONE && s->sum ? write_sum(s) : rc;
+    rc = o->temporary ? rename_temporary(o) : CLI_DONE;
+    return rc == CLI_DONE && o->sum ? write_checksum(o) : rc;
 }
 
-int sink_publish(struct sink *s)
+int output_file_publish(struct output_file *o)
 {
-    drain_pipe(s);
-    if (s->error != 0) {
-        return sink_failed(s);
+    flush_buffer(o);
+    if (o->error != 0) {
+        return output_file_report(o);
     }
-    if (s->temporary) {
-        return make_visible(s);
+    if (o->temporary) {
+        return rename_temporary(o);
     }
-    if (s->is_file && fsync(s->fd) != 0) {
-        return output_fail(s, errno);
+    if (o->is_file && fsync(o->fd) != 0) {
+        return output_file_fail(o, errno);
     }
     return CLI_DONE;
 }
 
-int sink_cut(struct sink *s, uint64_t position)
+int output_file_truncate(struct output_file *o, uint64_t position)
 {
-    drain_pipe(s);
-    if (s->error != 0) {
-        return sink_failed(s);
+    flush_buffer(o);
+    if (o->error != 0) {
+        return output_file_report(o);
     }
-    if (ftruncate(s->fd, (off_t)position) != 0 || lseek(s->fd, (off_t)position, SEEK_SET) < 0) {
-        return output_fail(s, errno);
+    if (ftruncate(o->fd, (off_t)position) != 0 || lseek(o->fd, (off_t)position, SEEK_SET) < 0) {
+        return output_file_fail(o, errno);
     }
-    s->position = position;
+    o->position = position;
     return CLI_DONE;
 }
 
-void sink_close(struct sink *s)
+void output_file_close(struct output_file *o)
 {
-    if (s->fd >= 0 && s->fd != STDOUT_FILENO) {
-        (void)close(s->fd);
+    if (o->fd >= 0 && o->fd != STDOUT_FILENO) {
+        (void)close(o->fd);
     }
-    if (s->temporary) {
-        (void)unlink(s->temporary);
+    if (o->temporary) {
+        (void)unlink(o->temporary);
         cli_stop_hook(NULL, NULL);
-        free(s->temporary);
+        free(o->temporary);
     }
-    EVP_MD_CTX_free(s->sum);
-    pack_free(s->pack);
-    free(s->buffer);
-    free(s->target);
+    EVP_MD_CTX_free(o->sum);
+    compress_free(o->compressor);
+    free(o->buffer);
+    free(o->target);
 }

@@ -10,14 +10,14 @@
 
 #include "compress.h"
 
-struct sink {
+struct output_file {
     const char *name; /* in messages */
     int fd; /* -1: none */
     char *temporary; /* NULL: not a file of ours, or published */
     char *target; /* what the temporary is renamed to; links resolved */
     bool is_file; /* a regular file: progress may go to standard output */
     bool waits; /* a write may block: no regular file */
-    struct pack *pack;
+    struct compress *compressor;
     void *sum; /* EVP_MD_CTX of the written bytes; NULL: no checksum */
     uint8_t *buffer; /* rows not yet compressed */
     size_t used;
@@ -26,27 +26,27 @@ struct sink {
 };
 
 /* Opens it; NULL or "-" is standard output. Refuses the database and the files that belong to it.
- * A zeroed sink may be closed without. */
-int sink_open(struct sink *s, const char *path, const char *database, bool checksum);
-/* Writes bytes; a failure is kept in s->error. */
-void sink_write(struct sink *s, const void *bytes, size_t n);
-void sink_text(struct sink *s, const char *text);
+ * A zeroed one may be closed without. */
+int output_file_open(struct output_file *o, const char *path, const char *database, bool checksum);
+/* Writes bytes; a failure is kept in o->error. */
+void output_file_write(struct output_file *o, const void *bytes, size_t n);
+void output_file_text(struct output_file *o, const char *text);
 /* Writes n zero bytes. */
-void sink_zeros(struct sink *s, uint64_t n);
+void output_file_zeros(struct output_file *o, uint64_t n);
 
 /* Completes the output: ends the compression, syncs the file, renames it to its own name and writes
  * its checksum file (for standard output: a line on standard error). */
-int sink_finish(struct sink *s);
+int output_file_finish(struct output_file *o);
 
 /* Syncs a file that is continued afterwards (not compressed, no checksum); the first call renames
  * it to its own name. */
-int sink_publish(struct sink *s);
+int output_file_publish(struct output_file *o);
 /* Cuts a published file back to a position. */
-int sink_cut(struct sink *s, uint64_t position);
+int output_file_truncate(struct output_file *o, uint64_t position);
 
 /* Removes what is not finished. */
-void sink_close(struct sink *s);
-/* Reports a failed write (s->error), unless the reader has closed the pipe. */
-int sink_failed(const struct sink *s);
+void output_file_close(struct output_file *o);
+/* Reports a failed write (o->error), unless the reader has closed the pipe. */
+int output_file_report(const struct output_file *o);
 
 #endif

@@ -5,13 +5,13 @@
 
 #include "spv/error.h"
 
-static struct spv_header_db current(const struct follow *f)
+static struct spv_header_db current_db(const struct serve_follow *f)
 {
     return f->set ? header_set_db(f->set) : f->stored;
 }
 
 /* Returns the highest height at which both have the same hash, or a negative error. */
-static int64_t common_height(const struct follow *f, uint32_t from)
+static int64_t common_height(const struct serve_follow *f, uint32_t from)
 {
     const struct spv_header_db set = header_set_db(f->set);
     struct spv_chain_header ours, theirs;
@@ -30,7 +30,7 @@ static int64_t common_height(const struct follow *f, uint32_t from)
     return SPV_ERR_DB_DAMAGED; /* another genesis */
 }
 
-static int catch_up(struct follow *f)
+static int catch_up(struct serve_follow *f)
 {
     const struct spv_header_db set = header_set_db(f->set);
     struct spv_chain_header ours, tip, record;
@@ -60,7 +60,7 @@ static int catch_up(struct follow *f)
 
 static int begin_read(void *ctx)
 {
-    struct follow *f = ctx;
+    struct serve_follow *f = ctx;
     int rc = f->stored.begin_read(f->stored.ctx);
 
     if (rc < 0 || !f->set)
@@ -79,7 +79,7 @@ static int begin_read(void *ctx)
 
 static void end_read(void *ctx)
 {
-    const struct follow *f = ctx;
+    const struct serve_follow *f = ctx;
 
     if (!f->set)
         f->stored.end_read(f->stored.ctx);
@@ -87,40 +87,41 @@ static void end_read(void *ctx)
 
 static int tip(void *ctx, struct spv_chain_header *out)
 {
-    const struct spv_header_db r = current(ctx);
+    const struct spv_header_db r = current_db(ctx);
 
     return r.tip(r.ctx, out);
 }
 
 static int by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
-    const struct spv_header_db r = current(ctx);
+    const struct spv_header_db r = current_db(ctx);
 
     return r.by_height(r.ctx, out, height);
 }
 
 static int by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
 {
-    const struct spv_header_db r = current(ctx);
+    const struct spv_header_db r = current_db(ctx);
 
     return r.by_hash(r.ctx, out, hash);
 }
 
 static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
-    const struct spv_header_db r = current(ctx);
+    const struct spv_header_db r = current_db(ctx);
 
     return r.range(r.ctx, out, from, n);
 }
 
-static void start(void *ctx, struct spv_chain_start *out)
+static void get_start(void *ctx, struct spv_chain_start *out)
 {
-    const struct follow *f = ctx;
+    const struct serve_follow *f = ctx;
 
     f->stored.start(f->stored.ctx, out);
 }
 
-struct spv_header_db follow_begin(struct follow *f, struct spv_store *store, struct header_set *set)
+struct spv_header_db serve_follow_begin(struct serve_follow *f, struct spv_store *store,
+                                        struct header_set *set)
 {
     f->stored = spv_store_header_db(store);
     f->set = set;
@@ -131,10 +132,10 @@ struct spv_header_db follow_begin(struct follow *f, struct spv_store *store, str
                                   .range = range,
                                   .begin_read = begin_read,
                                   .end_read = end_read,
-                                  .start = start};
+                                  .start = get_start};
 }
 
-void follow_end(struct follow *f)
+void serve_follow_end(struct serve_follow *f)
 {
     header_set_free(f->set);
     f->set = NULL;

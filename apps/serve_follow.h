@@ -6,14 +6,14 @@
 #include "header_set.h"
 #include "spv/store.h"
 
-struct follow {
+struct serve_follow {
     struct spv_header_db stored; /* the database itself */
     struct header_set *set; /* owned; NULL once the database has its index */
 };
 
 /* Starts with a set that has the stored chain. Returns a header database, valid as long as *f. */
-struct spv_header_db follow_begin(struct follow *f, struct spv_store *store,
-                                  struct header_set *set);
-void follow_end(struct follow *f);
+struct spv_header_db serve_follow_begin(struct serve_follow *f, struct spv_store *store,
+                                        struct header_set *set);
+void serve_follow_end(struct serve_follow *f);
 
 #endif

@@ -19,7 +19,7 @@
 #define REGTEST_SPACING_MIN 1 /* seconds; times are whole and must rise */
 #define NOW_MARGIN 60 /* seconds that the last mined header stays before now */
 
-static void paint_progress(struct source *s, const char *deed, uint64_t done, uint64_t all)
+static void show_progress(struct source *s, const char *deed, uint64_t done, uint64_t all)
 {
     char line[3 * CLI_FIGURE], a[CLI_FIGURE], b[CLI_FIGURE];
 
@@ -37,26 +37,30 @@ static int open_chain(struct source *s)
     struct spv_chain_config cfg = {.params = s->params};
     int rc = header_set_new(&s->set);
 
-    if (rc == 0) {
-        s->reader = header_set_db(s->set);
-        cfg.reader = s->reader;
-        rc = spv_chain_new(&s->chain, &cfg);
-    }
-    if (rc == 0)
-        rc = header_set_add(s->set, spv_chain_tip(s->chain));
     if (rc != 0)
-        return cli_fail(rc, "chain of %s: cannot be started: %s. Free some memory.",
-                        s->params->net.name, spv_strerror(rc));
+        goto failed;
+    s->reader = header_set_db(s->set);
+    cfg.reader = s->reader;
+    rc = spv_chain_new(&s->chain, &cfg);
+    if (rc != 0)
+        goto failed;
+    rc = header_set_add(s->set, spv_chain_tip(s->chain));
+    if (rc != 0)
+        goto failed;
     return 0;
+
+failed:
+    return cli_fail(rc, "chain of %s: cannot be started: %s. Free some memory.",
+                    s->params->net.name, spv_strerror(rc));
 }
 
 /* Mining. */
 
-static int mined(void *ctx, const struct spv_chain_header *record)
+static int on_mined(void *ctx, const struct spv_chain_header *record)
 {
     struct source *s = ctx;
 
-    paint_progress(s, "mining", record->height, s->mine);
+    show_progress(s, "mining", record->height, s->mine);
     if (cli_stopped())
         return SPV_ERR_INTERRUPTED;
     return header_set_add(s->set, record);
@@ -81,7 +85,8 @@ static uint32_t mine_spacing(const struct source *s)
 
 static int mine_chain(struct source *s)
 {
-    struct spv_mine_plan plan = {.n = (uint32_t)s->mine, .seed = s->seed, .sink = mined, .ctx = s};
+    struct spv_mine_plan plan = {
+        .n = (uint32_t)s->mine, .seed = s->seed, .sink = on_mined, .ctx = s};
     int rc;
 
     plan.spacing = mine_spacing(s);
@@ -192,7 +197,7 @@ static int load_file(struct source *s, FILE *f, uint8_t *raw, struct spv_header 
         if (n > i && (rc = load_batch(s, headers + i, n - i)) != 0)
             return rc;
         total += n;
-        paint_progress(s, "loading", total, total);
+        show_progress(s, "loading", total, total);
         if (cli_stopped())
             return CLI_INTERRUPTED;
         if (n < BATCH)
@@ -223,24 +228,39 @@ static int load_source(struct source *s)
     return rc;
 }
 
+/* Reads the stored chain into the set. Returns 0 or an error. */
+static int read_all(struct source *s, uint32_t tip)
+{
+    struct spv_store_iter *iter = NULL;
+    struct spv_chain_header record;
+    int rc = header_set_new(&s->set);
+
+    if (rc != 0)
+        return rc;
+    rc = spv_store_iter_open(&iter, s->store, 0, tip);
+    if (rc != 0)
+        return rc;
+    while ((rc = spv_store_iter_next(iter, &record)) == 1) {
+        rc = header_set_add(s->set, &record);
+        if (rc != 0)
+            break;
+        show_progress(s, "loading", record.height, tip);
+        if (cli_stopped()) {
+            rc = SPV_ERR_INTERRUPTED;
+            break;
+        }
+    }
+    spv_store_iter_close(iter);
+    cli_status_line_clear();
+    return rc;
+}
+
 /* A database without its hash index cannot answer locators: its headers are read into memory, and
  * those that another process adds follow. */
 static int load_unindexed(struct source *s, uint32_t tip)
 {
-    struct spv_store_iter *walk = NULL;
-    struct spv_chain_header record;
-    int rc = header_set_new(&s->set);
+    const int rc = read_all(s, tip);
 
-    if (rc == 0)
-        rc = spv_store_iter_open(&walk, s->store, 0, tip);
-    while (rc == 0 && (rc = spv_store_iter_next(walk, &record)) == 1) {
-        rc = header_set_add(s->set, &record);
-        paint_progress(s, "loading", record.height, tip);
-        if (cli_stopped())
-            rc = SPV_ERR_INTERRUPTED;
-    }
-    spv_store_iter_close(walk);
-    cli_status_line_clear();
     if (rc == SPV_ERR_INTERRUPTED)
         return CLI_INTERRUPTED;
     if (rc != 0)
@@ -248,7 +268,7 @@ static int load_unindexed(struct source *s, uint32_t tip)
                         "%s: cannot be read into memory: %s. Let spv-sync finish first: its "
                         "hash index makes this unnecessary.",
                         s->path, spv_strerror(rc));
-    s->reader = follow_begin(&s->follow, s->store, s->set);
+    s->reader = serve_follow_begin(&s->follow, s->store, s->set);
     s->set = NULL;
     return 0;
 }
@@ -284,17 +304,23 @@ int source_database(struct source *s, const char *path, const struct spv_params 
     return 0;
 }
 
-int source_judged(struct source *s, const char *headers, uint64_t count, uint64_t seed)
+int source_validated(struct source *s, const char *headers, uint64_t count, uint64_t seed)
 {
     int rc = open_chain(s);
 
     s->headers = headers;
     s->mine = count;
     s->seed = seed;
-    if (rc == 0 && headers)
+    if (rc != 0)
+        goto done;
+    if (headers) {
         rc = load_source(s);
-    if (rc == 0 && count > 0)
+        if (rc != 0)
+            goto done;
+    }
+    if (count > 0)
         rc = mine_chain(s);
+done:
     spv_chain_free(s->chain); /* all valid: only the set is needed from here on */
     s->chain = NULL;
     return rc;
@@ -304,7 +330,7 @@ int source_close(struct source *s)
 {
     int rc;
 
-    follow_end(&s->follow);
+    serve_follow_end(&s->follow);
     rc = spv_store_close(s->store);
     header_set_free(s->set);
     s->store = NULL;

@@ -13,7 +13,7 @@ struct source {
     struct spv_header_db reader; /* out: what to serve */
     struct header_set *set;
     struct spv_store *store;
-    struct follow follow; /* a database without a hash index; owns its set */
+    struct serve_follow follow; /* a database without a hash index; owns its set */
     struct spv_chain *chain; /* while loading and mining */
     const char *headers, *path; /* borrowed */
     uint64_t mine, seed;
@@ -24,7 +24,7 @@ struct source {
  * reporting the error. */
 
 /* Loads the headers of a file (may be NULL), then mines `count` on top. */
-int source_judged(struct source *s, const char *headers, uint64_t count, uint64_t seed);
+int source_validated(struct source *s, const char *headers, uint64_t count, uint64_t seed);
 /* Opens a database of these parameters, or (NULL) of those that it names. */
 int source_database(struct source *s, const char *path, const struct spv_params *params);
 

@@ -26,7 +26,7 @@ static const struct command commands[] = {
     {"prune", db_prune, 0, ""},
 };
 
-static int run(struct db_job *j)
+static int run_command(struct db_job *j)
 {
     const struct command *c = NULL;
     if (j->words.n == 0) {
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
     }
     cli_catch_signals();
     cli_stop_note("spv-db: interrupted.\n");
-    rc = run(&job);
+    rc = run_command(&job);
     int out = cli_finish_output();
     return rc == CLI_DONE ? out : rc;
 }

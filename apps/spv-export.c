@@ -1,6 +1,6 @@
 /* spv-export: the stored headers in the formats of spv/export_rows.h.
  *
- * One walk over one snapshot, one row in memory, each header hashed again on the way, so that what
+ * One iter over one snapshot, one row in memory, each header hashed again on the way, so that what
  * is written is a linked chain or the export fails. --follow (export_follow.c) continues from
  * there.
  */
@@ -18,7 +18,7 @@
 #include "spv/export_rows.h"
 #include "spv/store.h"
 
-#define LOOK_EVERY 1024 /* rows between checks of the clock and of the stop signal */
+#define CHECK_EVERY 1024 /* rows between checks of the clock and of the stop signal */
 #define REFRESH_EVERY 0.1 /* seconds */
 #define FROM_START UINT64_MAX /* --from was not given: the database's first height */
 
@@ -29,11 +29,10 @@ struct job {
     bool quiet, branches, follow, checksum, force;
     enum spv_export_format format;
     struct spv_store *store;
-    struct sink sink;
-    struct follow *follower;
+    struct output_file out;
+    struct export_follow *follower;
 };
 
-/* Checks that format, output and options fit together. */
 /* A device such as /dev/tty, or /dev/stdout on a terminal. */
 static bool is_terminal(const char *path)
 {
@@ -49,9 +48,10 @@ static bool is_terminal(const char *path)
     return terminal;
 }
 
+/* Checks that format, output and options fit together. */
 static int check_options(struct job *e)
 {
-    bool packed = pack_of_name(e->output) != PACK_NONE;
+    bool compressed = compress_kind_of_name(e->output) != COMPRESS_NONE;
     bool to_stdout = !e->output || strcmp(e->output, "-") == 0;
     if (e->format_name && spv_export_format_by_name(&e->format, e->format_name) != 0) {
         return cli_usage("--format: '%s' is not csv, jsonl, raw, electrum, neutrino or postgres.",
@@ -67,11 +67,11 @@ static int check_options(struct job *e)
                          "postgres.",
                          name);
     }
-    if (pack_refused(e->output)) {
+    if (compress_unsupported(e->output)) {
         return cli_usage(
             "--output: %s: compression %s is not supported. Name a file that ends in .gz or "
             ".zst, or compress standard output.",
-            e->output, pack_refused(e->output));
+            e->output, compress_unsupported(e->output));
     }
     if (reorg == SPV_EXPORT_REORG_CUT && !e->force &&
         (to_stdout ? isatty(STDOUT_FILENO) == 1 : is_terminal(e->output))) {
@@ -92,7 +92,7 @@ static int check_options(struct job *e)
                          "standard output does not allow. Name a file, or use csv or jsonl.",
                          name);
     }
-    if (packed) {
+    if (compressed) {
         return cli_usage(
             "--follow: a compressed file cannot be appended to. Name one without .gz or .zst.");
     }
@@ -109,7 +109,7 @@ struct progress {
     uint64_t done, total;
 };
 
-static void paint_progress(struct progress *p)
+static void show_progress(struct progress *p)
 {
     char line[3 * CLI_FIGURE + 40];
     char done[CLI_FIGURE];
@@ -126,17 +126,17 @@ static void paint_progress(struct progress *p)
     cli_status_line(line);
 }
 
-/* The best chain's part that was written. */
-struct span {
+/* The first and last header of the best chain that were written. */
+struct written {
     struct spv_chain_header first, last;
 };
 
 /* spv_export_rows.write. */
 static int write_bytes(void *ctx, const void *bytes, size_t n)
 {
-    struct sink *sink = ctx;
-    sink_write(sink, bytes, n);
-    return sink->error != 0 ? SPV_ERR_IO : cli_stopped() ? SPV_ERR_INTERRUPTED : 0;
+    struct output_file *out = ctx;
+    output_file_write(out, bytes, n);
+    return out->error != 0 ? SPV_ERR_IO : cli_stopped() ? SPV_ERR_INTERRUPTED : 0;
 }
 
 /* Returns the exit code for a result of the functions of spv/export_rows.h. */
@@ -145,33 +145,32 @@ static int check_written(const struct job *e, int rc)
     if (!rc) {
         return CLI_DONE;
     }
-    return e->sink.error != 0 ? sink_failed(&e->sink) : CLI_INTERRUPTED;
+    return e->out.error != 0 ? output_file_report(&e->out) : CLI_INTERRUPTED;
 }
 
 /* Writes all rows of the iterator. Returns an exit code. */
-static int write_walk(struct job *e, struct spv_store_iter *walk,
-                      const struct spv_export_rows *rows, bool side, struct span *span,
+static int write_iter(struct job *e, struct spv_store_iter *iter,
+                      const struct spv_export_rows *rows, bool side, struct written *written,
                       struct progress *p)
 {
     struct spv_chain_header r;
-    bool live = e->sink.is_file && !e->quiet && cli_live();
+    bool live = e->out.is_file && !e->quiet && cli_live();
     int rc = 0;
-    while ((rc = spv_store_iter_next(walk, &r)) > 0) {
-        const int written =
-            side ? spv_export_rows_branch_row(rows, &r) : spv_export_rows_row(rows, &r);
+    while ((rc = spv_store_iter_next(iter, &r)) > 0) {
+        const int err = side ? spv_export_rows_branch_row(rows, &r) : spv_export_rows_row(rows, &r);
         if (!side) {
-            span->first = p->done == 0 ? r : span->first;
-            span->last = r;
+            written->first = p->done == 0 ? r : written->first;
+            written->last = r;
         }
         if (e->follower) {
-            follow_wrote(e->follower, &r);
+            export_follow_wrote(e->follower, &r);
         }
         p->done++;
-        if (written) {
-            return check_written(e, written);
+        if (err) {
+            return check_written(e, err);
         }
-        if (live && p->done % LOOK_EVERY == 0) {
-            paint_progress(p);
+        if (live && p->done % CHECK_EVERY == 0) {
+            show_progress(p);
         }
     }
     cli_status_line_clear();
@@ -181,71 +180,92 @@ static int write_walk(struct job *e, struct spv_store_iter *walk,
     return cli_stopped() ? CLI_INTERRUPTED : CLI_DONE;
 }
 
-static int write_branches(struct job *e, struct spv_store_iter *walk,
-                          const struct spv_export_rows *rows, struct span *span, struct progress *p)
+static int write_branches(struct job *e, struct spv_store_iter *iter,
+                          const struct spv_export_rows *rows, struct written *written,
+                          struct progress *p)
 {
     int rc = check_written(e, spv_export_rows_begin_branches(rows));
     if (rc != CLI_DONE) {
         return rc;
     }
-    int err = spv_store_iter_branches(walk);
+    int err = spv_store_iter_branches(iter);
     return err ? cli_fail(err, "%s", spv_store_last_error(e->store))
-               : write_walk(e, walk, rows, true, span, p);
+               : write_iter(e, iter, rows, true, written, p);
 }
 
-static int write_rows(struct job *e, struct spv_store_iter *walk, struct progress *p)
+static int write_rows(struct job *e, struct spv_store_iter *iter,
+                      const struct spv_export_rows *rows, struct progress *p)
+{
+    struct written written = {.first = {.height = 0}};
+    int rc = check_written(e, spv_export_rows_begin(rows));
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    rc = write_iter(e, iter, rows, false, &written, p);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    if (e->branches) {
+        rc = write_branches(e, iter, rows, &written, p);
+        if (rc != CLI_DONE) {
+            return rc;
+        }
+    }
+    return check_written(e, spv_export_rows_end(rows, &written.first, &written.last));
+}
+
+/* Writes the rows of one snapshot, which ends before this returns: it would block the writer's WAL
+ * checkpoints. */
+static int write_snapshot(struct job *e, const struct spv_export_rows *rows, struct progress *p)
+{
+    struct spv_store_iter *iter = NULL;
+    int rc = spv_store_iter_open(&iter, e->store, (uint32_t)e->from, (uint32_t)e->to);
+    if (rc != 0) {
+        return cli_fail(rc, "%s", spv_store_last_error(e->store));
+    }
+    rc = write_rows(e, iter, rows, p);
+    spv_store_iter_close(iter);
+    return rc;
+}
+
+static int write_output(struct job *e, struct progress *p)
 {
     const struct spv_export_rows rows = {.params = spv_store_params(e->store),
                                          .format = e->format,
                                          .from = (uint32_t)e->from,
                                          .branches = e->branches,
                                          .write = write_bytes,
-                                         .ctx = &e->sink};
-    struct span span = {.first = {.height = 0}};
-    int rc = CLI_DONE;
-    if (e->follow) {
-        e->follower = follow_new(e->store, &rows, &e->sink, e->quiet);
-        if (!e->follower) {
-            spv_store_iter_close(walk);
-            return cli_fail(SPV_ERR_NOMEM, "--follow: %s. Free some memory.",
-                            spv_strerror(SPV_ERR_NOMEM));
-        }
+                                         .ctx = &e->out};
+    int rc = output_file_open(&e->out, e->output, e->target.path, e->checksum);
+    if (rc != CLI_DONE) {
+        return rc;
     }
-    rc = check_written(e, spv_export_rows_begin(&rows));
+    if (!e->follow) {
+        rc = write_snapshot(e, &rows, p);
+        return rc != CLI_DONE ? rc : output_file_finish(&e->out);
+    }
+    e->follower = export_follow_new(e->store, &rows, &e->out, e->quiet);
+    if (!e->follower) {
+        return cli_fail(SPV_ERR_NOMEM, "--follow: %s. Free some memory.",
+                        spv_strerror(SPV_ERR_NOMEM));
+    }
+    rc = write_snapshot(e, &rows, p);
     if (rc == CLI_DONE) {
-        rc = write_walk(e, walk, &rows, false, &span, p);
+        rc = export_follow_run(e->follower);
     }
-    if (rc == CLI_DONE && e->branches) {
-        rc = write_branches(e, walk, &rows, &span, p);
-    }
-    if (rc == CLI_DONE) {
-        rc = check_written(e, spv_export_rows_end(&rows, &span.first, &span.last));
-    }
-    spv_store_iter_close(walk); /* its snapshot would block the writer's WAL checkpoints */
-    if (rc == CLI_DONE) {
-        rc = e->follow ? follow_run(e->follower) : sink_finish(&e->sink);
-    }
-    return rc;
+    export_follow_free(e->follower);
+    return e->out.error == EPIPE ? CLI_DONE : rc; /* ends when the reader closes the pipe */
 }
 
 static int export_rows(struct job *e, uint64_t total)
 {
-    struct spv_store_iter *walk = NULL;
     struct progress p = {.started = cli_clock(), .total = total};
     char count[CLI_FIGURE];
     char time[CLI_FIGURE];
-    int rc = sink_open(&e->sink, e->output, e->target.path, e->checksum);
-    if (rc == CLI_DONE) {
-        rc = spv_store_iter_open(&walk, e->store, (uint32_t)e->from, (uint32_t)e->to);
-        rc = rc != 0 ? cli_fail(rc, "%s", spv_store_last_error(e->store)) : write_rows(e, walk, &p);
-    }
-    if (e->follow && e->sink.error == EPIPE) {
-        rc = CLI_DONE; /* --follow ends when the reader closes the pipe */
-    }
+    int rc = write_output(e, &p);
     cli_status_line_clear();
-    follow_free(e->follower);
-    sink_close(&e->sink);
-    if (rc == CLI_DONE && !e->follow && e->sink.is_file && !e->quiet) {
+    output_file_close(&e->out);
+    if (rc == CLI_DONE && !e->follow && e->out.is_file && !e->quiet) {
         cli_print("%s headers of %s written to %s in %s", cli_count(count, p.done),
                   spv_store_params(e->store)->net.name, e->output,
                   cli_duration(time, cli_clock() - p.started));
@@ -296,14 +316,15 @@ static int check_range(struct job *e, uint64_t *total)
     return CLI_DONE;
 }
 
-static int run(struct job *e)
+static int run_export(struct job *e)
 {
     struct spv_error_info why;
     uint64_t total = 0;
     int rc = check_options(e);
-    if (rc == CLI_DONE) {
-        rc = cli_target_resolve(&e->target);
+    if (rc != CLI_DONE) {
+        return rc;
     }
+    rc = cli_target_resolve(&e->target);
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -422,7 +443,7 @@ int main(int argc, char **argv)
     if (state.follow) {
         cli_stop_codes(CLI_INTERRUPTED, CLI_DONE); /* a service manager's stop is no failure */
     }
-    rc = run(&state);
+    rc = run_export(&state);
     if (rc == CLI_INTERRUPTED) {
         rc = (int)cli_stop_code();
     }

@@ -29,8 +29,8 @@ static double rate(const struct job *j, const struct import_counts *c)
 }
 
 /* Creates the JSON object of an event. */
-static json_t *object(const struct job *j, const char *event, const struct spv_chain_header *tip,
-                      const struct import_counts *c)
+static json_t *event_object(const struct job *j, const char *event,
+                            const struct spv_chain_header *tip, const struct import_counts *c)
 {
     char hash[SPV_HASH_HEX];
     char work[SPV_HASH_HEX];
@@ -42,7 +42,8 @@ static json_t *object(const struct job *j, const char *event, const struct spv_c
                      "known", (json_int_t)c->known, "rate", rate(j, c));
 }
 
-static void progress(void *ctx, const struct spv_chain_header *tip, const struct import_counts *c)
+static void on_progress(void *ctx, const struct spv_chain_header *tip,
+                        const struct import_counts *c)
 {
     struct job *j = ctx;
     char line[6 * CLI_FIGURE + 64];
@@ -61,7 +62,7 @@ static void progress(void *ctx, const struct spv_chain_header *tip, const struct
     j->printed_at = now;
     double share = input_done(j->import.in);
     if (cli_json_on()) {
-        json_t *o = object(j, "progress", tip, c);
+        json_t *o = event_object(j, "progress", tip, c);
         if (o) {
             json_object_set_new(o, "percent", share < 0 ? json_null() : json_real(100 * share));
         }
@@ -83,14 +84,14 @@ static void progress(void *ctx, const struct spv_chain_header *tip, const struct
     }
 }
 
-static void reorganised(void *ctx, const struct spv_chain_update *change)
+static void on_reorg(void *ctx, const struct spv_chain_update *change)
 {
     struct job *j = ctx;
     char a[CLI_FIGURE];
     char b[CLI_FIGURE];
     char c[CLI_FIGURE];
     if (cli_json_on()) {
-        json_t *o = object(j, "reorg", &change->headers[change->n - 1], &j->import.counts);
+        json_t *o = event_object(j, "reorg", &change->headers[change->n - 1], &j->import.counts);
         if (o) {
             json_object_set_new(o, "fork_height", json_integer(change->fork_height));
             json_object_set_new(o, "removed", json_integer(change->removed));
@@ -103,16 +104,17 @@ static void reorganised(void *ctx, const struct spv_chain_update *change)
     }
 }
 
-static void summary_json(const struct job *j, const char *event, const struct spv_chain_header *tip)
+static void print_summary_json(const struct job *j, const char *event,
+                               const struct spv_chain_header *tip)
 {
     const struct import_counts *c = &j->import.counts;
     const char *format = spv_import_format_name(spv_import_format_of(j->import.decoder));
-    json_t *o = object(j, event, tip, c);
+    json_t *o = event_object(j, event, tip, c);
     json_t *more = json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:f, s:s?, s:s, s:o?}", "side", (json_int_t)c->side, "left_out",
         (json_int_t)c->left_out, "reorgs", (json_int_t)c->reorgs, "missing", (json_int_t)c->missing,
         "below", (json_int_t)c->below, "seconds", cli_clock() - j->started, "format", format,
-        "packing", input_packing(j->import.in), "database", json_string(j->target.path));
+        "packing", input_compression(j->import.in), "database", json_string(j->target.path));
     if (o && more) {
         json_object_update(o, more);
     }
@@ -120,7 +122,7 @@ static void summary_json(const struct job *j, const char *event, const struct sp
     cli_json(o);
 }
 
-static void summary(const struct job *j, int rc)
+static void print_summary(const struct job *j, int rc)
 {
     const struct import_counts *c = &j->import.counts;
     const struct spv_chain_header *tip = spv_chain_tip(j->import.chain);
@@ -133,7 +135,7 @@ static void summary(const struct job *j, int rc)
     cli_status_line_clear();
     cli_stop_note(""); /* reported here */
     if (cli_json_on()) {
-        summary_json(j, done ? "imported" : "interrupted", tip);
+        print_summary_json(j, done ? "imported" : "interrupted", tip);
         return;
     }
     if (j->quiet) {
@@ -197,35 +199,41 @@ static int open_chain(struct job *j)
     cfg->reader = spv_store_header_db(j->import.store);
     cfg->checkpoint_mode = j->no_checkpoints ? SPV_CHECKPOINTS_IGNORED : SPV_CHECKPOINTS_ENFORCED;
     int rc = spv_chain_new(&j->import.chain, cfg);
-    if (rc == 0) {
-        rc = spv_import_new(&j->import.decoder, &j->params, j->format);
+    if (rc != 0) {
+        return cli_fail(rc,
+                        "%s: the chain cannot be loaded: %s. See spv-sync(1) on damaged "
+                        "databases.",
+                        j->target.path, spv_strerror(rc));
     }
-    return rc == 0 ? CLI_DONE
-                   : cli_fail(rc,
-                              "%s: the chain cannot be loaded: %s. See spv-sync(1) on damaged "
-                              "databases.",
-                              j->target.path, spv_strerror(rc));
+    return CLI_DONE;
+}
+
+static int open_decoder(struct job *j)
+{
+    int rc = spv_import_new(&j->import.decoder, &j->params, j->format);
+    return rc != 0 ? cli_fail(rc, "%s. Free some memory.", spv_strerror(rc)) : CLI_DONE;
 }
 
 static int import_all(struct job *j)
 {
     int rc = import_run(&j->import);
     cli_status_line_clear();
+    if (rc != CLI_DONE && rc != CLI_INTERRUPTED) {
+        return rc;
+    }
     /* as after a first sync: kept up to date from here on */
     int built = rc == CLI_DONE ? spv_store_build_index(j->import.store) : 0;
     if (built != 0) {
-        rc = cli_fail(built, "%s", spv_store_last_error(j->import.store));
+        return cli_fail(built, "%s", spv_store_last_error(j->import.store));
     }
-    if (rc == CLI_DONE || rc == CLI_INTERRUPTED) {
-        summary(j, rc);
-    }
+    print_summary(j, rc);
     return rc;
 }
 
-static int run(struct job *j)
+static int run_import(struct job *j)
 {
     bool standard = !j->input_name || strcmp(j->input_name, "-") == 0;
-    int rc = CLI_DONE;
+    int rc;
     if (j->format_name && spv_import_format_by_name(&j->format, j->format_name) != 0) {
         return cli_usage("--format: '%s' is not raw, electrum, neutrino, csv or jsonl.",
                          j->format_name);
@@ -234,23 +242,29 @@ static int run(struct job *j)
         return cli_usage("standard input is a terminal. Name a file with --input.");
     }
     rc = cli_target_resolve(&j->target);
-    if (rc == CLI_DONE) { /* before a database is made for nothing */
-        rc = input_open(&j->import.in, j->input_name);
+    if (rc != CLI_DONE) {
+        return rc;
     }
-    if (rc == CLI_DONE) {
-        learn_network(j);
-        rc = open_store(j);
+    rc = input_open(&j->import.in, j->input_name); /* before a database is made for nothing */
+    if (rc != CLI_DONE) {
+        return rc;
     }
-    if (rc == CLI_DONE) {
-        rc = open_chain(j);
+    learn_network(j);
+    rc = open_store(j);
+    if (rc != CLI_DONE) {
+        return rc;
     }
-    if (rc == CLI_DONE) {
-        j->started = cli_clock();
-        j->printed_at =
-            cli_live() || cli_json_on() ? 0 : j->started; /* a quick one needs no line */
-        rc = import_all(j);
+    rc = open_chain(j);
+    if (rc != CLI_DONE) {
+        return rc;
     }
-    return rc;
+    rc = open_decoder(j);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    j->started = cli_clock();
+    j->printed_at = cli_live() || cli_json_on() ? 0 : j->started; /* a quick one needs no line */
+    return import_all(j);
 }
 
 static int finish_import(struct job *j, int rc)
@@ -270,7 +284,7 @@ static int finish_import(struct job *j, int rc)
 }
 
 static struct job state = {
-    .import = {.progress = progress, .reorganised = reorganised, .ctx = &state}};
+    .import = {.progress = on_progress, .reorganised = on_reorg, .ctx = &state}};
 
 static const struct cli_option options[] = {
     {.group = "What"},
@@ -334,5 +348,5 @@ int main(int argc, char **argv)
     if (state.json) {
         cli_json_mode();
     }
-    return finish_import(&state, run(&state));
+    return finish_import(&state, run_import(&state));
 }

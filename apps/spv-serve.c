@@ -209,7 +209,7 @@ static int start_http(struct serve *s, struct spv_http **http, struct spv_server
     return CLI_DONE;
 }
 
-static int serve(struct serve *s)
+static int run_servers(struct serve *s)
 {
     struct spv_server_config cfg = {.net = &s->source.params->net,
                                     .reader = s->source.reader,
@@ -228,19 +228,21 @@ static int serve(struct serve *s)
 
     if (rc != 0)
         return cli_print_error_info(&why);
-    if (s->http_text)
+    if (s->http_text) {
         rc = start_http(s, &http, server);
-    if (rc == 0) {
-        cli_stop_hook(stop_server, server);
-        print_listening(s, spv_server_port(server));
-        rc = cli_stopped() ? 0 : spv_server_run(server);
-        cli_stop_hook(NULL, NULL);
         if (rc != 0)
-            rc = cli_fail(rc, "server: failed: %s. Start it again.", spv_strerror(rc));
-        else
-            print_stopped(s, server, http);
+            goto free_server;
     }
+    cli_stop_hook(stop_server, server);
+    print_listening(s, spv_server_port(server));
+    rc = cli_stopped() ? 0 : spv_server_run(server);
+    cli_stop_hook(NULL, NULL);
+    if (rc != 0)
+        rc = cli_fail(rc, "server: failed: %s. Start it again.", spv_strerror(rc));
+    else
+        print_stopped(s, server, http);
     spv_http_free(http);
+free_server:
     spv_server_free(server);
     return rc;
 }
@@ -255,7 +257,7 @@ static uint16_t http_port(const struct spv_params *params)
 static int check_options(struct serve *s)
 {
     const struct spv_params *p;
-    int rc = CLI_DONE;
+    int rc;
 
     if (s->quiet && s->verbose)
         return cli_usage("--quiet, --verbose: cannot be combined.");
@@ -269,17 +271,16 @@ static int check_options(struct serve *s)
         rc = cli_target_network(&s->target);
     else
         rc = cli_target_resolve(&s->target);
+    if (rc != CLI_DONE)
+        return rc;
     p = s->target.params;
-    if (rc == CLI_DONE && s->mine > 0 && p->net.network != SPV_REGTEST &&
-        p->net.network != SPV_SIMNET)
-        rc = cli_usage("--mine: %s is too hard to mine. Add --network regtest or simnet.",
-                       p->net.name);
-    if (rc == CLI_DONE && s->services_text)
-        rc = read_services(&s->services, s->services_text);
-    return rc;
+    if (s->mine > 0 && p->net.network != SPV_REGTEST && p->net.network != SPV_SIMNET)
+        return cli_usage("--mine: %s is too hard to mine. Add --network regtest or simnet.",
+                         p->net.name);
+    return s->services_text ? read_services(&s->services, s->services_text) : CLI_DONE;
 }
 
-static int run(struct serve *s)
+static int run_serve(struct serve *s)
 {
     int rc = check_options(s);
 
@@ -289,7 +290,7 @@ static int run(struct serve *s)
     s->source.quiet = s->quiet;
     s->source.verbose = s->verbose;
     if (s->headers || s->mine > 0)
-        rc = source_judged(&s->source, s->headers, s->mine, s->seed);
+        rc = source_validated(&s->source, s->headers, s->mine, s->seed);
     else /* the file names its network */
         rc = source_database(&s->source, s->target.path,
                              s->target.db ? s->target.network : s->target.params);
@@ -299,9 +300,14 @@ static int run(struct serve *s)
         return rc;
     rc = cli_endpoint(&s->endpoint, "listen", s->listen ? s->listen : "127.0.0.1",
                       s->source.params->net.port);
-    if (rc == CLI_DONE && s->http_text)
+    if (rc != CLI_DONE)
+        return rc;
+    if (s->http_text) {
         rc = cli_endpoint(&s->http, "http", s->http_text, http_port(s->source.params));
-    return rc == CLI_DONE ? serve(s) : rc;
+        if (rc != CLI_DONE)
+            return rc;
+    }
+    return run_servers(s);
 }
 
 static struct serve state = {
@@ -428,7 +434,7 @@ int main(int argc, char **argv)
     cli_stop_codes(CLI_DONE, CLI_DONE); /* a signal is the normal end of a server */
     if (state.json)
         cli_json_mode();
-    rc = run(&state);
+    rc = run_serve(&state);
     closed = source_close(&state.source);
     if (closed != 0 && rc == CLI_DONE)
         rc = cli_fail(closed, "%s: cannot be closed: %s. Check the disk.", state.target.path,

@@ -146,11 +146,12 @@ static int read_endpoints(const struct sync *s, struct spv_endpoint *out,
 
     for (i = 0; i < list->n; i++) {
         int rc = cli_endpoint(&out[i], option, list->item[i], port);
-        if (rc == CLI_DONE && out[i].port == 0)
-            rc = cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
-                           list->item[i]);
-        if (rc == CLI_DONE)
-            rc = sync_proxy_allows(&s->proxy, option, &out[i]);
+        if (rc != CLI_DONE)
+            return rc;
+        if (out[i].port == 0)
+            return cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
+                             list->item[i]);
+        rc = sync_proxy_allows(&s->proxy, option, &out[i]);
         if (rc != CLI_DONE)
             return rc;
     }
@@ -171,20 +172,22 @@ static int check_options(struct sync *s)
     if (s->connect.n > SPV_NODE_MAX_ENDPOINTS || s->add_peers.n > SPV_NODE_MAX_ENDPOINTS)
         return cli_usage("--connect: more than %d peers.", SPV_NODE_MAX_ENDPOINTS);
     rc = sync_proxy_read(&s->proxy);
-    if (rc == CLI_DONE)
-        rc = read_endpoints(s, s->endpoints, &s->connect, "connect");
-    if (rc == CLI_DONE)
-        rc = read_endpoints(s, s->endpoints + s->connect.n, &s->add_peers, "add-peer");
-    if (rc == CLI_DONE && s->min_work_text &&
-        spv_u256_from_hex(&s->min_work, s->min_work_text) != 0)
-        rc = cli_usage("--min-chain-work: '%s' is not 1 to 64 hex digits.", s->min_work_text);
-    if (rc == CLI_DONE)
-        rc = start_check(&s->start);
-    if (rc == CLI_DONE)
-        rc = checkpoint_list_make(&s->checkpoints, s->target.params->checkpoints,
-                                  s->no_checkpoints ? 0 : s->target.params->n_checkpoints,
-                                  &s->checkpoint_items, s->checkpoint_file);
-    return rc;
+    if (rc != CLI_DONE)
+        return rc;
+    rc = read_endpoints(s, s->endpoints, &s->connect, "connect");
+    if (rc != CLI_DONE)
+        return rc;
+    rc = read_endpoints(s, s->endpoints + s->connect.n, &s->add_peers, "add-peer");
+    if (rc != CLI_DONE)
+        return rc;
+    if (s->min_work_text && spv_u256_from_hex(&s->min_work, s->min_work_text) != 0)
+        return cli_usage("--min-chain-work: '%s' is not 1 to 64 hex digits.", s->min_work_text);
+    rc = start_check(&s->start);
+    if (rc != CLI_DONE)
+        return rc;
+    return checkpoint_list_make(&s->checkpoints, s->target.params->checkpoints,
+                                s->no_checkpoints ? 0 : s->target.params->n_checkpoints,
+                                &s->checkpoint_items, s->checkpoint_file);
 }
 
 static int open_store(struct sync *s)
@@ -212,6 +215,40 @@ static int open_store(struct sync *s)
                  "again now.",
                  s->target.path, cli_count(a, cut));
     return CLI_DONE;
+}
+
+static int run_sync(struct sync *s)
+{
+    int rc = check_options(s);
+
+    if (rc != CLI_DONE)
+        return rc;
+    /* without a database there is no stored address: do not create one */
+    if (must_name_peer(s) && access(s->target.path, F_OK) != 0 && errno == ENOENT)
+        return name_peer(s);
+    rc = open_store(s);
+    if (rc != CLI_DONE)
+        return rc;
+    rc = start_choose(&s->start_height, &s->start, s->target.params, &s->checkpoints, s->store);
+    if (rc != CLI_DONE)
+        return rc;
+    return run_loop(s);
+}
+
+/* Frees what run_sync acquired. Returns the exit code of the program. */
+static int end_sync(struct sync *s, int rc)
+{
+    int closed, flushed;
+
+    checkpoint_list_free(&s->checkpoints);
+    closed = spv_store_close(s->store);
+    if (closed != 0 && (rc == CLI_DONE || rc == CLI_INTERRUPTED))
+        rc = cli_fail(closed,
+                      "%s: cannot be closed: %s. What was committed is kept; check "
+                      "the disk.",
+                      s->target.path, spv_strerror(closed));
+    flushed = cli_finish_output();
+    return rc != CLI_DONE ? rc : flushed;
 }
 
 static struct sync state = {.timeout = TIMEOUT_DEFAULT};
@@ -345,7 +382,7 @@ int main(int argc, char **argv)
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
     };
-    int rc = cli_parse(&app, argc, argv), closed, flushed;
+    int rc = cli_parse(&app, argc, argv);
 
     if (rc != CLI_PROCEED)
         return rc;
@@ -356,25 +393,5 @@ int main(int argc, char **argv)
         "resume.\n");
     if (state.json)
         cli_json_mode();
-    rc = check_options(&state);
-    /* without a database there is no stored address: do not create one */
-    if (rc == CLI_DONE && must_name_peer(&state) && access(state.target.path, F_OK) != 0 &&
-        errno == ENOENT)
-        rc = name_peer(&state);
-    if (rc == CLI_DONE)
-        rc = open_store(&state);
-    if (rc == CLI_DONE)
-        rc = start_choose(&state.start_height, &state.start, state.target.params,
-                          &state.checkpoints, state.store);
-    if (rc == CLI_DONE)
-        rc = run_loop(&state);
-    checkpoint_list_free(&state.checkpoints);
-    closed = spv_store_close(state.store);
-    if (closed != 0 && (rc == CLI_DONE || rc == CLI_INTERRUPTED))
-        rc = cli_fail(closed,
-                      "%s: cannot be closed: %s. What was committed is kept; check "
-                      "the disk.",
-                      state.target.path, spv_strerror(closed));
-    flushed = cli_finish_output();
-    return rc != CLI_DONE ? rc : flushed;
+    return end_sync(&state, run_sync(&state));
 }

@@ -173,10 +173,10 @@ void sync_on_tick(void *ctx)
     report_sample(&s->report, &stats);
     if (s->synced && stats.peers > 0)
         s->useful_at = cli_clock(); /* following: no new header is normal */
-    if (stats.presync_headers != s->proving) {
+    if (stats.presync_headers != s->presync) {
         if (may_succeed(s))
             s->useful_at = cli_clock(); /* a first pass adds nothing, and may take long */
-        s->proving = stats.presync_headers;
+        s->presync = stats.presync_headers;
     }
     if (report_received(&stats) != s->received) {
         s->useful_at = cli_clock(); /* segments that are not joined yet count, too */

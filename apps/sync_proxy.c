@@ -9,12 +9,16 @@
 int sync_proxy_read(struct sync_proxy *p)
 {
     const char *text = p->text ? p->text : p->onion ? "127.0.0.1" : NULL;
+    int rc;
 
-    const int rc = text ? cli_endpoint(&p->endpoint, "proxy", text, TOR_PORT) : CLI_DONE;
-
-    if (rc == CLI_DONE && text && p->endpoint.port == 0)
+    if (!text)
+        return CLI_DONE;
+    rc = cli_endpoint(&p->endpoint, "proxy", text, TOR_PORT);
+    if (rc != CLI_DONE)
+        return rc;
+    if (p->endpoint.port == 0)
         return cli_usage("--proxy: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", text);
-    return rc;
+    return CLI_DONE;
 }
 
 static bool is_onion(const char *host)

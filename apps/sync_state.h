@@ -48,7 +48,7 @@ struct sync {
     size_t banned; /* peers, in this run or before */
     struct spv_chain_header synced_tip;
     uint64_t printed_added; /* headers received or in presync when progress was last printed */
-    uint64_t proving; /* presync headers at the last tick */
+    uint64_t presync; /* presync headers at the last tick */
     uint64_t received; /* headers received at the last tick, joined or not */
 };
 

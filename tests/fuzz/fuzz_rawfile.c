@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(fd >= 0 && write(fd, data + 1, size - 1) == (ssize_t)(size - 1));
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     s.params = spv_params_get((enum spv_network)(data[0] % SPV_NETWORKS));
-    const int rc = source_judged(&s, path, 0, 0);
+    const int rc = source_validated(&s, path, 0, 0);
     FUZZ_CHECK(rc == CLI_DONE || rc == CLI_FAILED || rc == CLI_USAGE || rc == CLI_DATABASE);
     if (rc == CLI_DONE)
         check_served(&s, data + 1, size - 1);
