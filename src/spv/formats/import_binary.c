@@ -79,6 +79,10 @@ static int read_start(struct spv_import *d)
     int rc = 1;
     if (d->format == SPV_IMPORT_NEUTRINO) {
         rc = neutrino_head(d);
+    } else if (d->end - d->at < SPV_HEADER_SIZE && d->format == SPV_IMPORT_RAW && d->detected) {
+        return spv_import_fail_whole(d, SPV_ERR_MALFORMED,
+                                     "is no file of headers: it has %zu bytes, a header has %d",
+                                     d->end - d->at, SPV_HEADER_SIZE);
     } else if (d->end - d->at >= SPV_HEADER_SIZE) {
         spv_header_hash(&genesis, &d->params->genesis);
         spv_header_decode(&first, d->buffer + d->at);
@@ -136,6 +140,12 @@ int spv_import_binary(struct spv_import *d, struct spv_import_item *out)
             if (rc <= 0)
                 return rc;
             continue;
+        }
+        if (n > 0 && n < SPV_HEADER_SIZE && d->detected && d->hole > 0 && d->hole == d->height) {
+            return spv_import_fail_whole(d, SPV_ERR_MALFORMED,
+                                         "is no file of headers: its first %llu bytes are zeros, "
+                                         "and no header follows",
+                                         (unsigned long long)d->hole * SPV_HEADER_SIZE);
         }
         if (n > 0 && n < SPV_HEADER_SIZE) {
             return spv_import_fail(d, SPV_ERR_SHORT,

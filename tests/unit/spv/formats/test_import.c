@@ -463,6 +463,24 @@ static void files_without_headers_are_reported_by_their_type(void **state)
     }
 }
 
+static void bytes_too_few_for_a_header_are_no_file_of_headers(void **state)
+{
+    (void)state;
+    char bytes[SPV_HEADER_SIZE + 20];
+    for (int value = 0; value < 256; value += 0xd5) {
+        memset(bytes, value, sizeof bytes);
+        struct outcome o = read_pieces(bytes, 40, 7, SPV_IMPORT_AUTO);
+        assert_problem(&o, SPV_ERR_MALFORMED,
+                       "is no file of headers: it has 40 bytes, a header has 80");
+        o = read_pieces(bytes, 40, 7, SPV_IMPORT_RAW); /* named */
+        assert_problem(&o, SPV_ERR_SHORT, "ends inside a header, after 40 of its 80 bytes");
+    }
+    memset(bytes, 0, sizeof bytes);
+    struct outcome o = read_pieces(bytes, sizeof bytes, 7, SPV_IMPORT_AUTO);
+    assert_int_equal(o.n, 0);
+    assert_problem(&o, SPV_ERR_MALFORMED, "its first 80 bytes are zeros, and no header follows");
+}
+
 static void empty_and_foreign_files_are_refused(void **state)
 {
     (void)state;
@@ -537,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_file_of_too_many_reorg_lines_is_an_error),
         cmocka_unit_test(long_lines_are_refused_before_they_are_held),
         cmocka_unit_test(files_without_headers_are_reported_by_their_type),
+        cmocka_unit_test(bytes_too_few_for_a_header_are_no_file_of_headers),
         cmocka_unit_test(empty_and_foreign_files_are_refused),
         cmocka_unit_test(error_texts_contain_no_control_characters_of_the_file),
         cmocka_unit_test(names_of_formats_are_known_both_ways),
