@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "store/file_probe.h"
 #include "util/u256.h"
@@ -21,6 +23,8 @@
     "(?1),(?2),(?3),(?4),(?5),(?6),(?7),(?8),(?9)," TEN(1) "," TEN(2) "," TEN(3) "," TEN(          \
         4) "," TEN(5) "," TEN(6) "," TEN(7) "," TEN(8) "," TEN(9) ",(?100),(?101)"
 _Static_assert(SPV_MAX_LOCATOR == 101, "a parameter for each hash of a locator");
+
+#define LARGEST_WRITE 65536 /* of SQLite at once: a page has at most that many bytes */
 
 static const char *const statements[SPV_STMTS] = {
     [SPV_STMT_BEGIN] = "BEGIN IMMEDIATE",
@@ -248,25 +252,40 @@ static int damage_error(struct spv_store *s, int code, const char *tried, const 
                        s->path, tried, reason, code);
 }
 
-/* The errno behind a code. After a failed commit SQLite has rolled back meanwhile, but the log's
- * file keeps the errno of its last failure. */
-static int errno_of(sqlite3 *db, int code)
+/* Returns true when the next write to one of the files may exceed the limit of file sizes. SQLite
+ * keeps no errno of a write that was cut short, nor of one before a rollback. */
+static bool is_near_size_limit(const char *path)
 {
-    sqlite3_file *log = NULL;
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char name[SPV_PATH_TEXT + 8];
+    struct rlimit limit;
+    struct stat st;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        const uint64_t size = stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
+        if (size + LARGEST_WRITE > limit.rlim_cur) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int errno_of(const struct spv_store *s, sqlite3 *db, int code)
+{
     int e = sqlite3_system_errno(db);
-    int last = 0;
-    if ((code & 0xff) == SQLITE_IOERR && e != EFBIG &&
-        sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log &&
-        log->pMethods &&
-        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &last) == SQLITE_OK &&
-        last == EFBIG)
-        e = last;
+    if ((code & 0xff) == SQLITE_IOERR && e != ENOSPC && e != EDQUOT &&
+        is_near_size_limit(s->path)) {
+        return EFBIG;
+    }
     return e;
 }
 
 int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *tried)
 {
-    int e = db ? errno_of(db, code) : 0;
+    int e = db ? errno_of(s, db, code) : 0;
     int err = error_for(code, e);
     const char *reason = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)

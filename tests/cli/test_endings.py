@@ -169,7 +169,7 @@ class Limits(TestCase):
 
     def test_a_file_size_limit_is_reported(self):
         server = self.server("--mine", 4000)
-        for limit in (8192, 102400):
+        for limit in (512, 1000, 8192, 102400):
             with self.subTest(limit=limit):
                 result = self.limited(resource.RLIMIT_FSIZE, limit, "spv-sync", "--network",
                                       "regtest", "--db", self.path(f"{limit}.db"), "--connect",
