@@ -78,7 +78,8 @@ static bool read_ban(struct spv_ban_entry *out, sqlite3_stmt *st)
     memset(out, 0, sizeof *out);
     if (!read_text(out->address, sizeof out->address, st, 0) ||
         !read_integer(&out->since, st, 1, 0, TIME_MAX) ||
-        !read_integer(&out->until, st, 2, 0, TIME_MAX) || !read_integer(&code, st, 3, INT16_MIN, 0))
+        !read_integer(&out->until, st, 2, 0, TIME_MAX) ||
+        !read_integer(&code, st, 3, INT32_MIN, INT32_MAX))
         return false;
     out->code = (int)code;
     return true;

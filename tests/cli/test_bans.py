@@ -3,6 +3,7 @@
 import json
 import socket
 import sqlite3
+import time
 import struct
 import unittest
 
@@ -61,6 +62,19 @@ class Bans(TestCase):
         db.close()
         self.ends(self.sync(*peers), DONE)
         self.assertEqual(bad.dialled, 2)
+
+    def test_a_stored_ban_with_a_code_that_is_none_is_deleted(self):
+        server = self.server("--mine", 50)
+        self.ends(self.sync("--connect", server.address), DONE)
+        with sqlite3.connect(self.db) as db:
+            db.executemany("INSERT INTO peer_ban VALUES (?, ?, ?, ?, '')",
+                           [("192.0.2.%d" % i, int(time.time()), int(time.time()) + 86400, code)
+                            for i, code in enumerate((7, 2**31 - 1, -9999, 0))])
+        db.close()
+        self.ends(self.sync("--connect", server.address), DONE)
+        with sqlite3.connect(self.db) as db:
+            self.assertEqual(db.execute("SELECT * FROM peer_ban").fetchall(), [])
+        db.close()
 
     def test_a_slow_peer_is_not_banned(self):
         mute = socket.create_server(("127.0.0.1", 0))  # accepts connections, sends nothing

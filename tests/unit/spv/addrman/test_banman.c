@@ -78,6 +78,9 @@ static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
                                 -62,
                                 SPV_ERR_STALL,
                                 0,
+                                1, /* no error has a positive code */
+                                INT32_MAX,
+                                -9999, /* unknown */
                                 SPV_ERR_HDR_POW};
     struct spv_ban_entry rows[sizeof codes / sizeof codes[0]];
     const size_t n = sizeof codes / sizeof codes[0];
