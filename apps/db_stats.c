@@ -97,7 +97,9 @@ static void print_year(unsigned year, const struct db_year *y)
                            "last_difficulty", y->last_difficulty));
         return;
     }
-    (void)snprintf(mean, sizeof mean, "%.1f s", interval);
+    uint64_t tenths = (uint64_t)(interval * 10 + 0.5);
+    (void)snprintf(mean, sizeof mean, "%.24s.%u s", CLI_COUNT(tenths / 10),
+                   (unsigned)(tenths % 10));
     cli_print("%-6u %9s %10s %14s at %-10s %14.6g %14.6g", year, cli_count(blocks, y->blocks), mean,
               cli_duration(longest, y->longest), CLI_COUNT(y->longest_height), y->first_difficulty,
               y->last_difficulty);

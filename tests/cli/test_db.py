@@ -11,8 +11,8 @@ import time
 import unittest
 import xml.dom.minidom
 
-from support import (DATABASE, DONE, FAILED, HEADER, INTERRUPTED, USAGE, TestCase, database_headers,
-                     display, run, sha256d)
+from support import (DATABASE, DONE, FAILED, HEADER, INTERRUPTED, REGTEST_GENESIS, USAGE, TestCase,
+                     database_headers, display, run, sha256d)
 
 COUNT = 7000  # more than two periods and a median: something can be pruned
 PAGE = 4096
@@ -279,6 +279,25 @@ class Db(TestCase):
             self.assertEqual(f.read(), g.read())
         self.ends(self.tool("stats", "--svg", self.db), USAGE)
         self.ends(self.tool("stats", "--svg", "/dev/full"), FAILED)
+
+    def test_stats_group_the_digits_of_a_mean_interval(self):
+        header = genesis = REGTEST_GENESIS
+        for time in (1296688602 + 300000, 1296688602 + 500000):
+            nonce = 0
+            parent = sha256d(header)
+            header = struct.pack("<i32s32sIII", 4, parent, bytes(32), time, 0x207fffff, nonce)
+            while sha256d(header)[31] & 0x80:  # above the target
+                nonce += 1
+                header = header[:76] + struct.pack("<I", nonce)
+            genesis += header
+        with open(self.path("slow.raw"), "wb") as f:
+            f.write(genesis)
+        db = self.path("slow.db")
+        self.ends(run("spv-import", "--network", "regtest", "--db", db, "-i",
+                      self.path("slow.raw")), DONE)
+        result = run("spv-db", "stats", "--db", db)
+        self.ends(result, DONE)
+        self.assertIn(" 166,666.7 s ", result.stdout)
 
     def test_a_pruned_and_compacted_database_can_be_continued(self):
         pruned, = self.objects("prune", "--below", 2500)
