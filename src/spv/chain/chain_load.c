@@ -191,6 +191,11 @@ static int check_stored(const struct spv_chain *c)
 
 /* ---- side branches ---- */
 
+struct stored_child {
+    struct spv_blockhash prev;
+    size_t at; /* of the header in the array */
+};
+
 /* Stored headers off the best chain, parents before children. */
 struct stored_headers {
     struct spv_header *headers;
@@ -198,6 +203,7 @@ struct stored_headers {
     bool *used;
     size_t n;
     size_t cap;
+    struct stored_child *children; /* of all headers, in ascending order of prev, then at */
 };
 
 static void stored_headers_free(struct stored_headers *s)
@@ -205,6 +211,7 @@ static void stored_headers_free(struct stored_headers *s)
     free(s->headers);
     free(s->hashes);
     free(s->used);
+    free(s->children);
 }
 
 static int stored_headers_grow(struct stored_headers *s)
@@ -290,20 +297,60 @@ static int restore_branch(struct spv_chain *c, const struct spv_header *headers,
     return 0;
 }
 
+static int compare_prev(const void *a, const void *b)
+{
+    const struct stored_child *x = a;
+    const struct stored_child *y = b;
+    const int order = memcmp(&x->prev, &y->prev, sizeof x->prev);
+
+    return order != 0 ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+/* Sorts the headers by their previous hash: a database from elsewhere may have many that are not
+ * linked, and a scan of all headers for each one's child would take seconds. */
+static int index_children(struct stored_headers *s)
+{
+    s->children = malloc(s->n * sizeof *s->children);
+    if (!s->children)
+        return SPV_ERR_NOMEM;
+    for (size_t i = 0; i < s->n; i++)
+        s->children[i] = (struct stored_child){s->headers[i].prev, i};
+    qsort(s->children, s->n, sizeof *s->children, compare_prev);
+    return 0;
+}
+
+/* Returns the first unused header after this one that follows it, or s->n. */
+static size_t find_child(const struct stored_headers *s, size_t parent)
+{
+    const struct stored_child least = {s->hashes[parent], parent + 1};
+    size_t low = 0;
+    size_t high = s->n;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+
+        if (compare_prev(&s->children[middle], &least) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < s->n && spv_blockhash_eq(&s->children[low].prev, &least.prev); low++)
+        if (!s->used[s->children[low].at])
+            return s->children[low].at;
+    return s->n;
+}
+
 /* Copies header i and an unused chain of its descendants, at most SPV_MAX_HEADERS in all. */
 static size_t follow_branch(struct stored_headers *s, struct spv_header *out, size_t i)
 {
     size_t n = 0;
 
-    for (size_t last = i;; i++) {
-        if (i == s->n || n == SPV_MAX_HEADERS)
-            return n;
-        if (n > 0 && (s->used[i] || !spv_blockhash_eq(&s->headers[i].prev, &s->hashes[last])))
-            continue;
+    while (i < s->n && n < SPV_MAX_HEADERS) {
         s->used[i] = true;
         out[n++] = s->headers[i];
-        last = i;
+        i = find_child(s, i);
     }
+    return n;
 }
 
 static int load_branches(struct spv_chain *c)
@@ -322,6 +369,9 @@ static int load_branches(struct spv_chain *c)
         rc = SPV_ERR_NOMEM;
         goto free_headers;
     }
+    rc = index_children(&s);
+    if (rc < 0)
+        goto free_run;
     for (size_t i = 0; i < s.n; i++) {
         if (s.used[i])
             continue;
@@ -329,6 +379,7 @@ static int load_branches(struct spv_chain *c)
         if (rc < 0)
             break;
     }
+free_run:
     free(run);
 free_headers:
     stored_headers_free(&s);
