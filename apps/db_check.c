@@ -116,9 +116,14 @@ static void print_repair(struct db_job *j, const struct spv_repair_report *r)
         }
         return;
     }
-    cli_print("%s: repaired: it now ends at height %s, %s headers must be downloaded again",
-              j->target.path, cli_count(height, (uint64_t)r->height),
-              cli_count(lost, (uint64_t)r->lost));
+    if (r->lost > 0) {
+        cli_print("%s: repaired: it now ends at height %s, %s headers must be downloaded again",
+                  j->target.path, cli_count(height, (uint64_t)r->height),
+                  cli_count(lost, (uint64_t)r->lost));
+    } else {
+        cli_print("%s: repaired: it ends at height %s, no header was removed", j->target.path,
+                  cli_count(height, (uint64_t)r->height));
+    }
     cli_print("the damaged file was kept as %s", r->copy);
     cli_print("run spv-sync to resume");
 }

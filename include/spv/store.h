@@ -260,6 +260,7 @@ struct spv_verify_report {
     uint64_t branch_headers; /* rows of side branches that were read */
     int64_t tip; /* the highest row's height; -1: none */
     int64_t claimed; /* the tip's height in the metadata; -1: none */
+    int64_t capacity; /* headers that a file of its size can have; a higher claim is wrong */
     int64_t good; /* everything is valid up to this height; -1: not even the first row */
     bool indexed; /* the hash index is there */
     bool pages_ok; /* SQLite found every page and index valid */

@@ -202,11 +202,14 @@ static int rewind_in_place(struct repair *r)
 static int salvage_rows(struct repair *r, const struct spv_params *params, bool readable)
 {
     char fresh[SPV_PATH_TEXT];
+    char old[SPV_PATH_TEXT + 16];
     const struct spv_verify_report *found = &r->out->found;
     int n = snprintf(fresh, sizeof fresh, "%s.repaired", r->path);
     if (n < 0 || n >= (int)sizeof fresh - 8)
         return repair_error(r, SPV_ERR_TOO_LONG, "%s: the path is too long.", r->cfg->path);
     spv_backup_remove(fresh); /* of a repair that was interrupted */
+    (void)snprintf(old, sizeof old, "%s.mending", r->path);
+    spv_backup_remove(old); /* of one by version 0.1, which named the file so */
     int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
     int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit,
                               r->cfg->stop, &r->why);
@@ -264,7 +267,7 @@ static int repair_pages(struct repair *r)
         if (!rc)
             rc = salvage_rows(r, &params, readable);
     }
-    const int64_t claimed = found->claimed <= UINT32_MAX ? found->claimed : -1;
+    const int64_t claimed = found->claimed <= found->capacity ? found->claimed : -1;
     const int64_t had = found->tip > claimed ? found->tip : claimed;
     r->out->lost = had > r->out->height ? had - r->out->height : 0;
     return rc;

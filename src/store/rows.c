@@ -32,3 +32,18 @@ int spv_rows_remove_above(struct spv_store *s, int64_t height)
     (void)sqlite3_bind_int64(st, 1, height);
     return spv_db_run(s, SPV_STMT_REMOVE_ABOVE, "remove headers");
 }
+
+int spv_rows_capacity(struct spv_store *s, int64_t *out)
+{
+    int64_t pages = 0;
+    int64_t page_bytes = 0;
+    *out = 0;
+    int rc = spv_db_integer(s, &pages, "PRAGMA page_count", "read its size");
+    if (rc)
+        return rc;
+    rc = spv_db_integer(s, &page_bytes, "PRAGMA page_size", "read its size");
+    if (rc)
+        return rc;
+    *out = pages * page_bytes / SPV_HEADER_SIZE; /* a row has the header's fields and more */
+    return 0;
+}

@@ -9,5 +9,7 @@ int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *entry);
 int spv_rows_insert_all(struct spv_store *s, const struct spv_chain_header *headers, size_t n);
 /* Deletes the rows above a height. */
 int spv_rows_remove_above(struct spv_store *s, int64_t height);
+/* An upper bound of the rows that a file of its size has. */
+int spv_rows_capacity(struct spv_store *s, int64_t *out);
 
 #endif

@@ -24,6 +24,7 @@ struct finding {
     int64_t good; /* the highest valid row; -1: not even genesis, or the start's */
     int64_t max; /* the highest row; may be no possible height */
     int64_t claimed; /* the tip that the metadata names; -1: none */
+    int64_t capacity; /* headers that a file of its size can have */
     struct spv_chain_header tip; /* the row `good` */
     const char *reason; /* NULL: all rows are valid */
     int64_t height; /* of the first invalid row */
@@ -125,6 +126,9 @@ static int find_tail(struct spv_store *s, struct finding *f)
                         "read the tip");
     if (rc)
         return rc;
+    rc = spv_rows_capacity(s, &f->capacity);
+    if (rc)
+        return rc;
     /* Rows above the metadata's tip were not written by us; below it, rows are lost. */
     int64_t high = f->claimed >= 0 && f->claimed < f->max ? f->claimed : f->max;
     f->good = -1;
@@ -155,7 +159,9 @@ static int find_tail(struct spv_store *s, struct finding *f)
         f->height = height;
     }
     if (!f->reason && (f->good != f->max || f->good != f->claimed)) {
-        f->reason = f->claimed > f->max ? "is missing" : "stands above the tip";
+        f->reason = f->claimed > f->capacity ? "is missing, or the stored tip height is wrong"
+                    : f->claimed > f->max    ? "is missing"
+                                             : "stands above the tip";
         f->height = f->good + 1;
     }
     return !f->reason ? tip_matches_meta(s, f) : 0;
@@ -165,7 +171,7 @@ static int cut_tail(struct spv_store *s, struct finding *f)
 {
     /* an impossible height is not that of a header */
     const int64_t max = f->max <= UINT32_MAX ? f->max : -1;
-    const int64_t claimed = f->claimed <= UINT32_MAX ? f->claimed : -1;
+    const int64_t claimed = f->claimed <= f->capacity ? f->claimed : -1;
     int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
     int rc = spv_rows_remove_above(s, f->good);
     if (rc)

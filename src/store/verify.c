@@ -16,6 +16,7 @@
 #include "store/meta.h"
 #include "store/open.h"
 #include "store/row_check.h"
+#include "store/rows.h"
 #include "store/start.h"
 #include "store/wal_guard.h"
 #include "util/u256.h"
@@ -206,6 +207,9 @@ static int check_tip(struct spv_verify *v, const struct row_scan *w)
     if (rc)
         return rc;
     v->report->claimed = claimed;
+    rc = spv_rows_capacity(v->s, &v->report->capacity);
+    if (rc)
+        return rc;
     if (claimed < 0) {
         spv_verify_found(v, -1, "the metadata names no tip");
         return 0;
@@ -214,6 +218,13 @@ static int check_tip(struct spv_verify *v, const struct row_scan *w)
         spv_verify_bad(v, claimed + 1,
                        "the header of height %s stands above the tip that the metadata names",
                        SPV_COUNT(claimed + 1));
+        return 0;
+    }
+    if (claimed > v->report->capacity) {
+        spv_verify_bad(v, max + 1,
+                       "the metadata's tip height %s is wrong: the file is too small for as many "
+                       "headers, and the last row is at height %s",
+                       SPV_COUNT(claimed), SPV_COUNT(max));
         return 0;
     }
     if (claimed > max) {

@@ -277,6 +277,20 @@ static void rows_of_impossible_heights_are_cut(void **state)
     }
 }
 
+static void a_tip_height_that_the_file_is_too_small_for_is_corrected(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_chain_header r[9];
+    make_chain(path, r, 9);
+    run_sql(path, "UPDATE meta SET value = 2147483647 WHERE key = 'tip_height'");
+    must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED,
+                "is missing, or the stored tip height is wrong");
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(spv_store_rewound(s), 0); /* not two thousand million headers */
+    assert_chain(s, r, 9);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
 static void side_branches_beyond_the_bound_are_pruned_at_the_first_open_for_writing(void **state)
 {
     struct spv_chain_header r[9];
@@ -543,6 +557,7 @@ int main(void)
         IN_FOLDER(a_cut_file_is_refused),
         IN_FOLDER(a_damaged_tail_is_rewound_to_the_last_good_header),
         IN_FOLDER(rows_of_impossible_heights_are_cut),
+        IN_FOLDER(a_tip_height_that_the_file_is_too_small_for_is_corrected),
         IN_FOLDER(side_branches_beyond_the_bound_are_pruned_at_the_first_open_for_writing),
         IN_FOLDER(a_tail_without_proof_of_work_is_cut),
         IN_FOLDER(bits_flipped_in_the_file_are_found),

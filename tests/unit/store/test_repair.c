@@ -95,6 +95,7 @@ static void damaged_rows_are_removed_from_the_file(void **state)
          5000, 0},
         {"UPDATE header SET height = 9223372036854775807 WHERE height = 5000", 4999, 1},
         {"UPDATE meta SET value = 9223372036854775807 WHERE key = 'tip_height'", 5000, 0},
+        {"UPDATE meta SET value = 2147483647 WHERE key = 'tip_height'", 5000, 0},
         {"UPDATE meta SET value = 6000 WHERE key = 'tip_height'", 5000, 1000},
         {"UPDATE meta SET value = 'x' WHERE key = 'tip_hash'", 5000, 0},
         {"DELETE FROM meta WHERE key LIKE 'tip%'", 5000, 0},
@@ -273,6 +274,7 @@ static void any_damaged_page_can_be_repaired(void **state)
         path = in_folder(state, "copy.db");
         overwrite(path, page * 4096, 4096, 0xa5);
         copy_file(path, in_folder(state, "before.db"));
+        copy_file(path, in_folder(state, "copy.db.mending")); /* left by an older version */
         int rc = repair(&r, path, &why);
         if (rc != 0) {
             fail_msg("page %ld: %s", page, why.text);
@@ -286,6 +288,8 @@ static void any_damaged_page_can_be_repaired(void **state)
         goes_on(path, r.height, index);
         assert_int_equal(file_size(in_folder(state, "copy.db.repaired")), -1);
         assert_int_equal(file_size(in_folder(state, "copy.db.repaired-lock")), -1);
+        if (r.done != SPV_REPAIR_REWOUND) /* a new file was made */
+            assert_int_equal(file_size(in_folder(state, "copy.db.mending")), -1);
     }
     print_message("rewound %d, salvaged %d, emptied %d\n", kinds[SPV_REPAIR_REWOUND],
                   kinds[SPV_REPAIR_SALVAGED], kinds[SPV_REPAIR_RECREATED]);
