@@ -368,6 +368,6 @@ int spv_addrman_get_changes(struct spv_addrman *b, struct spv_addrman_changes *o
     out->n_removed = b->all ? 0 : b->n_removed;
     b->removed = NULL;
     b->n_removed = 0;
-    b->all = b->changed = b->changed_much = false;
+    b->all = b->changed = b->save_soon = false;
     return 0;
 }

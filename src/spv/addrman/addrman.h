@@ -59,7 +59,8 @@ struct spv_addrman {
     uint64_t key[2];
     struct spv_rng rng;
     uint64_t idle_until_us; /* no entry can be selected before; 0: unknown */
-    bool changed, changed_much; /* since the last save; much: an anchor or a new tried entry */
+    bool changed; /* since the last save */
+    bool save_soon; /* an anchor or a tried entry is new since the last save */
     bool all; /* the next save writes everything */
     struct spv_netaddr *removed; /* since the last save */
     size_t n_removed;

@@ -142,7 +142,7 @@ static void make_tried(struct spv_addrman *b, int entry, int slot)
     spv_addrman_remove(b, &b->at[entry]);
     spv_addrman_insert(b, entry, slot, true);
     spv_addrman_mark_dirty(b, &b->at[entry]);
-    b->changed_much = true;
+    b->save_soon = true;
 }
 
 void spv_addrman_on_handshake(struct spv_addrman *b, int entry, uint64_t services,
@@ -270,6 +270,6 @@ void spv_addrman_set_anchors(struct spv_addrman *b, const int *entries, size_t n
             continue;
         b->at[i].a.anchor = anchor;
         spv_addrman_mark_dirty(b, &b->at[i]);
-        b->changed_much = true;
+        b->save_soon = true;
     }
 }

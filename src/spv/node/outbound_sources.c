@@ -183,7 +183,7 @@ void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now)
 {
     uint64_t at = SPV_NEVER;
     if (d->on && d->addrman.changed)
-        at = now.mono_us + (d->addrman.changed_much ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
+        at = now.mono_us + (d->addrman.save_soon ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
     if (d->banman.changed)
         at = now.mono_us;
     d->save_us = spv_min_deadline(d->save_us, at);

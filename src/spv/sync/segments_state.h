@@ -7,7 +7,7 @@
 #include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
 
-/* ours: peers asked for one segment at a time; two are slow */
+/* ours: peers with a request for the same segment at a time; two of them may be slow */
 #define SPV_SEGMENTS_MAX_INFLIGHT 3
 /* Headers kept of a segment that is too long to be kept whole. */
 #define SPV_SEGMENTS_LONG_BUF (2 * SPV_MAX_HEADERS)

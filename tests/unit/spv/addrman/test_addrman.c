@@ -337,7 +337,7 @@ static void one_that_answers_is_promoted(void **state)
     assert_true(book->at[e].a.tried);
     assert_int_equal(book->n_new, 0);
     assert_int_equal(book->n_tried, 1);
-    assert_true(book->changed_much);
+    assert_true(book->save_soon);
     advance_clock(3600);
     assert_int_equal(spv_addrman_pick(book, &feeler, now), -1);
     assert_int_equal(spv_addrman_pick(book, &any_address, now), e);
