@@ -190,7 +190,7 @@ class Db(TestCase):
             "a wrong tip row": (sql("UPDATE meta SET value = 'ff' WHERE key = 'tip_hash'"),
                                 "tip", COUNT, True),
             "a truncated file": (lambda: os.truncate(self.db, size // 2 // PAGE * PAGE),
-                                 "cut short", 0, None),
+                                 "truncated", 0, None),
             "a file cut in its head": (lambda: os.truncate(self.db, 50), "not a database", 0, None),
             "a text file": (lambda: (os.truncate(self.db, 0), write(0, b"Dear diary\n" * 99)()),
                             "not a database", 0, None),

@@ -88,7 +88,7 @@ static void same_name_with_other_marks_is_another_network(void **state)
         {"UPDATE meta SET value = replace(value, '0f', '1f') WHERE key = 'genesis'", "genesis",
          SPV_ERR_DB_NETWORK},
         {"INSERT INTO meta VALUES ('challenge_hash', '00')", "challenge", SPV_ERR_DB_NETWORK},
-        {"DELETE FROM meta WHERE key = 'network'", "whose headers", SPV_ERR_DB_DAMAGED},
+        {"DELETE FROM meta WHERE key = 'network'", "does not name its network", SPV_ERR_DB_DAMAGED},
         {"UPDATE meta SET value = zeroblob(900) WHERE key = 'network'", "malformed",
          SPV_ERR_DB_DAMAGED},
         {"DROP TABLE meta", "not those of schema", SPV_ERR_DB_DAMAGED},
