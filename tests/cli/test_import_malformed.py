@@ -130,7 +130,7 @@ class Malformed(Case):
         self.refused(head + bytes.fromhex("00 01 00000000") + self.start, FAILED, "filter headers")
         self.refused(head + bytes.fromhex("00 02 00000000") + self.start, FAILED, "type 2")
         self.refused(head + bytes.fromhex("00 00 ffffffff") + self.start, FAILED, "highest height")
-        self.refused(os.urandom(8), FAILED, "byte 0")
+        self.refused(os.urandom(8), FAILED, "no file of headers", "8 bytes")
         # a start height that is not the headers' own
         fresh = self.path("fresh.db")
         self.refused(head + bytes.fromhex("00 00 01000000") + self.start, FAILED, "height 1",
