@@ -34,6 +34,6 @@ struct db_figures {
 
 struct output_file;
 /* Draws difficulty (logarithmic) and block interval over the height. */
-void db_svg(struct output_file *s, const struct db_figures *f);
+void db_svg(struct output_file *o, const struct db_figures *f);
 
 #endif

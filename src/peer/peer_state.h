@@ -94,7 +94,7 @@ enum spv_trace_direction {
     SPV_TRACE_IN,
     SPV_TRACE_OUT,
 };
-void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction way,
+void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction direction,
                        const struct spv_msg *msg, const uint8_t *body, size_t n);
 
 /* handshake.c */
