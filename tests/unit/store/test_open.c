@@ -302,9 +302,10 @@ static void side_branches_beyond_the_bound_are_pruned_at_the_first_open_for_writ
     extend(branch, &r[4], 4, 7);
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 5, 0, branch, 4), 0);
     assert_int_equal(spv_store_close(s), 0);
-    /* malformed rows at great heights, and others below our branch */
+    /* malformed rows above our branch, half of them by their heights alone, and others below it */
     run_sql(path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-                  "INSERT INTO branch_header SELECT randomblob(7), 9223372036854775807 - i,"
+                  "INSERT INTO branch_header SELECT randomblob(7 + i % 2 * 25),"
+                  " CASE i % 2 WHEN 0 THEN 1000000 ELSE 9223372036854775807 END - i,"
                   " zeroblob(32), 1, zeroblob(32), 1, 1, 1, zeroblob(32) FROM n;"
                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
                   "INSERT INTO branch_header SELECT randomblob(32), 3, zeroblob(32), 1,"
