@@ -33,13 +33,11 @@ static inline void request_tags_sent(struct request_tags *t, uint64_t id, const 
         spv_requests_arm(r, 0, 0);
 }
 
-/* Sets the request tag of a headers message of the peer. */
+/* Sets the role and the request tag of a headers message of the peer. */
 static inline void request_tags_set(struct request_tags *t, uint64_t id,
                                     struct spv_msg_headers *msg)
 {
-    struct spv_msg_headers answer = *msg;
-    spv_requests_headers(request_tags_of(t, id), &answer, 0, 0);
-    msg->tag = answer.tag;
+    spv_requests_headers(request_tags_of(t, id), msg, 0, 0);
 }
 
 static inline void request_tags_free(struct request_tags *t)

@@ -125,7 +125,7 @@ static uint64_t effective_deadline(const struct spv_sync *s, const struct spv_pe
 int spv_sync_timer(struct spv_sync *s, struct spv_now now)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (!p->sync.deadline_us || p->sync.drop || effective_deadline(s, p) > now.mono_us)
+        if (!spv_sync_request_open(p) || p->sync.drop || effective_deadline(s, p) > now.mono_us)
             continue;
         spv_sync_drop_peer(s, p, SPV_ERR_STALL);
     }
@@ -156,7 +156,7 @@ uint64_t spv_sync_deadline(const struct spv_sync *s)
 {
     uint64_t first = spv_min_deadline(s->retry_us, s->recheck_us);
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (p->sync.deadline_us)
+        if (spv_sync_request_open(p))
             first = spv_min_deadline(first, effective_deadline(s, p));
     }
     first = spv_min_deadline(first, spv_sync_synced_deadline(s));
@@ -185,7 +185,7 @@ unsigned spv_sync_open(const struct spv_sync *s)
 {
     unsigned open = 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
-        open += p->sync.deadline_us != 0;
+        open += spv_sync_request_open(p);
     return open;
 }
 
@@ -197,7 +197,7 @@ void spv_sync_peer_info(const struct spv_sync *s, struct spv_node_peer *out)
     out->chain = s->chain_peer == p->id;
     out->at_tip = p->sync.at_tip;
     out->claimed_height = p->sync.claimed_height;
-    out->requests = p->sync.deadline_us != 0;
+    out->requests = spv_sync_request_open(p);
 }
 
 uint32_t spv_sync_target(const struct spv_sync *s)

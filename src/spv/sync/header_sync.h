@@ -60,7 +60,8 @@ struct spv_sync_peer {
     unsigned n_unconnecting; /* announcements in a row */
     unsigned n_no_new; /* full answers in a row */
     uint32_t known_branch; /* the highest header of a known side branch that it has sent */
-    uint64_t deadline_us; /* of its open getheaders; 0: none is open */
+    uint64_t request_tag; /* of its open getheaders; 0: none is open */
+    uint64_t deadline_us; /* of that request */
     uint64_t asked_us; /* when that was sent */
     uint64_t answer_us; /* how long its last answer took; 0: there was none */
     /* of the first request since it last moved the best chain; 0: none */

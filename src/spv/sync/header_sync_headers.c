@@ -128,10 +128,11 @@ static int request_more(struct spv_sync *s, struct spv_peer_entry *p,
 }
 
 /* Updates the peer by the chain's result for its message, and sends the next request if there may
- * be more. */
+ * be more. Few headers that answer no request are an announcement, and while a request is open only
+ * its answer shows that there are no more. */
 static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
-                         const struct spv_msg_headers *msg, const struct spv_accept_result *v,
-                         struct spv_now now)
+                         const struct spv_msg_headers *msg, bool answer,
+                         const struct spv_accept_result *v, struct spv_now now)
 {
     if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
         spv_sync_future(s, p, msg->headers[v->index].time, now);
@@ -148,9 +149,9 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
     int rc = spv_sync_note_shown(s, p, &last);
     if (rc < 0)
         return rc;
-    if (msg->role == SPV_HEADERS_UNASKED && msg->n <= SPV_SYNC_ANNOUNCED) {
+    if (!answer && (msg->n <= SPV_SYNC_ANNOUNCED || spv_sync_request_open(p))) {
         p->sync.below = p->sync.at_tip && spv_sync_below(s, p);
-        return 0; /* an announcement: it answers nothing */
+        return 0;
     }
     const bool full = msg->n == SPV_MAX_HEADERS;
     const int onward = v->accepted ? 1 : extends_branch(s, p, &last);
@@ -272,7 +273,7 @@ static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *b
         const struct spv_msg_headers msg = {.headers = batch->headers, .n = batch->n};
         s->fetching_segments = false;
         if (p)
-            rc = after_headers(s, p, &msg, &v, now);
+            rc = after_headers(s, p, &msg, true, &v, now);
         emit_update(s, batch->peer, &v);
         spv_sync_segments_stop(s);
         return rc;
@@ -340,17 +341,17 @@ static int handle_unconnecting(struct spv_sync *s, struct spv_peer_entry *p, str
         return 0;
     }
     p->sync.at_tip = false;
-    p->sync.recheck = p->sync.deadline_us != 0;
-    return p->sync.deadline_us ? 0 : spv_sync_ask(s, p, NULL, now);
+    p->sync.recheck = spv_sync_request_open(p);
+    return spv_sync_request_open(p) ? 0 : spv_sync_ask(s, p, NULL, now);
 }
 
-/* An empty message answers the open request. */
-static int handle_empty(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
+static int handle_empty(struct spv_sync *s, struct spv_peer_entry *p,
+                        const struct spv_msg_headers *msg, struct spv_now now)
 {
     struct spv_presync_drop drop;
-    if (!p->sync.deadline_us)
+    if (!spv_sync_is_answer(p, msg))
         return 0;
-    spv_sync_request_done(p, now);
+    spv_sync_request_done(p, msg, now);
     int rc = spv_presync_peers_empty(s, p, &drop);
     if (rc == SPV_SYNC_NOT_MINE)
         rc = no_more_headers(s, p, now);
@@ -365,6 +366,7 @@ static int handle_empty(struct spv_sync *s, struct spv_peer_entry *p, struct spv
 static int accept_headers(struct spv_sync *s, struct spv_peer_entry *p,
                           const struct spv_msg_headers *msg, bool presynced, struct spv_now now)
 {
+    const bool answer = spv_sync_is_answer(p, msg);
     struct spv_presync_drop drop;
     struct spv_accept_result v;
     int rc = presynced ? spv_chain_accept_presynced(s->cfg.chain, &v, msg->headers, msg->n, now)
@@ -377,16 +379,18 @@ static int accept_headers(struct spv_sync *s, struct spv_peer_entry *p,
             drop_in_presync(s, p, &drop, now);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
-    if (v.error == SPV_ERR_CHAIN_BASE && p->sync.deadline_us) {
+    if (v.error == SPV_ERR_CHAIN_BASE && answer) {
         rc = handle_fork_below_start(s, p, msg);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
-    if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_CHAIN_BASE)
-        return handle_unconnecting(s, p, now);
+    if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_CHAIN_BASE) {
+        /* a late answer to another request: the checkpoint start requests lower headers */
+        const bool late = msg->role == SPV_HEADERS_ANSWER && !answer;
+        return late ? 0 : handle_unconnecting(s, p, now);
+    }
     p->sync.n_unconnecting = 0;
-    if (msg->role == SPV_HEADERS_ANSWER)
-        spv_sync_request_done(p, now);
-    rc = after_headers(s, p, msg, &v, now);
+    spv_sync_request_done(p, msg, now);
+    rc = after_headers(s, p, msg, answer, &v, now);
     emit_update(s, p->id, &v);
     return rc ? rc : spv_sync_schedule(s, now);
 }
@@ -413,7 +417,7 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
         return 0;
     const int rc = spv_sync_segments_headers(s, p, msg, now);
     if (rc == SPV_SYNC_NOT_MINE)
-        return msg->n ? handle_headers(s, p, msg, now) : handle_empty(s, p, now);
+        return msg->n ? handle_headers(s, p, msg, now) : handle_empty(s, p, msg, now);
     if (rc == SPV_SYNC_DROP)
         spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
     return rc == SPV_SYNC_ACCEPT ? spv_sync_accept_segments(s, now) : rc < 0 ? rc : 0;
@@ -435,7 +439,7 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
         if (rc)
             return rc < 0 ? rc : 0;
         p->sync.at_tip = false;
-        p->sync.recheck = p->sync.deadline_us != 0;
+        p->sync.recheck = spv_sync_request_open(p);
         return spv_sync_busy(p) || s->chain_peer || s->fetching_segments
                    ? 0
                    : spv_sync_ask(s, p, NULL, now);

@@ -70,8 +70,9 @@ static int request_next(struct spv_sync *s, struct spv_peer_entry *p,
         rc = spv_chain_locator(s->cfg.chain, locator + n, SPV_MAX_LOCATOR - n, NULL);
     if (rc < 0)
         return rc;
-    spv_effects_send_getheaders(s->cfg.effects, p->id, locator, n + (size_t)rc);
-    spv_sync_asked(s, p, now);
+    const uint64_t tag =
+        spv_effects_send_getheaders(s->cfg.effects, p->id, locator, n + (size_t)rc);
+    spv_sync_asked(s, p, tag, now);
     return s->cfg.effects->error;
 }
 
@@ -109,9 +110,8 @@ void spv_presync_peers_abort(struct spv_sync *s, const struct spv_peer_entry *p)
 /* ---- headers from peers ---- */
 
 /* The header is invalid. */
-static int on_invalid(struct spv_sync *s, struct spv_peer_entry *p,
-                      struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
-                      const struct spv_header *header, int error, struct spv_now now)
+static int on_invalid(struct spv_sync *s, struct spv_presync_peers_slot *slot,
+                      struct spv_presync_drop *drop, const struct spv_header *header, int error)
 {
     if (spv_err_class_of(error) == SPV_CLASS_LOCAL || spv_err_class_of(error) == SPV_CLASS_CALLER)
         return error;
@@ -120,40 +120,41 @@ static int on_invalid(struct spv_sync *s, struct spv_peer_entry *p,
                                       .height = slot->presync.ctx.parent.height,
                                       .work = slot->presync.ctx.work};
     clear_slot(s, slot);
-    spv_sync_request_done(p, now);
     return SPV_SYNC_DROP;
 }
 
 /* Headers that continue the running pass. */
 static int continue_pass(struct spv_sync *s, struct spv_peer_entry *p,
                          struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
-                         const struct spv_header *headers, size_t n, struct spv_now now)
+                         const struct spv_msg_headers *msg, struct spv_now now)
 {
     size_t taken;
-    int rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
+    int rc = spv_presync_take(&slot->presync, &taken, msg->headers, msg->n, now);
 
     if (rc < 0)
-        return on_invalid(s, p, slot, drop, &headers[taken], rc, now);
+        return on_invalid(s, slot, drop, &msg->headers[taken], rc);
     p->sync.n_unconnecting = 0;
-    spv_sync_request_done(p, now);
+    spv_sync_request_done(p, msg, now);
     /* only an empty answer ends a chain */
     if (slot->presync.phase != SPV_PRESYNC_PHASE_FINAL)
         rc = request_next(s, p, slot, now);
     return rc < 0 ? rc : SPV_SYNC_CONSUMED;
 }
 
-/* Assigns a slot to the peer and begins the first pass. ACCEPT: this message shows enough work. */
+/* Assigns a slot to the peer and begins the first pass with the headers after the known ones.
+ * ACCEPT: this message shows enough work. */
 static int begin_presync(struct spv_sync *s, struct spv_peer_entry *p,
                          struct spv_presync_drop *drop, const struct spv_header_ctx *start,
-                         const struct spv_u256 *threshold, const struct spv_header *headers,
-                         size_t n, struct spv_now now)
+                         const struct spv_u256 *threshold, const struct spv_msg_headers *msg,
+                         size_t known, struct spv_now now)
 {
     struct spv_presync_peers_slot *slot = free_slot(s);
+    const struct spv_header *headers = msg->headers + known;
     size_t taken;
     int rc;
 
     p->sync.at_tip = false;
-    spv_sync_request_done(p, now);
+    spv_sync_request_done(p, msg, now);
     if (s->chain_peer == p->id)
         s->chain_peer = 0;
     if (!slot) {
@@ -164,9 +165,9 @@ static int begin_presync(struct spv_sync *s, struct spv_peer_entry *p,
     slot->begun_us = now.mono_us;
     p->presync.slot = slot;
     spv_presync_begin(&slot->presync, start, threshold, s->cfg.rng, now);
-    rc = spv_presync_take(&slot->presync, &taken, headers, n, now);
+    rc = spv_presync_take(&slot->presync, &taken, headers, msg->n - known, now);
     if (rc < 0)
-        return on_invalid(s, p, slot, drop, &headers[taken], rc, now);
+        return on_invalid(s, slot, drop, &headers[taken], rc);
     if (slot->presync.phase == SPV_PRESYNC_PHASE_REDOWNLOAD) {
         /* the whole chain is in this message: nothing has to be requested again */
         clear_slot(s, slot);
@@ -226,7 +227,7 @@ static int needs_presync(struct spv_sync *s, struct spv_peer_entry *p,
         if (spv_u256_cmp(&more, &threshold) > 0)
             threshold = more;
     }
-    return begin_presync(s, p, drop, &start, &threshold, msg->headers + known, msg->n - known, now);
+    return begin_presync(s, p, drop, &start, &threshold, msg, known, now);
 }
 
 int spv_presync_peers_branch(struct spv_sync *s, struct spv_peer_entry *p,
@@ -243,7 +244,7 @@ int spv_presync_peers_branch(struct spv_sync *s, struct spv_peer_entry *p,
         rc = spv_chain_ctx_at(s->cfg.chain, &start, place);
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : SPV_SYNC_CONSUMED;
-    rc = begin_presync(s, p, drop, &start, &threshold, msg->headers + known, msg->n - known, now);
+    rc = begin_presync(s, p, drop, &start, &threshold, msg, known, now);
     /* the chain has already accepted a branch that wins with this message */
     return rc == SPV_SYNC_ACCEPT ? SPV_SYNC_CONSUMED : rc;
 }
@@ -280,7 +281,7 @@ static int handle_noncontinuing(struct spv_sync *s, struct spv_peer_entry *p,
 
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : SPV_SYNC_CONSUMED;
-    spv_sync_request_done(p, now);
+    spv_sync_request_done(p, msg, now);
     if (slot->restarts == SPV_PRESYNC_PEERS_RESTARTS) {
         clear_slot(s, slot);
         *drop = (struct spv_presync_drop){.error = SPV_ERR_REDOWNLOAD_MISMATCH};
@@ -308,7 +309,7 @@ int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
         return rc < 0 ? rc : SPV_SYNC_CONSUMED;
     }
     if (spv_blockhash_eq(&msg->headers[0].prev, spv_presync_last(&slot->presync)))
-        return continue_pass(s, p, slot, drop, msg->headers, msg->n, now);
+        return continue_pass(s, p, slot, drop, msg, now);
     rc = handle_noncontinuing(s, p, slot, drop, msg, now);
     if (rc != SPV_SYNC_NOT_MINE)
         return rc;

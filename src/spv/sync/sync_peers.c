@@ -51,8 +51,9 @@ void spv_sync_exclude(struct spv_sync *s, struct spv_peer_entry *p, enum spv_war
 
 /* ---- requests ---- */
 
-void spv_sync_asked(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
+void spv_sync_asked(struct spv_sync *s, struct spv_peer_entry *p, uint64_t tag, struct spv_now now)
 {
+    p->sync.request_tag = tag;
     p->sync.asked_us = now.mono_us;
     p->sync.deadline_us = now.mono_us + s->cfg.request_timeout_us;
     p->sync.excluded = SPV_WARN_NONE;
@@ -60,11 +61,13 @@ void spv_sync_asked(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now
         p->sync.waiting_since_us = now.mono_us ? now.mono_us : 1;
 }
 
-void spv_sync_request_done(struct spv_peer_entry *p, struct spv_now now)
+void spv_sync_request_done(struct spv_peer_entry *p, const struct spv_msg_headers *msg,
+                           struct spv_now now)
 {
-    if (p->sync.deadline_us)
-        p->sync.answer_us = now.mono_us - p->sync.asked_us + 1;
-    p->sync.deadline_us = 0;
+    if (!spv_sync_is_answer(p, msg))
+        return;
+    p->sync.answer_us = now.mono_us - p->sync.asked_us + 1;
+    p->sync.request_tag = 0;
 }
 
 int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_blockhash *from,
@@ -76,8 +79,8 @@ int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_
         return n;
     if (!from)
         p->sync.shown_work = (struct spv_u256){{0}};
-    spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n);
-    spv_sync_asked(s, p, now);
+    spv_sync_asked(s, p, spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n),
+                   now);
     p->sync.asked_tip = spv_chain_tip(s->cfg.chain)->hash;
     p->sync.recheck = false;
     p->sync.excluded = SPV_WARN_NONE;

@@ -47,7 +47,7 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
     if (!s->chain_peer && !spv_sync_done_groups(s)) {
         bool asking = false;
         for (struct spv_peer_entry *q = NULL; (q = spv_sync_next_peer(s, q));)
-            asking |= q->sync.deadline_us && !q->presync.slot && !q->sync.overdue &&
+            asking |= spv_sync_request_open(q) && !q->presync.slot && !q->sync.overdue &&
                       !q->sync.partial && !q->sync.drop;
         struct spv_peer_entry *p = asking ? NULL : best_untried(s);
         if (p) {

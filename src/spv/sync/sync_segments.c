@@ -64,7 +64,8 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
     if (rc < 0)
         return rc;
     if (rc == 1) {
-        if (p->sync.deadline_us) /* a request that was sent later cannot have been answered yet */
+        if (spv_sync_request_open(
+                p)) /* a request that was sent later cannot have been answered yet */
             p->sync.deadline_us = now.mono_us + s->cfg.request_timeout_us;
         return SPV_SYNC_ACCEPT;
     }
@@ -72,10 +73,9 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
         return SPV_SYNC_NOT_MINE;
     /* An announcement, or the answer to an earlier request: the segments will include these
      * headers. */
-    const bool unrequested = !p->sync.deadline_us && msg->n > SPV_SYNC_ANNOUNCED &&
+    const bool unrequested = !spv_sync_request_open(p) && msg->n > SPV_SYNC_ANNOUNCED &&
                              ++p->sync.n_no_new > SPV_SYNC_MAX_NO_NEW;
-    if (msg->role == SPV_HEADERS_ANSWER)
-        spv_sync_request_done(p, now);
+    spv_sync_request_done(p, msg, now);
     p->sync.at_tip = false;
     return unrequested ? SPV_SYNC_DROP : SPV_SYNC_CONSUMED;
 }

@@ -16,10 +16,23 @@
 
 #define SPV_SYNC_ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
 
+static inline bool spv_sync_request_open(const struct spv_peer_entry *p)
+{
+    return p->sync.request_tag != 0;
+}
+
+/* The message answers the peer's open request: not an earlier one that was replaced, nor one of the
+ * checkpoint start, the backfill or the segments. */
+static inline bool spv_sync_is_answer(const struct spv_peer_entry *p,
+                                      const struct spv_msg_headers *msg)
+{
+    return msg->role == SPV_HEADERS_ANSWER && msg->tag && msg->tag == p->sync.request_tag;
+}
+
 /* A request to the peer is open, or it is in presync. */
 static inline bool spv_sync_busy(const struct spv_peer_entry *p)
 {
-    return p->sync.deadline_us != 0 || p->presync.slot || p->presync.waiting;
+    return spv_sync_request_open(p) || p->presync.slot || p->presync.waiting;
 }
 
 /* The peer gets no request now: it has no better chain, or one that cannot be accepted. */
@@ -52,10 +65,12 @@ void spv_sync_exclude(struct spv_sync *s, struct spv_peer_entry *p, enum spv_war
 /* Sends getheaders from `from`, or from our tip when it is NULL. */
 int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_blockhash *from,
                  struct spv_now now);
-/* A getheaders was queued for it: its timeout starts. */
-void spv_sync_asked(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now);
-/* Its open getheaders, if any, is answered. */
-void spv_sync_request_done(struct spv_peer_entry *p, struct spv_now now);
+/* A getheaders was queued for it: its timeout starts. It replaces an open one, whose answer is then
+ * treated as headers that nothing requested. */
+void spv_sync_asked(struct spv_sync *s, struct spv_peer_entry *p, uint64_t tag, struct spv_now now);
+/* Closes the open request if this message answers it. */
+void spv_sync_request_done(struct spv_peer_entry *p, const struct spv_msg_headers *msg,
+                           struct spv_now now);
 bool spv_sync_enough_work(const struct spv_sync *s);
 /* Its answer ended with this header. 0 or negative. */
 int spv_sync_note_shown(struct spv_sync *s, struct spv_peer_entry *p,

@@ -48,7 +48,7 @@ void spv_sync_warn(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warnin
 static void exclude_peer(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why)
 {
     spv_presync_peers_forget(s, p);
-    p->sync.deadline_us = 0;
+    p->sync.request_tag = 0;
     p->sync.n_unconnecting = 0;
     spv_sync_exclude(s, p, why);
 }
@@ -75,7 +75,7 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
         return rc;
     spv_chain_get_start(s->cfg.chain, &base);
     if (is_behind(p, msg, &genesis, base.height)) {
-        p->sync.deadline_us = 0;
+        p->sync.request_tag = 0;
         p->sync.shown_work = genesis.work;
         p->sync.shown_height = (uint32_t)msg->n;
         return 1;

@@ -61,7 +61,7 @@ static uint64_t wait_limit(const struct spv_sync *s)
 /* SYNCED waits for its answer. */
 static bool is_waited_for(const struct spv_peer_entry *p)
 {
-    return !p->sync.drop && p->sync.deadline_us && !p->sync.overdue;
+    return !p->sync.drop && spv_sync_request_open(p) && !p->sync.overdue;
 }
 
 static bool any_waited_for(const struct spv_sync *s)

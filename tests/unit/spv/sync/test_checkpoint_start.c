@@ -229,6 +229,65 @@ static void a_store_with_headers_is_continued(void **state)
     backfill_fixture_unset(&r);
 }
 
+static struct spv_node_peer peer_info(const struct backfill_fixture *r, uint64_t id)
+{
+    struct spv_node_peer peers[PEERS];
+    const size_t n = spv_node_peers(r->node, peers, PEERS, r->now);
+    for (size_t i = 0; i < n; i++)
+        if (peers[i].id == id)
+            return peers[i];
+    fail_msg("no such peer");
+    return (struct spv_node_peer){0};
+}
+
+/* The first period was requested from both peers. The answer that comes second, after the start,
+ * answers none of header sync's requests. */
+static void a_late_answer_to_the_start_closes_no_later_request(void **state)
+{
+    struct backfill_fixture r;
+    (void)state;
+    backfill_fixture_set(&r);
+    r.n_marks = END / PERIOD + 1; /* above the start one peer is asked after the other */
+    const struct spv_node_config cfg = backfill_fixture_config(&r);
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t slow = backfill_fixture_come(&r, 0);
+    const uint64_t fast = backfill_fixture_come(&r, 1);
+    for (int i = 0; i < 50 && r.store.starts == 0; i++) {
+        r.now.mono_us = spv_node_deadline(r.node);
+        assert_int_equal(spv_node_timer(r.node, r.now), 0);
+        backfill_fixture_pull(&r);
+        (void)backfill_fixture_answer(&r, fast, &r.chain);
+    }
+    assert_int_equal(r.store.starts, 1);
+    assert_int_equal(peer_info(&r, slow).requests, 1); /* of header sync */
+    for (size_t i = 0; i < REQUESTS; i++) /* that for the start is answered here */
+        if (r.request[i].peer == slow && spv_blockhash_eq(&r.request[i].stop, &r.at[END].hash))
+            r.request[i].peer = 0;
+    const size_t asked = r.asked;
+    backfill_fixture_give(&r, slow, r.chain.headers + BASE - 1, PERIOD);
+    assert_int_equal(peer_info(&r, slow).requests, 1);
+    assert_int_equal(r.asked, asked);
+    /* on another branch it is no announcement that does not connect, however often it comes */
+    struct chain_fixture_headers other = chain_fixture_uneven(&r.params, &r.chain, BASE - 1, 40, 9);
+    for (int i = 0; i < 12; i++) {
+        const struct spv_msg late = {
+            .command = SPV_CMD_HEADERS,
+            .u.headers = {.headers = other.headers + BASE - 1, .n = PERIOD, .tag = 1}};
+        assert_int_equal(spv_node_recv(r.node, slow, &late, r.now), 0);
+        backfill_fixture_pull(&r);
+    }
+    chain_fixture_headers_free(&other);
+    assert_int_equal(peer_info(&r, slow).requests, 1);
+    assert_int_equal(r.closed[slow], 0);
+    assert_int_equal(r.events[SPV_EVENT_WARNING], 0);
+    backfill_fixture_serve(&r, slow, &r.chain);
+    backfill_fixture_serve(&r, fast, &r.chain);
+    backfill_fixture_holds(&r, BASE, false);
+    assert_true(peer_info(&r, slow).at_tip);
+    assert_int_equal(r.events[SPV_EVENT_SYNCED], 1);
+    backfill_fixture_unset(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +301,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving),
         cmocka_unit_test(a_start_that_cannot_be_stored_stops_the_node),
         cmocka_unit_test(a_store_with_headers_is_continued),
+        cmocka_unit_test(a_late_answer_to_the_start_closes_no_later_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
