@@ -290,7 +290,7 @@ static int find_first_height(struct import_state *s, const struct spv_import_ite
 
 static int find_height(struct import_state *s, const struct spv_import_item *item, uint32_t *height)
 {
-    if (item->placed) {
+    if (item->has_height) {
         return CLI_DONE; /* *height is the item's own */
     }
     if (!s->started) {

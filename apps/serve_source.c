@@ -39,8 +39,8 @@ static int open_chain(struct source *s)
 
     if (rc != 0)
         goto failed;
-    s->reader = header_set_db(s->set);
-    cfg.reader = s->reader;
+    s->header_db = header_set_db(s->set);
+    cfg.header_db = s->header_db;
     rc = spv_chain_new(&s->chain, &cfg);
     if (rc != 0)
         goto failed;
@@ -86,7 +86,7 @@ static uint32_t mine_spacing(const struct source *s)
 static int mine_chain(struct source *s)
 {
     struct spv_mine_plan plan = {
-        .n = (uint32_t)s->mine, .seed = s->seed, .sink = on_mined, .ctx = s};
+        .n = (uint32_t)s->mine, .seed = s->seed, .on_header = on_mined, .ctx = s};
     int rc;
 
     plan.spacing = mine_spacing(s);
@@ -268,7 +268,7 @@ static int load_unindexed(struct source *s, uint32_t tip)
                         "%s: cannot be read into memory: %s. Let spv-sync finish first: its "
                         "hash index makes this unnecessary.",
                         s->path, spv_strerror(rc));
-    s->reader = serve_follow_begin(&s->follow, s->store, s->set);
+    s->header_db = serve_follow_begin(&s->follow, s->store, s->set);
     s->set = NULL;
     return 0;
 }
@@ -287,7 +287,7 @@ int source_database(struct source *s, const char *path, const struct spv_params 
     if (rc != 0)
         return cli_print_error_info(&why);
     s->params = spv_store_params(s->store);
-    s->reader = spv_store_header_db(s->store);
+    s->header_db = spv_store_header_db(s->store);
     rc = spv_store_tip(s->store, &tip);
     if (rc < 0)
         return cli_fail(rc, "%s: cannot be read: %s. See spv-sync(1) on damaged databases.",

@@ -196,7 +196,7 @@ static int open_chain(struct job *j)
 {
     struct spv_chain_config *cfg = &j->import.chain_config;
     cfg->params = &j->params;
-    cfg->reader = spv_store_header_db(j->import.store);
+    cfg->header_db = spv_store_header_db(j->import.store);
     cfg->checkpoint_mode = j->no_checkpoints ? SPV_CHECKPOINTS_IGNORED : SPV_CHECKPOINTS_ENFORCED;
     int rc = spv_chain_new(&j->import.chain, cfg);
     if (rc != 0) {

@@ -153,7 +153,7 @@ static void print_listening(const struct serve *s, uint16_t port)
 
     at.port = port;
     spv_endpoint_text(address, &at);
-    if (s->source.reader.tip(s->source.reader.ctx, &tip) == 1)
+    if (s->source.header_db.tip(s->source.header_db.ctx, &tip) == 1)
         spv_blockhash_hex(hash, &tip.hash);
     else
         hash[0] = '\0';
@@ -195,7 +195,7 @@ static void print_stopped(const struct serve *s, const struct spv_server *server
 static int start_http(struct serve *s, struct spv_http **http, struct spv_server *server)
 {
     const struct spv_http_config cfg = {.params = s->source.params,
-                                        .reader = s->source.reader,
+                                        .header_db = s->source.header_db,
                                         .listen = s->http,
                                         .max_connections = (unsigned)s->http_clients,
                                         .rate = (unsigned)s->http_rate,
@@ -212,7 +212,7 @@ static int start_http(struct serve *s, struct spv_http **http, struct spv_server
 static int run_servers(struct serve *s)
 {
     struct spv_server_config cfg = {.net = &s->source.params->net,
-                                    .reader = s->source.reader,
+                                    .header_db = s->source.header_db,
                                     .listen = s->endpoint,
                                     .services = s->services,
                                     .max_clients = (unsigned)s->max_clients,

@@ -68,7 +68,7 @@ static bool must_name_peer(const struct sync *s)
     const struct spv_params *p = s->target.params;
 
     return s->connect.n == 0 && s->add_peers.n == 0 && (!p->dns_seeds || !p->dns_seeds[0].name) &&
-           !p->fallback;
+           !p->fixed_seeds;
 }
 
 static int name_peer(const struct sync *s)

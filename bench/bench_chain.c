@@ -127,7 +127,8 @@ static void mined(size_t n, enum spv_network network, const char *name)
     const uint64_t start = bench_now_ns();
 
     allocate(&l, n);
-    const struct spv_mine_plan plan = {.n = (uint32_t)n, .seed = 1, .sink = on_mined, .ctx = &l};
+    const struct spv_mine_plan plan = {
+        .n = (uint32_t)n, .seed = 1, .on_header = on_mined, .ctx = &l};
     if (spv_mine_chain(c, &plan) != 0)
         die("mining failed");
     spv_chain_free(c);

@@ -30,7 +30,7 @@ struct bench_headers bench_mine(uint32_t n)
     const struct spv_chain_config cfg = {.params = params};
     struct bench_headers headers = {.raw = malloc(((size_t)n + 1) * SPV_HEADER_SIZE), .n = n + 1};
     const struct spv_mine_plan plan = {
-        .n = n, .spacing = 300, .seed = 1, .sink = keep, .ctx = &headers};
+        .n = n, .spacing = 300, .seed = 1, .on_header = keep, .ctx = &headers};
     struct spv_chain *chain = NULL;
     if (!headers.raw || spv_chain_new(&chain, &cfg) < 0 || spv_mine_chain(chain, &plan) < 0)
         bench_die("mining");

@@ -87,7 +87,8 @@ static struct spv_blockhash *fill(const char *path, uint32_t n)
     const struct spv_store_config store = {
         .path = path, .params = params, .mode = SPV_STORE_CREATE};
     const struct spv_chain_config cfg = {.params = params};
-    const struct spv_mine_plan plan = {.n = n, .spacing = 60, .seed = 1, .sink = keep, .ctx = &f};
+    const struct spv_mine_plan plan = {
+        .n = n, .spacing = 60, .seed = 1, .on_header = keep, .ctx = &f};
 
     if (spv_store_open(&f.store, &store, &why) != 0)
         die(why.text);
@@ -376,7 +377,7 @@ int main(int argc, char **argv)
     if (spv_store_open(&store, &reading, &why) != 0)
         die(why.text);
     const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                          .reader = spv_store_header_db(store),
+                                          .header_db = spv_store_header_db(store),
                                           .listen = {.host = "127.0.0.1"}};
     if (spv_server_new(&server, &cfg, &why) != 0)
         die(why.text);

@@ -51,7 +51,7 @@ enum spv_checkpoint_mode {
 
 struct spv_chain_config {
     const struct spv_params *params; /* borrowed; must outlive the chain */
-    struct spv_header_db reader; /* stored headers; zeroed: none, the chain starts at genesis */
+    struct spv_header_db header_db; /* stored headers; zeroed: none, the chain starts at genesis */
     /* used instead of the network's; borrowed, must outlive the chain. NULL: the network's */
     const struct spv_checkpoint *checkpoints;
     size_t n_checkpoints;

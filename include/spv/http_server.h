@@ -20,7 +20,7 @@ extern "C" {
 
 struct spv_http_config {
     const struct spv_params *params; /* borrowed until spv_http_free */
-    struct spv_header_db reader; /* its ctx is borrowed until spv_http_free */
+    struct spv_header_db header_db; /* its ctx is borrowed until spv_http_free */
     struct spv_endpoint listen; /* port 0: a free one */
     /* Maximum number of connections; 0: 64. At the maximum, a new connection replaces the one that
      * has been idle longest; a connection that is being sent a reply is replaced only when all are.

@@ -53,7 +53,7 @@ enum spv_import_kind {
 struct spv_import_item {
     enum spv_import_kind kind;
     struct spv_header header; /* HEADER */
-    bool placed; /* HEADER: the file contains its height */
+    bool has_height; /* HEADER: the file contains its height */
     bool branch; /* HEADER: the file marks it as part of a side branch */
     uint32_t height;
     uint32_t count;
@@ -69,31 +69,31 @@ SPV_API int spv_import_new(struct spv_import **out, const struct spv_params *par
                            enum spv_import_format format);
 
 /* NULL is ignored. */
-SPV_API void spv_import_free(struct spv_import *d);
+SPV_API void spv_import_free(struct spv_import *im);
 
 /* Returns where the next bytes of the file are to be copied, and in *n how many fit: at least one
  * after spv_import_next has returned 0. Valid until the next call of any function but
  * spv_import_commit. */
-SPV_API uint8_t *spv_import_reserve(struct spv_import *d, size_t *n);
+SPV_API uint8_t *spv_import_reserve(struct spv_import *im, size_t *n);
 
 /* Adds the n bytes that were copied there; n is at most what spv_import_reserve returned. */
-SPV_API void spv_import_commit(struct spv_import *d, size_t n);
+SPV_API void spv_import_commit(struct spv_import *im, size_t n);
 
 /* Declares that the file has ended. */
-SPV_API void spv_import_finish(struct spv_import *d);
+SPV_API void spv_import_finish(struct spv_import *im);
 
 /* Reads the next item. Returns 1 and *out; 0: it needs more bytes or, after spv_import_finish, all
  * is read; or an error, which every later call returns again: SPV_ERR_MALFORMED, SPV_ERR_SHORT (the
  * file ends inside an item), SPV_ERR_TOO_LONG (a limit above), SPV_ERR_MAGIC (another network's
  * file), SPV_ERR_UNSUPPORTED. */
-SPV_API int spv_import_next(struct spv_import *d, struct spv_import_item *out);
+SPV_API int spv_import_next(struct spv_import *im, struct spv_import_item *out);
 
 /* Returns the format; AUTO before it is detected. */
-SPV_API enum spv_import_format spv_import_format_of(const struct spv_import *d);
+SPV_API enum spv_import_format spv_import_format_of(const struct spv_import *im);
 
 /* Returns the text of the error, with its line or offset: "line 17: time: '12x' is not a number
  * from 0 to 4294967295". Borrowed: valid until spv_import_free. */
-SPV_API const char *spv_import_error_text(const struct spv_import *d);
+SPV_API const char *spv_import_error_text(const struct spv_import *im);
 
 #ifdef __cplusplus
 }

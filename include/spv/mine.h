@@ -19,7 +19,7 @@ struct spv_mine_plan {
     uint64_t seed; /* merkle roots are hashes of seed and height: the same plan, the same headers */
     /* Called with each header, which is borrowed; valid during the call. A return other than 0
      * stops mining. NULL: not called. */
-    int (*sink)(void *ctx, const struct spv_chain_header *header);
+    int (*on_header)(void *ctx, const struct spv_chain_header *header);
     void *ctx;
 };
 

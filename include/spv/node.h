@@ -32,7 +32,8 @@ enum spv_discovery_mode {
 /* What is pointed at is copied by spv_node_new, except where noted. */
 struct spv_node_config {
     const struct spv_params *params; /* required; what it points at must outlive the node */
-    struct spv_header_db reader; /* the stored headers, read while the node lives; zeroed: none */
+    struct spv_header_db
+        header_db; /* the stored headers, read while the node lives; zeroed: none */
     const struct spv_endpoint *connect; /* connect only to these; each is a network group */
     size_t n_connect;
     const struct spv_endpoint *add_peers; /* connect to these as well */

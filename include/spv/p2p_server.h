@@ -20,7 +20,7 @@ extern "C" {
 
 struct spv_server_config {
     const struct spv_netid *net; /* borrowed until spv_server_free */
-    struct spv_header_db reader; /* its ctx is borrowed until spv_server_free */
+    struct spv_header_db header_db; /* its ctx is borrowed until spv_server_free */
     struct spv_endpoint listen; /* port 0: a free one */
     uint64_t services; /* service bits in our version message */
     /* Maximum number of clients; 0: 256. One address may use 1/8 of the slots, its group (IPv4 /24,

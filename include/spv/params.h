@@ -58,7 +58,7 @@ struct spv_params {
     size_t n_checkpoints;
     struct spv_u256 min_work; /* minimum chain work of a chain that we accept as synced */
     const struct spv_dns_seed *dns_seeds; /* ends with a NULL name */
-    const struct spv_fixed_seeds *fallback; /* NULL: none */
+    const struct spv_fixed_seeds *fixed_seeds; /* NULL: none */
     uint8_t challenge_hash[32]; /* signet: double SHA-256 of the challenge script; else zero */
 };
 

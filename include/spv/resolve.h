@@ -34,7 +34,7 @@ SPV_API int spv_resolve_start(
 
 /* Ends a look-up without calling done. A worker thread may go on for as long as the system's
  * resolver takes; its result is discarded. NULL is ignored. Reactor's thread. */
-SPV_API void spv_resolve_cancel(struct spv_resolve *l);
+SPV_API void spv_resolve_cancel(struct spv_resolve *rs);
 
 #ifdef __cplusplus
 }

@@ -14,7 +14,7 @@ extern "C" {
  * up to and including the stop hash, at most SPV_MAX_HEADERS. For an empty locator only the header
  * with the stop hash. `out` has SPV_MAX_HEADERS elements.
  * Returns how many were written, or an error of the header database. The database's thread. */
-SPV_API int spv_serve_headers(const struct spv_header_db *reader, struct spv_header *out,
+SPV_API int spv_serve_headers(const struct spv_header_db *db, struct spv_header *out,
                               const struct spv_msg_getheaders *request);
 
 /* Limits for the peers of a header server. */

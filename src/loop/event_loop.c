@@ -241,7 +241,7 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     if (!l)
         goto err0;
     l->cfg = *cfg;
-    l->cfg.node.reader = spv_store_header_db(cfg->store);
+    l->cfg.node.header_db = spv_store_header_db(cfg->store);
     l->cfg.node.backfill_db = spv_store_backfill_db(cfg->store);
     l->cfg.node.indexed = spv_store_indexed(cfg->store);
     l->cfg.node.rng = spv_system_rng();

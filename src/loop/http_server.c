@@ -231,7 +231,7 @@ static void send_answer(struct connection *c, const struct spv_http_request *req
         return;
     }
     h->answering = true;
-    const int rc = spv_rest_answer(&r, &h->cfg.reader, h->cfg.params, req->target);
+    const int rc = spv_rest_answer(&r, &h->cfg.header_db, h->cfg.params, req->target);
     h->answering = false;
     if (rc < 0)
         refuse_request(c, req, SPV_REST_UNAVAILABLE, 0, "Out of memory");

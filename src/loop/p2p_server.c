@@ -127,7 +127,7 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
  */
 static int read_new_tip(struct spv_server *s, struct spv_chain_header *tip, struct spv_header *out)
 {
-    const struct spv_header_db *r = &s->cfg.reader;
+    const struct spv_header_db *r = &s->cfg.header_db;
     int rc = r->begin_read ? r->begin_read(r->ctx) : 0;
     if (rc < 0)
         return rc;
@@ -275,7 +275,7 @@ static int admit_client(struct spv_server *s, int fd)
     };
     spv_serve_limits(&cfg);
     struct spv_chain_header tip;
-    if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
+    if (s->cfg.header_db.tip(s->cfg.header_db.ctx, &tip) == 1)
         cfg.height = (int32_t)tip.height;
     const struct spv_link_callbacks callbacks = {
         .on_ready = on_ready, .on_message = on_message, .on_closed = on_closed, .ctx = c};
@@ -319,7 +319,7 @@ static int begin_timers(struct spv_server *s)
     }
     if (s->cfg.watch_us == 0)
         return 0;
-    if (s->cfg.reader.tip(s->cfg.reader.ctx, &tip) == 1)
+    if (s->cfg.header_db.tip(s->cfg.header_db.ctx, &tip) == 1)
         s->tip = tip.hash;
     spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.watch_us);
     return 0;
@@ -338,7 +338,7 @@ int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
     const struct spv_rng rng = spv_system_rng();
     rng.fill(rng.ctx, s->slots_key, sizeof s->slots_key);
     const struct spv_serve_cache_config cache = {.net = cfg->net,
-                                                 .reader = cfg->reader,
+                                                 .header_db = cfg->header_db,
                                                  .rng = spv_system_rng(),
                                                  .max_bytes = cfg->cache_bytes};
     rc = spv_serve_cache_new(&s->cache, &cache);

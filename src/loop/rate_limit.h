@@ -25,10 +25,10 @@ struct spv_rate_limit {
 };
 
 /* rate 0: no limit, no memory. */
-void spv_rate_limit_init(struct spv_rate_limit *l, unsigned rate, unsigned burst);
-void spv_rate_limit_free(struct spv_rate_limit *l);
+void spv_rate_limit_init(struct spv_rate_limit *r, unsigned rate, unsigned burst);
+void spv_rate_limit_free(struct spv_rate_limit *r);
 /* Takes a token of this address. Returns 0, or the seconds until the next token. */
-unsigned spv_rate_limit_take(struct spv_rate_limit *l, const struct spv_netaddr *from,
+unsigned spv_rate_limit_take(struct spv_rate_limit *r, const struct spv_netaddr *from,
                              uint64_t now_us);
 
 #endif

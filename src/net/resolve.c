@@ -212,33 +212,33 @@ static int pool_put(struct spv_resolve_pool *pool, struct job *job)
     return rc;
 }
 
-static void resolve_free(struct spv_resolve *l)
+static void resolve_free(struct spv_resolve *rs)
 {
-    spv_handle_unregister(&l->handle);
-    free(l);
+    spv_handle_unregister(&rs->handle);
+    free(rs);
 }
 
 static void on_task(struct spv_task *task)
 {
     struct job *job = (struct job *)task;
-    struct spv_resolve *l = job->owner;
-    if (l) {
-        void (*done)(void *, int, const struct spv_netaddr *, size_t) = l->done;
-        void *ctx = l->ctx;
-        resolve_free(l);
+    struct spv_resolve *rs = job->owner;
+    if (rs) {
+        void (*done)(void *, int, const struct spv_netaddr *, size_t) = rs->done;
+        void *ctx = rs->ctx;
+        resolve_free(rs);
         done(ctx, job->error, job->addrs, job->n);
     }
     free(job);
 }
 
-void spv_resolve_cancel(struct spv_resolve *l)
+void spv_resolve_cancel(struct spv_resolve *rs)
 {
-    if (!l)
+    if (!rs)
         return;
-    struct job *job = l->job;
+    struct job *job = rs->job;
     job->owner = NULL;
     atomic_store(&job->cancelled, true);
-    resolve_free(l);
+    resolve_free(rs);
 }
 
 static void handle_close(struct spv_handle *handle)
@@ -270,34 +270,34 @@ int spv_resolve_start(struct spv_resolve **out, struct spv_reactor *r, const cha
     if (len == 0 || len >= SPV_HOST_MAX)
         return SPV_ERR_INVALID;
     int rc = SPV_ERR_NOMEM;
-    struct spv_resolve *l = calloc(1, sizeof *l);
-    if (!l)
+    struct spv_resolve *rs = calloc(1, sizeof *rs);
+    if (!rs)
         goto err0;
     struct job *job = calloc(1, sizeof *job);
     if (!job)
         goto err1;
     atomic_init(&job->cancelled, false);
     job->task.run = on_task;
-    job->owner = l;
+    job->owner = rs;
     job->port = port;
     memcpy(job->host, host, len + 1);
-    l->job = job;
-    l->done = done;
-    l->ctx = ctx;
-    rc = spv_handle_register(r, &l->handle, SPV_HANDLE_CONNECTION, handle_close);
+    rs->job = job;
+    rs->done = done;
+    rs->ctx = ctx;
+    rc = spv_handle_register(r, &rs->handle, SPV_HANDLE_CONNECTION, handle_close);
     if (rc < 0)
         goto err2;
     rc = submit_job(r, job);
     if (rc < 0)
         goto err3;
-    *out = l;
+    *out = rs;
     return 0;
 err3:
-    spv_handle_unregister(&l->handle);
+    spv_handle_unregister(&rs->handle);
 err2:
     free(job);
 err1:
-    free(l);
+    free(rs);
 err0:
     return rc;
 }

@@ -122,7 +122,7 @@ static int custom_signet(struct spv_params *out, const struct identity *id)
     out->n_checkpoints = 0;
     memset(&out->min_work, 0, sizeof out->min_work);
     out->dns_seeds = no_seeds;
-    out->fallback = NULL;
+    out->fixed_seeds = NULL;
     /* the name is written into exported SQL: only the one made from the magic is accepted */
     if (strcmp(id->name + 7, id->magic) != 0)
         return SPV_ERR_DB_NETWORK;

@@ -305,7 +305,7 @@ static void reader_start(void *ctx, struct spv_chain_start *out)
 
 struct spv_header_db spv_store_header_db(struct spv_store *s)
 {
-    struct spv_header_db reader = {
+    struct spv_header_db db = {
         .ctx = s,
         .tip = reader_tip,
         .by_height = reader_by_height,
@@ -318,7 +318,7 @@ struct spv_header_db spv_store_header_db(struct spv_store *s)
         .branches = reader_branches,
         .locate = reader_locate,
     };
-    return reader;
+    return db;
 }
 
 static int backfill_tip(void *ctx, struct spv_chain_header *out)
@@ -353,12 +353,12 @@ static int backfill_range(void *ctx, struct spv_header *out, uint32_t from, uint
 
 struct spv_header_db spv_store_backfill_db(struct spv_store *s)
 {
-    struct spv_header_db reader = {
+    struct spv_header_db db = {
         .ctx = s,
         .tip = backfill_tip,
         .by_height = backfill_by_height,
         .by_hash = backfill_by_hash,
         .range = backfill_range,
     };
-    return reader;
+    return db;
 }

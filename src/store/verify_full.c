@@ -73,12 +73,12 @@ static int new_chain(struct spv_full *f)
 {
     struct spv_chain_config cfg = {.params = &f->v->s->params};
     if (f->n_seed > 0) {
-        cfg.reader = (struct spv_header_db){.ctx = f,
-                                            .tip = seed_tip,
-                                            .by_height = seed_by_height,
-                                            .by_hash = seed_by_hash,
-                                            .range = seed_range,
-                                            .start = seed_start};
+        cfg.header_db = (struct spv_header_db){.ctx = f,
+                                               .tip = seed_tip,
+                                               .by_height = seed_by_height,
+                                               .by_hash = seed_by_hash,
+                                               .range = seed_range,
+                                               .start = seed_start};
     }
     int rc = spv_chain_new(&f->chain, &cfg);
     return rc ? full_fail(f, rc) : 0;

@@ -84,11 +84,11 @@ static void open_chain(struct fuzz *f)
 {
     const struct spv_chain_config cfg = {
         .params = &f->params,
-        .reader = {.ctx = f,
-                   .tip = store_tip,
-                   .by_height = store_by_height,
-                   .by_hash = store_by_hash,
-                   .range = store_range},
+        .header_db = {.ctx = f,
+                      .tip = store_tip,
+                      .by_height = store_by_height,
+                      .by_hash = store_by_hash,
+                      .range = store_range},
         .checkpoints = f->has_checkpoint ? &f->checkpoint : NULL,
         .n_checkpoints = f->has_checkpoint ? 1 : 0,
         .checkpoint_mode = f->has_checkpoint ? SPV_CHECKPOINTS_ENFORCED : SPV_CHECKPOINTS_IGNORED,

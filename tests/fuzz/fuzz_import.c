@@ -32,7 +32,7 @@ static void add_item(struct outcome *o, const struct spv_import_item *item, cons
     mix(o, &item->kind, sizeof item->kind);
     mix(o, &item->height, sizeof item->height);
     mix(o, &item->count, sizeof item->count);
-    mix(o, &item->placed, sizeof item->placed);
+    mix(o, &item->has_height, sizeof item->has_height);
     mix(o, &item->branch, sizeof item->branch);
     mix(o, &item->offset, sizeof item->offset);
     FUZZ_CHECK(item->offset < size);

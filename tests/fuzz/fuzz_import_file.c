@@ -24,7 +24,7 @@ static int import_once(const char *db, const char *path, struct import_counts *c
     struct spv_chain_header r;
     struct spv_chain_header last = {.height = 0};
     FUZZ_CHECK(spv_store_open(&i.store, &cfg, NULL) == 0);
-    struct spv_chain_config chain = {.params = params, .reader = spv_store_header_db(i.store)};
+    struct spv_chain_config chain = {.params = params, .header_db = spv_store_header_db(i.store)};
     i.chain_config = chain;
     FUZZ_CHECK(spv_chain_new(&i.chain, &chain) == 0);
     FUZZ_CHECK(spv_import_new(&i.decoder, params, SPV_IMPORT_AUTO) == 0);

@@ -21,13 +21,13 @@ static void check_served(const struct source *s, const uint8_t *file, size_t n)
     uint8_t raw[SPV_HEADER_SIZE];
 
     FUZZ_CHECK(n % SPV_HEADER_SIZE == 0);
-    FUZZ_CHECK(s->reader.tip(s->reader.ctx, &record) == 1);
+    FUZZ_CHECK(s->header_db.tip(s->header_db.ctx, &record) == 1);
     FUZZ_CHECK(record.height == n / SPV_HEADER_SIZE - 1);
     for (uint32_t h = 0; h < n / SPV_HEADER_SIZE; h++) {
-        FUZZ_CHECK(s->reader.by_height(s->reader.ctx, &record, h) == 1);
+        FUZZ_CHECK(s->header_db.by_height(s->header_db.ctx, &record, h) == 1);
         spv_header_encode(raw, &record.header);
         FUZZ_CHECK(memcmp(raw, file + (size_t)h * SPV_HEADER_SIZE, sizeof raw) == 0);
-        FUZZ_CHECK(s->reader.by_hash(s->reader.ctx, &same, &record.hash) == 1);
+        FUZZ_CHECK(s->header_db.by_hash(s->header_db.ctx, &same, &record.hash) == 1);
         FUZZ_CHECK(same.height == h);
     }
 }

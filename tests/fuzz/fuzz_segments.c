@@ -75,7 +75,7 @@ static void mine(void)
             spv_chain_stored(c);
         }
         const struct spv_mine_plan plan = {
-            .n = LENGTH - same, .seed = which + 1, .sink = store_header, .ctx = &which};
+            .n = LENGTH - same, .seed = which + 1, .on_header = store_header, .ctx = &which};
         FUZZ_CHECK(spv_mine_chain(c, &plan) == 0);
         spv_chain_free(c);
     }

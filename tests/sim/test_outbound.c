@@ -31,7 +31,7 @@ static int prepare(void **state)
     params = *spv_params_get(SPV_REGTEST);
     params.dns_seeds = seeds;
     listed = params;
-    listed.fallback = &list;
+    listed.fixed_seeds = &list;
     for (uint8_t i = 0; i < 6; i++)
         places[i] = address(8, (uint8_t)(i + 1), 0, 1);
     for (unsigned i = 0; i < FLOOD; i++)

@@ -27,30 +27,30 @@
 #define MIN_FAIL (7 * DAY)
 #define JUST_TRIED 60 /* seconds: not terrible while an attempt may be in progress */
 
-void spv_addrman_init(struct spv_addrman *b, const uint8_t *key, struct spv_rng rng)
+void spv_addrman_init(struct spv_addrman *am, const uint8_t *key, struct spv_rng rng)
 {
-    memset(b, 0, sizeof *b);
-    b->rng = rng;
+    memset(am, 0, sizeof *am);
+    am->rng = rng;
     if (key)
-        memcpy(b->key, key, sizeof b->key);
+        memcpy(am->key, key, sizeof am->key);
     else
-        rng.fill(rng.ctx, b->key, sizeof b->key);
-    b->idle_until_us = SPV_NEVER;
+        rng.fill(rng.ctx, am->key, sizeof am->key);
+    am->idle_until_us = SPV_NEVER;
 }
 
-void spv_addrman_free(struct spv_addrman *b)
+void spv_addrman_free(struct spv_addrman *am)
 {
-    free(b->at);
-    free(b->removed);
-    free(b->out);
-    free(b->out_removed);
-    memset(b, 0, sizeof *b);
+    free(am->at);
+    free(am->removed);
+    free(am->out);
+    free(am->out_removed);
+    memset(am, 0, sizeof *am);
 }
 
-size_t spv_addrman_memory(const struct spv_addrman *b)
+size_t spv_addrman_memory(const struct spv_addrman *am)
 {
-    return sizeof *b + b->cap * sizeof *b->at +
-           (b->removed ? SPV_ADDRMAN_REMOVED * sizeof *b->removed : 0);
+    return sizeof *am + am->cap * sizeof *am->at +
+           (am->removed ? SPV_ADDRMAN_REMOVED * sizeof *am->removed : 0);
 }
 
 /* Hashes. */
@@ -66,22 +66,22 @@ static void key_append(struct key *k, const void *bytes, size_t n)
     k->n += n;
 }
 
-static uint64_t hash_bytes(const struct spv_addrman *b, const struct key *k)
+static uint64_t hash_bytes(const struct spv_addrman *am, const struct key *k)
 {
-    return spv_siphash(b->key[0], b->key[1], k->bytes, k->n);
+    return spv_siphash(am->key[0], am->key[1], k->bytes, k->n);
 }
 
-uint64_t spv_addrman_hash_addr(const struct spv_addrman *b, const struct spv_netaddr *addr)
+uint64_t spv_addrman_hash_addr(const struct spv_addrman *am, const struct spv_netaddr *addr)
 {
     struct key k = {.n = 0};
     const uint8_t port[2] = {(uint8_t)addr->port, (uint8_t)(addr->port >> 8)};
     key_append(&k, &addr->network, 1);
     key_append(&k, addr->bytes, addr->len);
     key_append(&k, port, sizeof port);
-    return hash_bytes(b, &k);
+    return hash_bytes(am, &k);
 }
 
-static uint64_t hash_two(const struct spv_addrman *b, char what, const struct spv_netgroup *one,
+static uint64_t hash_two(const struct spv_addrman *am, char what, const struct spv_netgroup *one,
                          const struct spv_netgroup *two, uint64_t number)
 {
     struct key k = {.n = 0};
@@ -90,7 +90,7 @@ static uint64_t hash_two(const struct spv_addrman *b, char what, const struct sp
     if (two)
         key_append(&k, two, sizeof *two);
     key_append(&k, &number, sizeof number);
-    return hash_bytes(b, &k);
+    return hash_bytes(am, &k);
 }
 
 size_t spv_addrman_slot_in(uint64_t bucket, uint64_t addr_hash, unsigned probe)
@@ -98,20 +98,20 @@ size_t spv_addrman_slot_in(uint64_t bucket, uint64_t addr_hash, unsigned probe)
     return (size_t)(bucket * SPV_BUCKET + (addr_hash + probe) % SPV_BUCKET);
 }
 
-static uint64_t new_bucket(const struct spv_addrman *b, const struct spv_addr_info *a)
+static uint64_t new_bucket(const struct spv_addrman *am, const struct spv_addr_info *a)
 {
     const struct spv_netgroup group = spv_netgroup_of(&a->addr);
     struct spv_netgroup source = {.len = a->source_len};
     memcpy(source.b, a->source, sizeof source.b);
-    const uint64_t which = hash_two(b, 'g', &group, &source, 0) % SPV_BUCKETS_PER_SOURCE;
-    return hash_two(b, 'n', &source, NULL, which) % (SPV_ADDRMAN_NEW / SPV_BUCKET);
+    const uint64_t which = hash_two(am, 'g', &group, &source, 0) % SPV_BUCKETS_PER_SOURCE;
+    return hash_two(am, 'n', &source, NULL, which) % (SPV_ADDRMAN_NEW / SPV_BUCKET);
 }
 
-uint64_t spv_addrman_tried_bucket(const struct spv_addrman *b, const struct spv_addr_info *a)
+uint64_t spv_addrman_tried_bucket(const struct spv_addrman *am, const struct spv_addr_info *a)
 {
     const struct spv_netgroup group = spv_netgroup_of(&a->addr);
-    const uint64_t which = (spv_addrman_hash_addr(b, &a->addr) >> 32) % SPV_BUCKETS_PER_GROUP;
-    return hash_two(b, 't', &group, NULL, which) % (SPV_ADDRMAN_TRIED / SPV_BUCKET);
+    const uint64_t which = (spv_addrman_hash_addr(am, &a->addr) >> 32) % SPV_BUCKETS_PER_GROUP;
+    return hash_two(am, 't', &group, NULL, which) % (SPV_ADDRMAN_TRIED / SPV_BUCKET);
 }
 
 /* Entries. */
@@ -122,101 +122,101 @@ static bool same_addr(const struct spv_netaddr *a, const struct spv_netaddr *b)
            memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
-static uint16_t *head_of(struct spv_addrman *b, const struct spv_netaddr *addr)
+static uint16_t *head_of(struct spv_addrman *am, const struct spv_netaddr *addr)
 {
-    return &b->hash_heads[spv_addrman_hash_addr(b, addr) %
-                          (sizeof b->hash_heads / sizeof b->hash_heads[0])];
+    return &am->hash_heads[spv_addrman_hash_addr(am, addr) %
+                           (sizeof am->hash_heads / sizeof am->hash_heads[0])];
 }
 
-int spv_addrman_find(const struct spv_addrman *b, const struct spv_netaddr *addr)
+int spv_addrman_find(const struct spv_addrman *am, const struct spv_netaddr *addr)
 {
-    uint16_t i = b->hash_heads[spv_addrman_hash_addr(b, addr) %
-                               (sizeof b->hash_heads / sizeof b->hash_heads[0])];
-    while (i && !same_addr(&b->at[i - 1].a.addr, addr))
-        i = b->at[i - 1].next;
+    uint16_t i = am->hash_heads[spv_addrman_hash_addr(am, addr) %
+                                (sizeof am->hash_heads / sizeof am->hash_heads[0])];
+    while (i && !same_addr(&am->at[i - 1].a.addr, addr))
+        i = am->at[i - 1].next;
     return (int)i - 1;
 }
 
-void spv_addrman_mark_dirty(struct spv_addrman *b, struct spv_addrman_entry *e)
+void spv_addrman_mark_dirty(struct spv_addrman *am, struct spv_addrman_entry *e)
 {
     e->dirty = true;
-    b->changed = true;
-    b->idle_until_us = 0;
+    am->changed = true;
+    am->idle_until_us = 0;
 }
 
 /* A new entry, in no table yet; -1 without memory or at the limit. */
-static int new_entry(struct spv_addrman *b, const struct spv_addr_info *a)
+static int new_entry(struct spv_addrman *am, const struct spv_addr_info *a)
 {
-    if (!b->unused) {
+    if (!am->unused) {
         const size_t want =
-            spv_array_next_cap(b->cap, b->cap + 1, FIRST_CAP, SPV_ADDRMAN_ADDRESSES);
-        struct spv_addrman_entry *at = want > 0 ? realloc(b->at, want * sizeof *at) : NULL;
+            spv_array_next_cap(am->cap, am->cap + 1, FIRST_CAP, SPV_ADDRMAN_ADDRESSES);
+        struct spv_addrman_entry *at = want > 0 ? realloc(am->at, want * sizeof *at) : NULL;
         if (!at)
             return -1;
-        memset(at + b->cap, 0, (want - b->cap) * sizeof *at);
-        for (size_t i = want; i-- > b->cap;) {
-            at[i].next = b->unused;
-            b->unused = (uint16_t)(i + 1);
+        memset(at + am->cap, 0, (want - am->cap) * sizeof *at);
+        for (size_t i = want; i-- > am->cap;) {
+            at[i].next = am->unused;
+            am->unused = (uint16_t)(i + 1);
         }
-        b->at = at;
-        b->cap = want;
+        am->at = at;
+        am->cap = want;
     }
-    const uint16_t i = b->unused;
-    struct spv_addrman_entry *e = &b->at[i - 1];
-    b->unused = e->next;
-    uint16_t *head = head_of(b, &a->addr);
+    const uint16_t i = am->unused;
+    struct spv_addrman_entry *e = &am->at[i - 1];
+    am->unused = e->next;
+    uint16_t *head = head_of(am, &a->addr);
     *e = (struct spv_addrman_entry){.a = *a, .used = true, .next = *head};
     *head = i;
     return i - 1;
 }
 
-static void note_removed(struct spv_addrman *b, const struct spv_netaddr *addr)
+static void note_removed(struct spv_addrman *am, const struct spv_netaddr *addr)
 {
-    if (!b->removed && !b->all)
-        b->removed = malloc(SPV_ADDRMAN_REMOVED * sizeof *b->removed);
-    if (!b->removed || b->n_removed == SPV_ADDRMAN_REMOVED)
-        b->all = true;
+    if (!am->removed && !am->all)
+        am->removed = malloc(SPV_ADDRMAN_REMOVED * sizeof *am->removed);
+    if (!am->removed || am->n_removed == SPV_ADDRMAN_REMOVED)
+        am->all = true;
     else
-        b->removed[b->n_removed++] = *addr;
-    b->changed = true;
+        am->removed[am->n_removed++] = *addr;
+    am->changed = true;
 }
 
-void spv_addrman_remove(struct spv_addrman *b, const struct spv_addrman_entry *e)
+void spv_addrman_remove(struct spv_addrman *am, const struct spv_addrman_entry *e)
 {
     if (e->a.tried) {
-        b->tried_tbl[e->slot] = 0;
-        b->n_tried--;
+        am->tried_tbl[e->slot] = 0;
+        am->n_tried--;
     } else {
-        b->new_tbl[e->slot] = 0;
-        b->n_new--;
+        am->new_tbl[e->slot] = 0;
+        am->n_new--;
     }
 }
 
-void spv_addrman_remove_collision(struct spv_addrman *b, int entry)
+void spv_addrman_remove_collision(struct spv_addrman *am, int entry)
 {
-    for (size_t i = 0; i < b->n_collisions; i++)
-        if (b->collision[i].entry == entry)
-            b->collision[i--] = b->collision[--b->n_collisions];
+    for (size_t i = 0; i < am->n_collisions; i++)
+        if (am->collision[i].entry == entry)
+            am->collision[i--] = am->collision[--am->n_collisions];
 }
 
-void spv_addrman_unlink_entry(struct spv_addrman *b, int entry)
+void spv_addrman_unlink_entry(struct spv_addrman *am, int entry)
 {
-    struct spv_addrman_entry *e = &b->at[entry];
-    uint16_t *at = head_of(b, &e->a.addr);
+    struct spv_addrman_entry *e = &am->at[entry];
+    uint16_t *at = head_of(am, &e->a.addr);
     while (*at != entry + 1)
-        at = &b->at[*at - 1].next;
+        at = &am->at[*at - 1].next;
     *at = e->next;
     if (e->stored)
-        note_removed(b, &e->a.addr);
-    *e = (struct spv_addrman_entry){.next = b->unused};
-    b->unused = (uint16_t)(entry + 1);
+        note_removed(am, &e->a.addr);
+    *e = (struct spv_addrman_entry){.next = am->unused};
+    am->unused = (uint16_t)(entry + 1);
 }
 
-static void evict_new(struct spv_addrman *b, int entry)
+static void evict_new(struct spv_addrman *am, int entry)
 {
-    spv_addrman_remove_collision(b, entry);
-    spv_addrman_remove(b, &b->at[entry]);
-    spv_addrman_unlink_entry(b, entry);
+    spv_addrman_remove_collision(am, entry);
+    spv_addrman_remove(am, &am->at[entry]);
+    spv_addrman_unlink_entry(am, entry);
 }
 
 bool spv_addrman_is_terrible(const struct spv_addrman_entry *e, int64_t now)
@@ -231,76 +231,77 @@ bool spv_addrman_is_terrible(const struct spv_addrman_entry *e, int64_t now)
     return now - a->last_success > MIN_FAIL && a->attempts >= MAX_FAILURES;
 }
 
-int spv_addrman_new_slot(struct spv_addrman *b, const struct spv_addr_info *a, int64_t now)
+int spv_addrman_new_slot(struct spv_addrman *am, const struct spv_addr_info *a, int64_t now)
 {
-    const uint64_t bucket = new_bucket(b, a), at = spv_addrman_hash_addr(b, &a->addr);
+    const uint64_t bucket = new_bucket(am, a), at = spv_addrman_hash_addr(am, &a->addr);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++)
-        if (!b->new_tbl[spv_addrman_slot_in(bucket, at, i)])
+        if (!am->new_tbl[spv_addrman_slot_in(bucket, at, i)])
             return (int)spv_addrman_slot_in(bucket, at, i);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++) {
         const size_t slot = spv_addrman_slot_in(bucket, at, i);
-        if (spv_addrman_is_terrible(&b->at[b->new_tbl[slot] - 1], now)) {
-            evict_new(b, b->new_tbl[slot] - 1);
+        if (spv_addrman_is_terrible(&am->at[am->new_tbl[slot] - 1], now)) {
+            evict_new(am, am->new_tbl[slot] - 1);
             return (int)slot;
         }
     }
     return -1;
 }
 
-int spv_addrman_tried_slot(const struct spv_addrman *b, const struct spv_addr_info *a)
+int spv_addrman_tried_slot(const struct spv_addrman *am, const struct spv_addr_info *a)
 {
-    const uint64_t bucket = spv_addrman_tried_bucket(b, a), at = spv_addrman_hash_addr(b, &a->addr);
+    const uint64_t bucket = spv_addrman_tried_bucket(am, a),
+                   at = spv_addrman_hash_addr(am, &a->addr);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++)
-        if (!b->tried_tbl[spv_addrman_slot_in(bucket, at, i)])
+        if (!am->tried_tbl[spv_addrman_slot_in(bucket, at, i)])
             return (int)spv_addrman_slot_in(bucket, at, i);
     return -1;
 }
 
-void spv_addrman_insert(struct spv_addrman *b, int entry, int slot, bool tried)
+void spv_addrman_insert(struct spv_addrman *am, int entry, int slot, bool tried)
 {
-    struct spv_addrman_entry *e = &b->at[entry];
+    struct spv_addrman_entry *e = &am->at[entry];
     e->slot = (uint16_t)slot;
     e->a.tried = tried;
     if (tried) {
-        b->tried_tbl[slot] = (uint16_t)(entry + 1);
-        b->n_tried++;
+        am->tried_tbl[slot] = (uint16_t)(entry + 1);
+        am->n_tried++;
     } else {
-        b->new_tbl[slot] = (uint16_t)(entry + 1);
-        b->n_new++;
+        am->new_tbl[slot] = (uint16_t)(entry + 1);
+        am->n_new++;
     }
 }
 
-int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint64_t services,
+int spv_addrman_add(struct spv_addrman *am, const struct spv_netaddr *addr, uint64_t services,
                     int64_t seen, const struct spv_netgroup *source, struct spv_now now)
 {
     if (!spv_netaddr_routable(addr))
         return 0;
-    const int known = spv_addrman_find(b, addr);
+    const int known = spv_addrman_find(am, addr);
     if (known >= 0) {
-        struct spv_addrman_entry *e = &b->at[known];
+        struct spv_addrman_entry *e = &am->at[known];
         /* gossip repeats: update hourly for an address seen within a day, else daily */
         const int64_t interval = now.unix_s - seen < DAY ? 3600 : DAY;
         if (seen > e->a.last_seen + interval && seen <= now.unix_s + FUTURE_MAX) {
             e->a.last_seen = seen;
-            spv_addrman_mark_dirty(b, e);
+            spv_addrman_mark_dirty(am, e);
         }
         if (!e->a.tried && (e->a.services | services) != e->a.services) {
             e->a.services |= services;
-            spv_addrman_mark_dirty(b, e);
+            spv_addrman_mark_dirty(am, e);
         }
         return 0;
     }
     struct spv_addr_info a = {
         .addr = *addr, .services = services, .source_len = source->len, .last_seen = seen};
     memcpy(a.source, source->b, sizeof a.source);
-    const int slot = spv_addrman_new_slot(b, &a, now.unix_s);
+    const int slot = spv_addrman_new_slot(am, &a, now.unix_s);
     if (slot < 0)
         return 0;
-    const int entry = new_entry(b, &a);
+    const int entry = new_entry(am, &a);
     if (entry < 0)
         return SPV_ERR_NOMEM;
-    spv_addrman_insert(b, entry, slot, false);
-    spv_addrman_mark_dirty(b, &b->at[entry]);
+    spv_addrman_insert(am, entry, slot, false);
+    spv_addrman_mark_dirty(am, &am->at[entry]);
     return 1;
 }
 
@@ -309,65 +310,65 @@ static int64_t clamp_to_now(int64_t time, int64_t now)
     return time > now ? now : time;
 }
 
-int spv_addrman_load(struct spv_addrman *b, const struct spv_addr_info *rows, size_t n,
+int spv_addrman_load(struct spv_addrman *am, const struct spv_addr_info *rows, size_t n,
                      struct spv_now now)
 {
     for (size_t i = 0; i < n; i++) {
         struct spv_addr_info a = rows[i];
         if (!spv_netaddr_routable(&a.addr) || a.source_len == 0 ||
-            a.source_len > SPV_ADDRMAN_SOURCE || spv_addrman_find(b, &a.addr) >= 0) {
-            note_removed(b, &a.addr);
+            a.source_len > SPV_ADDRMAN_SOURCE || spv_addrman_find(am, &a.addr) >= 0) {
+            note_removed(am, &a.addr);
             continue;
         }
         a.last_seen = clamp_to_now(a.last_seen, now.unix_s);
         a.last_try = clamp_to_now(a.last_try, now.unix_s);
         a.last_success = clamp_to_now(a.last_success, now.unix_s);
-        int slot = a.tried && a.last_success ? spv_addrman_tried_slot(b, &a) : -1;
+        int slot = a.tried && a.last_success ? spv_addrman_tried_slot(am, &a) : -1;
         const bool tried = slot >= 0;
         if (!tried)
-            slot = spv_addrman_new_slot(b, &a, now.unix_s);
+            slot = spv_addrman_new_slot(am, &a, now.unix_s);
         if (slot < 0) {
-            note_removed(b, &a.addr);
+            note_removed(am, &a.addr);
             continue;
         }
-        const int entry = new_entry(b, &a);
+        const int entry = new_entry(am, &a);
         if (entry < 0)
             return SPV_ERR_NOMEM;
-        spv_addrman_insert(b, entry, slot, tried);
-        b->at[entry].stored = true;
+        spv_addrman_insert(am, entry, slot, tried);
+        am->at[entry].stored = true;
     }
-    b->idle_until_us = 0;
+    am->idle_until_us = 0;
     return 0;
 }
 
-int spv_addrman_get_changes(struct spv_addrman *b, struct spv_addrman_changes *out)
+int spv_addrman_get_changes(struct spv_addrman *am, struct spv_addrman_changes *out)
 {
     size_t n = 0;
-    for (size_t i = 0; i < b->cap; i++)
-        n += b->at[i].used && (b->all || b->at[i].dirty);
+    for (size_t i = 0; i < am->cap; i++)
+        n += am->at[i].used && (am->all || am->at[i].dirty);
     struct spv_addr_info *changed = n ? malloc(n * sizeof *changed) : NULL;
     if (n && !changed)
         return SPV_ERR_NOMEM;
     n = 0;
-    for (size_t i = 0; changed && i < b->cap; i++) {
-        struct spv_addrman_entry *e = &b->at[i];
-        if (!e->used || !(b->all || e->dirty))
+    for (size_t i = 0; changed && i < am->cap; i++) {
+        struct spv_addrman_entry *e = &am->at[i];
+        if (!e->used || !(am->all || e->dirty))
             continue;
         changed[n++] = e->a;
         e->dirty = false;
         e->stored = true;
     }
-    free(b->out);
-    free(b->out_removed);
-    b->out = changed;
-    b->out_removed = b->removed;
-    out->all = b->all;
+    free(am->out);
+    free(am->out_removed);
+    am->out = changed;
+    am->out_removed = am->removed;
+    out->all = am->all;
     out->changed = changed;
     out->n_changed = n;
-    out->removed = b->all ? NULL : b->removed;
-    out->n_removed = b->all ? 0 : b->n_removed;
-    b->removed = NULL;
-    b->n_removed = 0;
-    b->all = b->changed = b->save_soon = false;
+    out->removed = am->all ? NULL : am->removed;
+    out->n_removed = am->all ? 0 : am->n_removed;
+    am->removed = NULL;
+    am->n_removed = 0;
+    am->all = am->changed = am->save_soon = false;
     return 0;
 }

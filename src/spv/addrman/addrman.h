@@ -69,23 +69,23 @@ struct spv_addrman {
 };
 
 /* key: SPV_ADDRMAN_KEY bytes, or NULL for a random one. */
-void spv_addrman_init(struct spv_addrman *b, const uint8_t *key, struct spv_rng rng);
-void spv_addrman_free(struct spv_addrman *b);
-size_t spv_addrman_memory(const struct spv_addrman *b);
+void spv_addrman_init(struct spv_addrman *am, const uint8_t *key, struct spv_rng rng);
+void spv_addrman_free(struct spv_addrman *am);
+size_t spv_addrman_memory(const struct spv_addrman *am);
 
 /* Adds stored rows, which are in descending order of value; invalid rows and rows without a free
  * slot are skipped. Returns 0 or SPV_ERR_NOMEM. */
-int spv_addrman_load(struct spv_addrman *b, const struct spv_addr_info *rows, size_t n,
+int spv_addrman_load(struct spv_addrman *am, const struct spv_addr_info *rows, size_t n,
                      struct spv_now now);
 
 /* Adds an address received from a peer of group `source`; `seen` is its time in unix seconds.
  * Returns 1 when it was added, 0 when it is known, not routable or its bucket is full, or
  * SPV_ERR_NOMEM. */
-int spv_addrman_add(struct spv_addrman *b, const struct spv_netaddr *addr, uint64_t services,
+int spv_addrman_add(struct spv_addrman *am, const struct spv_netaddr *addr, uint64_t services,
                     int64_t seen, const struct spv_netgroup *source, struct spv_now now);
 
 /* Returns the index of an address, or -1. */
-int spv_addrman_find(const struct spv_addrman *b, const struct spv_netaddr *addr);
+int spv_addrman_find(const struct spv_addrman *am, const struct spv_netaddr *addr);
 
 struct spv_pick {
     unsigned nets; /* SPV_NET_* that we can connect to */
@@ -95,38 +95,38 @@ struct spv_pick {
 };
 /* Selects an address to connect to now: not in use, not deferred, not backing off, and serving the
  * chain by its service bits. Random; failures lower the chance. Returns its index, or -1. */
-int spv_addrman_pick(struct spv_addrman *b, const struct spv_pick *pick, struct spv_now now);
+int spv_addrman_pick(struct spv_addrman *am, const struct spv_pick *pick, struct spv_now now);
 /* When spv_addrman_pick may succeed after it returned -1; SPV_NEVER when there is no address; 0
  * when the last pick succeeded. */
-uint64_t spv_addrman_deadline(const struct spv_addrman *b);
+uint64_t spv_addrman_deadline(const struct spv_addrman *am);
 
 /* A connection attempt begins: the entry is in use until it is released. */
-void spv_addrman_set_in_use(struct spv_addrman *b, int entry, struct spv_now now);
+void spv_addrman_set_in_use(struct spv_addrman *am, int entry, struct spv_now now);
 /* The handshake completed, with these services: the entry moves to the tried table, or a collision
  * with the entry in its slot is recorded. */
-void spv_addrman_on_handshake(struct spv_addrman *b, int entry, uint64_t services,
+void spv_addrman_on_handshake(struct spv_addrman *am, int entry, uint64_t services,
                               struct spv_now now);
 /* Sets the service bits of its version message, when they lack services that we need. */
-void spv_addrman_serves(struct spv_addrman *b, int entry, uint64_t services);
+void spv_addrman_serves(struct spv_addrman *am, int entry, uint64_t services);
 /* The connection ended; error is stored with the entry, 0 for none. */
-void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcome outcome,
+void spv_addrman_released(struct spv_addrman *am, int entry, enum spv_conn_outcome outcome,
                           int error, struct spv_now now);
 /* Excludes the entry from selection until until_us, for instance while it is banned. */
-void spv_addrman_defer(struct spv_addrman *b, int entry, uint64_t until_us);
+void spv_addrman_defer(struct spv_addrman *am, int entry, uint64_t until_us);
 
 /* Test before evict: resolves the collisions that can be resolved. Returns the tried entry that a
  * feeler should test next, or -1. */
-int spv_addrman_to_test(struct spv_addrman *b, unsigned nets, struct spv_now now);
+int spv_addrman_to_test(struct spv_addrman *am, unsigned nets, struct spv_now now);
 
 /* The anchors: connected to first after a restart (Bitcoin Core: anchors.dat). */
-void spv_addrman_set_anchors(struct spv_addrman *b, const int *entries, size_t n);
+void spv_addrman_set_anchors(struct spv_addrman *am, const int *entries, size_t n);
 
 /* What changed since the last call. The arrays in *out are borrowed; valid until the next call. key
  * and bans are not set. Returns 0 or SPV_ERR_NOMEM. */
-int spv_addrman_get_changes(struct spv_addrman *b, struct spv_addrman_changes *out);
+int spv_addrman_get_changes(struct spv_addrman *am, struct spv_addrman_changes *out);
 
 unsigned spv_net_of(const struct spv_netaddr *addr);
-bool spv_addrman_reachable(const struct spv_addrman *b, int entry, unsigned nets);
+bool spv_addrman_reachable(const struct spv_addrman *am, int entry, unsigned nets);
 /* Whether the services include NODE_NETWORK or NODE_NETWORK_LIMITED. */
 bool spv_serves_chain(uint64_t services);
 

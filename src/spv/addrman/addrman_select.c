@@ -19,9 +19,9 @@ unsigned spv_net_of(const struct spv_netaddr *addr)
                                             : SPV_NET_ONION;
 }
 
-bool spv_addrman_reachable(const struct spv_addrman *b, int entry, unsigned nets)
+bool spv_addrman_reachable(const struct spv_addrman *am, int entry, unsigned nets)
 {
-    return (spv_net_of(&b->at[entry].a.addr) & nets) != 0;
+    return (spv_net_of(&am->at[entry].a.addr) & nets) != 0;
 }
 
 /* Out of 2^16: 0.66 for each failure up to eight, a hundredth when tried minutes ago. */
@@ -53,11 +53,11 @@ bool spv_serves_chain(uint64_t services)
 
 /* Scans one table in random order: sizes are powers of two, so any odd stride visits every slot
  * once. */
-static int pick_from(struct spv_addrman *b, const uint16_t *table, size_t size,
+static int pick_from(struct spv_addrman *am, const uint16_t *table, size_t size,
                      const struct spv_pick *pick, bool any_group, struct spv_now now)
 {
-    const size_t stride = (size_t)spv_rng_u64(&b->rng) | 1;
-    size_t at = (size_t)spv_rng_u64(&b->rng);
+    const size_t stride = (size_t)spv_rng_u64(&am->rng) | 1;
+    size_t at = (size_t)spv_rng_u64(&am->rng);
     uint64_t scale = 10; /* tenths: grows with each entry passed over, so the search ends soon */
     int best = -1;
     uint32_t best_chance = 0;
@@ -65,19 +65,19 @@ static int pick_from(struct spv_addrman *b, const uint16_t *table, size_t size,
         const uint16_t index = table[at & (size - 1)];
         if (!index)
             continue;
-        const struct spv_addrman_entry *e = &b->at[index - 1];
+        const struct spv_addrman_entry *e = &am->at[index - 1];
         if (e->in_use || !(spv_net_of(&e->a.addr) & pick->nets) || !spv_serves_chain(e->a.services))
             continue;
         const uint64_t from =
             e->deferred_until_us > e->next_try_us ? e->deferred_until_us : e->next_try_us;
         if (from > now.mono_us) {
-            b->idle_until_us = spv_min_deadline(b->idle_until_us, from);
+            am->idle_until_us = spv_min_deadline(am->idle_until_us, from);
             continue;
         }
         if (!any_group && group_used(&e->a.addr, pick))
             continue;
         const uint32_t x = selection_chance(&e->a, now.unix_s);
-        if ((spv_rng_u64(&b->rng) & 0xffff) * 10 < x * scale)
+        if ((spv_rng_u64(&am->rng) & 0xffff) * 10 < x * scale)
             return index - 1;
         scale += scale / 5 + 1;
         if (x > best_chance) {
@@ -88,97 +88,97 @@ static int pick_from(struct spv_addrman *b, const uint16_t *table, size_t size,
     return best;
 }
 
-int spv_addrman_pick(struct spv_addrman *b, const struct spv_pick *pick, struct spv_now now)
+int spv_addrman_pick(struct spv_addrman *am, const struct spv_pick *pick, struct spv_now now)
 {
-    if (!pick->only_new && b->idle_until_us > now.mono_us)
+    if (!pick->only_new && am->idle_until_us > now.mono_us)
         return -1;
-    const uint64_t before = b->idle_until_us;
-    b->idle_until_us = SPV_NEVER;
+    const uint64_t before = am->idle_until_us;
+    am->idle_until_us = SPV_NEVER;
     int found = -1;
-    const bool tried_first = b->n_tried && (!b->n_new || (spv_rng_u64(&b->rng) & 1));
+    const bool tried_first = am->n_tried && (!am->n_new || (spv_rng_u64(&am->rng) & 1));
     for (int any_group = pick->n_groups == 0; found < 0 && any_group < 2; any_group++) {
         for (int turn = 0; found < 0 && turn < 2; turn++) {
             const bool tried = (turn == 0) == tried_first;
-            if (tried && !pick->only_new && b->n_tried)
-                found = pick_from(b, b->tried_tbl, SPV_ADDRMAN_TRIED, pick, any_group, now);
-            else if (!tried && b->n_new)
-                found = pick_from(b, b->new_tbl, SPV_ADDRMAN_NEW, pick, any_group, now);
+            if (tried && !pick->only_new && am->n_tried)
+                found = pick_from(am, am->tried_tbl, SPV_ADDRMAN_TRIED, pick, any_group, now);
+            else if (!tried && am->n_new)
+                found = pick_from(am, am->new_tbl, SPV_ADDRMAN_NEW, pick, any_group, now);
         }
     }
     if (pick->only_new)
-        b->idle_until_us = before;
+        am->idle_until_us = before;
     else if (found >= 0)
-        b->idle_until_us = 0;
+        am->idle_until_us = 0;
     return found;
 }
 
-uint64_t spv_addrman_deadline(const struct spv_addrman *b)
+uint64_t spv_addrman_deadline(const struct spv_addrman *am)
 {
-    return b->idle_until_us;
+    return am->idle_until_us;
 }
 
 /* Outcomes. */
 
-void spv_addrman_set_in_use(struct spv_addrman *b, int entry, struct spv_now now)
+void spv_addrman_set_in_use(struct spv_addrman *am, int entry, struct spv_now now)
 {
-    struct spv_addrman_entry *e = &b->at[entry];
+    struct spv_addrman_entry *e = &am->at[entry];
     e->in_use = true;
     e->a.last_try = now.unix_s;
-    spv_addrman_mark_dirty(b, e);
+    spv_addrman_mark_dirty(am, e);
 }
 
 /* The entry in the first slot of its tried bucket. */
-static int incumbent_of(const struct spv_addrman *b, int entry)
+static int incumbent_of(const struct spv_addrman *am, int entry)
 {
-    const struct spv_addr_info *a = &b->at[entry].a;
-    return b->tried_tbl[spv_addrman_slot_in(spv_addrman_tried_bucket(b, a),
-                                            spv_addrman_hash_addr(b, &a->addr), 0)] -
+    const struct spv_addr_info *a = &am->at[entry].a;
+    return am->tried_tbl[spv_addrman_slot_in(spv_addrman_tried_bucket(am, a),
+                                             spv_addrman_hash_addr(am, &a->addr), 0)] -
            1;
 }
 
-static void make_tried(struct spv_addrman *b, int entry, int slot)
+static void make_tried(struct spv_addrman *am, int entry, int slot)
 {
-    spv_addrman_remove_collision(b, entry);
-    spv_addrman_remove(b, &b->at[entry]);
-    spv_addrman_insert(b, entry, slot, true);
-    spv_addrman_mark_dirty(b, &b->at[entry]);
-    b->save_soon = true;
+    spv_addrman_remove_collision(am, entry);
+    spv_addrman_remove(am, &am->at[entry]);
+    spv_addrman_insert(am, entry, slot, true);
+    spv_addrman_mark_dirty(am, &am->at[entry]);
+    am->save_soon = true;
 }
 
-void spv_addrman_on_handshake(struct spv_addrman *b, int entry, uint64_t services,
+void spv_addrman_on_handshake(struct spv_addrman *am, int entry, uint64_t services,
                               struct spv_now now)
 {
-    struct spv_addrman_entry *e = &b->at[entry];
+    struct spv_addrman_entry *e = &am->at[entry];
     e->a.services = services;
     e->a.last_success = e->a.last_seen = now.unix_s;
     e->a.attempts = 0;
     e->a.failure = 0;
-    spv_addrman_mark_dirty(b, e);
+    spv_addrman_mark_dirty(am, e);
     if (e->a.tried)
         return;
-    const int slot = spv_addrman_tried_slot(b, &e->a);
+    const int slot = spv_addrman_tried_slot(am, &e->a);
     if (slot >= 0) {
-        make_tried(b, entry, slot);
+        make_tried(am, entry, slot);
         return;
     }
-    for (size_t i = 0; i < b->n_collisions; i++)
-        if (b->collision[i].entry == entry)
+    for (size_t i = 0; i < am->n_collisions; i++)
+        if (am->collision[i].entry == entry)
             return;
-    if (b->n_collisions < SPV_ADDRMAN_COLLISIONS)
-        b->collision[b->n_collisions++] =
+    if (am->n_collisions < SPV_ADDRMAN_COLLISIONS)
+        am->collision[am->n_collisions++] =
             (struct spv_addrman_collision){.entry = entry, .since = now.unix_s};
 }
 
-void spv_addrman_serves(struct spv_addrman *b, int entry, uint64_t services)
+void spv_addrman_serves(struct spv_addrman *am, int entry, uint64_t services)
 {
-    b->at[entry].a.services = services;
-    spv_addrman_mark_dirty(b, &b->at[entry]);
+    am->at[entry].a.services = services;
+    spv_addrman_mark_dirty(am, &am->at[entry]);
 }
 
-void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcome outcome,
+void spv_addrman_released(struct spv_addrman *am, int entry, enum spv_conn_outcome outcome,
                           int error, struct spv_now now)
 {
-    struct spv_addrman_entry *e = &b->at[entry];
+    struct spv_addrman_entry *e = &am->at[entry];
     e->in_use = false;
     e->a.failure = error;
     if (outcome != SPV_CONN_OUTCOME_GOOD && e->failures < UINT8_MAX)
@@ -197,79 +197,79 @@ void spv_addrman_released(struct spv_addrman *b, int entry, enum spv_conn_outcom
     case SPV_CONN_OUTCOME_DROPPED:
         break;
     }
-    e->next_try_us = now.mono_us + spv_backoff(e->failures, SPV_BACKOFF_MAX, b->rng);
-    spv_addrman_mark_dirty(b, e);
+    e->next_try_us = now.mono_us + spv_backoff(e->failures, SPV_BACKOFF_MAX, am->rng);
+    spv_addrman_mark_dirty(am, e);
 }
 
-void spv_addrman_defer(struct spv_addrman *b, int entry, uint64_t until_us)
+void spv_addrman_defer(struct spv_addrman *am, int entry, uint64_t until_us)
 {
-    b->at[entry].deferred_until_us = until_us;
-    b->idle_until_us = 0;
+    am->at[entry].deferred_until_us = until_us;
+    am->idle_until_us = 0;
 }
 
 /* The entry takes the incumbent's slot; the incumbent moves to the new table if it has a slot. */
-static void replace_incumbent(struct spv_addrman *b, int entry, int incumbent, struct spv_now now)
+static void replace_incumbent(struct spv_addrman *am, int entry, int incumbent, struct spv_now now)
 {
-    const int slot = b->at[incumbent].slot;
-    spv_addrman_remove(b, &b->at[incumbent]);
-    b->at[incumbent].a.tried = false;
-    const int fallback = spv_addrman_new_slot(b, &b->at[incumbent].a, now.unix_s);
+    const int slot = am->at[incumbent].slot;
+    spv_addrman_remove(am, &am->at[incumbent]);
+    am->at[incumbent].a.tried = false;
+    const int fallback = spv_addrman_new_slot(am, &am->at[incumbent].a, now.unix_s);
     if (fallback >= 0) {
-        spv_addrman_insert(b, incumbent, fallback, false);
-        spv_addrman_mark_dirty(b, &b->at[incumbent]);
+        spv_addrman_insert(am, incumbent, fallback, false);
+        spv_addrman_mark_dirty(am, &am->at[incumbent]);
     } else {
-        spv_addrman_remove_collision(b, incumbent);
-        spv_addrman_unlink_entry(b, incumbent);
+        spv_addrman_remove_collision(am, incumbent);
+        spv_addrman_unlink_entry(am, incumbent);
     }
-    make_tried(b, entry, slot);
+    make_tried(am, entry, slot);
 }
 
 /* Returns true when the collision is resolved. */
-static bool resolve_collision(struct spv_addrman *b, const struct spv_addrman_collision *c,
+static bool resolve_collision(struct spv_addrman *am, const struct spv_addrman_collision *c,
                               struct spv_now now)
 {
     const int entry = c->entry;
-    const int slot = spv_addrman_tried_slot(b, &b->at[entry].a);
+    const int slot = spv_addrman_tried_slot(am, &am->at[entry].a);
     if (slot >= 0) {
-        make_tried(b, entry, slot);
+        make_tried(am, entry, slot);
         return true;
     }
-    const int incumbent = incumbent_of(b, entry);
-    const struct spv_addr_info *h = &b->at[incumbent].a;
+    const int incumbent = incumbent_of(am, entry);
+    const struct spv_addr_info *h = &am->at[incumbent].a;
     if (now.unix_s - h->last_success < REPLACEMENT) {
-        spv_addrman_remove_collision(b, entry);
+        spv_addrman_remove_collision(am, entry);
         return true;
     }
     const bool failed = h->last_try >= c->since && h->attempts > 0;
-    if (b->at[incumbent].in_use || (!failed && now.unix_s - c->since <= TEST_WINDOW))
+    if (am->at[incumbent].in_use || (!failed && now.unix_s - c->since <= TEST_WINDOW))
         return false;
-    replace_incumbent(b, entry, incumbent, now);
+    replace_incumbent(am, entry, incumbent, now);
     return true;
 }
 
-int spv_addrman_to_test(struct spv_addrman *b, unsigned nets, struct spv_now now)
+int spv_addrman_to_test(struct spv_addrman *am, unsigned nets, struct spv_now now)
 {
-    for (size_t i = 0; i < b->n_collisions;)
-        i = resolve_collision(b, &b->collision[i], now) ? 0 : i + 1;
-    for (size_t i = 0; i < b->n_collisions; i++) {
-        const int incumbent = incumbent_of(b, b->collision[i].entry);
-        const struct spv_addrman_entry *e = &b->at[incumbent];
-        if (!e->in_use && (spv_net_of(&e->a.addr) & nets) && e->a.last_try < b->collision[i].since)
+    for (size_t i = 0; i < am->n_collisions;)
+        i = resolve_collision(am, &am->collision[i], now) ? 0 : i + 1;
+    for (size_t i = 0; i < am->n_collisions; i++) {
+        const int incumbent = incumbent_of(am, am->collision[i].entry);
+        const struct spv_addrman_entry *e = &am->at[incumbent];
+        if (!e->in_use && (spv_net_of(&e->a.addr) & nets) && e->a.last_try < am->collision[i].since)
             return incumbent;
     }
     return -1;
 }
 
-void spv_addrman_set_anchors(struct spv_addrman *b, const int *entries, size_t n)
+void spv_addrman_set_anchors(struct spv_addrman *am, const int *entries, size_t n)
 {
-    for (size_t i = 0; i < b->cap; i++) {
+    for (size_t i = 0; i < am->cap; i++) {
         bool anchor = false;
         for (size_t j = 0; j < n; j++)
             anchor |= entries[j] == (int)i;
-        if (!b->at[i].used || b->at[i].a.anchor == anchor)
+        if (!am->at[i].used || am->at[i].a.anchor == anchor)
             continue;
-        b->at[i].a.anchor = anchor;
-        spv_addrman_mark_dirty(b, &b->at[i]);
-        b->save_soon = true;
+        am->at[i].a.anchor = anchor;
+        spv_addrman_mark_dirty(am, &am->at[i]);
+        am->save_soon = true;
     }
 }

@@ -6,27 +6,27 @@
 
 #include "util/deadline.h"
 
-void spv_manual_peers_free(struct spv_manual_peers *l)
+void spv_manual_peers_free(struct spv_manual_peers *m)
 {
-    free(l->at);
-    *l = (struct spv_manual_peers){0};
+    free(m->at);
+    *m = (struct spv_manual_peers){0};
 }
 
-int spv_manual_peers_add(struct spv_manual_peers *l, const struct spv_endpoint *endpoint)
+int spv_manual_peers_add(struct spv_manual_peers *m, const struct spv_endpoint *endpoint)
 {
     if (endpoint->port == 0) /* only a listener can have port 0 */
         return SPV_ERR_INVALID;
-    for (size_t i = 0; i < l->n; i++)
-        if (l->at[i].endpoint.port == endpoint->port &&
-            strcmp(l->at[i].endpoint.host, endpoint->host) == 0)
+    for (size_t i = 0; i < m->n; i++)
+        if (m->at[i].endpoint.port == endpoint->port &&
+            strcmp(m->at[i].endpoint.host, endpoint->host) == 0)
             return 0;
-    if (l->n >= SPV_NODE_MAX_ENDPOINTS)
+    if (m->n >= SPV_NODE_MAX_ENDPOINTS)
         return SPV_ERR_FULL;
-    struct spv_manual_peer *at = realloc(l->at, (l->n + 1) * sizeof *at);
+    struct spv_manual_peer *at = realloc(m->at, (m->n + 1) * sizeof *at);
     if (!at)
         return SPV_ERR_NOMEM;
-    l->at = at;
-    l->at[l->n++] = (struct spv_manual_peer){.endpoint = *endpoint};
+    m->at = at;
+    m->at[m->n++] = (struct spv_manual_peer){.endpoint = *endpoint};
     return 0;
 }
 
@@ -35,36 +35,36 @@ static uint64_t available_from_us(const struct spv_manual_peer *p)
     return p->banned_until_us > p->next_try_us ? p->banned_until_us : p->next_try_us;
 }
 
-int spv_manual_peers_pick(const struct spv_manual_peers *l, struct spv_now now)
+int spv_manual_peers_pick(const struct spv_manual_peers *m, struct spv_now now)
 {
     int best = -1;
-    for (size_t i = 0; i < l->n; i++)
-        if (!l->at[i].in_use && available_from_us(&l->at[i]) <= now.mono_us &&
-            (best < 0 || l->at[i].failures < l->at[best].failures))
+    for (size_t i = 0; i < m->n; i++)
+        if (!m->at[i].in_use && available_from_us(&m->at[i]) <= now.mono_us &&
+            (best < 0 || m->at[i].failures < m->at[best].failures))
             best = (int)i;
     return best;
 }
 
-void spv_manual_peers_released(struct spv_manual_peers *l, int index, bool healthy,
+void spv_manual_peers_released(struct spv_manual_peers *m, int index, bool healthy,
                                struct spv_rng rng, struct spv_now now)
 {
-    struct spv_manual_peer *p = &l->at[index];
+    struct spv_manual_peer *p = &m->at[index];
     p->in_use = false;
     p->failures = healthy ? 0 : p->failures + 1;
     p->next_try_us = now.mono_us + spv_backoff(p->failures, SPV_BACKOFF_MANUAL, rng);
 }
 
-uint64_t spv_manual_peers_next(const struct spv_manual_peers *l, int index)
+uint64_t spv_manual_peers_next(const struct spv_manual_peers *m, int index)
 {
-    return available_from_us(&l->at[index]);
+    return available_from_us(&m->at[index]);
 }
 
-uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *l)
+uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *m)
 {
     uint64_t first = SPV_NEVER;
-    for (size_t i = 0; i < l->n; i++)
-        if (!l->at[i].in_use)
-            first = spv_min_deadline(first, available_from_us(&l->at[i]));
+    for (size_t i = 0; i < m->n; i++)
+        if (!m->at[i].in_use)
+            first = spv_min_deadline(first, available_from_us(&m->at[i]));
     return first;
 }
 
@@ -73,10 +73,10 @@ bool spv_manual_peers_is_alive(const struct spv_manual_peer *p, struct spv_now n
     return p->failures < SPV_MANUAL_PEERS_TRIES && p->banned_until_us <= now.mono_us;
 }
 
-size_t spv_manual_peers_alive(const struct spv_manual_peers *l, struct spv_now now)
+size_t spv_manual_peers_alive(const struct spv_manual_peers *m, struct spv_now now)
 {
     size_t alive = 0;
-    for (size_t i = 0; i < l->n; i++)
-        alive += spv_manual_peers_is_alive(&l->at[i], now);
+    for (size_t i = 0; i < m->n; i++)
+        alive += spv_manual_peers_is_alive(&m->at[i], now);
     return alive;
 }

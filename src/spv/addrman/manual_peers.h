@@ -22,21 +22,21 @@ struct spv_manual_peers {
     size_t n;
 };
 
-void spv_manual_peers_free(struct spv_manual_peers *l);
+void spv_manual_peers_free(struct spv_manual_peers *m);
 /* A known endpoint is ignored. Returns 0, SPV_ERR_INVALID (port 0), SPV_ERR_FULL, SPV_ERR_NOMEM. */
-int spv_manual_peers_add(struct spv_manual_peers *l, const struct spv_endpoint *endpoint);
+int spv_manual_peers_add(struct spv_manual_peers *m, const struct spv_endpoint *endpoint);
 /* Returns the peer to connect to next, that with the fewest failures; -1: none is due. */
-int spv_manual_peers_pick(const struct spv_manual_peers *l, struct spv_now now);
+int spv_manual_peers_pick(const struct spv_manual_peers *m, struct spv_now now);
 /* The connection ended. healthy: it was useful, so the back-off is reset. */
-void spv_manual_peers_released(struct spv_manual_peers *l, int index, bool healthy,
+void spv_manual_peers_released(struct spv_manual_peers *m, int index, bool healthy,
                                struct spv_rng rng, struct spv_now now);
 /* When this peer may be tried again. */
-uint64_t spv_manual_peers_next(const struct spv_manual_peers *l, int index);
+uint64_t spv_manual_peers_next(const struct spv_manual_peers *m, int index);
 /* When the next peer may be tried, or SPV_NEVER. */
-uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *l);
+uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *m);
 /* Neither banned nor failed SPV_MANUAL_PEERS_TRIES times in a row. */
 bool spv_manual_peers_is_alive(const struct spv_manual_peer *p, struct spv_now now);
 /* How many are alive. */
-size_t spv_manual_peers_alive(const struct spv_manual_peers *l, struct spv_now now);
+size_t spv_manual_peers_alive(const struct spv_manual_peers *m, struct spv_now now);
 
 #endif

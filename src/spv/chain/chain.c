@@ -89,7 +89,7 @@ static int begin_new_headers(struct spv_chain *c, struct batch *b)
         return 0;
     }
     /* below the window and no header database: it may be known, which cannot be checked */
-    if (on_main_chain && b->pos.height + 1 < spv_chain_window_start(c) && !c->reader.by_height) {
+    if (on_main_chain && b->pos.height + 1 < spv_chain_window_start(c) && !c->header_db.by_height) {
         b->result->error = SPV_ERR_HDR_UNCONNECTING;
         return 0;
     }

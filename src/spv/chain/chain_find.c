@@ -22,8 +22,8 @@ struct spv_chain_start spv_chain_start_point(const struct spv_chain *c)
 {
     struct spv_chain_start start = {0};
 
-    if (c->reader.start)
-        c->reader.start(c->reader.ctx, &start);
+    if (c->header_db.start)
+        c->header_db.start(c->header_db.ctx, &start);
     return start;
 }
 
@@ -53,9 +53,9 @@ static int main_chain_header(const struct spv_chain *c, struct spv_chain_header 
         *out = c->genesis;
         return 1;
     }
-    if (!c->reader.by_height || height < spv_chain_start_point(c).height)
+    if (!c->header_db.by_height || height < spv_chain_start_point(c).height)
         return 0; /* not stored */
-    rc = c->reader.by_height(c->reader.ctx, out, height);
+    rc = c->header_db.by_height(c->header_db.ctx, out, height);
     if (rc < 0)
         return rc;
     if (rc == 0 || out->height != height)
@@ -134,9 +134,9 @@ int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
         *header = c->genesis;
         return 1;
     }
-    if (start == 0 || !c->reader.by_hash)
+    if (start == 0 || !c->header_db.by_hash)
         return 0;
-    rc = c->reader.by_hash(c->reader.ctx, header, hash);
+    rc = c->header_db.by_hash(c->header_db.ctx, header, hash);
     if (rc <= 0)
         return rc;
     if (!spv_blockhash_eq(&header->hash, hash))

@@ -56,7 +56,7 @@ static int read_window(struct spv_chain *c, struct spv_header_ctx *ctx, uint32_t
     while (from <= to) {
         const uint32_t left = to - from + 1;
         const uint32_t count = left < READ_AT_ONCE ? left : READ_AT_ONCE;
-        int got = c->reader.range(c->reader.ctx, headers, from, count);
+        int got = c->header_db.range(c->header_db.ctx, headers, from, count);
         if (got < 0)
             return got;
         if ((uint32_t)got != count)
@@ -84,12 +84,12 @@ static int read_start(struct spv_chain *c, struct spv_chain_header *out, uint32_
         *out = c->genesis;
         return 0;
     }
-    rc = c->reader.by_height(c->reader.ctx, out, 0);
+    rc = c->header_db.by_height(c->header_db.ctx, out, 0);
     if (rc < 0)
         return rc;
     if (rc == 1 && !spv_blockhash_eq(&out->hash, &c->genesis.hash))
         return SPV_ERR_DB_NETWORK;
-    rc = c->reader.by_height(c->reader.ctx, out, start);
+    rc = c->header_db.by_height(c->header_db.ctx, out, start);
     if (rc < 0)
         return rc;
     spv_header_hash(&hash, &out->header);
@@ -107,8 +107,8 @@ static int load_window(struct spv_chain *c)
     uint32_t start;
     int rc;
 
-    if (c->reader.tip) {
-        rc = c->reader.tip(c->reader.ctx, &stored);
+    if (c->header_db.tip) {
+        rc = c->header_db.tip(c->header_db.ctx, &stored);
         if (rc < 0)
             return rc;
         if (rc == 0)
@@ -147,7 +147,7 @@ static int load_window(struct spv_chain *c)
 static int check_below(const struct spv_chain *c, const struct spv_checkpoint *checkpoint)
 {
     struct spv_chain_header first;
-    int rc = c->reader.by_height(c->reader.ctx, &first, checkpoint->height + 1);
+    int rc = c->header_db.by_height(c->header_db.ctx, &first, checkpoint->height + 1);
 
     if (rc < 0)
         return rc;
@@ -359,9 +359,9 @@ static int load_branches(struct spv_chain *c)
     struct spv_header *run;
     int rc;
 
-    if (!c->reader.branches)
+    if (!c->header_db.branches)
         return 0;
-    rc = c->reader.branches(c->reader.ctx, collect_headers, &s);
+    rc = c->header_db.branches(c->header_db.ctx, collect_headers, &s);
     if (rc < 0 || s.n == 0)
         goto free_headers;
     run = malloc(SPV_MAX_HEADERS * sizeof *run);
@@ -430,7 +430,7 @@ int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
         return SPV_ERR_NOMEM;
     c->params = cfg->params;
     c->presynced_branch = -1;
-    c->reader = cfg->reader;
+    c->header_db = cfg->header_db;
     c->interval = spv_params_interval(cfg->params);
     if (cfg->checkpoint_mode == SPV_CHECKPOINTS_ENFORCED) {
         const bool own = cfg->checkpoints != NULL;
@@ -459,7 +459,7 @@ void spv_chain_free(struct spv_chain *c)
 int spv_chain_reload(struct spv_chain *c)
 {
     const struct spv_chain_config cfg = {.params = c->params,
-                                         .reader = c->reader,
+                                         .header_db = c->header_db,
                                          .checkpoints = c->checkpoints,
                                          .n_checkpoints = c->n_checkpoints,
                                          .checkpoint_mode = c->n_checkpoints > 0

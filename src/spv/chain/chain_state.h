@@ -29,7 +29,7 @@ struct spv_branch {
 
 struct spv_chain {
     const struct spv_params *params;
-    struct spv_header_db reader;
+    struct spv_header_db header_db;
     const struct spv_checkpoint *checkpoints;
     size_t n_checkpoints;
     size_t n_passed; /* checkpoints at or below the tip */

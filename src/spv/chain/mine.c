@@ -78,8 +78,8 @@ int spv_mine_chain(struct spv_chain *c, const struct spv_mine_plan *plan)
             return rc;
         if (result.error != 0)
             return result.error;
-        if (plan->sink) {
-            rc = plan->sink(plan->ctx, spv_chain_tip(c));
+        if (plan->on_header) {
+            rc = plan->on_header(plan->ctx, spv_chain_tip(c));
             if (rc != 0)
                 return rc;
         }

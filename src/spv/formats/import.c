@@ -38,49 +38,49 @@ int spv_import_new(struct spv_import **out, const struct spv_params *params,
     *out = NULL;
     if ((size_t)format >= FORMATS || !params)
         return SPV_ERR_INVALID;
-    struct spv_import *d = calloc(1, sizeof *d);
-    if (!d)
+    struct spv_import *im = calloc(1, sizeof *im);
+    if (!im)
         return SPV_ERR_NOMEM;
-    d->params = params;
-    d->format = format;
-    *out = d;
+    im->params = params;
+    im->format = format;
+    *out = im;
     return 0;
 }
 
-void spv_import_free(struct spv_import *d)
+void spv_import_free(struct spv_import *im)
 {
-    free(d);
+    free(im);
 }
 
-uint8_t *spv_import_reserve(struct spv_import *d, size_t *n)
+uint8_t *spv_import_reserve(struct spv_import *im, size_t *n)
 {
-    if (d->at > 0) {
-        memmove(d->buffer, d->buffer + d->at, d->end - d->at);
-        d->end -= d->at;
-        d->at = 0;
+    if (im->at > 0) {
+        memmove(im->buffer, im->buffer + im->at, im->end - im->at);
+        im->end -= im->at;
+        im->at = 0;
     }
-    *n = SPV_IMPORT_BUFFER - d->end;
-    return d->buffer + d->end;
+    *n = SPV_IMPORT_BUFFER - im->end;
+    return im->buffer + im->end;
 }
 
-void spv_import_commit(struct spv_import *d, size_t n)
+void spv_import_commit(struct spv_import *im, size_t n)
 {
-    d->end += n;
+    im->end += n;
 }
 
-void spv_import_finish(struct spv_import *d)
+void spv_import_finish(struct spv_import *im)
 {
-    d->ended = true;
+    im->ended = true;
 }
 
-enum spv_import_format spv_import_format_of(const struct spv_import *d)
+enum spv_import_format spv_import_format_of(const struct spv_import *im)
 {
-    return d->format;
+    return im->format;
 }
 
-const char *spv_import_error_text(const struct spv_import *d)
+const char *spv_import_error_text(const struct spv_import *im)
 {
-    return d->error_text;
+    return im->error_text;
 }
 
 /* Detection. */
@@ -90,9 +90,9 @@ static bool is_printable(uint8_t c)
     return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t';
 }
 
-static bool is_magic(const struct spv_import *d, const uint8_t *p)
+static bool is_magic(const struct spv_import *im, const uint8_t *p)
 {
-    if (memcmp(p, d->params->net.magic, 4) == 0)
+    if (memcmp(p, im->params->net.magic, 4) == 0)
         return true;
     for (int i = 0; i < SPV_NETWORKS; i++)
         if (memcmp(p, spv_netid_get((enum spv_network)i)->magic, 4) == 0)
@@ -100,10 +100,10 @@ static bool is_magic(const struct spv_import *d, const uint8_t *p)
     return false;
 }
 
-static enum spv_import_format detect_format(const struct spv_import *d, size_t bom)
+static enum spv_import_format detect_format(const struct spv_import *im, size_t bom)
 {
-    const uint8_t *p = d->buffer + d->at + bom;
-    size_t n = d->end - d->at - bom;
+    const uint8_t *p = im->buffer + im->at + bom;
+    size_t n = im->end - im->at - bom;
     size_t text = 0;
     while (text < n && text < MIN_TEXT && is_printable(p[text]))
         text++;
@@ -115,7 +115,7 @@ static enum spv_import_format detect_format(const struct spv_import *d, size_t b
                                                                     : SPV_IMPORT_CSV;
     }
     /* no block version equals a network's magic */
-    return n >= 4 && is_magic(d, p) ? SPV_IMPORT_NEUTRINO : SPV_IMPORT_RAW;
+    return n >= 4 && is_magic(im, p) ? SPV_IMPORT_NEUTRINO : SPV_IMPORT_RAW;
 }
 
 /* A kind of file without headers, by its first bytes. NULL: none of them. */
@@ -143,50 +143,50 @@ static const char *other_kind(const uint8_t *p, size_t n)
 }
 
 /* Detects the format. Returns 1, 0 when more bytes are needed, or an error. */
-static int import_begin(struct spv_import *d)
+static int import_begin(struct spv_import *im)
 {
-    size_t n = d->end - d->at;
-    if (n < SPV_HEADER_SIZE && !d->ended)
+    size_t n = im->end - im->at;
+    if (n < SPV_HEADER_SIZE && !im->ended)
         return 0;
     if (n == 0)
-        return spv_import_fail_whole(d, SPV_ERR_SHORT, "is empty");
-    size_t bom = n >= sizeof BOM - 1 && memcmp(d->buffer + d->at, BOM, sizeof BOM - 1) == 0
+        return spv_import_fail_whole(im, SPV_ERR_SHORT, "is empty");
+    size_t bom = n >= sizeof BOM - 1 && memcmp(im->buffer + im->at, BOM, sizeof BOM - 1) == 0
                      ? sizeof BOM - 1
                      : 0;
-    const char *other = other_kind(d->buffer + d->at, n);
+    const char *other = other_kind(im->buffer + im->at, n);
     if (other)
-        return spv_import_fail_whole(d, SPV_ERR_UNSUPPORTED, "is not a file of headers but %s",
+        return spv_import_fail_whole(im, SPV_ERR_UNSUPPORTED, "is not a file of headers but %s",
                                      other);
-    if (d->format == SPV_IMPORT_AUTO) {
-        d->format = detect_format(d, bom);
-        d->detected = true;
+    if (im->format == SPV_IMPORT_AUTO) {
+        im->format = detect_format(im, bom);
+        im->detected = true;
     }
-    if (d->format == SPV_IMPORT_CSV || d->format == SPV_IMPORT_JSONL)
-        spv_import_skip(d, bom); /* the byte order mark is not part of the text */
-    d->started = true;
+    if (im->format == SPV_IMPORT_CSV || im->format == SPV_IMPORT_JSONL)
+        spv_import_skip(im, bom); /* the byte order mark is not part of the text */
+    im->started = true;
     return 1;
 }
 
-int spv_import_next(struct spv_import *d, struct spv_import_item *out)
+int spv_import_next(struct spv_import *im, struct spv_import_item *out)
 {
     int rc = 1;
-    if (d->error != 0)
-        return d->error;
-    if (!d->started)
-        rc = import_begin(d);
+    if (im->error != 0)
+        return im->error;
+    if (!im->started)
+        rc = import_begin(im);
     if (rc <= 0)
         return rc;
     memset(out, 0, sizeof *out);
-    switch (d->format) {
+    switch (im->format) {
     case SPV_IMPORT_RAW:
     case SPV_IMPORT_ELECTRUM:
     case SPV_IMPORT_NEUTRINO:
-        return spv_import_binary(d, out);
+        return spv_import_binary(im, out);
     case SPV_IMPORT_CSV:
     case SPV_IMPORT_JSONL:
-        return spv_import_text(d, out);
+        return spv_import_text(im, out);
     case SPV_IMPORT_AUTO:
         break;
     }
-    return spv_import_fail(d, SPV_ERR_STATE, "no format was chosen");
+    return spv_import_fail(im, SPV_ERR_STATE, "no format was chosen");
 }

@@ -47,7 +47,7 @@ struct spv_import {
     size_t at, end; /* unread: buffer[at..end) */
     /* binary */
     bool begun; /* the bytes before the headers were read */
-    bool placed; /* `height` is valid: the height of the next header */
+    bool has_height; /* `height` is valid: the height of the next header */
     uint64_t height;
     uint32_t hole; /* zero headers read in a row */
     /* csv */
@@ -58,23 +58,23 @@ struct spv_import {
 };
 
 /* Stores the text, after the line or the offset, and returns err. */
-__attribute__((format(printf, 3, 4))) int spv_import_fail(struct spv_import *d, int err,
+__attribute__((format(printf, 3, 4))) int spv_import_fail(struct spv_import *im, int err,
                                                           const char *format, ...);
 /* The same about the whole file: without a line or an offset. */
-__attribute__((format(printf, 3, 4))) int spv_import_fail_whole(struct spv_import *d, int err,
+__attribute__((format(printf, 3, 4))) int spv_import_fail_whole(struct spv_import *im, int err,
                                                                 const char *format, ...);
 /* Consumes n unread bytes. */
-void spv_import_skip(struct spv_import *d, size_t n);
+void spv_import_skip(struct spv_import *im, size_t n);
 
 /* As spv_import_next, for their formats. */
-int spv_import_binary(struct spv_import *d, struct spv_import_item *out);
-int spv_import_text(struct spv_import *d, struct spv_import_item *out);
+int spv_import_binary(struct spv_import *im, struct spv_import_item *out);
+int spv_import_text(struct spv_import *im, struct spv_import_item *out);
 
 /* import_fields.c: an item from the values of a line. 0 or an error. */
 enum spv_import_field spv_import_field_by_name(const char *name);
-int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
+int spv_import_get_values(struct spv_import *im, struct spv_import_item *out,
                           const struct spv_import_values *v);
 /* import_json.c: the values of a flat object, in place. 0 or an error. */
-int spv_import_json(struct spv_import *d, struct spv_import_values *out, char *line);
+int spv_import_json(struct spv_import *im, struct spv_import_values *out, char *line);
 
 #endif

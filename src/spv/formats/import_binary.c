@@ -23,35 +23,35 @@ static const char *network_of(const uint8_t magic[4])
 }
 
 /* 1, 0 or an error. */
-static int neutrino_head(struct spv_import *d)
+static int neutrino_head(struct spv_import *im)
 {
-    size_t n = d->end - d->at;
+    size_t n = im->end - im->at;
     if (n < NEUTRINO_HEAD) {
-        return d->ended ? spv_import_fail(d, SPV_ERR_SHORT,
-                                          "the file ends inside the 10 bytes before the headers")
-                        : 0;
+        return im->ended ? spv_import_fail(im, SPV_ERR_SHORT,
+                                           "the file ends inside the 10 bytes before the headers")
+                         : 0;
     }
-    struct spv_cursor c = spv_cursor_over(d->buffer + d->at, NEUTRINO_HEAD);
+    struct spv_cursor c = spv_cursor_over(im->buffer + im->at, NEUTRINO_HEAD);
     const uint8_t *magic = spv_cursor_take(&c, 4);
     uint8_t version = spv_cursor_u8(&c);
     uint8_t type = spv_cursor_u8(&c);
     uint32_t height = spv_cursor_u32(&c);
-    if (!magic || memcmp(magic, d->params->net.magic, 4) != 0) {
-        return spv_import_fail(d, SPV_ERR_MAGIC, "the headers are of %s, not of %s",
-                               magic ? network_of(magic) : "no network", d->params->net.name);
+    if (!magic || memcmp(magic, im->params->net.magic, 4) != 0) {
+        return spv_import_fail(im, SPV_ERR_MAGIC, "the headers are of %s, not of %s",
+                               magic ? network_of(magic) : "no network", im->params->net.name);
     }
     if (version != 0) {
-        return spv_import_fail(d, SPV_ERR_UNSUPPORTED,
+        return spv_import_fail(im, SPV_ERR_UNSUPPORTED,
                                "version %u of neutrino's format, only 0 is known", version);
     }
     if (type != 0) {
-        return spv_import_fail(d, SPV_ERR_UNSUPPORTED,
+        return spv_import_fail(im, SPV_ERR_UNSUPPORTED,
                                "type %u, %s: only block headers (type 0) are read", type,
                                type == 1 ? "filter headers" : "which is unknown");
     }
-    spv_import_skip(d, NEUTRINO_HEAD);
-    d->placed = true;
-    d->height = height;
+    spv_import_skip(im, NEUTRINO_HEAD);
+    im->has_height = true;
+    im->height = height;
     return 1;
 }
 
@@ -72,107 +72,109 @@ static bool has_valid_pow(const struct spv_header *h)
 
 /* Reads the bytes before the headers, and determines the height of the first. Returns 1, 0 or an
  * error. */
-static int read_start(struct spv_import *d)
+static int read_start(struct spv_import *im)
 {
     struct spv_blockhash genesis;
     struct spv_header first;
     int rc = 1;
-    if (d->format == SPV_IMPORT_NEUTRINO) {
-        rc = neutrino_head(d);
-    } else if (d->end - d->at < SPV_HEADER_SIZE && d->format == SPV_IMPORT_RAW && d->detected) {
-        return spv_import_fail_whole(d, SPV_ERR_MALFORMED,
+    if (im->format == SPV_IMPORT_NEUTRINO) {
+        rc = neutrino_head(im);
+    } else if (im->end - im->at < SPV_HEADER_SIZE && im->format == SPV_IMPORT_RAW && im->detected) {
+        return spv_import_fail_whole(im, SPV_ERR_MALFORMED,
                                      "is no file of headers: it has %zu bytes, a header has %d",
-                                     d->end - d->at, SPV_HEADER_SIZE);
-    } else if (d->end - d->at >= SPV_HEADER_SIZE) {
-        spv_header_hash(&genesis, &d->params->genesis);
-        spv_header_decode(&first, d->buffer + d->at);
-        d->placed = d->format == SPV_IMPORT_ELECTRUM || spv_blockhash_is_zero(&first.prev) ||
-                    spv_blockhash_eq(&first.prev, &genesis);
-        if (!d->placed && d->detected && !is_zero(d->buffer + d->at) && !has_valid_pow(&first)) {
+                                     im->end - im->at, SPV_HEADER_SIZE);
+    } else if (im->end - im->at >= SPV_HEADER_SIZE) {
+        spv_header_hash(&genesis, &im->params->genesis);
+        spv_header_decode(&first, im->buffer + im->at);
+        im->has_height = im->format == SPV_IMPORT_ELECTRUM || spv_blockhash_is_zero(&first.prev) ||
+                         spv_blockhash_eq(&first.prev, &genesis);
+        if (!im->has_height && im->detected && !is_zero(im->buffer + im->at) &&
+            !has_valid_pow(&first)) {
             /* every header meets its target, random bytes one time in thousands */
             return spv_import_fail_whole(
-                d, SPV_ERR_MALFORMED, "is not a file of headers: its first %d bytes prove no work",
+                im, SPV_ERR_MALFORMED, "is not a file of headers: its first %d bytes prove no work",
                 SPV_HEADER_SIZE);
         }
-        d->height =
-            d->placed && d->format != SPV_IMPORT_ELECTRUM && !spv_blockhash_is_zero(&first.prev);
+        im->height = im->has_height && im->format != SPV_IMPORT_ELECTRUM &&
+                     !spv_blockhash_is_zero(&first.prev);
     }
-    d->begun = rc > 0;
+    im->begun = rc > 0;
     return rc;
 }
 
 /* Counts a zero header. Returns 0 or an error. */
-static int count_zero_header(struct spv_import *d)
+static int count_zero_header(struct spv_import *im)
 {
-    if (d->format == SPV_IMPORT_RAW && d->detected && d->placed)
-        d->format = SPV_IMPORT_ELECTRUM; /* a raw file has no holes */
-    if (d->format != SPV_IMPORT_ELECTRUM)
-        return spv_import_fail(d, SPV_ERR_MALFORMED, "a header of zeros");
-    if (d->hole == SPV_IMPORT_HOLE_MAX) {
-        return spv_import_fail(d, SPV_ERR_TOO_LONG, "more than %d zero headers in a row",
+    if (im->format == SPV_IMPORT_RAW && im->detected && im->has_height)
+        im->format = SPV_IMPORT_ELECTRUM; /* a raw file has no holes */
+    if (im->format != SPV_IMPORT_ELECTRUM)
+        return spv_import_fail(im, SPV_ERR_MALFORMED, "a header of zeros");
+    if (im->hole == SPV_IMPORT_HOLE_MAX) {
+        return spv_import_fail(im, SPV_ERR_TOO_LONG, "more than %d zero headers in a row",
                                SPV_IMPORT_HOLE_MAX);
     }
-    d->hole++;
-    d->height++;
-    spv_import_skip(d, SPV_HEADER_SIZE);
+    im->hole++;
+    im->height++;
+    spv_import_skip(im, SPV_HEADER_SIZE);
     return 0;
 }
 
-static int emit_hole(struct spv_import *d, struct spv_import_item *out)
+static int emit_hole(struct spv_import *im, struct spv_import_item *out)
 {
     out->kind = SPV_IMPORT_HOLE;
-    out->count = d->hole;
-    out->height = (uint32_t)(d->height - d->hole);
-    out->offset = d->offset - (uint64_t)d->hole * SPV_HEADER_SIZE;
-    d->hole = 0;
+    out->count = im->hole;
+    out->height = (uint32_t)(im->height - im->hole);
+    out->offset = im->offset - (uint64_t)im->hole * SPV_HEADER_SIZE;
+    im->hole = 0;
     return 1;
 }
 
-int spv_import_binary(struct spv_import *d, struct spv_import_item *out)
+int spv_import_binary(struct spv_import *im, struct spv_import_item *out)
 {
     for (;;) {
-        size_t n = d->end - d->at;
+        size_t n = im->end - im->at;
         int rc = 1;
-        if (n < SPV_HEADER_SIZE && !d->ended)
+        if (n < SPV_HEADER_SIZE && !im->ended)
             return 0;
-        if (!d->begun) {
-            rc = read_start(d);
+        if (!im->begun) {
+            rc = read_start(im);
             if (rc <= 0)
                 return rc;
             continue;
         }
-        if (n > 0 && n < SPV_HEADER_SIZE && d->detected && d->hole > 0 && d->hole == d->height) {
-            return spv_import_fail_whole(d, SPV_ERR_MALFORMED,
+        if (n > 0 && n < SPV_HEADER_SIZE && im->detected && im->hole > 0 &&
+            im->hole == im->height) {
+            return spv_import_fail_whole(im, SPV_ERR_MALFORMED,
                                          "is no file of headers: its first %llu bytes are zeros, "
                                          "and no header follows",
-                                         (unsigned long long)d->hole * SPV_HEADER_SIZE);
+                                         (unsigned long long)im->hole * SPV_HEADER_SIZE);
         }
         if (n > 0 && n < SPV_HEADER_SIZE) {
-            return spv_import_fail(d, SPV_ERR_SHORT,
+            return spv_import_fail(im, SPV_ERR_SHORT,
                                    "the file ends inside a header, after %zu of "
                                    "its 80 bytes",
                                    n);
         }
-        const uint8_t *p = d->buffer + d->at;
+        const uint8_t *p = im->buffer + im->at;
         if (n > 0 && is_zero(p)) {
-            rc = count_zero_header(d);
+            rc = count_zero_header(im);
             if (rc < 0)
                 return rc;
             continue;
         }
-        if (d->hole > 0)
-            return emit_hole(d, out);
+        if (im->hole > 0)
+            return emit_hole(im, out);
         if (n == 0)
             return 0;
-        if (d->placed && d->height >= UINT32_MAX)
-            return spv_import_fail(d, SPV_ERR_TOO_LONG, "a header beyond the highest height");
+        if (im->has_height && im->height >= UINT32_MAX)
+            return spv_import_fail(im, SPV_ERR_TOO_LONG, "a header beyond the highest height");
         spv_header_decode(&out->header, p);
         out->kind = SPV_IMPORT_HEADER;
-        out->placed = d->placed;
-        out->height = d->placed ? (uint32_t)d->height : 0;
-        out->offset = d->offset;
-        d->height++;
-        spv_import_skip(d, SPV_HEADER_SIZE);
+        out->has_height = im->has_height;
+        out->height = im->has_height ? (uint32_t)im->height : 0;
+        out->offset = im->offset;
+        im->height++;
+        spv_import_skip(im, SPV_HEADER_SIZE);
         return 1;
     }
 }

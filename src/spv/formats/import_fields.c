@@ -147,17 +147,17 @@ static int read_reorg(struct field_reader *r, struct spv_import_item *out)
     return r->error;
 }
 
-int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
+int spv_import_get_values(struct spv_import *im, struct spv_import_item *out,
                           const struct spv_import_values *v)
 {
-    struct field_reader r = {.d = d, .v = v};
+    struct field_reader r = {.d = im, .v = v};
     struct spv_header *h = &out->header;
     struct spv_blockhash computed;
     struct spv_blockhash root = {{0}};
     if (v->text[SPV_FIELD_EVENT])
         return read_reorg(&r, out);
     out->kind = SPV_IMPORT_HEADER;
-    out->placed = true;
+    out->has_height = true;
     out->height = read_number(&r, SPV_FIELD_HEIGHT);
     h->version = read_signed(&r, SPV_FIELD_VERSION);
     read_hash(&r, &h->prev, SPV_FIELD_PREVIOUS_HASH);
@@ -175,7 +175,7 @@ int spv_import_get_values(struct spv_import *d, struct spv_import_item *out,
         read_hash(&r, &stated, SPV_FIELD_HASH);
         spv_header_hash(&computed, h);
         if (r.error == 0 && !spv_blockhash_eq(&computed, &stated)) {
-            r.error = spv_import_fail(d, SPV_ERR_MALFORMED,
+            r.error = spv_import_fail(im, SPV_ERR_MALFORMED,
                                       "the hash is not that of the header's other values");
         }
     }

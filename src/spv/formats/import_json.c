@@ -35,13 +35,13 @@ static char *read_word(char **p)
     return n > 0 ? start : NULL;
 }
 
-static int json_error(struct spv_import *d, const char *what)
+static int json_error(struct spv_import *im, const char *what)
 {
-    return spv_import_fail(d, SPV_ERR_MALFORMED, "is not an object of plain values: %s", what);
+    return spv_import_fail(im, SPV_ERR_MALFORMED, "is not an object of plain values: %s", what);
 }
 
 /* What follows a value: ',' and another pair, or '}'. 1, 0, or an error. */
-static int read_separator(struct spv_import *d, char *end, char **p)
+static int read_separator(struct spv_import *im, char *end, char **p)
 {
     char *at = skip_blanks(end);
     char c = *at;
@@ -51,45 +51,45 @@ static int read_separator(struct spv_import *d, char *end, char **p)
         return 1;
     }
     if (c != '}')
-        return json_error(d, "',' or '}' is missing");
+        return json_error(im, "',' or '}' is missing");
     *p = skip_blanks(at + 1);
-    return **p == '\0' ? 0 : json_error(d, "something follows it");
+    return **p == '\0' ? 0 : json_error(im, "something follows it");
 }
 
-static int read_pair(struct spv_import *d, struct spv_import_values *out, char **p)
+static int read_pair(struct spv_import *im, struct spv_import_values *out, char **p)
 {
     char *name = **p == '"' ? read_string(p) : NULL;
     if (!name)
-        return json_error(d, "a name is missing");
+        return json_error(im, "a name is missing");
     char *at = skip_blanks(*p);
     if (*at != ':')
-        return json_error(d, "':' is missing");
+        return json_error(im, "':' is missing");
     at = skip_blanks(at + 1);
     bool quoted = *at == '"';
     char *value = quoted ? read_string(&at) : read_word(&at);
     if (!value)
-        return json_error(d, "a value is missing or not a plain one");
+        return json_error(im, "a value is missing or not a plain one");
     enum spv_import_field field =
         strlen(name) <= NAME_MAX_LEN ? spv_import_field_by_name(name) : SPV_FIELD_OTHER;
     if (field < SPV_FIELDS) {
         if (out->text[field])
-            return spv_import_fail(d, SPV_ERR_MALFORMED, "%s occurs twice", name);
+            return spv_import_fail(im, SPV_ERR_MALFORMED, "%s occurs twice", name);
         out->text[field] = value;
         out->quoted[field] = quoted;
     }
-    return read_separator(d, at, p);
+    return read_separator(im, at, p);
 }
 
-int spv_import_json(struct spv_import *d, struct spv_import_values *out, char *line)
+int spv_import_json(struct spv_import *im, struct spv_import_values *out, char *line)
 {
     char *p = skip_blanks(line);
     int rc = 1;
     if (*p == '[')
-        return json_error(d, "an array; one object a line is read");
+        return json_error(im, "an array; one object a line is read");
     if (*p != '{')
-        return json_error(d, "'{' is missing");
+        return json_error(im, "'{' is missing");
     p = skip_blanks(p + 1);
     while (rc == 1)
-        rc = read_pair(d, out, &p);
+        rc = read_pair(im, out, &p);
     return rc;
 }

@@ -44,24 +44,24 @@ struct spv_health {
     uint64_t no_peers_us; /* when the loss of all peers is reported */
 };
 
-void spv_health_init(struct spv_health *a, const struct spv_params *params, unsigned wanted,
+void spv_health_init(struct spv_health *h, const struct spv_params *params, unsigned wanted,
                      struct spv_peer_table *peers);
 
 /* A peer of the table is ready; ahead_s is its clock minus ours. */
-void spv_health_connected(struct spv_health *a, uint64_t id, int64_t ahead_s, struct spv_now now);
+void spv_health_connected(struct spv_health *h, uint64_t id, int64_t ahead_s, struct spv_now now);
 /* A peer is disconnected, and leaves the table after this call; any id. */
-void spv_health_closed(struct spv_health *a, uint64_t id, struct spv_now now);
+void spv_health_closed(struct spv_health *h, uint64_t id, struct spv_now now);
 /* After each input: whether we are synced, and the tip. True when the tip has moved (or counts for
  * the first time). */
-bool spv_health_tip(struct spv_health *a, bool synced, const struct spv_chain_header *tip,
+bool spv_health_tip(struct spv_health *h, bool synced, const struct spv_chain_header *tip,
                     struct spv_now now);
 
 /* The next thing that is due: 1 and *out, or 0. */
-int spv_health_next(struct spv_health *a, struct spv_health_note *out, struct spv_now now);
-uint64_t spv_health_deadline(const struct spv_health *a);
+int spv_health_next(struct spv_health *h, struct spv_health_note *out, struct spv_now now);
+uint64_t spv_health_deadline(const struct spv_health *h);
 
 /* Seconds since the tip moved, or since its own time where it is older than our clock; 0 before the
  * first SYNCED. */
-uint64_t spv_health_age(const struct spv_health *a, struct spv_now now);
+uint64_t spv_health_age(const struct spv_health *h, struct spv_now now);
 
 #endif

@@ -23,27 +23,27 @@ static int node_fail(struct spv_node *n, int error)
 }
 
 /* 0: unknown. With fewer slots than manual peers another one may be dialled first. */
-static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_conn *x,
+static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_conn *conn,
                                      struct spv_now now)
 {
     const struct spv_manual_peers *named = &n->outbound.manual;
-    if (n->outbound.on || x->manual < 0 || named->n > n->target_outbound ||
-        named->at[x->manual].in_use)
+    if (n->outbound.on || conn->manual < 0 || named->n > n->target_outbound ||
+        named->at[conn->manual].in_use)
         return 0;
-    const uint64_t at = spv_manual_peers_next(named, x->manual);
+    const uint64_t at = spv_manual_peers_next(named, conn->manual);
     return at > now.mono_us ? (int64_t)((at - now.mono_us + SPV_SECOND - 1) / SPV_SECOND) : 0;
 }
 
-static void emit_event(struct spv_node *n, enum spv_event_kind kind, const struct spv_conn *x,
+static void emit_event(struct spv_node *n, enum spv_event_kind kind, const struct spv_conn *conn,
                        int error, struct spv_now now)
 {
-    struct spv_event *event = spv_sync_event(&n->effects, n->chain, kind, x->id);
+    struct spv_event *event = spv_sync_event(&n->effects, n->chain, kind, conn->id);
     if (!event)
         return;
     event->error = error;
-    event->failures = spv_outbound_failures(&n->outbound, x);
-    event->seconds = event->failures ? seconds_until_dialled(n, x, now) : 0;
-    spv_endpoint_text(event->address, &x->endpoint);
+    event->failures = spv_outbound_failures(&n->outbound, conn);
+    event->seconds = event->failures ? seconds_until_dialled(n, conn, now) : 0;
+    spv_endpoint_text(event->address, &conn->endpoint);
 }
 
 static void set_quorum(struct spv_node *n, struct spv_now now)
@@ -60,9 +60,9 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
 }
 
 /* A connection or a dial has ended, on either side. */
-static void remove_peer(struct spv_node *n, struct spv_conn *x, int error, struct spv_now now)
+static void remove_peer(struct spv_node *n, struct spv_conn *conn, int error, struct spv_now now)
 {
-    const struct spv_conn was = *x;
+    const struct spv_conn was = *conn;
     const uint64_t id = was.id;
     const bool short_lived =
         was.kind != SPV_CONN_OUTBOUND; /* feelers and addr_fetch connections cause no events */
@@ -72,10 +72,10 @@ static void remove_peer(struct spv_node *n, struct spv_conn *x, int error, struc
     spv_peer_rates_remove(&n->peer_rates, id, &was.endpoint, error);
     if (misbehaved) {
         n->bans++;
-        spv_outbound_ban(&n->outbound, x, error, now);
+        spv_outbound_ban(&n->outbound, conn, error, now);
     }
     const bool useful = !short_lived && spv_sync_useful(&n->sync, id);
-    spv_outbound_on_closed(&n->outbound, x, error, useful, now);
+    spv_outbound_on_closed(&n->outbound, conn, error, useful, now);
     if (misbehaved)
         emit_event(n, SPV_EVENT_BANNED, &was, error, now);
     else if (!short_lived)
@@ -91,10 +91,10 @@ static void remove_peer(struct spv_node *n, struct spv_conn *x, int error, struc
     set_quorum(n, now);
 }
 
-static void close_peer(struct spv_node *n, struct spv_conn *x, int error, struct spv_now now)
+static void close_peer(struct spv_node *n, struct spv_conn *conn, int error, struct spv_now now)
 {
-    const uint64_t id = x->id;
-    remove_peer(n, x, error, now);
+    const uint64_t id = conn->id;
+    remove_peer(n, conn, error, now);
     struct spv_effect *e = spv_effects_push(&n->effects, SPV_EFFECT_CLOSE, id);
     if (e)
         e->error = error;
@@ -110,11 +110,11 @@ static unsigned outbound_count(const struct spv_node *n)
 static void close_extra(struct spv_node *n, struct spv_now now)
 {
     for (size_t i = 0; n->n_extra && i < SPV_CONNS; i++) {
-        struct spv_conn *x = &n->outbound.conn[i];
-        if (x->state != SPV_CONN_STATE_FREE && x->kind == SPV_CONN_OUTBOUND &&
-            x->id > n->last_regular && x->id != n->tip_peer &&
+        struct spv_conn *conn = &n->outbound.conn[i];
+        if (conn->state != SPV_CONN_STATE_FREE && conn->kind == SPV_CONN_OUTBOUND &&
+            conn->id > n->last_regular && conn->id != n->tip_peer &&
             outbound_count(n) > n->target_outbound)
-            close_peer(n, x, SPV_ERR_DISCONNECTED, now);
+            close_peer(n, conn, SPV_ERR_DISCONNECTED, now);
     }
     n->n_extra = 0;
 }
@@ -157,9 +157,9 @@ static void add_addresses(struct spv_node *n)
 {
     struct spv_event *event;
     while ((event = spv_effects_unaddressed(&n->effects))) {
-        const struct spv_conn *x = spv_outbound_of(&n->outbound, event->peer);
-        if (x)
-            spv_endpoint_text(event->address, &x->endpoint);
+        const struct spv_conn *conn = spv_outbound_of(&n->outbound, event->peer);
+        if (conn)
+            spv_endpoint_text(event->address, &conn->endpoint);
         else
             memcpy(event->address, "?", 2);
     }
@@ -181,9 +181,9 @@ static int process(struct spv_node *n, int rc, struct spv_now now)
     struct spv_segments_drop other;
     add_addresses(n);
     while (!node_fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
-        struct spv_conn *x = spv_outbound_of(&n->outbound, drop.id);
-        if (x)
-            close_peer(n, x, drop.error, now);
+        struct spv_conn *conn = spv_outbound_of(&n->outbound, drop.id);
+        if (conn)
+            close_peer(n, conn, drop.error, now);
     }
     if (!n->error && !n->sync.storing)
         (void)node_fail(n, spv_checkpoint_start_running(n->start)
@@ -191,9 +191,9 @@ static int process(struct spv_node *n, int rc, struct spv_now now)
                                : spv_backfill_run(n->backfill, n->sync.synced, now));
     while (!n->error && (spv_checkpoint_start_next_drop(n->start, &other) ||
                          spv_backfill_next_drop(n->backfill, &other))) {
-        struct spv_conn *x = spv_outbound_of(&n->outbound, other.id);
-        if (x)
-            close_peer(n, x, other.error, now);
+        struct spv_conn *conn = spv_outbound_of(&n->outbound, other.id);
+        if (conn)
+            close_peer(n, conn, other.error, now);
     }
     if (!n->error) {
         handle_health(n, now);
@@ -274,7 +274,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
     spv_effects_init(&n->effects);
 
     const struct spv_chain_config chain = {
-        .params = &n->params, .reader = cfg->reader, .checkpoint_mode = cfg->checkpoint_mode};
+        .params = &n->params, .header_db = cfg->header_db, .checkpoint_mode = cfg->checkpoint_mode};
     int rc = spv_chain_new(&n->chain, &chain);
     if (!rc)
         rc = spv_outbound_init(&n->outbound, cfg, &n->params, &n->effects, now);
@@ -333,22 +333,22 @@ void spv_node_free(struct spv_node *n)
 int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_stats *info,
                        struct spv_now now)
 {
-    struct spv_conn *x = spv_outbound_of(&n->outbound, peer);
+    struct spv_conn *conn = spv_outbound_of(&n->outbound, peer);
     if (n->error)
         return n->error;
-    if (!x || x->state != SPV_CONN_STATE_CONNECTING)
+    if (!conn || conn->state != SPV_CONN_STATE_CONNECTING)
         return SPV_ERR_STATE;
-    const bool for_chain = x->kind == SPV_CONN_OUTBOUND;
+    const bool for_chain = conn->kind == SPV_CONN_OUTBOUND;
     if (for_chain)
-        emit_event(n, SPV_EVENT_CONNECTED, x, 0, now);
-    const uint64_t group = x->group;
-    const unsigned failures = spv_outbound_failures(&n->outbound, x);
-    spv_outbound_on_handshake(&n->outbound, x, info->services, now);
+        emit_event(n, SPV_EVENT_CONNECTED, conn, 0, now);
+    const uint64_t group = conn->group;
+    const unsigned failures = spv_outbound_failures(&n->outbound, conn);
+    spv_outbound_on_handshake(&n->outbound, conn, info->services, now);
     if (!for_chain)
         return process(n, 0, now);
     /* Discovered peers must serve the chain; a manual peer may be a plain header server. */
-    if (x->manual < 0 && !spv_serves_chain(info->services)) {
-        close_peer(n, x, SPV_ERR_SERVICES, now);
+    if (conn->manual < 0 && !spv_serves_chain(info->services)) {
+        close_peer(n, conn, SPV_ERR_SERVICES, now);
         return process(n, 0, now);
     }
     struct spv_peer_entry *p = spv_peer_table_add(&n->peers, peer);
@@ -384,13 +384,13 @@ static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_
 
 int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, struct spv_now now)
 {
-    struct spv_conn *x = spv_outbound_of(&n->outbound, peer);
+    struct spv_conn *conn = spv_outbound_of(&n->outbound, peer);
     if (n->error)
         return n->error;
     if (n->sync.storing || spv_checkpoint_start_storing(n->start) ||
-        spv_backfill_storing(n->backfill) || (x && x->state != SPV_CONN_STATE_READY))
+        spv_backfill_storing(n->backfill) || (conn && conn->state != SPV_CONN_STATE_READY))
         return SPV_ERR_STATE;
-    if (!x) /* it was closed while the message was on its way */
+    if (!conn) /* it was closed while the message was on its way */
         return 0;
     int rc = 0;
     n->current_peer = peer;
@@ -399,18 +399,18 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
     else if (msg->command == SPV_CMD_INV && !spv_checkpoint_start_running(n->start))
         rc = spv_sync_inv(&n->sync, peer, &msg->u.inv, now);
     else if (msg->command == SPV_CMD_ADDR || msg->command == SPV_CMD_ADDRV2)
-        rc = spv_outbound_gossip(&n->outbound, x, &msg->u.addr, now);
+        rc = spv_outbound_gossip(&n->outbound, conn, &msg->u.addr, now);
     return process(n, rc, now);
 }
 
 int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now now)
 {
-    struct spv_conn *x = spv_outbound_of(&n->outbound, peer);
+    struct spv_conn *conn = spv_outbound_of(&n->outbound, peer);
     if (n->error)
         return n->error;
-    if (!x)
+    if (!conn)
         return 0;
-    remove_peer(n, x, error, now);
+    remove_peer(n, conn, error, now);
     return process(n, 0, now);
 }
 

@@ -1,10 +1,11 @@
 /* What the node reports: its peers, and statistics of all of its parts. */
 #include "spv/node/node_state.h"
 
-static enum spv_group_kind group_kind(const struct spv_conn *x)
+static enum spv_group_kind group_kind(const struct spv_conn *conn)
 {
     struct spv_netaddr addr;
-    if (x->manual >= 0 || spv_netaddr_from_host(&addr, x->endpoint.host, x->endpoint.port) < 0)
+    if (conn->manual >= 0 ||
+        spv_netaddr_from_host(&addr, conn->endpoint.host, conn->endpoint.port) < 0)
         return SPV_GROUP_MANUAL;
     if (addr.network == SPV_ADDR_IPV4)
         return SPV_GROUP_IPV4;
@@ -26,14 +27,14 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
 {
     size_t found = 0;
     for (size_t i = 0; i < SPV_CONNS && found < cap; i++) {
-        const struct spv_conn *x = &n->outbound.conn[i];
+        const struct spv_conn *conn = &n->outbound.conn[i];
         struct spv_node_peer *p = &out[found];
-        *p = (struct spv_node_peer){.id = x->id};
-        if (x->state != SPV_CONN_STATE_READY || x->kind != SPV_CONN_OUTBOUND ||
-            !spv_peer_rates_of(&n->peer_rates, p, x->id, &x->endpoint, now))
+        *p = (struct spv_node_peer){.id = conn->id};
+        if (conn->state != SPV_CONN_STATE_READY || conn->kind != SPV_CONN_OUTBOUND ||
+            !spv_peer_rates_of(&n->peer_rates, p, conn->id, &conn->endpoint, now))
             continue;
-        spv_endpoint_text(p->address, &x->endpoint);
-        p->group = group_kind(x);
+        spv_endpoint_text(p->address, &conn->endpoint);
+        p->group = group_kind(conn);
         spv_sync_peer_info(&n->sync, p);
         add_segments(p, n->sync.segments);
         add_segments(p, spv_checkpoint_start_segments(n->start));

@@ -72,52 +72,52 @@ struct spv_outbound {
     uint64_t dns_us; /* when DNS seeds may be queried again */
     bool dns_answered; /* a DNS seed has returned addresses in this run */
     uint64_t fallback_us;
-    bool fallback_used;
+    bool fixed_seeds_used;
     uint64_t feeler_us;
     uint64_t save_us;
     bool bans_unsaved; /* SAVE_ADDRMAN is queued for them */
     uint64_t feelers; /* opened in this run */
 };
 
-int spv_outbound_init(struct spv_outbound *d, const struct spv_node_config *cfg,
+int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
                       const struct spv_params *params, struct spv_effects *effects,
                       struct spv_now now);
-void spv_outbound_free(struct spv_outbound *d);
-size_t spv_outbound_memory(const struct spv_outbound *d);
+void spv_outbound_free(struct spv_outbound *o);
+size_t spv_outbound_memory(const struct spv_outbound *o);
 
 /* The connection with this id; NULL: none. */
-struct spv_conn *spv_outbound_of(struct spv_outbound *d, uint64_t id);
+struct spv_conn *spv_outbound_of(struct spv_outbound *o, uint64_t id);
 /* How many of kind OUTBOUND are in this state. */
-unsigned spv_outbound_count(const struct spv_outbound *d, enum spv_conn_state state);
+unsigned spv_outbound_count(const struct spv_outbound *o, enum spv_conn_state state);
 
 /* Manual peers that are neither ready nor given up (spv_manual_peers_alive). */
-unsigned spv_outbound_unreachable(const struct spv_outbound *d, struct spv_now now);
+unsigned spv_outbound_unreachable(const struct spv_outbound *o, struct spv_now now);
 
 /* After every input: dials while fewer than `wanted` peers are connected, and does everything else
  * that is due. */
-void spv_outbound_tick(struct spv_outbound *d, unsigned wanted, struct spv_now now);
-uint64_t spv_outbound_deadline(const struct spv_outbound *d, unsigned wanted);
+void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now now);
+uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted);
 
 /* The handshake is complete. A feeler is closed here. */
-void spv_outbound_on_handshake(struct spv_outbound *d, struct spv_conn *x, uint64_t services,
+void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn, uint64_t services,
                                struct spv_now now);
 /* An addr or addrv2 message. An addr_fetch connection is closed after it. 0 or SPV_ERR_NOMEM. */
-int spv_outbound_gossip(struct spv_outbound *d, struct spv_conn *x, const struct spv_msg_addr *msg,
-                        struct spv_now now);
+int spv_outbound_gossip(struct spv_outbound *o, struct spv_conn *conn,
+                        const struct spv_msg_addr *msg, struct spv_now now);
 /* What a DNS seed's name resolved to. 0 or SPV_ERR_NOMEM. */
-int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *seed, int error,
+int spv_outbound_resolved(struct spv_outbound *o, const struct spv_endpoint *seed, int error,
                           const struct spv_netaddr *addrs, size_t n, struct spv_now now);
 /* How often in a row this peer has failed, before this dial ends. */
-unsigned spv_outbound_failures(const struct spv_outbound *d, const struct spv_conn *x);
+unsigned spv_outbound_failures(const struct spv_outbound *o, const struct spv_conn *conn);
 /* The peer misbehaved: bans its address. Call before spv_outbound_on_closed. */
-void spv_outbound_ban(struct spv_outbound *d, const struct spv_conn *x, int code,
+void spv_outbound_ban(struct spv_outbound *o, const struct spv_conn *conn, int code,
                       struct spv_now now);
 /* The dial or connection has ended; its slot is free afterwards. useful: the peer has served us. */
-void spv_outbound_on_closed(struct spv_outbound *d, struct spv_conn *x, int error, bool useful,
+void spv_outbound_on_closed(struct spv_outbound *o, struct spv_conn *conn, int error, bool useful,
                             struct spv_now now);
 
 /* What is to be saved; borrowed until the next call. 0 or SPV_ERR_NOMEM. */
-int spv_outbound_changes(struct spv_outbound *d, struct spv_addrman_changes *out,
+int spv_outbound_changes(struct spv_outbound *o, struct spv_addrman_changes *out,
                          struct spv_now now);
 
 #endif

@@ -20,100 +20,100 @@
 #define LOWEST_PORT 1024
 #define SEED_VISITS 2 /* ours: addr_fetch connections at once */
 
-static size_t is_in_addrman(const struct spv_outbound *d)
+static size_t is_in_addrman(const struct spv_outbound *o)
 {
-    return d->addrman.n_new + d->addrman.n_tried;
+    return o->addrman.n_new + o->addrman.n_tried;
 }
 
 /* DNS seeds are trusted least: gossip is enough while peers answer. */
-static bool wants_seeds(const struct spv_outbound *d, unsigned wanted)
+static bool wants_seeds(const struct spv_outbound *o, unsigned wanted)
 {
-    const unsigned ready = spv_outbound_count(d, SPV_CONN_STATE_READY);
-    return d->on && d->n_seeds && ready < wanted &&
-           (is_in_addrman(d) < SPV_ADDRMAN_ENOUGH || ready < 2) &&
-           (!d->proxied ||
-            (d->nets & SPV_NET_IPV4)); /* their names resolve to clearnet addresses */
+    const unsigned ready = spv_outbound_count(o, SPV_CONN_STATE_READY);
+    return o->on && o->n_seeds && ready < wanted &&
+           (is_in_addrman(o) < SPV_ADDRMAN_ENOUGH || ready < 2) &&
+           (!o->proxied ||
+            (o->nets & SPV_NET_IPV4)); /* their names resolve to clearnet addresses */
 }
 
-static void resolve(struct spv_outbound *d, const char *prefix, const char *name)
+static void resolve(struct spv_outbound *o, const char *prefix, const char *name)
 {
-    struct spv_effect *e = spv_effects_push(d->effects, SPV_EFFECT_RESOLVE, 0);
+    struct spv_effect *e = spv_effects_push(o->effects, SPV_EFFECT_RESOLVE, 0);
     if (!e)
         return;
     const size_t n = strlen(prefix);
-    e->endpoint.port = d->params->net.port;
+    e->endpoint.port = o->params->net.port;
     memcpy(e->endpoint.host, prefix, n);
     strncpy(e->endpoint.host + n, name, sizeof e->endpoint.host - n - 1);
 }
 
-static void fetch_addrs_from(struct spv_outbound *d, const char *name, struct spv_now now)
+static void fetch_addrs_from(struct spv_outbound *o, const char *name, struct spv_now now)
 {
-    struct spv_endpoint endpoint = {.port = d->params->net.port};
+    struct spv_endpoint endpoint = {.port = o->params->net.port};
     unsigned visits = 0;
     for (size_t i = 0; i < SPV_CONNS; i++)
-        visits += d->conn[i].state != SPV_CONN_STATE_FREE && d->conn[i].kind == SPV_CONN_ADDR_FETCH;
+        visits += o->conn[i].state != SPV_CONN_STATE_FREE && o->conn[i].kind == SPV_CONN_ADDR_FETCH;
     if (visits >= SEED_VISITS)
         return;
     strncpy(endpoint.host, name, sizeof endpoint.host - 1);
-    struct spv_conn *x = spv_outbound_connect(d, SPV_CONN_ADDR_FETCH, &endpoint, now);
-    if (x)
-        x->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT;
+    struct spv_conn *conn = spv_outbound_connect(o, SPV_CONN_ADDR_FETCH, &endpoint, now);
+    if (conn)
+        conn->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT;
 }
 
-static void ask_seeds(struct spv_outbound *d, struct spv_now now)
+static void ask_seeds(struct spv_outbound *o, struct spv_now now)
 {
-    for (unsigned i = 0; i < (d->proxied ? SEED_VISITS : SPV_DNS_AT_ONCE) &&
-                         d->next_seed < d->n_seeds && !d->effects->error;
+    for (unsigned i = 0; i < (o->proxied ? SEED_VISITS : SPV_DNS_AT_ONCE) &&
+                         o->next_seed < o->n_seeds && !o->effects->error;
          i++) {
-        const struct spv_dns_seed *seed = &d->params->dns_seeds[d->seed_order[d->next_seed++]];
+        const struct spv_dns_seed *seed = &o->params->dns_seeds[o->seed_order[o->next_seed++]];
         /* no local DNS behind a proxy: the seed's name, without a prefix, is dialled through it */
-        if (d->proxied)
-            fetch_addrs_from(d, seed->name, now);
+        if (o->proxied)
+            fetch_addrs_from(o, seed->name, now);
         else
-            resolve(d, seed->prefixes & SPV_SEED_X9 ? "x9." : "", seed->name);
+            resolve(o, seed->prefixes & SPV_SEED_X9 ? "x9." : "", seed->name);
     }
-    d->dns_us = now.mono_us + SPV_DNS_STEP;
-    if (d->next_seed == d->n_seeds) {
-        d->next_seed = 0;
-        d->dns_us = now.mono_us + SPV_DNS_INTERVAL;
+    o->dns_us = now.mono_us + SPV_DNS_STEP;
+    if (o->next_seed == o->n_seeds) {
+        o->next_seed = 0;
+        o->dns_us = now.mono_us + SPV_DNS_INTERVAL;
     }
 }
 
-static bool wants_fallback(const struct spv_outbound *d)
+static bool wants_fallback(const struct spv_outbound *o)
 {
-    return d->on && !d->fallback_used && d->params->fallback && !d->dns_answered &&
-           (d->proxied ? is_in_addrman(d) < SPV_ADDRMAN_ENOUGH
-                       : spv_outbound_count(d, SPV_CONN_STATE_READY) == 0);
+    return o->on && !o->fixed_seeds_used && o->params->fixed_seeds && !o->dns_answered &&
+           (o->proxied ? is_in_addrman(o) < SPV_ADDRMAN_ENOUGH
+                       : spv_outbound_count(o, SPV_CONN_STATE_READY) == 0);
 }
 
-static void use_fallback(struct spv_outbound *d, struct spv_now now)
+static void use_fallback(struct spv_outbound *o, struct spv_now now)
 {
     const struct spv_netgroup source = spv_netgroup_of_name("fallback");
-    for (size_t i = 0; i < d->params->fallback->n; i++) {
-        const struct spv_netaddr *addr = &d->params->fallback->at[i];
+    for (size_t i = 0; i < o->params->fixed_seeds->n; i++) {
+        const struct spv_netaddr *addr = &o->params->fixed_seeds->at[i];
         /* one to two weeks old, as Bitcoin Core's fixed seeds */
-        const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_rng_below(&d->rng, 7 * DAY);
-        if (spv_net_of(addr) & d->nets)
-            (void)spv_addrman_add(&d->addrman, addr, SERVICES_X9, seen, &source, now);
+        const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_rng_below(&o->rng, 7 * DAY);
+        if (spv_net_of(addr) & o->nets)
+            (void)spv_addrman_add(&o->addrman, addr, SERVICES_X9, seen, &source, now);
     }
-    d->fallback_used = true;
+    o->fixed_seeds_used = true;
 }
 
-void spv_outbound_replenish(struct spv_outbound *d, unsigned wanted, struct spv_now now)
+void spv_outbound_replenish(struct spv_outbound *o, unsigned wanted, struct spv_now now)
 {
-    if (d->fallback_us <= now.mono_us && wants_fallback(d))
-        use_fallback(d, now);
-    if (d->dns_us <= now.mono_us && wants_seeds(d, wanted))
-        ask_seeds(d, now);
+    if (o->fallback_us <= now.mono_us && wants_fallback(o))
+        use_fallback(o, now);
+    if (o->dns_us <= now.mono_us && wants_seeds(o, wanted))
+        ask_seeds(o, now);
 }
 
-uint64_t spv_outbound_sources_deadline(const struct spv_outbound *d, unsigned wanted)
+uint64_t spv_outbound_sources_deadline(const struct spv_outbound *o, unsigned wanted)
 {
-    uint64_t first = wants_seeds(d, wanted) ? d->dns_us : SPV_NEVER;
-    return wants_fallback(d) ? spv_min_deadline(first, d->fallback_us) : first;
+    uint64_t first = wants_seeds(o, wanted) ? o->dns_us : SPV_NEVER;
+    return wants_fallback(o) ? spv_min_deadline(first, o->fallback_us) : first;
 }
 
-int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *seed, int error,
+int spv_outbound_resolved(struct spv_outbound *o, const struct spv_endpoint *seed, int error,
                           const struct spv_netaddr *addrs, size_t n, struct spv_now now)
 {
     const bool by_services = strncmp(seed->host, "x9.", 3) == 0;
@@ -123,29 +123,30 @@ int spv_outbound_resolved(struct spv_outbound *d, const struct spv_endpoint *see
     int rc = 0;
     if (error || n == 0) {
         if (by_services)
-            resolve(d, "", name);
+            resolve(o, "", name);
         return 0;
     }
     for (size_t i = 0; rc >= 0 && i < n; i++) {
         /* three to seven days old, as in Bitcoin Core */
-        const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_rng_below(&d->rng, 4 * DAY);
-        if (!(spv_net_of(&addrs[i]) & d->nets))
+        const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_rng_below(&o->rng, 4 * DAY);
+        if (!(spv_net_of(&addrs[i]) & o->nets))
             continue;
-        d->dns_answered = true;
-        rc = spv_addrman_add(&d->addrman, &addrs[i], services, seen, &source, now);
+        o->dns_answered = true;
+        rc = spv_addrman_add(&o->addrman, &addrs[i], services, seen, &source, now);
     }
     return rc < 0 ? rc : 0;
 }
 
 /* Adds the tokens earned since the last call: hundredths of an address. */
-static void refill_tokens(struct spv_conn *x, struct spv_now now)
+static void refill_tokens(struct spv_conn *conn, struct spv_now now)
 {
     const uint64_t most = SPV_ADDR_BUDGET * 100;
-    const uint64_t earned = (now.mono_us - x->addr_tokens_us) / (SPV_SECOND / SPV_ADDR_PER_SECOND);
+    const uint64_t earned =
+        (now.mono_us - conn->addr_tokens_us) / (SPV_SECOND / SPV_ADDR_PER_SECOND);
     if (!earned)
         return;
-    x->addr_tokens = x->addr_tokens + earned < most ? x->addr_tokens + earned : most;
-    x->addr_tokens_us = now.mono_us;
+    conn->addr_tokens = conn->addr_tokens + earned < most ? conn->addr_tokens + earned : most;
+    conn->addr_tokens_us = now.mono_us;
 }
 
 static int64_t sane_time(uint32_t claimed, int64_t now)
@@ -156,86 +157,86 @@ static int64_t sane_time(uint32_t claimed, int64_t now)
     return seen - TIME_PENALTY;
 }
 
-int spv_outbound_gossip(struct spv_outbound *d, struct spv_conn *x, const struct spv_msg_addr *msg,
-                        struct spv_now now)
+int spv_outbound_gossip(struct spv_outbound *o, struct spv_conn *conn,
+                        const struct spv_msg_addr *msg, struct spv_now now)
 {
-    if (!d->on || x->state != SPV_CONN_STATE_READY)
+    if (!o->on || conn->state != SPV_CONN_STATE_READY)
         return 0;
     int rc = 0;
-    refill_tokens(x, now);
-    for (size_t i = 0; rc >= 0 && i < msg->n && x->addr_tokens >= 100; i++) {
+    refill_tokens(conn, now);
+    for (size_t i = 0; rc >= 0 && i < msg->n && conn->addr_tokens >= 100; i++) {
         const struct spv_addr_entry *e = &msg->entries[i];
-        x->addr_tokens -= 100;
-        if (e->addr.network && (spv_net_of(&e->addr) & d->nets) && e->addr.port >= LOWEST_PORT &&
+        conn->addr_tokens -= 100;
+        if (e->addr.network && (spv_net_of(&e->addr) & o->nets) && e->addr.port >= LOWEST_PORT &&
             spv_serves_chain(e->services))
-            rc = spv_addrman_add(&d->addrman, &e->addr, e->services, sane_time(e->time, now.unix_s),
-                                 &x->netgroup, now);
+            rc = spv_addrman_add(&o->addrman, &e->addr, e->services, sane_time(e->time, now.unix_s),
+                                 &conn->netgroup, now);
     }
     /* a single address is the peer's own */
-    if (rc >= 0 && x->kind == SPV_CONN_ADDR_FETCH && msg->n > 1)
-        spv_outbound_close(d, x, SPV_ERR_DISCONNECTED, now);
+    if (rc >= 0 && conn->kind == SPV_CONN_ADDR_FETCH && msg->n > 1)
+        spv_outbound_close(o, conn, SPV_ERR_DISCONNECTED, now);
     return rc < 0 ? rc : 0;
 }
 
 /* ---- saving ---- */
 
-void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now)
+void spv_outbound_plan_save(struct spv_outbound *o, struct spv_now now)
 {
     uint64_t at = SPV_NEVER;
-    if (d->on && d->addrman.changed)
-        at = now.mono_us + (d->addrman.save_soon ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
-    if (d->banman.changed)
+    if (o->on && o->addrman.changed)
+        at = now.mono_us + (o->addrman.save_soon ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
+    if (o->banman.changed)
         at = now.mono_us;
-    d->save_us = spv_min_deadline(d->save_us, at);
-    if (d->save_us > now.mono_us)
+    o->save_us = spv_min_deadline(o->save_us, at);
+    if (o->save_us > now.mono_us)
         return;
-    (void)spv_effects_push(d->effects, SPV_EFFECT_SAVE_ADDRMAN, 0);
-    d->save_us = SPV_NEVER;
-    d->bans_unsaved |=
-        d->banman.changed; /* one effect is enough: spv_outbound_changes returns the bans */
-    d->banman.changed = false;
+    (void)spv_effects_push(o->effects, SPV_EFFECT_SAVE_ADDRMAN, 0);
+    o->save_us = SPV_NEVER;
+    o->bans_unsaved |=
+        o->banman.changed; /* one effect is enough: spv_outbound_changes returns the bans */
+    o->banman.changed = false;
 }
 
 /* The peers that are connected longest; without any, the earlier anchors stay. */
-static void choose_anchors(struct spv_outbound *d)
+static void choose_anchors(struct spv_outbound *o)
 {
     int best[SPV_ANCHORS];
     size_t n = 0;
     while (n < SPV_ANCHORS) {
         const struct spv_conn *oldest = NULL;
         for (size_t i = 0; i < SPV_CONNS; i++) {
-            const struct spv_conn *x = &d->conn[i];
-            bool taken =
-                x->state != SPV_CONN_STATE_READY || x->kind != SPV_CONN_OUTBOUND || x->entry < 0;
+            const struct spv_conn *conn = &o->conn[i];
+            bool taken = conn->state != SPV_CONN_STATE_READY || conn->kind != SPV_CONN_OUTBOUND ||
+                         conn->entry < 0;
             for (size_t j = 0; !taken && j < n; j++)
-                taken = best[j] == x->entry;
-            if (!taken && (!oldest || x->ready_us < oldest->ready_us))
-                oldest = x;
+                taken = best[j] == conn->entry;
+            if (!taken && (!oldest || conn->ready_us < oldest->ready_us))
+                oldest = conn;
         }
         if (!oldest)
             break;
         best[n++] = oldest->entry;
     }
     if (n)
-        spv_addrman_set_anchors(&d->addrman, best, n);
+        spv_addrman_set_anchors(&o->addrman, best, n);
 }
 
-int spv_outbound_changes(struct spv_outbound *d, struct spv_addrman_changes *out,
+int spv_outbound_changes(struct spv_outbound *o, struct spv_addrman_changes *out,
                          struct spv_now now)
 {
     *out = (struct spv_addrman_changes){0};
-    memcpy(out->key, d->addrman.key, sizeof out->key);
-    if (d->on) {
-        choose_anchors(d);
-        const int rc = spv_addrman_get_changes(&d->addrman, out);
+    memcpy(out->key, o->addrman.key, sizeof out->key);
+    if (o->on) {
+        choose_anchors(o);
+        const int rc = spv_addrman_get_changes(&o->addrman, out);
         if (rc < 0)
             return rc;
     }
-    spv_banman_expire(&d->banman, now);
-    out->bans_changed = d->banman.changed || d->bans_unsaved;
-    out->bans = d->banman.at;
-    out->n_bans = d->banman.n;
-    d->banman.changed = d->bans_unsaved = false;
-    d->save_us = SPV_NEVER;
+    spv_banman_expire(&o->banman, now);
+    out->bans_changed = o->banman.changed || o->bans_unsaved;
+    out->bans = o->banman.at;
+    out->n_bans = o->banman.n;
+    o->banman.changed = o->bans_unsaved = false;
+    o->save_us = SPV_NEVER;
     return 0;
 }

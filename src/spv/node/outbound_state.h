@@ -8,14 +8,15 @@
 
 /* outbound_conns.c */
 /* A new connection, its CONNECT effect queued; NULL: no free slot. */
-struct spv_conn *spv_outbound_connect(struct spv_outbound *d, enum spv_conn_type kind,
+struct spv_conn *spv_outbound_connect(struct spv_outbound *o, enum spv_conn_type kind,
                                       const struct spv_endpoint *endpoint, struct spv_now now);
 /* Closes a feeler or an addr_fetch connection; the node is not involved. */
-void spv_outbound_close(struct spv_outbound *d, struct spv_conn *x, int error, struct spv_now now);
+void spv_outbound_close(struct spv_outbound *o, struct spv_conn *conn, int error,
+                        struct spv_now now);
 
 /* outbound_sources.c */
-void spv_outbound_replenish(struct spv_outbound *d, unsigned wanted, struct spv_now now);
-void spv_outbound_plan_save(struct spv_outbound *d, struct spv_now now);
-uint64_t spv_outbound_sources_deadline(const struct spv_outbound *d, unsigned wanted);
+void spv_outbound_replenish(struct spv_outbound *o, unsigned wanted, struct spv_now now);
+void spv_outbound_plan_save(struct spv_outbound *o, struct spv_now now);
+uint64_t spv_outbound_sources_deadline(const struct spv_outbound *o, unsigned wanted);
 
 #endif

@@ -6,9 +6,9 @@
 
 #define HALF (SPV_PEER_RATES_SPAN / 2)
 
-void spv_peer_rates_add(struct spv_peer_rates *m, uint64_t id, struct spv_now now)
+void spv_peer_rates_add(struct spv_peer_rates *r, uint64_t id, struct spv_now now)
 {
-    struct spv_peer_entry *p = spv_peer_table_find(m->peers, id);
+    struct spv_peer_entry *p = spv_peer_table_find(r->peers, id);
     if (p)
         p->rate = (struct spv_peer_rate){.since_us = now.mono_us, .half_us = now.mono_us};
 }
@@ -26,9 +26,9 @@ static struct spv_peer_rate advanced(const struct spv_peer_rate *p, struct spv_n
     return x;
 }
 
-void spv_peer_rates_headers(struct spv_peer_rates *m, uint64_t id, size_t n, struct spv_now now)
+void spv_peer_rates_headers(struct spv_peer_rates *r, uint64_t id, size_t n, struct spv_now now)
 {
-    struct spv_peer_entry *p = spv_peer_table_find(m->peers, id);
+    struct spv_peer_entry *p = spv_peer_table_find(r->peers, id);
     if (!p)
         return;
     p->rate = advanced(&p->rate, now);
@@ -42,11 +42,11 @@ static bool same(const struct spv_endpoint *a, const struct spv_endpoint *b)
 }
 
 /* Replaces the entry with the fewest stalls when the table is full. */
-static void count_stall(struct spv_peer_rates *m, const struct spv_endpoint *endpoint)
+static void count_stall(struct spv_peer_rates *r, const struct spv_endpoint *endpoint)
 {
-    struct spv_peer_stalls *fewest = &m->stall[0];
+    struct spv_peer_stalls *fewest = &r->stall[0];
     for (size_t i = 0; i < SPV_PEER_RATES_STALLS; i++) {
-        struct spv_peer_stalls *s = &m->stall[i];
+        struct spv_peer_stalls *s = &r->stall[i];
         if (s->n && same(&s->endpoint, endpoint)) {
             s->n++;
             return;
@@ -57,21 +57,21 @@ static void count_stall(struct spv_peer_rates *m, const struct spv_endpoint *end
     *fewest = (struct spv_peer_stalls){.endpoint = *endpoint, .n = 1};
 }
 
-void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
+void spv_peer_rates_remove(struct spv_peer_rates *r, uint64_t id,
                            const struct spv_endpoint *endpoint, int error)
 {
-    struct spv_peer_entry *p = spv_peer_table_find(m->peers, id);
+    struct spv_peer_entry *p = spv_peer_table_find(r->peers, id);
     if (!p)
         return;
     p->rate = (struct spv_peer_rate){0};
     if (error == SPV_ERR_STALL)
-        count_stall(m, endpoint);
+        count_stall(r, endpoint);
 }
 
-bool spv_peer_rates_of(const struct spv_peer_rates *m, struct spv_node_peer *out, uint64_t id,
+bool spv_peer_rates_of(const struct spv_peer_rates *r, struct spv_node_peer *out, uint64_t id,
                        const struct spv_endpoint *endpoint, struct spv_now now)
 {
-    const struct spv_peer_entry *p = spv_peer_table_find(m->peers, id);
+    const struct spv_peer_entry *p = spv_peer_table_find(r->peers, id);
     if (!p)
         return false;
     const struct spv_peer_rate x = advanced(&p->rate, now);
@@ -87,7 +87,7 @@ bool spv_peer_rates_of(const struct spv_peer_rates *m, struct spv_node_peer *out
         out->rate = (double)(x.before + x.running) * (double)SPV_SECOND / (double)span_us;
     out->stalls = 0;
     for (size_t i = 0; i < SPV_PEER_RATES_STALLS; i++)
-        if (m->stall[i].n && same(&m->stall[i].endpoint, endpoint))
-            out->stalls = m->stall[i].n;
+        if (r->stall[i].n && same(&r->stall[i].endpoint, endpoint))
+            out->stalls = r->stall[i].n;
     return true;
 }

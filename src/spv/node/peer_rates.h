@@ -20,14 +20,14 @@ struct spv_peer_rates {
 };
 
 /* A peer of the table: counts from now on. */
-void spv_peer_rates_add(struct spv_peer_rates *m, uint64_t id, struct spv_now now);
-void spv_peer_rates_headers(struct spv_peer_rates *m, uint64_t id, size_t n, struct spv_now now);
+void spv_peer_rates_add(struct spv_peer_rates *r, uint64_t id, struct spv_now now);
+void spv_peer_rates_headers(struct spv_peer_rates *r, uint64_t id, size_t n, struct spv_now now);
 /* It is disconnected, because of `error`; an id that is not in the table is ignored. */
-void spv_peer_rates_remove(struct spv_peer_rates *m, uint64_t id,
+void spv_peer_rates_remove(struct spv_peer_rates *r, uint64_t id,
                            const struct spv_endpoint *endpoint, int error);
 
 /* Fills in rate, headers, stalls and connected_us. False when there is no such peer. */
-bool spv_peer_rates_of(const struct spv_peer_rates *m, struct spv_node_peer *out, uint64_t id,
+bool spv_peer_rates_of(const struct spv_peer_rates *r, struct spv_node_peer *out, uint64_t id,
                        const struct spv_endpoint *endpoint, struct spv_now now);
 
 #endif

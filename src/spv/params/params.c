@@ -93,7 +93,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .n_checkpoints = SPV_N_CHECKPOINTS_MAINNET,
         .min_work = {{UINT64_C(0x09ad8a9820433c68), UINT64_C(0xdee8e2a3), 0, 0}},
         .dns_seeds = mainnet_seeds,
-        .fallback = &spv_fixed_seeds_mainnet,
+        .fixed_seeds = &spv_fixed_seeds_mainnet,
     },
     {
         .net = SPV_NETID_TESTNET3,
@@ -131,7 +131,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .n_checkpoints = SPV_N_CHECKPOINTS_TESTNET4,
         .min_work = {{UINT64_C(0x4690fe592dc49c7c), UINT64_C(0x034a), 0, 0}},
         .dns_seeds = testnet4_seeds,
-        .fallback = &spv_fixed_seeds_testnet4,
+        .fixed_seeds = &spv_fixed_seeds_testnet4,
     },
     {
         .net = SPV_NETID_SIGNET,
@@ -149,7 +149,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .n_checkpoints = SPV_N_CHECKPOINTS_SIGNET,
         .min_work = {{UINT64_C(0x0000067d328e681a), 0, 0, 0}},
         .dns_seeds = signet_seeds,
-        .fallback = &spv_fixed_seeds_signet,
+        .fixed_seeds = &spv_fixed_seeds_signet,
         /* of 512103ad5e0e...f6c452ae, BIP325's default challenge */
         .challenge_hash = {0x0f, 0x1b, 0xf2, 0xe1, 0x22, 0xfd, 0xc7, 0x76, 0xde, 0x65, 0xc6,
                            0xf8, 0xc2, 0x09, 0x01, 0x75, 0x78, 0x51, 0x2d, 0x19, 0x92, 0x51,
@@ -204,6 +204,6 @@ int spv_params_signet(struct spv_params *out, const uint8_t *challenge, size_t n
     out->n_checkpoints = 0;
     out->min_work = (struct spv_u256){{0}};
     out->dns_seeds = no_seeds;
-    out->fallback = NULL;
+    out->fixed_seeds = NULL;
     return 0;
 }

@@ -95,7 +95,7 @@ static uint8_t *entries_of(const struct block *b)
  * or negative. */
 static int read_entries(struct spv_serve_cache *c, uint8_t *out, uint32_t from, uint32_t n)
 {
-    const struct spv_header_db *r = &c->cfg.reader;
+    const struct spv_header_db *r = &c->cfg.header_db;
     const int got = n > 0 ? r->range(r->ctx, c->headers, from, n) : 0;
 
     for (int i = 0; i < got; i++, out += ENTRY) {
@@ -128,7 +128,7 @@ static int extend_block(struct spv_serve_cache *c, struct block *b)
 /* Whether the block's last header is on the best chain. Returns 1, 0 or negative. */
 static int is_on_chain(const struct spv_serve_cache *c, const struct block *b)
 {
-    const struct spv_header_db *r = &c->cfg.reader;
+    const struct spv_header_db *r = &c->cfg.header_db;
     struct spv_chain_header entry;
     const int rc = r->by_height(r->ctx, &entry, b->number * BLOCK + b->n);
 
@@ -280,7 +280,7 @@ static int cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out
 {
     struct spv_serve_range range;
     struct part p[2] = {{0}};
-    int rc = spv_serve_find_range(&c->cfg.reader, &range, request);
+    int rc = spv_serve_find_range(&c->cfg.header_db, &range, request);
 
     if (rc < 0)
         return rc;
@@ -305,7 +305,7 @@ static int cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out
 int spv_serve_cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
                            const struct spv_msg_getheaders *request)
 {
-    const struct spv_header_db *r = &c->cfg.reader;
+    const struct spv_header_db *r = &c->cfg.header_db;
     int rc = r->begin_read ? r->begin_read(r->ctx) : 0;
 
     *out = NULL;

@@ -17,7 +17,7 @@
 
 struct spv_serve_cache_config {
     const struct spv_netid *net;
-    struct spv_header_db reader;
+    struct spv_header_db header_db;
     struct spv_rng rng; /* selects the block that is evicted */
     size_t max_bytes; /* of all blocks; 0: SPV_SERVE_CACHE_BYTES. Less than a block: no cache */
 };

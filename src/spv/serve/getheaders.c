@@ -6,20 +6,20 @@
 #include "spv/error.h"
 #include "spv/serve/header_range.h"
 
-int spv_serve_locate(const struct spv_header_db *reader, struct spv_chain_header *out,
+int spv_serve_locate(const struct spv_header_db *db, struct spv_chain_header *out,
                      const struct spv_blockhash *locator, size_t n)
 {
-    if (reader->locate)
-        return n > 0 ? reader->locate(reader->ctx, out, locator, n) : 0;
+    if (db->locate)
+        return n > 0 ? db->locate(db->ctx, out, locator, n) : 0;
     for (size_t i = 0; i < n; i++) {
-        int rc = reader->by_hash(reader->ctx, out, &locator[i]);
+        int rc = db->by_hash(db->ctx, out, &locator[i]);
         if (rc != 0)
             return rc;
     }
     return 0;
 }
 
-int spv_serve_find_range(const struct spv_header_db *reader, struct spv_serve_range *out,
+int spv_serve_find_range(const struct spv_header_db *db, struct spv_serve_range *out,
                          const struct spv_msg_getheaders *request)
 {
     struct spv_chain_header entry;
@@ -28,13 +28,13 @@ int spv_serve_find_range(const struct spv_header_db *reader, struct spv_serve_ra
     *out = (struct spv_serve_range){.from = 1, .max = SPV_MAX_HEADERS};
     if (request->n == 0) {
         /* "If locator is null, return the hashStop block" */
-        rc = reader->by_hash(reader->ctx, &entry, &request->stop);
+        rc = db->by_hash(db->ctx, &entry, &request->stop);
         if (rc < 0)
             return rc;
         *out = (struct spv_serve_range){.from = rc == 1 ? entry.height : 0, .max = (uint32_t)rc};
         return 0;
     }
-    rc = spv_serve_locate(reader, &entry, request->locator, request->n);
+    rc = spv_serve_locate(db, &entry, request->locator, request->n);
     if (rc < 0)
         return rc;
     /* "If we didn't find a common ancestor ... genesis" */
@@ -42,22 +42,22 @@ int spv_serve_find_range(const struct spv_header_db *reader, struct spv_serve_ra
         out->from = entry.height + 1;
     if (spv_blockhash_is_zero(&request->stop))
         return 0;
-    if (reader->by_hash(reader->ctx, &entry, &request->stop) != 1)
+    if (db->by_hash(db->ctx, &entry, &request->stop) != 1)
         out->seek = &request->stop;
     else if (entry.height >= out->from && entry.height - out->from < out->max)
         out->max = entry.height - out->from + 1;
     return 0;
 }
 
-static int answer_range(const struct spv_header_db *reader, struct spv_header *out,
+static int answer_range(const struct spv_header_db *db, struct spv_header *out,
                         const struct spv_msg_getheaders *request)
 {
     struct spv_serve_range range;
-    int rc = spv_serve_find_range(reader, &range, request);
+    int rc = spv_serve_find_range(db, &range, request);
 
     if (rc < 0 || range.max == 0)
         return rc;
-    rc = reader->range(reader->ctx, out, range.from, range.max);
+    rc = db->range(db->ctx, out, range.from, range.max);
     if (rc <= 0 || !range.seek)
         return rc;
     for (int i = 1; i < rc; i++)
@@ -67,16 +67,16 @@ static int answer_range(const struct spv_header_db *reader, struct spv_header *o
 }
 
 /* One snapshot per answer: a reorganisation between two reads must not mix two chains. */
-int spv_serve_headers(const struct spv_header_db *reader, struct spv_header *out,
+int spv_serve_headers(const struct spv_header_db *db, struct spv_header *out,
                       const struct spv_msg_getheaders *request)
 {
-    int rc = reader->begin_read ? reader->begin_read(reader->ctx) : 0;
+    int rc = db->begin_read ? db->begin_read(db->ctx) : 0;
 
     if (rc < 0)
         return rc;
-    rc = answer_range(reader, out, request);
-    if (reader->end_read)
-        reader->end_read(reader->ctx);
+    rc = answer_range(db, out, request);
+    if (db->end_read)
+        db->end_read(db->ctx);
     return rc;
 }
 

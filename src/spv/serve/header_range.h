@@ -14,11 +14,11 @@ struct spv_serve_range {
 };
 
 /* Returns 0, or an error of the database. Call it between begin_read and end_read. */
-int spv_serve_find_range(const struct spv_header_db *reader, struct spv_serve_range *out,
+int spv_serve_find_range(const struct spv_header_db *db, struct spv_serve_range *out,
                          const struct spv_msg_getheaders *request);
 /* The header of the first locator hash that is on the best chain. Returns 1 and *out, 0 when there
  * is none, or negative. */
-int spv_serve_locate(const struct spv_header_db *reader, struct spv_chain_header *out,
+int spv_serve_locate(const struct spv_header_db *db, struct spv_chain_header *out,
                      const struct spv_blockhash *locator, size_t n);
 
 #endif

@@ -46,14 +46,14 @@ static void print_hash(struct spv_buffer *b, const char *key, const uint8_t byte
 
 /* Omitted when it is unknown: stored chain work of a chain that starts at a checkpoint may count
  * from there. */
-static void print_work(struct spv_buffer *b, const struct spv_header_db *reader, uint32_t height,
+static void print_work(struct spv_buffer *b, const struct spv_header_db *db, uint32_t height,
                        const struct spv_u256 *work)
 {
     struct spv_chain_start start = {0};
     char hex[SPV_HASH_HEX];
 
-    if (reader->start)
-        reader->start(reader->ctx, &start);
+    if (db->start)
+        db->start(db->ctx, &start);
     if (start.work_since > 0 && height > 0)
         return;
     spv_u256_hex(hex, work);
@@ -89,14 +89,14 @@ static struct spv_u256 work_of(uint32_t bits)
 }
 
 /* The times of up to ten headers before a height. */
-static int load_median(struct spv_median *m, const struct spv_header_db *reader, uint32_t height)
+static int load_median(struct spv_median *m, const struct spv_header_db *db, uint32_t height)
 {
     struct spv_chain_header entry;
     uint32_t h = height > SPV_MEDIAN_SPAN - 1 ? height - (SPV_MEDIAN_SPAN - 1) : 0;
 
     *m = (struct spv_median){0};
     for (; h < height; h++) {
-        const int rc = reader->by_height(reader->ctx, &entry, h);
+        const int rc = db->by_height(db->ctx, &entry, h);
 
         if (rc < 0)
             return rc;
@@ -124,13 +124,13 @@ struct run { /* consecutive headers, and the one after them if there is one */
     struct spv_chain_header first, tip;
 };
 
-static int read_run(struct run *run, const struct spv_header_db *reader,
+static int read_run(struct run *run, const struct spv_header_db *db,
                     const struct spv_rest_request *request)
 {
-    int rc = reader->by_hash(reader->ctx, &run->first, &request->hash);
+    int rc = db->by_hash(db->ctx, &run->first, &request->hash);
 
     if (rc == 1)
-        rc = reader->tip(reader->ctx, &run->tip);
+        rc = db->tip(db->ctx, &run->tip);
     if (rc <= 0)
         return rc;
     run->n = run->tip.height - run->first.height + 1;
@@ -140,7 +140,7 @@ static int read_run(struct run *run, const struct spv_header_db *reader,
     if (!run->headers)
         return SPV_ERR_NOMEM;
     run->headers[0] = run->first.header;
-    rc = reader->range(reader->ctx, run->headers + 1, run->first.height + 1, run->n);
+    rc = db->range(db->ctx, run->headers + 1, run->first.height + 1, run->n);
     if (rc < 0)
         return rc;
     run->got = (uint32_t)rc + 1;
@@ -160,12 +160,11 @@ static struct spv_blockhash hash_in(const struct run *run, uint32_t i)
 }
 
 /* The fields of getblockheader in its order, without those that need the block. */
-static int print_run(struct spv_buffer *b, const struct run *run,
-                     const struct spv_header_db *reader)
+static int print_run(struct spv_buffer *b, const struct run *run, const struct spv_header_db *db)
 {
     struct spv_median median;
     struct spv_u256 work = run->first.work;
-    int rc = load_median(&median, reader, run->first.height);
+    int rc = load_median(&median, db, run->first.height);
 
     if (rc < 0)
         return rc;
@@ -191,7 +190,7 @@ static int print_run(struct spv_buffer *b, const struct run *run,
         append(b, "\"nonce\":%lu,\"bits\":\"%08lx\",", (unsigned long)h->nonce,
                (unsigned long)h->bits);
         print_difficulty(b, h->bits);
-        print_work(b, reader, height, &work);
+        print_work(b, db, height, &work);
         if (height > 0)
             print_hash(b, "previousblockhash", h->prev.b);
         if (i + 1 < run->got) {
@@ -220,18 +219,18 @@ static void encode_run(struct spv_buffer *b, const struct run *run, enum spv_res
 }
 
 /* "Returns empty if the block doesn't exist or it isn't in the active chain." */
-static int answer_headers(struct spv_buffer *b, const struct spv_header_db *reader,
+static int answer_headers(struct spv_buffer *b, const struct spv_header_db *db,
                           const struct spv_rest_request *request)
 {
     struct run run = {0};
-    int rc = read_run(&run, reader, request);
+    int rc = read_run(&run, db, request);
 
     if (rc < 0)
         goto free_headers;
     switch (request->format) {
     case SPV_REST_JSON:
         put_text(b, "[");
-        rc = print_run(b, &run, reader);
+        rc = print_run(b, &run, db);
         put_text(b, "]\n");
         break;
     case SPV_REST_HEX:
@@ -249,12 +248,12 @@ free_headers:
 
 /* ---- the other requests ---- */
 
-static int answer_blockhash(struct spv_buffer *b, const struct spv_header_db *reader,
+static int answer_blockhash(struct spv_buffer *b, const struct spv_header_db *db,
                             const struct spv_rest_request *request)
 {
     struct spv_chain_header entry;
     char hex[SPV_HASH_HEX];
-    const int rc = reader->by_height(reader->ctx, &entry, request->height);
+    const int rc = db->by_height(db->ctx, &entry, request->height);
 
     if (rc < 0)
         return rc;
@@ -297,19 +296,19 @@ static const char *chain_name(enum spv_network network)
     return "";
 }
 
-static int answer_chaininfo(struct spv_buffer *b, const struct spv_header_db *reader,
+static int answer_chaininfo(struct spv_buffer *b, const struct spv_header_db *db,
                             const struct spv_params *params)
 {
     struct spv_median median;
     struct spv_chain_header tip;
-    int rc = reader->tip(reader->ctx, &tip);
+    int rc = db->tip(db->ctx, &tip);
 
     if (rc == 0) {
         put_text(b, "No header is stored yet");
         return SPV_REST_UNAVAILABLE;
     }
     if (rc == 1)
-        rc = load_median(&median, reader, tip.height);
+        rc = load_median(&median, db, tip.height);
     if (rc < 0)
         return rc;
     spv_median_push(&median, tip.header.time);
@@ -320,14 +319,14 @@ static int answer_chaininfo(struct spv_buffer *b, const struct spv_header_db *re
     print_difficulty(b, tip.header.bits);
     append(b, "\"time\":%lu,", (unsigned long)tip.header.time);
     print_median(b, &median, tip.height);
-    print_work(b, reader, tip.height, &tip.work);
+    print_work(b, db, tip.height, &tip.work);
     end_object(b);
     put_text(b, "\n");
     return SPV_REST_OK;
 }
 
 /* Returns a status, or an error of the database. */
-static int answer_request(struct spv_buffer *b, const struct spv_header_db *reader,
+static int answer_request(struct spv_buffer *b, const struct spv_header_db *db,
                           const struct spv_params *params, const struct spv_rest_request *request)
 {
     int rc;
@@ -335,17 +334,17 @@ static int answer_request(struct spv_buffer *b, const struct spv_header_db *read
     switch (request->kind) {
     case SPV_REST_HEADERS:
         /* a client must not be able to cause a table scan */
-        rc = reader->has_hash_index ? reader->has_hash_index(reader->ctx) : 1;
+        rc = db->has_hash_index ? db->has_hash_index(db->ctx) : 1;
         if (rc == 0) {
             put_text(
                 b, "There is no index of hashes until the first sync has ended; request by height");
             return SPV_REST_UNAVAILABLE;
         }
-        return rc < 0 ? rc : answer_headers(b, reader, request);
+        return rc < 0 ? rc : answer_headers(b, db, request);
     case SPV_REST_BLOCKHASH:
-        return answer_blockhash(b, reader, request);
+        return answer_blockhash(b, db, request);
     case SPV_REST_CHAININFO:
-        return answer_chaininfo(b, reader, params);
+        return answer_chaininfo(b, db, params);
     }
     return SPV_ERR_INVALID;
 }
@@ -364,20 +363,20 @@ static const char *type_of(enum spv_rest_format format)
 }
 
 /* Answers from one snapshot. Returns a status, or an error of the database. */
-static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *reader,
+static int answer_parsed(struct spv_buffer *b, const struct spv_header_db *db,
                          const struct spv_params *params, const struct spv_rest_request *request)
 {
-    int rc = reader->begin_read ? reader->begin_read(reader->ctx) : 0;
+    int rc = db->begin_read ? db->begin_read(db->ctx) : 0;
 
     if (rc < 0)
         return rc;
-    rc = answer_request(b, reader, params, request);
-    if (reader->end_read)
-        reader->end_read(reader->ctx);
+    rc = answer_request(b, db, params, request);
+    if (db->end_read)
+        db->end_read(db->ctx);
     return rc;
 }
 
-int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *reader,
+int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *db,
                     const struct spv_params *params, const char *target)
 {
     struct spv_rest_request request;
@@ -387,7 +386,7 @@ int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *read
     spv_buffer_init(&out->body);
     out->status = spv_rest_parse(&request, why, target);
     if (out->status == SPV_REST_OK) {
-        rc = answer_parsed(&out->body, reader, params, &request);
+        rc = answer_parsed(&out->body, db, params, &request);
         if (rc < 0) {
             out->body.len = 0;
             append(&out->body, "The headers cannot be read: %s", spv_strerror(rc));

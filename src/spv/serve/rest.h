@@ -59,7 +59,7 @@ struct spv_rest_reply {
 
 /* Answers a target from one snapshot of the chain. An error of the database becomes status
  * SPV_REST_INTERNAL. Returns 0, or SPV_ERR_NOMEM with nothing to free. */
-int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *reader,
+int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *db,
                     const struct spv_params *params, const char *target);
 
 #endif

@@ -64,7 +64,7 @@ static int open_chain(struct spv_backfill *b, enum backfill_from from)
         .params = b->cfg.params, .checkpoints = b->checkpoints, .n_checkpoints = b->n_checkpoints};
 
     if (from == FROM_BACKFILL_DB)
-        cfg.reader = b->cfg.backfill_db;
+        cfg.header_db = b->cfg.backfill_db;
     spv_chain_free(b->chain);
     b->chain = NULL;
     return spv_chain_new(&b->chain, &cfg);

@@ -21,33 +21,33 @@ int spv_segments_new(struct spv_segments **out, const struct spv_segments_config
     *out = NULL;
     if (!cfg->params || !cfg->effects || !cfg->peers || (cfg->n_checkpoints && !cfg->checkpoints))
         return SPV_ERR_INVALID;
-    struct spv_segments *f = calloc(1, sizeof *f);
-    if (!f)
+    struct spv_segments *segs = calloc(1, sizeof *segs);
+    if (!segs)
         return SPV_ERR_NOMEM;
-    f->cfg = *cfg;
-    if (!f->cfg.timeout_us)
-        f->cfg.timeout_us = SPV_SEGMENTS_TIMEOUT;
-    f->batch_buf = malloc(SPV_SEGMENTS_BATCH * sizeof *f->batch_buf);
-    if (!f->batch_buf) {
-        free(f);
+    segs->cfg = *cfg;
+    if (!segs->cfg.timeout_us)
+        segs->cfg.timeout_us = SPV_SEGMENTS_TIMEOUT;
+    segs->batch_buf = malloc(SPV_SEGMENTS_BATCH * sizeof *segs->batch_buf);
+    if (!segs->batch_buf) {
+        free(segs);
         return SPV_ERR_NOMEM;
     }
-    spv_header_hash(&f->genesis, &cfg->params->genesis);
-    f->interval = spv_params_interval(cfg->params);
-    f->serial = 1;
-    f->sched_us = SPV_NEVER;
-    *out = f;
+    spv_header_hash(&segs->genesis, &cfg->params->genesis);
+    segs->interval = spv_params_interval(cfg->params);
+    segs->serial = 1;
+    segs->sched_us = SPV_NEVER;
+    *out = segs;
     return 0;
 }
 
-static void forget_segments(struct spv_segments *f)
+static void forget_segments(struct spv_segments *segs)
 {
-    for (size_t i = 0; i < f->n; i++)
-        free(f->segment[i].headers);
-    f->n = 0;
-    f->active = false;
-    f->ready_us = 0;
-    f->sched_us = SPV_NEVER;
+    for (size_t i = 0; i < segs->n; i++)
+        free(segs->segment[i].headers);
+    segs->n = 0;
+    segs->active = false;
+    segs->ready_us = 0;
+    segs->sched_us = SPV_NEVER;
 }
 
 static void forget_peer(struct spv_segments_peer *p)
@@ -56,144 +56,145 @@ static void forget_peer(struct spv_segments_peer *p)
     *p = (struct spv_segments_peer){0};
 }
 
-void spv_segments_free(struct spv_segments *f)
+void spv_segments_free(struct spv_segments *segs)
 {
-    if (!f)
+    if (!segs)
         return;
-    forget_segments(f);
-    for (struct spv_segments_peer *p; (p = spv_segments_next_peer(f, NULL));)
+    forget_segments(segs);
+    for (struct spv_segments_peer *p; (p = spv_segments_next_peer(segs, NULL));)
         forget_peer(p);
-    free(f->batch_buf);
-    free(f);
+    free(segs->batch_buf);
+    free(segs);
 }
 
 /* ---- the window ---- */
 
 /* Adds segments while the window has space. */
-static void fill_window(struct spv_segments *f)
+static void fill_window(struct spv_segments *segs)
 {
     size_t held = 0;
-    for (size_t i = 0; i < f->n; i++)
-        held += f->segment[i].end - f->segment[i].from;
-    while (f->next_checkpoint < f->end_checkpoint && f->n < SPV_SEGMENTS_MAX_SEGMENTS) {
-        size_t cp = f->next_checkpoint;
-        while (cp + 1 < f->end_checkpoint &&
-               f->cfg.checkpoints[cp + 1].height - f->top.height <= SPV_SEGMENTS_PERIOD)
+    for (size_t i = 0; i < segs->n; i++)
+        held += segs->segment[i].end - segs->segment[i].from;
+    while (segs->next_checkpoint < segs->end_checkpoint && segs->n < SPV_SEGMENTS_MAX_SEGMENTS) {
+        size_t cp = segs->next_checkpoint;
+        while (cp + 1 < segs->end_checkpoint &&
+               segs->cfg.checkpoints[cp + 1].height - segs->top.height <= SPV_SEGMENTS_PERIOD)
             cp++;
-        const size_t size = f->cfg.checkpoints[cp].height - f->top.height;
-        if (f->n && held + size > SPV_SEGMENTS_MAX_HEADERS)
+        const size_t size = segs->cfg.checkpoints[cp].height - segs->top.height;
+        if (segs->n && held + size > SPV_SEGMENTS_MAX_HEADERS)
             return;
-        f->segment[f->n++] = (struct spv_segment){.serial = f->serial++,
-                                                  .from = f->top.height,
-                                                  .end = f->cfg.checkpoints[cp].height,
-                                                  .start = f->top.hash,
-                                                  .stop = f->cfg.checkpoints[cp].hash,
-                                                  .is_long = size > SPV_SEGMENTS_MAX_HEADERS};
+        segs->segment[segs->n++] = (struct spv_segment){.serial = segs->serial++,
+                                                        .from = segs->top.height,
+                                                        .end = segs->cfg.checkpoints[cp].height,
+                                                        .start = segs->top.hash,
+                                                        .stop = segs->cfg.checkpoints[cp].hash,
+                                                        .is_long = size > SPV_SEGMENTS_MAX_HEADERS};
         held += size;
-        f->top = f->cfg.checkpoints[cp];
-        f->next_checkpoint = cp + 1;
+        segs->top = segs->cfg.checkpoints[cp];
+        segs->next_checkpoint = cp + 1;
     }
-    if (f->post_checkpoint && f->next_checkpoint == f->end_checkpoint &&
-        f->n < SPV_SEGMENTS_MAX_SEGMENTS && held + SPV_MAX_HEADERS <= SPV_SEGMENTS_MAX_HEADERS) {
-        f->segment[f->n++] = (struct spv_segment){.serial = f->serial++,
-                                                  .from = f->top.height,
-                                                  .end = f->top.height + SPV_MAX_HEADERS,
-                                                  .start = f->top.hash,
-                                                  .is_post_checkpoint = true};
-        f->post_checkpoint = false;
+    if (segs->post_checkpoint && segs->next_checkpoint == segs->end_checkpoint &&
+        segs->n < SPV_SEGMENTS_MAX_SEGMENTS && held + SPV_MAX_HEADERS <= SPV_SEGMENTS_MAX_HEADERS) {
+        segs->segment[segs->n++] = (struct spv_segment){.serial = segs->serial++,
+                                                        .from = segs->top.height,
+                                                        .end = segs->top.height + SPV_MAX_HEADERS,
+                                                        .start = segs->top.hash,
+                                                        .is_post_checkpoint = true};
+        segs->post_checkpoint = false;
     }
 }
 
 /* The lowest segment is consumed. */
-static void next_segment(struct spv_segments *f)
+static void next_segment(struct spv_segments *segs)
 {
-    free(f->segment[0].headers);
-    f->done += !f->segment[0].is_post_checkpoint;
-    f->n--;
-    memmove(f->segment, f->segment + 1, f->n * sizeof f->segment[0]);
-    fill_window(f);
-    if (!f->n)
-        forget_segments(f);
+    free(segs->segment[0].headers);
+    segs->done += !segs->segment[0].is_post_checkpoint;
+    segs->n--;
+    memmove(segs->segment, segs->segment + 1, segs->n * sizeof segs->segment[0]);
+    fill_window(segs);
+    if (!segs->n)
+        forget_segments(segs);
 }
 
-void spv_segments_skip_empty(struct spv_segments *f)
+void spv_segments_skip_empty(struct spv_segments *segs)
 {
-    if (f->n && f->segment[0].end == f->segment[0].from) /* nothing follows the last checkpoint */
-        next_segment(f);
+    if (segs->n &&
+        segs->segment[0].end == segs->segment[0].from) /* nothing follows the last checkpoint */
+        next_segment(segs);
 }
 
-int spv_segments_begin(struct spv_segments *f, const struct spv_checkpoint *from, uint32_t to,
+int spv_segments_begin(struct spv_segments *segs, const struct spv_checkpoint *from, uint32_t to,
                        struct spv_now now)
 {
-    forget_segments(f);
-    f->top = *from;
-    f->next_checkpoint = 0;
-    while (f->next_checkpoint < f->cfg.n_checkpoints &&
-           f->cfg.checkpoints[f->next_checkpoint].height <= from->height)
-        f->next_checkpoint++;
-    f->end_checkpoint = f->next_checkpoint;
-    while (f->end_checkpoint < f->cfg.n_checkpoints &&
-           f->cfg.checkpoints[f->end_checkpoint].height <= to)
-        f->end_checkpoint++;
-    f->active = f->next_checkpoint < f->end_checkpoint;
-    f->post_checkpoint =
-        f->active && f->cfg.post_checkpoint && f->end_checkpoint == f->cfg.n_checkpoints;
-    fill_window(f);
-    return spv_segments_schedule(f, now);
+    forget_segments(segs);
+    segs->top = *from;
+    segs->next_checkpoint = 0;
+    while (segs->next_checkpoint < segs->cfg.n_checkpoints &&
+           segs->cfg.checkpoints[segs->next_checkpoint].height <= from->height)
+        segs->next_checkpoint++;
+    segs->end_checkpoint = segs->next_checkpoint;
+    while (segs->end_checkpoint < segs->cfg.n_checkpoints &&
+           segs->cfg.checkpoints[segs->end_checkpoint].height <= to)
+        segs->end_checkpoint++;
+    segs->active = segs->next_checkpoint < segs->end_checkpoint;
+    segs->post_checkpoint = segs->active && segs->cfg.post_checkpoint &&
+                            segs->end_checkpoint == segs->cfg.n_checkpoints;
+    fill_window(segs);
+    return spv_segments_schedule(segs, now);
 }
 
-void spv_segments_stop(struct spv_segments *f)
+void spv_segments_stop(struct spv_segments *segs)
 {
-    forget_segments(f);
+    forget_segments(segs);
 }
 
-bool spv_segments_done(const struct spv_segments *f)
+bool spv_segments_done(const struct spv_segments *segs)
 {
-    return !f->active;
+    return !segs->active;
 }
 
 /* ---- batches ---- */
 
 /* Joins small complete segments into one batch. */
-static void merge_small(struct spv_segments *f, struct spv_segments_batch *out)
+static void merge_small(struct spv_segments *segs, struct spv_segments_batch *out)
 {
     size_t n = 0;
-    for (size_t i = 0; i < f->n && spv_segments_complete(&f->segment[i]); i++) {
-        const struct spv_segment *s = &f->segment[i];
+    for (size_t i = 0; i < segs->n && spv_segments_complete(&segs->segment[i]); i++) {
+        const struct spv_segment *s = &segs->segment[i];
         const size_t more = s->have - s->n_consumed;
         if (s->is_post_checkpoint || s->is_long || n + more > SPV_SEGMENTS_BATCH)
             break;
-        memcpy(f->batch_buf + n, s->headers + s->n_consumed, more * sizeof *s->headers);
+        memcpy(segs->batch_buf + n, s->headers + s->n_consumed, more * sizeof *s->headers);
         n += more;
         out->last = s->last;
     }
-    out->headers = f->batch_buf;
+    out->headers = segs->batch_buf;
     out->n = n;
 }
 
-void spv_segments_note_ready(struct spv_segments *f, struct spv_now now)
+void spv_segments_note_ready(struct spv_segments *segs, struct spv_now now)
 {
-    if (!f->n || !spv_segments_complete(&f->segment[0]))
-        f->ready_us = 0;
-    else if (!f->ready_us)
-        f->ready_us = now.mono_us;
+    if (!segs->n || !spv_segments_complete(&segs->segment[0]))
+        segs->ready_us = 0;
+    else if (!segs->ready_us)
+        segs->ready_us = now.mono_us;
 }
 
 /* Returns whether to wait for more headers: each batch costs the caller one disk flush. */
-static bool may_grow(const struct spv_segments *f, struct spv_now now)
+static bool may_grow(const struct spv_segments *segs, struct spv_now now)
 {
     size_t n = 0, i = 0;
-    for (; i < f->n && spv_segments_complete(&f->segment[i]); i++)
-        n += f->segment[i].have - f->segment[i].n_consumed;
-    return i < f->n && n < SPV_SEGMENTS_BATCH && f->segment[0].n_consumed == 0 &&
-           now.mono_us < f->ready_us + SPV_SEGMENTS_BATCH_DELAY;
+    for (; i < segs->n && spv_segments_complete(&segs->segment[i]); i++)
+        n += segs->segment[i].have - segs->segment[i].n_consumed;
+    return i < segs->n && n < SPV_SEGMENTS_BATCH && segs->segment[0].n_consumed == 0 &&
+           now.mono_us < segs->ready_us + SPV_SEGMENTS_BATCH_DELAY;
 }
 
-static bool next_batch(struct spv_segments *f, struct spv_segments_batch *out)
+static bool next_batch(struct spv_segments *segs, struct spv_segments_batch *out)
 {
-    if (!f->n)
+    if (!segs->n)
         return false;
-    const struct spv_segment *s = &f->segment[0];
+    const struct spv_segment *s = &segs->segment[0];
     const bool whole = spv_segments_complete(s);
     size_t n = s->have - s->n_consumed;
     if (!n || (!whole && !s->is_long))
@@ -209,30 +210,30 @@ static bool next_batch(struct spv_segments *f, struct spv_segments_batch *out)
                                        .peer = s->peer,
                                        .proven = !s->is_long && !s->is_post_checkpoint,
                                        .post_checkpoint = s->is_post_checkpoint};
-    if (out->proven && all && f->n > 1 && spv_segments_complete(&f->segment[1]))
-        merge_small(f, out);
+    if (out->proven && all && segs->n > 1 && spv_segments_complete(&segs->segment[1]))
+        merge_small(segs, out);
     return true;
 }
 
-bool spv_segments_next_batch(struct spv_segments *f, struct spv_segments_batch *out,
+bool spv_segments_next_batch(struct spv_segments *segs, struct spv_segments_batch *out,
                              struct spv_now now)
 {
-    return next_batch(f, out) && !(out->proven && may_grow(f, now));
+    return next_batch(segs, out) && !(out->proven && may_grow(segs, now));
 }
 
-int spv_segments_consume(struct spv_segments *f, struct spv_now now)
+int spv_segments_consume(struct spv_segments *segs, struct spv_now now)
 {
     struct spv_segments_batch batch;
     bool freed = false;
-    if (!next_batch(f, &batch))
+    if (!next_batch(segs, &batch))
         return SPV_ERR_STATE;
     for (size_t left = batch.n; left;) {
-        struct spv_segment *s = &f->segment[0];
+        struct spv_segment *s = &segs->segment[0];
         const size_t n = left < s->have - s->n_consumed ? left : s->have - s->n_consumed;
         left -= n;
         s->n_consumed += (uint32_t)n;
         if (s->n_consumed == s->end - s->from) {
-            next_segment(f);
+            next_segment(segs);
             freed = true;
         } else if (s->is_long) {
             memmove(s->headers, s->headers + (s->n_consumed - s->base),
@@ -241,46 +242,46 @@ int spv_segments_consume(struct spv_segments *f, struct spv_now now)
             freed = true;
         }
     }
-    spv_segments_skip_empty(f);
-    f->ready_us = 0;
-    spv_segments_note_ready(f, now);
-    return freed ? spv_segments_schedule(f, now) : 0;
+    spv_segments_skip_empty(segs);
+    segs->ready_us = 0;
+    spv_segments_note_ready(segs, now);
+    return freed ? spv_segments_schedule(segs, now) : 0;
 }
 
 /* ---- peers ---- */
 
-int spv_segments_add(struct spv_segments *f, uint64_t id, struct spv_now now)
+int spv_segments_add(struct spv_segments *segs, uint64_t id, struct spv_now now)
 {
-    struct spv_peer_entry *entry = spv_peer_table_find(f->cfg.peers, id);
-    if (!entry || spv_segments_find_peer(f, id))
+    struct spv_peer_entry *entry = spv_peer_table_find(segs->cfg.peers, id);
+    if (!entry || spv_segments_find_peer(segs, id))
         return SPV_ERR_INVALID;
     struct spv_segment_request *open = calloc(SPV_SEGMENTS_MAX_OPEN, sizeof *open);
     if (!open)
         return SPV_ERR_NOMEM;
-    entry->segments[f->cfg.owner] = (struct spv_segments_peer){
+    entry->segments[segs->cfg.owner] = (struct spv_segments_peer){
         .entry = entry, .requests = open, .window = SPV_SEGMENTS_FIRST_OPEN};
-    return spv_segments_schedule(f, now);
+    return spv_segments_schedule(segs, now);
 }
 
-int spv_segments_remove(struct spv_segments *f, uint64_t id, struct spv_now now)
+int spv_segments_remove(struct spv_segments *segs, uint64_t id, struct spv_now now)
 {
-    struct spv_segments_peer *p = spv_segments_find_peer(f, id);
+    struct spv_segments_peer *p = spv_segments_find_peer(segs, id);
     if (!p)
         return 0;
     forget_peer(p);
-    return spv_segments_schedule(f, now);
+    return spv_segments_schedule(segs, now);
 }
 
-void spv_segments_clear_behind(struct spv_segments *f, uint64_t id)
+void spv_segments_clear_behind(struct spv_segments *segs, uint64_t id)
 {
-    struct spv_segments_peer *p = spv_segments_find_peer(f, id);
+    struct spv_segments_peer *p = spv_segments_find_peer(segs, id);
     if (p)
         p->behind_until_us = 0;
 }
 
-int spv_segments_next_drop(struct spv_segments *f, struct spv_segments_drop *out)
+int spv_segments_next_drop(struct spv_segments *segs, struct spv_segments_drop *out)
 {
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
         if (!p->drop || p->reported)
             continue;
         p->reported = true;
@@ -290,27 +291,27 @@ int spv_segments_next_drop(struct spv_segments *f, struct spv_segments_drop *out
     return 0;
 }
 
-bool spv_segments_all_behind(const struct spv_segments *f)
+bool spv_segments_all_behind(const struct spv_segments *segs)
 {
     bool any = false;
-    if (!f->n)
+    if (!segs->n)
         return false;
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
         if (p->drop)
             continue;
         /* spv_segments_timer clears expired times */
-        if (!p->behind_until_us || f->segment[0].from < p->behind_from)
+        if (!p->behind_until_us || segs->segment[0].from < p->behind_from)
             return false;
         any = true;
     }
-    return any && !spv_segments_complete(&f->segment[0]);
+    return any && !spv_segments_complete(&segs->segment[0]);
 }
 
 /* ---- time ---- */
 
-static bool has_other_peers(const struct spv_segments *f, const struct spv_segments_peer *p)
+static bool has_other_peers(const struct spv_segments *segs, const struct spv_segments_peer *p)
 {
-    for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(f, q));)
+    for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(segs, q));)
         if (q != p && !q->drop)
             return true;
     return false;
@@ -318,36 +319,37 @@ static bool has_other_peers(const struct spv_segments *f, const struct spv_segme
 
 /* The timeout runs from the last answer: a peer answers one request after the other, and a long
  * queue takes long on a slow line. */
-uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_segments_peer *p)
+uint64_t spv_segments_stall_us(const struct spv_segments *segs, const struct spv_segments_peer *p)
 {
     if (p->drop || !p->n_open)
         return SPV_NEVER;
     const uint64_t since =
         p->last_us > p->requests[0].asked_us ? p->last_us : p->requests[0].asked_us;
-    return since + (has_other_peers(f, p) ? 1 : SPV_SEGMENTS_LONE_PEER_FACTOR) * f->cfg.timeout_us;
+    return since +
+           (has_other_peers(segs, p) ? 1 : SPV_SEGMENTS_LONE_PEER_FACTOR) * segs->cfg.timeout_us;
 }
 
-int spv_segments_timer(struct spv_segments *f, struct spv_now now)
+int spv_segments_timer(struct spv_segments *segs, struct spv_now now)
 {
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
         if (p->behind_until_us && p->behind_until_us <= now.mono_us)
             p->behind_until_us = 0;
-        if (spv_segments_stall_us(f, p) <= now.mono_us)
+        if (spv_segments_stall_us(segs, p) <= now.mono_us)
             p->drop = SPV_ERR_STALL;
     }
-    return spv_segments_schedule(f, now);
+    return spv_segments_schedule(segs, now);
 }
 
-uint64_t spv_segments_deadline(const struct spv_segments *f)
+uint64_t spv_segments_deadline(const struct spv_segments *segs)
 {
-    uint64_t first = f->sched_us;
-    if (f->ready_us)
-        first = spv_min_deadline(first, f->ready_us + SPV_SEGMENTS_BATCH_DELAY);
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
-        const uint64_t stall = spv_segments_stall_us(f, p);
+    uint64_t first = segs->sched_us;
+    if (segs->ready_us)
+        first = spv_min_deadline(first, segs->ready_us + SPV_SEGMENTS_BATCH_DELAY);
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
+        const uint64_t stall = spv_segments_stall_us(segs, p);
         if (stall < first)
             first = stall;
-        if (f->active && p->behind_until_us && p->behind_until_us < first)
+        if (segs->active && p->behind_until_us && p->behind_until_us < first)
             first = p->behind_until_us;
     }
     return first;
@@ -355,9 +357,9 @@ uint64_t spv_segments_deadline(const struct spv_segments *f)
 
 /* ---- statistics ---- */
 
-uint64_t spv_segments_time(const struct spv_segments *f, uint64_t id)
+uint64_t spv_segments_time(const struct spv_segments *segs, uint64_t id)
 {
-    const struct spv_segments_peer *p = spv_segments_find_peer(f, id);
+    const struct spv_segments_peer *p = spv_segments_find_peer(segs, id);
     if (!p || !p->rtt_us)
         return 0;
     double headers = SPV_MAX_HEADERS;
@@ -367,10 +369,10 @@ uint64_t spv_segments_time(const struct spv_segments *f, uint64_t id)
     return p->rtt_us + (uint64_t)(us < 1e15 ? us : 1e15);
 }
 
-bool spv_segments_get_peer(const struct spv_segments *f, struct spv_segments_peer_stats *out,
+bool spv_segments_get_peer(const struct spv_segments *segs, struct spv_segments_peer_stats *out,
                            uint64_t id)
 {
-    const struct spv_segments_peer *p = spv_segments_find_peer(f, id);
+    const struct spv_segments_peer *p = spv_segments_find_peer(segs, id);
     if (!p)
         return false;
     *out = p->stats;
@@ -380,18 +382,18 @@ bool spv_segments_get_peer(const struct spv_segments *f, struct spv_segments_pee
     return true;
 }
 
-void spv_segments_get_stats(const struct spv_segments *f, struct spv_segments_stats *out)
+void spv_segments_get_stats(const struct spv_segments *segs, struct spv_segments_stats *out)
 {
-    *out = (struct spv_segments_stats){.hedges = f->hedges,
-                                       .done = f->done,
-                                       .memory =
-                                           sizeof *f + SPV_SEGMENTS_BATCH * sizeof *f->batch_buf};
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
+    *out = (struct spv_segments_stats){.hedges = segs->hedges,
+                                       .done = segs->done,
+                                       .memory = sizeof *segs +
+                                                 SPV_SEGMENTS_BATCH * sizeof *segs->batch_buf};
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
         out->in_flight += p->n_open;
         out->memory += SPV_SEGMENTS_MAX_OPEN * sizeof p->requests[0];
     }
-    for (size_t i = 0; i < f->n; i++) {
-        const struct spv_segment *s = &f->segment[i];
+    for (size_t i = 0; i < segs->n; i++) {
+        const struct spv_segment *s = &segs->segment[i];
         out->segments += s->inflight || s->have;
         out->waiting += s->have - s->n_consumed;
         if (s->headers)

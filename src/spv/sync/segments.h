@@ -107,58 +107,58 @@ struct spv_segments_peer {
 
 /* SPV_ERR_NOMEM, SPV_ERR_INVALID. It is idle until spv_segments_begin. */
 int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg);
-void spv_segments_free(struct spv_segments *f);
+void spv_segments_free(struct spv_segments *segs);
 
 /* Fetches the headers above *from, a known header (a checkpoint or not), up to the last checkpoint
  * at or below `to`. Discards what is not consumed of an earlier range, and keeps the peers; answers
  * to earlier requests are still recognised. spv_segments_done at once when there is no such
  * checkpoint. Returns 0 or the effect queue's error. */
-int spv_segments_begin(struct spv_segments *f, const struct spv_checkpoint *from, uint32_t to,
+int spv_segments_begin(struct spv_segments *segs, const struct spv_checkpoint *from, uint32_t to,
                        struct spv_now now);
 /* Sends no more requests; answers are still recognised (and discarded). */
-void spv_segments_stop(struct spv_segments *f);
+void spv_segments_stop(struct spv_segments *segs);
 
 /* A peer of the table to which requests may go. SPV_ERR_INVALID: it is not in the table, or was
  * added before; SPV_ERR_NOMEM; the effect queue's error. */
-int spv_segments_add(struct spv_segments *f, uint64_t id, struct spv_now now);
+int spv_segments_add(struct spv_segments *segs, uint64_t id, struct spv_now now);
 /* A peer to which no more requests may go: its open ones go to others. Call it before the peer
  * leaves the table; any id. */
-int spv_segments_remove(struct spv_segments *f, uint64_t id, struct spv_now now);
+int spv_segments_remove(struct spv_segments *segs, uint64_t id, struct spv_now now);
 
 /* The peer has shown that it has more than it seemed to have: it is no longer behind. */
-void spv_segments_clear_behind(struct spv_segments *f, uint64_t id);
+void spv_segments_clear_behind(struct spv_segments *segs, uint64_t id);
 
 /* A headers message of a peer. 1: it answers a request of these segments (by its tag), which is
  * closed. 0: it does not. SPV_ERR_NOMEM: nothing has changed; the effect queue's error. */
-int spv_segments_headers(struct spv_segments *f, uint64_t id, const struct spv_msg_headers *msg,
+int spv_segments_headers(struct spv_segments *segs, uint64_t id, const struct spv_msg_headers *msg,
                          struct spv_now now);
 /* Returns the effect queue's error. */
-int spv_segments_timer(struct spv_segments *f, struct spv_now now);
-uint64_t spv_segments_deadline(const struct spv_segments *f);
+int spv_segments_timer(struct spv_segments *segs, struct spv_now now);
+uint64_t spv_segments_deadline(const struct spv_segments *segs);
 
 /* The next headers in order: true when they fill a batch, or no more are expected, or they have
  * waited for SPV_SEGMENTS_BATCH_DELAY. The same until they are consumed. */
-bool spv_segments_next_batch(struct spv_segments *f, struct spv_segments_batch *out,
+bool spv_segments_next_batch(struct spv_segments *segs, struct spv_segments_batch *out,
                              struct spv_now now);
 /* The batch is consumed; requests more where that freed space. Returns 0, SPV_ERR_STATE (there is
  * none), or the queue's error. */
-int spv_segments_consume(struct spv_segments *f, struct spv_now now);
+int spv_segments_consume(struct spv_segments *segs, struct spv_now now);
 
 /* The next peer to be disconnected, and why: 1 or 0. No more is requested from it. */
-int spv_segments_next_drop(struct spv_segments *f, struct spv_segments_drop *out);
+int spv_segments_next_drop(struct spv_segments *segs, struct spv_segments_drop *out);
 
 /* Everything was consumed, or nothing was begun. */
-bool spv_segments_done(const struct spv_segments *f);
+bool spv_segments_done(const struct spv_segments *segs);
 /* There are peers, and each of them lacks the next header. */
-bool spv_segments_all_behind(const struct spv_segments *f);
+bool spv_segments_all_behind(const struct spv_segments *segs);
 
 /* How long (us) a full answer of the peer would take, counted from now, after its open requests; 0:
  * unknown. */
-uint64_t spv_segments_time(const struct spv_segments *f, uint64_t id);
+uint64_t spv_segments_time(const struct spv_segments *segs, uint64_t id);
 
 /* False when there is no such peer. */
-bool spv_segments_get_peer(const struct spv_segments *f, struct spv_segments_peer_stats *out,
+bool spv_segments_get_peer(const struct spv_segments *segs, struct spv_segments_peer_stats *out,
                            uint64_t id);
-void spv_segments_get_stats(const struct spv_segments *f, struct spv_segments_stats *out);
+void spv_segments_get_stats(const struct spv_segments *segs, struct spv_segments_stats *out);
 
 #endif

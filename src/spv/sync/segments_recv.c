@@ -45,17 +45,17 @@ static enum fit match_request(const struct spv_segments_peer *p, unsigned *at,
 }
 
 /* The segment ends at a header of our own chain, not at a checkpoint. */
-static bool is_own_end(const struct spv_segments *f, const struct spv_segment *s)
+static bool is_own_end(const struct spv_segments *segs, const struct spv_segment *s)
 {
-    return f->cfg.own_end && s->end == f->cfg.checkpoints[f->cfg.n_checkpoints - 1].height;
+    return segs->cfg.own_end && s->end == segs->cfg.checkpoints[segs->cfg.n_checkpoints - 1].height;
 }
 
 /* Checks n headers from number `offset` on and copies them into the segment. 0, or the error of the
  * first invalid one. */
-static int verify_segment(const struct spv_segments *f, struct spv_segment *s, uint32_t offset,
+static int verify_segment(const struct spv_segments *segs, struct spv_segment *s, uint32_t offset,
                           struct spv_blockhash *last, const struct spv_header *headers, uint32_t n)
 {
-    const struct spv_params *params = f->cfg.params;
+    const struct spv_params *params = segs->cfg.params;
     struct spv_hash_ahead ahead;
     struct spv_u256 target = {{0}};
     struct spv_header *slot = s->headers + (offset - s->base);
@@ -74,7 +74,8 @@ static int verify_segment(const struct spv_segments *f, struct spv_segment *s, u
             return SPV_ERR_HDR_NONCONTINUOUS;
         /* "Only change once per difficulty adjustment interval", but for the test networks' blocks
          * of minimum difficulty */
-        if (before && !params->min_difficulty && height % f->interval != 0 && header->bits != bits)
+        if (before && !params->min_difficulty && height % segs->interval != 0 &&
+            header->bits != bits)
             return SPV_ERR_HDR_BITS;
         if (header->bits != decoded || !decoded) {
             const int rc = spv_consensus_target(params, &target, header->bits);
@@ -90,7 +91,7 @@ static int verify_segment(const struct spv_segments *f, struct spv_segment *s, u
     }
     if (!s->is_post_checkpoint && offset + n == s->end - s->from &&
         !spv_blockhash_eq(last, &s->stop))
-        return is_own_end(f, s) ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_CHECKPOINT;
+        return is_own_end(segs, s) ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_CHECKPOINT;
     if (n)
         memcpy(slot, headers, n * sizeof *headers);
     return 0;
@@ -118,7 +119,7 @@ static void set_behind(struct spv_segments_peer *p, const struct spv_segment *s,
 }
 
 /* Headers from `offset` on, from a peer to which the request was sent. */
-static void consume(struct spv_segments *f, struct spv_segments_peer *p, struct spv_segment *s,
+static void consume(struct spv_segments *segs, struct spv_segments_peer *p, struct spv_segment *s,
                     uint32_t offset, const struct spv_msg_headers *msg, struct spv_now now)
 {
     const uint32_t left = s->end - s->from - offset;
@@ -130,7 +131,7 @@ static void consume(struct spv_segments *f, struct spv_segments_peer *p, struct 
         set_behind(p, s, now);
         return;
     }
-    const int rc = verify_segment(f, s, offset, &last, msg->headers, due);
+    const int rc = verify_segment(segs, s, offset, &last, msg->headers, due);
     if (rc < 0) {
         p->drop = rc;
         return;
@@ -144,21 +145,21 @@ static void consume(struct spv_segments *f, struct spv_segments_peer *p, struct 
     if (spv_segments_complete(s))
         p->stats.segments += !s->is_post_checkpoint;
     else
-        spv_segments_request(f, p, s, now);
-    spv_segments_skip_empty(f);
-    spv_segments_note_ready(f, now);
+        spv_segments_request(segs, p, s, now);
+    spv_segments_skip_empty(segs);
+    spv_segments_note_ready(segs, now);
 }
 
-int spv_segments_headers(struct spv_segments *f, uint64_t id, const struct spv_msg_headers *msg,
+int spv_segments_headers(struct spv_segments *segs, uint64_t id, const struct spv_msg_headers *msg,
                          struct spv_now now)
 {
-    struct spv_segments_peer *p = spv_segments_find_peer(f, id);
+    struct spv_segments_peer *p = spv_segments_find_peer(segs, id);
     unsigned at;
     enum fit fit = p ? match_request(p, &at, msg) : FIT_NONE;
     if (fit == FIT_NONE)
         return 0;
     const struct spv_segment_request o = p->requests[at];
-    struct spv_segment *s = spv_segments_find(f, o.serial);
+    struct spv_segment *s = spv_segments_find(segs, o.serial);
     if (!msg->n && s && s->is_post_checkpoint)
         fit = FIT_START; /* the last checkpoint is its tip */
     const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
@@ -169,9 +170,9 @@ int spv_segments_headers(struct spv_segments *f, uint64_t id, const struct spv_m
     if (fit == FIT_BEHIND && s && !p->drop)
         set_behind(p, s, now);
     else if (wanted)
-        consume(f, p, s, fit == FIT_START ? o.offset : 0, msg, now);
+        consume(segs, p, s, fit == FIT_START ? o.offset : 0, msg, now);
     if (!wanted || fit == FIT_BEHIND)
         p->stats.wasted += msg->n;
-    const int rc = spv_segments_schedule(f, now);
+    const int rc = spv_segments_schedule(segs, now);
     return rc < 0 ? rc : 1;
 }

@@ -117,7 +117,7 @@ static uint32_t next_count(const struct spv_segment *s)
 
 /* ---- requests ---- */
 
-void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
+void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p,
                           struct spv_segment *s, struct spv_now now)
 {
     const struct spv_blockhash *first = s->have ? &s->last : &s->start;
@@ -138,10 +138,10 @@ void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
     if (p->n_open == SPV_SEGMENTS_MAX_OPEN)
         return;
     /* a peer that lacks these answers from genesis, and so this request */
-    if (!spv_blockhash_eq(&locator[base], &f->genesis))
-        locator[n++] = f->genesis;
+    if (!spv_blockhash_eq(&locator[base], &segs->genesis))
+        locator[n++] = segs->genesis;
     const uint64_t tag =
-        spv_effects_send_getheaders_until(f->cfg.effects, p->entry->id, locator, n, &s->stop);
+        spv_effects_send_getheaders_until(segs->cfg.effects, p->entry->id, locator, n, &s->stop);
     p->requests[p->n_open++] = (struct spv_segment_request){.tag = tag,
                                                             .serial = s->serial,
                                                             .offset = s->have,
@@ -260,28 +260,28 @@ static bool too_slow_for(const struct sched *x, const struct spv_segments_peer *
 
 static struct spv_segment *pick_segment(const struct sched *x, const struct spv_segments_peer *p)
 {
-    struct spv_segments *f = x->f;
+    struct spv_segments *segs = x->f;
     size_t lowest = 0;
-    while (lowest < f->n && spv_segments_complete(&f->segment[lowest]))
+    while (lowest < segs->n && spv_segments_complete(&segs->segment[lowest]))
         lowest++;
-    if (lowest < f->n && worth_hedging(x, p, &f->segment[lowest]))
-        return &f->segment[lowest]; /* all later headers wait for it */
-    for (size_t i = lowest; i < f->n; i++) {
-        struct spv_segment *s = &f->segment[i];
+    if (lowest < segs->n && worth_hedging(x, p, &segs->segment[lowest]))
+        return &segs->segment[lowest]; /* all later headers wait for it */
+    for (size_t i = lowest; i < segs->n; i++) {
+        struct spv_segment *s = &segs->segment[i];
         if (!s->inflight && can_request(x, p, s) && !too_slow_for(x, p, s))
             return s;
     }
-    for (size_t i = lowest; i < f->n; i++)
-        if (worth_hedging(x, p, &f->segment[i]))
-            return &f->segment[i];
+    for (size_t i = lowest; i < segs->n; i++)
+        if (worth_hedging(x, p, &segs->segment[i]))
+            return &segs->segment[i];
     return NULL;
 }
 
 /* The segment is requested from one more peer: the peers that have it got too many requests. */
-static void count_hedge(struct spv_segments *f, const struct spv_segment *s)
+static void count_hedge(struct spv_segments *segs, const struct spv_segment *s)
 {
-    f->hedges++;
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f, p));) {
+    segs->hedges++;
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
         if (!is_requested_from(p, s))
             continue;
         p->stats.hedged++;
@@ -326,13 +326,13 @@ static uint64_t next_check(const struct sched *x)
     return first;
 }
 
-int spv_segments_schedule(struct spv_segments *f, struct spv_now now)
+int spv_segments_schedule(struct spv_segments *segs, struct spv_now now)
 {
-    struct sched x = {.f = f, .now_us = now.mono_us};
+    struct sched x = {.f = segs, .now_us = now.mono_us};
     struct spv_segments_peer *p;
-    f->sched_us = SPV_NEVER;
-    if (!f->active)
-        return f->cfg.effects->error;
+    segs->sched_us = SPV_NEVER;
+    if (!segs->active)
+        return segs->cfg.effects->error;
     scan_peers(&x);
     scan_segments(&x);
     while ((p = fastest_peer(&x))) {
@@ -342,10 +342,10 @@ int spv_segments_schedule(struct spv_segments *f, struct spv_now now)
             continue;
         }
         if (s->inflight)
-            count_hedge(f, s);
-        spv_segments_request(f, p, s, now);
+            count_hedge(segs, s);
+        spv_segments_request(segs, p, s, now);
         add_inflight(&x, s, p, p->n_open - 1);
     }
-    f->sched_us = next_check(&x);
-    return f->cfg.effects->error;
+    segs->sched_us = next_check(&x);
+    return segs->cfg.effects->error;
 }

@@ -77,29 +77,29 @@ static inline bool spv_segments_asks_next(const struct spv_segment_request *o,
 }
 
 /* NULL: all of it was consumed, or the range was begun again. */
-static inline struct spv_segment *spv_segments_find(struct spv_segments *f, uint64_t serial)
+static inline struct spv_segment *spv_segments_find(struct spv_segments *segs, uint64_t serial)
 {
-    if (!f->n || serial < f->segment[0].serial || serial - f->segment[0].serial >= f->n)
+    if (!segs->n || serial < segs->segment[0].serial || serial - segs->segment[0].serial >= segs->n)
         return NULL;
-    return &f->segment[serial - f->segment[0].serial];
+    return &segs->segment[serial - segs->segment[0].serial];
 }
 
-static inline struct spv_segments_peer *spv_segments_find_peer(const struct spv_segments *f,
+static inline struct spv_segments_peer *spv_segments_find_peer(const struct spv_segments *segs,
                                                                uint64_t id)
 {
-    struct spv_peer_entry *entry = spv_peer_table_find(f->cfg.peers, id);
-    struct spv_segments_peer *p = entry ? &entry->segments[f->cfg.owner] : NULL;
+    struct spv_peer_entry *entry = spv_peer_table_find(segs->cfg.peers, id);
+    struct spv_segments_peer *p = entry ? &entry->segments[segs->cfg.owner] : NULL;
     return p && p->entry ? p : NULL;
 }
 
 /* The peer after `after` (NULL: the first) that was added to these segments, or NULL. */
 static inline struct spv_segments_peer *spv_segments_next_peer(
-    const struct spv_segments *f, const struct spv_segments_peer *after)
+    const struct spv_segments *segs, const struct spv_segments_peer *after)
 {
     struct spv_peer_entry *entry = after ? after->entry : NULL;
-    while ((entry = spv_peer_table_next(f->cfg.peers, entry)))
-        if (entry->segments[f->cfg.owner].entry)
-            return &entry->segments[f->cfg.owner];
+    while ((entry = spv_peer_table_next(segs->cfg.peers, entry)))
+        if (entry->segments[segs->cfg.owner].entry)
+            return &entry->segments[segs->cfg.owner];
     return NULL;
 }
 
@@ -111,9 +111,9 @@ static inline bool spv_segments_is_behind(const struct spv_segments_peer *p,
 
 /* segments_sched.c */
 /* Sends the requests that are due now. Returns the effect queue's error. */
-int spv_segments_schedule(struct spv_segments *f, struct spv_now now);
+int spv_segments_schedule(struct spv_segments *segs, struct spv_now now);
 /* Requests the next headers of a segment from a peer. */
-void spv_segments_request(struct spv_segments *f, struct spv_segments_peer *p,
+void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p,
                           struct spv_segment *s, struct spv_now now);
 /* An answer of n headers came: updates the peer's rate. */
 void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_request *o,
@@ -122,10 +122,10 @@ double spv_segments_rate(const struct spv_segments_peer *p); /* headers a second
 
 /* segments.c */
 /* After the lowest segment may have changed. */
-void spv_segments_note_ready(struct spv_segments *f, struct spv_now now);
+void spv_segments_note_ready(struct spv_segments *segs, struct spv_now now);
 /* Removes the post-checkpoint segment when it is empty. */
-void spv_segments_skip_empty(struct spv_segments *f);
+void spv_segments_skip_empty(struct spv_segments *segs);
 /* When the peer counts as stalled; SPV_NEVER without an open request. */
-uint64_t spv_segments_stall_us(const struct spv_segments *f, const struct spv_segments_peer *p);
+uint64_t spv_segments_stall_us(const struct spv_segments *segs, const struct spv_segments_peer *p);
 
 #endif

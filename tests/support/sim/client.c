@@ -19,7 +19,7 @@ static int start_node(struct sim *sim, struct sim_client *c)
         named[i] = sim_server_endpoint(sim, i);
     struct spv_node_config cfg = {
         .params = sim->cfg.params,
-        .reader = sim_store_reader(&c->store),
+        .header_db = sim_store_reader(&c->store),
         .connect = named,
         .n_connect = c->cfg.discover ? 0 : n,
         .peers = c->cfg.peers,

@@ -177,11 +177,11 @@ static int keep(void *ctx, const struct spv_chain_header *record)
 static void grow(struct sim_store *s, const struct spv_mine_plan *wanted)
 {
     struct spv_chain_config cfg = {.params = s->params,
-                                   .reader = sim_store_reader(s),
+                                   .header_db = sim_store_reader(s),
                                    .checkpoint_mode = SPV_CHECKPOINTS_IGNORED};
     struct spv_mine_plan plan = *wanted;
     struct spv_chain *chain;
-    plan.sink = keep;
+    plan.on_header = keep;
     plan.ctx = s;
     if (spv_chain_new(&chain, &cfg) < 0 || spv_mine_chain(chain, &plan) < 0)
         abort();

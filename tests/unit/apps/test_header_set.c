@@ -26,13 +26,13 @@ static int setup(void **state)
 {
     struct set_fixture *f = calloc(1, sizeof *f);
     struct spv_chain_config cfg = {.params = spv_params_get(SPV_SIMNET)};
-    struct spv_mine_plan plan = {.n = HEADERS, .seed = 3, .sink = add_header};
+    struct spv_mine_plan plan = {.n = HEADERS, .seed = 3, .on_header = add_header};
 
     assert_non_null(f);
     f->records = calloc(HEADERS + 1, sizeof *f->records);
     assert_non_null(f->records);
     assert_int_equal(header_set_new(&f->set), 0);
-    cfg.reader = header_set_db(f->set);
+    cfg.header_db = header_set_db(f->set);
     assert_int_equal(spv_chain_new(&f->chain, &cfg), 0);
     assert_int_equal(add_header(f, spv_chain_tip(f->chain)), 0);
     plan.ctx = f;

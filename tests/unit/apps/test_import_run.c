@@ -44,7 +44,7 @@ static void mine(struct chain *c, const struct chain *base, uint32_t n, uint32_t
 {
     const struct spv_chain_config cfg = {.params = spv_params_get(SPV_REGTEST)};
     const struct spv_mine_plan plan = {
-        .n = more, .spacing = 60, .seed = seed, .sink = keep, .ctx = c};
+        .n = more, .spacing = 60, .seed = seed, .on_header = keep, .ctx = c};
     struct spv_chain *chain = NULL;
     struct spv_accept_result v;
     assert_int_equal(spv_chain_new(&chain, &cfg), 0);
@@ -124,7 +124,7 @@ static int import(struct temp_db *b, const void *bytes, size_t n, struct importe
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     assert_int_equal(spv_store_open(&i.store, &cfg, NULL), 0);
     i.chain_config =
-        (struct spv_chain_config){.params = &params, .reader = spv_store_header_db(i.store)};
+        (struct spv_chain_config){.params = &params, .header_db = spv_store_header_db(i.store)};
     assert_int_equal(spv_chain_new(&i.chain, &i.chain_config), 0);
     assert_int_equal(spv_import_new(&i.decoder, &params, SPV_IMPORT_AUTO), 0);
     assert_int_equal(input_open(&i.in, path), CLI_DONE);

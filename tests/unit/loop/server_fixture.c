@@ -31,7 +31,7 @@ void mined_new(struct mined *m, uint32_t n, uint64_t seed)
     assert_non_null(m->records);
     assert_int_equal(spv_chain_new(&chain, &cfg), 0);
     m->records[0] = *spv_chain_tip(chain);
-    const struct spv_mine_plan plan = {.n = n, .seed = seed, .sink = keep, .ctx = m};
+    const struct spv_mine_plan plan = {.n = n, .seed = seed, .on_header = keep, .ctx = m};
     assert_int_equal(spv_mine_chain(chain, &plan), 0);
     assert_int_equal(spv_chain_tip(chain)->height, n);
     spv_chain_free(chain);
@@ -125,7 +125,7 @@ void server_fixture_start(struct server_fixture *s, const struct mined *chain, u
     s->height = height;
     const struct spv_server_config cfg = {
         .net = spv_netid_get(SPV_REGTEST),
-        .reader =
+        .header_db =
             {.ctx = s, .tip = tip, .by_height = by_height, .by_hash = by_hash, .range = range},
         .listen = {.host = "127.0.0.1"},
         .max_clients = max_clients,
@@ -136,7 +136,7 @@ void server_fixture_start(struct server_fixture *s, const struct mined *chain, u
     };
     assert_int_equal(spv_server_new(&s->server, &cfg, &why), 0);
     const struct spv_http_config web = {
-        .params = spv_params_get(SPV_REGTEST), .reader = cfg.reader, .listen = cfg.listen};
+        .params = spv_params_get(SPV_REGTEST), .header_db = cfg.header_db, .listen = cfg.listen};
     if (s->with_http)
         assert_int_equal(spv_http_new(&s->http, spv_server_reactor(s->server), &web, &why), 0);
     assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);

@@ -198,7 +198,7 @@ static void connection_gets_one_answer_a_turn(void **state)
     assert_int_equal(spv_reactor_new(&a.reactor, NULL), 0);
     const struct spv_http_config cfg = {
         .params = spv_params_get(SPV_REGTEST),
-        .reader = {.ctx = &a, .tip = asked_tip, .by_height = asked_by_height},
+        .header_db = {.ctx = &a, .tip = asked_tip, .by_height = asked_by_height},
         .listen = {.host = "127.0.0.1"}};
     assert_int_equal(spv_http_new(&http, a.reactor, &cfg, &why), 0);
     const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_http_port(http)};

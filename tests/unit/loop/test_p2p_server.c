@@ -475,11 +475,11 @@ static void clients_with_queued_requests_are_answered_round_robin(void **state)
     int fds[BUSY_CLIENTS];
     (void)state;
     const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                          .reader = {.ctx = &o,
-                                                     .tip = order_tip,
-                                                     .by_height = order_by_height,
-                                                     .by_hash = order_by_hash,
-                                                     .range = order_range},
+                                          .header_db = {.ctx = &o,
+                                                        .tip = order_tip,
+                                                        .by_height = order_by_height,
+                                                        .by_hash = order_by_hash,
+                                                        .range = order_range},
                                           .listen = {.host = "127.0.0.1"}};
     assert_int_equal(spv_server_new(&server, &cfg, &why), 0);
     o.reactor = spv_server_reactor(server);

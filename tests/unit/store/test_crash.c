@@ -371,7 +371,7 @@ static int prepare(void **state)
     struct spv_chain *c = NULL;
     const struct spv_chain_config cfg = {.params = regtest()};
     struct spv_chain_header *next = best;
-    const struct spv_mine_plan plan = {.n = OLD, .seed = 3, .sink = mine_one, .ctx = &next};
+    const struct spv_mine_plan plan = {.n = OLD, .seed = 3, .on_header = mine_one, .ctx = &next};
     if (spv_chain_new(&c, &cfg) != 0 || spv_mine_chain(c, &plan) != 0) {
         return -1;
     }

@@ -151,7 +151,8 @@ static void a_pruned_chain_can_be_continued(void **state)
     assert_int_equal(spv_store_prune(s, 40, &base), 0);
     assert_int_equal(base, 40);
     base_holds(s, 40, 80);
-    const struct spv_chain_config cfg = {.params = &base_params, .reader = spv_store_header_db(s)};
+    const struct spv_chain_config cfg = {.params = &base_params,
+                                         .header_db = spv_store_header_db(s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     base_same(spv_chain_tip(c), &base_chain[80]);
     spv_chain_free(c);

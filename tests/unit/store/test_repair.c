@@ -211,7 +211,8 @@ static void mine_chain(const char *path, struct spv_chain_header *records, uint3
 {
     struct spv_chain *c = NULL;
     const struct spv_chain_config cfg = {.params = regtest()};
-    const struct spv_mine_plan plan = {.n = n, .seed = 7, .sink = keep_record, .ctx = &records};
+    const struct spv_mine_plan plan = {
+        .n = n, .seed = 7, .on_header = keep_record, .ctx = &records};
     struct spv_chain_header *first = records;
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     assert_int_equal(spv_mine_chain(c, &plan), 0);

@@ -44,7 +44,7 @@ static void a_chain_above_a_base_is_continued(void **state)
     struct spv_store *s = base_started(path, 80, true);
     struct spv_checkpoint checkpoint = {.height = BASE - 1, .hash = base_chain[BASE - 1].hash};
     struct spv_chain_config cfg = {.params = &base_params,
-                                   .reader = spv_store_header_db(s),
+                                   .header_db = spv_store_header_db(s),
                                    .checkpoints = &checkpoint,
                                    .n_checkpoints = 1};
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
@@ -110,7 +110,7 @@ static void forks_near_the_base_are_not_validated_and_those_above_are(void **sta
     assert_int_equal(spv_store_build_index(s), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct spv_chain_config cfg = {.params = &base_params,
-                                             .reader = spv_store_header_db(s)};
+                                             .header_db = spv_store_header_db(s)};
         const struct spv_now now = {.unix_s = INT64_C(1) << 33};
         struct spv_chain_header next;
         struct spv_accept_result v;
@@ -140,7 +140,7 @@ static void work_that_counts_from_the_base_is_not_compared_with_total_work(void 
     struct spv_checkpoint checkpoint = {
         .height = 79, .hash = base_chain[79].hash, .work = base_chain[79].work};
     struct spv_chain_config cfg = {.params = &base_params,
-                                   .reader = spv_store_header_db(s),
+                                   .header_db = spv_store_header_db(s),
                                    .checkpoints = &checkpoint,
                                    .n_checkpoints = 1};
     struct spv_chain_start base;

@@ -51,7 +51,7 @@ static void mine_chain(const char *path, uint32_t n, bool index)
     struct spv_chain *c = NULL;
     const struct spv_chain_config cfg = {.params = regtest()};
     struct spv_chain_header *next = chain;
-    const struct spv_mine_plan plan = {.n = n, .seed = 7, .sink = keep_record, .ctx = &next};
+    const struct spv_mine_plan plan = {.n = n, .seed = 7, .on_header = keep_record, .ctx = &next};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     assert_int_equal(spv_mine_chain(c, &plan), 0);
     spv_chain_free(c);

@@ -60,7 +60,7 @@ struct chain_fixture_headers chain_fixture_mined(const struct spv_params *params
 {
     struct chain_fixture_headers out = {0};
     const struct spv_mine_plan plan = {
-        .n = n, .spacing = spacing, .seed = seed, .sink = push_record, .ctx = &out};
+        .n = n, .spacing = spacing, .seed = seed, .on_header = push_record, .ctx = &out};
     struct spv_chain *c = chain_fixture_chain(params);
 
     if (base) {
@@ -79,7 +79,7 @@ struct chain_fixture_headers chain_fixture_uneven(const struct spv_params *param
 {
     static const uint32_t spacings[] = {200, 300, 450, 1300};
     struct chain_fixture_headers out = {0};
-    struct spv_mine_plan plan = {.n = 1, .seed = seed, .sink = push_record, .ctx = &out};
+    struct spv_mine_plan plan = {.n = 1, .seed = seed, .on_header = push_record, .ctx = &out};
     struct spv_chain *c = chain_fixture_chain(params);
     uint64_t random = seed;
 

@@ -25,7 +25,7 @@ static void open_fixture(struct load_fixture *s, enum chain_fixture_kind kind)
     s->headers = chain_fixture_uneven(&s->params, NULL, 0, STORED + 50, 1);
     chain_fixture_store_init(&s->store, &s->params);
     const struct spv_chain_config cfg = {.params = &s->params,
-                                         .reader = chain_fixture_reader(&s->store)};
+                                         .header_db = chain_fixture_reader(&s->store)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     chain_fixture_feed_stored(c, &s->store, &s->headers, 0, STORED);
     spv_chain_free(c);
@@ -40,7 +40,7 @@ static void close_fixture(struct load_fixture *s)
 static int open_chain(struct load_fixture *s, struct spv_chain **c)
 {
     const struct spv_chain_config cfg = {.params = &s->params,
-                                         .reader = chain_fixture_reader(&s->store)};
+                                         .header_db = chain_fixture_reader(&s->store)};
 
     return spv_chain_new(c, &cfg);
 }
@@ -207,7 +207,7 @@ static void refuses_a_store_that_contradicts_a_checkpoint(void **state)
     struct spv_checkpoint checkpoint = {.height = STORED - 3,
                                         .hash = s.store.records[STORED - 3].hash};
     const struct spv_chain_config cfg = {.params = &s.params,
-                                         .reader = chain_fixture_reader(&s.store),
+                                         .header_db = chain_fixture_reader(&s.store),
                                          .checkpoints = &checkpoint,
                                          .n_checkpoints = 1};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
@@ -303,14 +303,15 @@ static void a_failing_store_is_our_problem_not_the_peers(void **state)
     (void)state;
 
     open_fixture(&s, CHAIN_FIXTURE_PLAIN);
-    struct spv_chain_config cfg = {.params = &s.params, .reader = chain_fixture_reader(&s.store)};
-    cfg.reader.range = failing_range;
+    struct spv_chain_config cfg = {.params = &s.params,
+                                   .header_db = chain_fixture_reader(&s.store)};
+    cfg.header_db.range = failing_range;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_BUSY);
-    cfg.reader = chain_fixture_reader(&s.store);
-    cfg.reader.by_height = failing_by_height;
+    cfg.header_db = chain_fixture_reader(&s.store);
+    cfg.header_db.by_height = failing_by_height;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB);
     assert_int_equal(open_chain(&s, &c), 0);
-    c->reader.by_height = failing_by_height;
+    c->header_db.by_height = failing_by_height;
     assert_int_equal(spv_chain_header_at(c, &record, 20), SPV_ERR_DB);
     struct spv_blockhash locator[SPV_MAX_LOCATOR];
     assert_int_equal(spv_chain_locator(c, locator, SPV_MAX_LOCATOR, NULL), SPV_ERR_DB);

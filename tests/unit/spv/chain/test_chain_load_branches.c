@@ -33,7 +33,7 @@ static void close_fixture(struct load_fixture *s)
 static struct spv_chain *opened(struct load_fixture *s)
 {
     const struct spv_chain_config cfg = {.params = &s->params,
-                                         .reader = chain_fixture_reader(&s->store)};
+                                         .header_db = chain_fixture_reader(&s->store)};
     struct spv_chain *c;
 
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
@@ -190,7 +190,7 @@ static void branches_below_a_checkpoint_are_not_loaded(void **state)
     spv_chain_free(c);
     const struct spv_checkpoint checkpoint = {.height = 251, .hash = s.store.records[251].hash};
     const struct spv_chain_config cfg = {.params = &s.params,
-                                         .reader = chain_fixture_reader(&s.store),
+                                         .header_db = chain_fixture_reader(&s.store),
                                          .checkpoints = &checkpoint,
                                          .n_checkpoints = 1};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
@@ -249,11 +249,12 @@ static void errors_of_the_store_are_returned(void **state)
     (void)state;
 
     open_fixture(&s);
-    struct spv_chain_config cfg = {.params = &s.params, .reader = chain_fixture_reader(&s.store)};
-    cfg.reader.branches = failing;
+    struct spv_chain_config cfg = {.params = &s.params,
+                                   .header_db = chain_fixture_reader(&s.store)};
+    cfg.header_db.branches = failing;
     assert_int_equal(spv_chain_new(&c, &cfg), SPV_ERR_DB_BUSY);
     assert_null(c);
-    cfg.reader.branches = NULL; /* a reader need not have it */
+    cfg.header_db.branches = NULL; /* a reader need not have it */
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     spv_chain_free(c);
     close_fixture(&s);

@@ -31,7 +31,8 @@ static int keep(void *ctx, const struct spv_chain_header *record)
 static int set_up(void **state)
 {
     const struct spv_chain_config cfg = {.params = spv_params_get(SPV_REGTEST)};
-    const struct spv_mine_plan plan = {.n = 3 * PERIOD - 1, .spacing = 60, .seed = 7, .sink = keep};
+    const struct spv_mine_plan plan = {
+        .n = 3 * PERIOD - 1, .spacing = 60, .seed = 7, .on_header = keep};
     struct spv_chain *chain = NULL;
     (void)state;
     assert_int_equal(spv_chain_new(&chain, &cfg), 0);

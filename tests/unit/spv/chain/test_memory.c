@@ -40,7 +40,8 @@ static void every_allocation_may_fail_once(void **state)
         struct chain_fixture_store s;
         struct spv_chain *c;
         chain_fixture_store_init(&s, &params);
-        const struct spv_chain_config cfg = {.params = &params, .reader = chain_fixture_reader(&s)};
+        const struct spv_chain_config cfg = {.params = &params,
+                                             .header_db = chain_fixture_reader(&s)};
         failing_alloc_plan(k, FAILING_ALLOC_ONE);
         int rc = spv_chain_new(&c, &cfg);
         if (rc != 0) {

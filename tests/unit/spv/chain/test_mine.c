@@ -73,7 +73,7 @@ static int stop_at_five(void *ctx, const struct spv_chain_header *record)
 
 static void a_sink_can_stop_it(void **state)
 {
-    const struct spv_mine_plan plan = {.n = 10, .sink = stop_at_five};
+    const struct spv_mine_plan plan = {.n = 10, .on_header = stop_at_five};
     struct spv_chain *c = chain_fixture_chain(spv_params_get(SPV_REGTEST));
     (void)state;
 

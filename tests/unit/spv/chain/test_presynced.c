@@ -36,7 +36,7 @@ static struct spv_chain *on_best(struct chain_fixture_store *s)
     struct spv_chain *c;
 
     chain_fixture_store_init(s, &params);
-    const struct spv_chain_config cfg = {.params = &params, .reader = chain_fixture_reader(s)};
+    const struct spv_chain_config cfg = {.params = &params, .header_db = chain_fixture_reader(s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     chain_fixture_feed_stored(c, s, &best, 0, best.n);
     return c;

@@ -246,11 +246,11 @@ static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
     static struct from_base s;
     const struct spv_params *params = spv_params_get(SPV_MAINNET);
     const struct spv_chain_config cfg = {.params = params,
-                                         .reader = {.ctx = &s,
-                                                    .tip = base_tip,
-                                                    .by_height = base_by_height,
-                                                    .range = base_range,
-                                                    .start = base_begins}};
+                                         .header_db = {.ctx = &s,
+                                                       .tip = base_tip,
+                                                       .by_height = base_by_height,
+                                                       .range = base_range,
+                                                       .start = base_begins}};
     struct chain_fixture_headers h;
     struct spv_header easy;
     struct spv_accept_result v;

@@ -196,7 +196,7 @@ static void reorganises_5000_deep(void **state)
     (void)state;
 
     chain_fixture_store_init(&s, params);
-    const struct spv_chain_config cfg = {.params = params, .reader = chain_fixture_reader(&s)};
+    const struct spv_chain_config cfg = {.params = params, .header_db = chain_fixture_reader(&s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     chain_fixture_feed_stored(c, &s, &a, 0, a.n);
     chain_fixture_feed_stored(c, &s, &b, 1000, b.n);
@@ -229,7 +229,7 @@ static void reorganises_below_the_window_through_the_store(void **state)
             struct spv_accept_result v;
             chain_fixture_store_init(&s, &params);
             const struct spv_chain_config cfg = {.params = &params,
-                                                 .reader = chain_fixture_reader(&s)};
+                                                 .header_db = chain_fixture_reader(&s)};
             assert_int_equal(spv_chain_new(&c, &cfg), 0);
             chain_fixture_feed_stored(c, &s, &a, 0, a.n);
             assert_true(spv_chain_window_start(c) > 120);
@@ -357,7 +357,7 @@ static void side_branches_hold_a_bounded_number_of_headers(void **state)
     (void)state;
 
     chain_fixture_store_init(&s, params);
-    const struct spv_chain_config cfg = {.params = params, .reader = chain_fixture_reader(&s)};
+    const struct spv_chain_config cfg = {.params = params, .header_db = chain_fixture_reader(&s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     chain_fixture_feed_stored(c, &s, &a, 0, a.n);
     chain_fixture_feed_stored(c, &s, &small, 3, small.n);
@@ -436,7 +436,7 @@ static void grow_tree(uint64_t seed)
     struct spv_chain *c;
 
     chain_fixture_store_init(&s, &params);
-    const struct spv_chain_config cfg = {.params = &params, .reader = chain_fixture_reader(&s)};
+    const struct spv_chain_config cfg = {.params = &params, .header_db = chain_fixture_reader(&s)};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     nodes[0] = (struct tree_node){params.genesis, chain_fixture_hash(&params.genesis), 0, -1};
     for (int n = 1; n < NODES;) {

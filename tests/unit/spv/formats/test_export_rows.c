@@ -107,7 +107,7 @@ static void next_is(struct spv_import *d, const struct spv_chain_header *want, b
     struct spv_blockhash hash;
     assert_int_equal(spv_import_next(d, &item), 1);
     assert_int_equal(item.kind, SPV_IMPORT_HEADER);
-    assert_true(item.placed);
+    assert_true(item.has_height);
     assert_int_equal(item.height, want->height);
     assert_int_equal(item.branch, branch);
     spv_header_hash(&hash, &item.header);

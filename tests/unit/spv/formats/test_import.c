@@ -166,7 +166,7 @@ static void each_format_is_read_in_chunks_of_any_size(void **state)
             assert_int_equal(o.n, 2);
             for (uint32_t i = 0; i < 2; i++) {
                 assert_int_equal(o.items[i].kind, SPV_IMPORT_HEADER);
-                assert_true(o.items[i].placed);
+                assert_true(o.items[i].has_height);
                 assert_int_equal(o.items[i].height, i);
                 assert_same(&o.items[i].header, i == 0 ? &genesis : &child);
                 assert_int_equal(o.items[i].line, formats[f] >= SPV_IMPORT_CSV ? i + 1 : 0);
@@ -227,12 +227,12 @@ static void a_raw_file_is_placed_by_its_first_header(void **state)
     struct outcome o =
         read_pieces(bytes, sizeof bytes - SPV_HEADER_SIZE, BUF_SIZE, SPV_IMPORT_AUTO);
     assert_int_equal(o.n, 2);
-    assert_true(o.items[0].placed);
+    assert_true(o.items[0].has_height);
     assert_int_equal(o.items[0].height, 1);
     assert_int_equal(o.items[1].height, 2);
     o = read_pieces(bytes + SPV_HEADER_SIZE, SPV_HEADER_SIZE, BUF_SIZE, SPV_IMPORT_AUTO);
     assert_int_equal(o.n, 1);
-    assert_false(o.items[0].placed);
+    assert_false(o.items[0].has_height);
 }
 
 static void electrum_holes_are_counted(void **state)

@@ -70,7 +70,7 @@ struct test_chain test_chain_mine(uint32_t n, uint64_t seed, const struct test_c
             c.hashes[from + 1] = base->hashes[from + 1];
         }
     }
-    const struct spv_mine_plan plan = {.n = n - from, .seed = seed, .sink = keep, .ctx = &c};
+    const struct spv_mine_plan plan = {.n = n - from, .seed = seed, .on_header = keep, .ctx = &c};
     assert_int_equal(spv_mine_chain(chain, &plan), 0);
     spv_chain_free(chain);
     return c;

@@ -312,7 +312,7 @@ static void a_custom_signet_trusts_nothing_of_the_default_one(void **state)
     assert_int_equal(p.n_checkpoints, 0);
     assert_true(spv_u256_is_zero(&p.min_work));
     assert_null(p.dns_seeds[0].name);
-    assert_null(p.fallback);
+    assert_null(p.fixed_seeds);
     assert_int_equal(spv_params_signet(&p, challenge, 0), SPV_ERR_INVALID);
 }
 

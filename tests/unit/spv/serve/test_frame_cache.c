@@ -103,7 +103,7 @@ static struct serve_fixture *begin(size_t max_bytes)
     s->records = stores[0].records;
     s->tip = TOP;
     const struct spv_serve_cache_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                               .reader = reader_of(s),
+                                               .header_db = reader_of(s),
                                                .rng = {scene_random, s},
                                                .max_bytes = max_bytes};
     assert_int_equal(spv_serve_cache_new(&s->cache, &cfg), 0);
@@ -310,7 +310,7 @@ static int set_up(void **state)
         struct spv_chain *c;
         chain_fixture_store_init(&stores[i], params);
         const struct spv_chain_config cfg = {.params = params,
-                                             .reader = chain_fixture_reader(&stores[i])};
+                                             .header_db = chain_fixture_reader(&stores[i])};
         assert_int_equal(spv_chain_new(&c, &cfg), 0);
         chain_fixture_feed_stored(c, &stores[i], &headers[i], 0, headers[i].n);
         spv_chain_free(c);

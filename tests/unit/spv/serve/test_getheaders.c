@@ -10,7 +10,7 @@
 struct serve_fixture {
     struct chain_fixture_headers headers;
     struct chain_fixture_store store;
-    struct spv_header_db reader;
+    struct spv_header_db header_db;
     struct spv_header out[SPV_MAX_HEADERS];
 };
 static struct serve_fixture serve_fixture;
@@ -23,8 +23,8 @@ static int set_up(void **state)
     *state = &serve_fixture;
     serve_fixture.headers = chain_fixture_mined(params, NULL, 0, SERVED, 600, 1);
     chain_fixture_store_init(&serve_fixture.store, params);
-    serve_fixture.reader = chain_fixture_reader(&serve_fixture.store);
-    const struct spv_chain_config cfg = {.params = params, .reader = serve_fixture.reader};
+    serve_fixture.header_db = chain_fixture_reader(&serve_fixture.store);
+    const struct spv_chain_config cfg = {.params = params, .header_db = serve_fixture.header_db};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     chain_fixture_feed_stored(c, &serve_fixture.store, &serve_fixture.headers, 0, SERVED);
     spv_chain_free(c);
@@ -44,7 +44,7 @@ static int tear_down(void **state)
 static void assert_answer(struct serve_fixture *s, const struct spv_msg_getheaders *request,
                           uint32_t first, int n)
 {
-    assert_int_equal(spv_serve_headers(&s->reader, s->out, request), n);
+    assert_int_equal(spv_serve_headers(&s->header_db, s->out, request), n);
     assert_memory_equal(s->out, s->headers.headers + first - 1, (size_t)n * sizeof *s->out);
 }
 
@@ -122,7 +122,7 @@ static int knows_none(void *ctx, struct spv_chain_header *out, const struct spv_
 static void the_stop_hash_works_without_a_hash_index(void **state)
 {
     struct serve_fixture *s = *state;
-    struct spv_header_db reader = s->reader;
+    struct spv_header_db reader = s->header_db;
     const struct spv_msg_getheaders request = {
         .locator = &s->store.records[1].hash, .n = 1, .stop = s->store.records[150].hash};
 
@@ -142,7 +142,7 @@ static int failing(void *ctx, struct spv_chain_header *out, const struct spv_blo
 static void returns_errors_of_the_store(void **state)
 {
     struct serve_fixture *s = *state;
-    struct spv_header_db reader = s->reader;
+    struct spv_header_db reader = s->header_db;
     struct spv_msg_getheaders request = {.locator = &s->store.records[1].hash, .n = 1};
 
     reader.by_hash = failing;

@@ -14,7 +14,7 @@ struct serve_fixture {
     const struct spv_params *params;
     struct chain_fixture_headers headers;
     struct chain_fixture_store store;
-    struct spv_header_db reader;
+    struct spv_header_db header_db;
     int held; /* begin_read minus end_read calls */
     int holds;
     int reads_unheld;
@@ -72,17 +72,17 @@ static int set_up(void **state)
     serve_fixture.headers = chain_fixture_mined(serve_fixture.params, NULL, 0, SERVED, 600, 1);
     chain_fixture_store_init(&serve_fixture.store, serve_fixture.params);
     inner = chain_fixture_reader(&serve_fixture.store);
-    const struct spv_chain_config cfg = {.params = serve_fixture.params, .reader = inner};
+    const struct spv_chain_config cfg = {.params = serve_fixture.params, .header_db = inner};
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     chain_fixture_feed_stored(c, &serve_fixture.store, &serve_fixture.headers, 0, SERVED);
     spv_chain_free(c);
-    serve_fixture.reader = (struct spv_header_db){.ctx = inner.ctx,
-                                                  .tip = tip,
-                                                  .by_height = by_height,
-                                                  .by_hash = by_hash,
-                                                  .range = range,
-                                                  .begin_read = hold,
-                                                  .end_read = release};
+    serve_fixture.header_db = (struct spv_header_db){.ctx = inner.ctx,
+                                                     .tip = tip,
+                                                     .by_height = by_height,
+                                                     .by_hash = by_hash,
+                                                     .range = range,
+                                                     .begin_read = hold,
+                                                     .end_read = release};
     return 0;
 }
 
@@ -105,7 +105,7 @@ static enum spv_rest_status ask(struct spv_rest_reply *reply, const char *marked
     (void)snprintf(target, sizeof target, "%.*s%s%s", (int)before, marked,
                    marked[before] != '\0' ? hex : "",
                    marked[before] != '\0' ? marked + before + 1 : "");
-    assert_int_equal(spv_rest_answer(reply, &serve_fixture.reader, serve_fixture.params, target),
+    assert_int_equal(spv_rest_answer(reply, &serve_fixture.header_db, serve_fixture.params, target),
                      0);
     spv_buffer_u8(&reply->body, 0);
     assert_int_equal(reply->body.error, 0);
@@ -225,7 +225,7 @@ static void an_unknown_hash_returns_404(void **state)
 
         (void)snprintf(target, sizeof target, "/rest/headers/%064x.%s", 7, cases[i].ending);
         assert_int_equal(
-            spv_rest_answer(&reply, &serve_fixture.reader, serve_fixture.params, target), 0);
+            spv_rest_answer(&reply, &serve_fixture.header_db, serve_fixture.params, target), 0);
         assert_int_equal(reply.status, SPV_REST_OK);
         assert_int_equal(reply.body.len, strlen(cases[i].want));
         if (reply.body.len > 0)
@@ -356,17 +356,17 @@ static int unindexed(void *ctx)
 static void without_a_hash_index_no_hash_is_looked_up(void **state)
 {
     struct spv_rest_reply reply;
-    struct spv_header_db whole = serve_fixture.reader;
+    struct spv_header_db whole = serve_fixture.header_db;
     (void)state;
 
-    serve_fixture.reader.has_hash_index = unindexed;
-    serve_fixture.reader.by_hash = NULL; /* would crash */
+    serve_fixture.header_db.has_hash_index = unindexed;
+    serve_fixture.header_db.by_hash = NULL; /* would crash */
     assert_int_equal(ask(&reply, "/rest/headers/#.json", 10), SPV_REST_UNAVAILABLE);
     assert_non_null(strstr(text(&reply), "index"));
     spv_buffer_free(&reply.body);
     assert_int_equal(ask(&reply, "/rest/blockhashbyheight/10.json", 10), SPV_REST_OK);
     spv_buffer_free(&reply.body);
-    serve_fixture.reader = whole;
+    serve_fixture.header_db = whole;
 }
 
 static int failing(void *ctx, struct spv_chain_header *out, uint32_t height)
@@ -381,10 +381,10 @@ static void errors_of_the_header_db_are_returned(void **state)
 {
     static const char *const targets[] = {"/rest/headers/#.json", "/rest/chaininfo.json",
                                           "/rest/blockhashbyheight/3.bin"};
-    struct spv_header_db whole = serve_fixture.reader;
+    struct spv_header_db whole = serve_fixture.header_db;
     (void)state;
 
-    serve_fixture.reader.by_height = failing;
+    serve_fixture.header_db.by_height = failing;
     for (size_t i = 0; i < 3; i++) {
         struct spv_rest_reply reply;
         assert_int_equal(ask(&reply, targets[i], 10), SPV_REST_INTERNAL);
@@ -392,7 +392,7 @@ static void errors_of_the_header_db_are_returned(void **state)
         assert_null(strchr(text(&reply), '{'));
         spv_buffer_free(&reply.body);
     }
-    serve_fixture.reader = whole;
+    serve_fixture.header_db = whole;
 }
 
 static void every_answer_came_from_one_held_state(void **state)

@@ -202,12 +202,12 @@ struct spv_node_config backfill_fixture_config(struct backfill_fixture *r)
     static uint64_t state = 7;
     struct spv_node_config cfg = {
         .params = &r->params,
-        .reader = {.ctx = &r->store,
-                   .tip = store_tip,
-                   .by_height = store_by_height,
-                   .by_hash = store_by_hash,
-                   .range = store_range,
-                   .start = store_base},
+        .header_db = {.ctx = &r->store,
+                      .tip = store_tip,
+                      .by_height = store_by_height,
+                      .by_hash = store_by_hash,
+                      .range = store_range,
+                      .start = store_base},
         .backfill_db = {.ctx = &r->store,
                         .tip = fill_tip,
                         .by_height = fill_by_height,

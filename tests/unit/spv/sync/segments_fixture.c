@@ -56,13 +56,13 @@ void open_with(struct segments_fixture *k, const struct spv_checkpoint *m, size_
     memset(k, 0, sizeof *k);
     k->now = (struct spv_now){.mono_us = 1000 * SPV_SECOND, .unix_s = 1800000000};
     spv_effects_init(&k->effects);
-    assert_int_equal(spv_segments_new(&k->fetch, &cfg), 0);
+    assert_int_equal(spv_segments_new(&k->segments, &cfg), 0);
 }
 
 void segments_fixture_begin(struct segments_fixture *k, uint32_t from)
 {
     const struct spv_checkpoint start = {.height = from, .hash = chain.hashes[from]};
-    assert_int_equal(spv_segments_begin(k->fetch, &start, UINT32_MAX, k->now), 0);
+    assert_int_equal(spv_segments_begin(k->segments, &start, UINT32_MAX, k->now), 0);
     segments_fixture_pull(k);
 }
 
@@ -74,7 +74,7 @@ void open_fixture(struct segments_fixture *k)
 
 void close_fixture(struct segments_fixture *k)
 {
-    spv_segments_free(k->fetch);
+    spv_segments_free(k->segments);
     spv_effects_free(&k->effects);
     request_tags_free(&k->tags);
 }
@@ -82,20 +82,20 @@ void close_fixture(struct segments_fixture *k)
 void segments_fixture_add(struct segments_fixture *k, uint64_t id)
 {
     assert_non_null(spv_peer_table_add(&k->peers, id));
-    assert_int_equal(spv_segments_add(k->fetch, id, k->now), 0);
+    assert_int_equal(spv_segments_add(k->segments, id, k->now), 0);
     segments_fixture_pull(k);
 }
 
 void segments_fixture_remove(struct segments_fixture *k, uint64_t id)
 {
-    assert_int_equal(spv_segments_remove(k->fetch, id, k->now), 0);
+    assert_int_equal(spv_segments_remove(k->segments, id, k->now), 0);
     spv_peer_table_remove(&k->peers, id);
 }
 
 void segments_fixture_wait_us(struct segments_fixture *k, uint64_t us)
 {
     k->now.mono_us += us;
-    assert_int_equal(spv_segments_timer(k->fetch, k->now), 0);
+    assert_int_equal(spv_segments_timer(k->segments, k->now), 0);
     segments_fixture_pull(k);
 }
 
@@ -103,7 +103,7 @@ int send_raw(struct segments_fixture *k, uint64_t id, const struct spv_header *h
 {
     struct spv_msg_headers msg = {.headers = headers, .n = n};
     request_tags_set(&k->tags, id, &msg);
-    const int rc = spv_segments_headers(k->fetch, id, &msg, k->now);
+    const int rc = spv_segments_headers(k->segments, id, &msg, k->now);
     segments_fixture_pull(k);
     return rc;
 }
@@ -135,7 +135,7 @@ int dropped(struct segments_fixture *k, uint64_t *id)
 {
     struct spv_segments_drop drop;
     *id = 0;
-    if (!spv_segments_next_drop(k->fetch, &drop))
+    if (!spv_segments_next_drop(k->segments, &drop))
         return 0;
     *id = drop.id;
     return drop.error;
@@ -152,14 +152,14 @@ uint32_t take_all(struct segments_fixture *k, uint32_t tip)
 {
     struct spv_segments_batch batch;
     k->now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
-    while (spv_segments_next_batch(k->fetch, &batch, k->now)) {
+    while (spv_segments_next_batch(k->segments, &batch, k->now)) {
         assert_int_equal(batch.height, tip + 1);
         assert_in_range(batch.n, 1, SPV_SEGMENTS_BATCH);
         assert_memory_equal(batch.headers, &chain.headers[batch.height],
                             batch.n * sizeof *batch.headers);
         tip += (uint32_t)batch.n;
         assert_memory_equal(&batch.last, &chain.hashes[tip], 32);
-        assert_int_equal(spv_segments_consume(k->fetch, k->now), 0);
+        assert_int_equal(spv_segments_consume(k->segments, k->now), 0);
         segments_fixture_pull(k);
     }
     return tip;
@@ -168,13 +168,13 @@ uint32_t take_all(struct segments_fixture *k, uint32_t tip)
 struct spv_segments_peer_stats stats_of(const struct segments_fixture *k, uint64_t id)
 {
     struct spv_segments_peer_stats stats;
-    assert_true(spv_segments_get_peer(k->fetch, &stats, id));
+    assert_true(spv_segments_get_peer(k->segments, &stats, id));
     return stats;
 }
 
 struct spv_segments_stats sums(const struct segments_fixture *k)
 {
     struct spv_segments_stats stats;
-    spv_segments_get_stats(k->fetch, &stats);
+    spv_segments_get_stats(k->segments, &stats);
     return stats;
 }

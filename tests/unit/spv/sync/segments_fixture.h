@@ -35,7 +35,7 @@ struct request {
 struct segments_fixture {
     struct spv_effects effects;
     struct spv_peer_table peers;
-    struct spv_segments *fetch;
+    struct spv_segments *segments;
     struct spv_now now;
     struct request_tags tags;
     struct request log[MAX_REQUESTS]; /* all requests, in order */

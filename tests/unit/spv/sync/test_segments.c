@@ -24,17 +24,17 @@ static void a_range_may_begin_anywhere_and_end_at_any_checkpoint(void **state)
     struct segments_fixture k;
     open_with(&k, marks, PERIODS, false);
     const struct spv_checkpoint start = {.height = 3000, .hash = chain.hashes[3000]};
-    assert_true(spv_segments_done(k.fetch));
-    assert_int_equal(spv_segments_begin(k.fetch, &start, marks[2].height, k.now), 0);
-    assert_false(spv_segments_done(k.fetch));
+    assert_true(spv_segments_done(k.segments));
+    assert_int_equal(spv_segments_begin(k.segments, &start, marks[2].height, k.now), 0);
+    assert_false(spv_segments_done(k.segments));
     segments_fixture_add(&k, 1);
     assert_int_equal(k.n, 2);
     segments_fixture_send(&k, 1, 3000, 1031);
     send_segment(&k, 1, 4031);
     assert_int_equal(take_all(&k, 3000), 6047);
-    assert_true(spv_segments_done(k.fetch));
-    assert_int_equal(spv_segments_begin(k.fetch, &marks[4], UINT32_MAX, k.now), 0);
-    assert_true(spv_segments_done(k.fetch)); /* no checkpoint above */
+    assert_true(spv_segments_done(k.segments));
+    assert_int_equal(spv_segments_begin(k.segments, &marks[4], UINT32_MAX, k.now), 0);
+    assert_true(spv_segments_done(k.segments)); /* no checkpoint above */
     close_fixture(&k);
 }
 
@@ -86,7 +86,7 @@ static void segments_are_joined_in_order_of_height(void **state)
     }
     send_segment(&k, 1, 0);
     assert_int_equal(take_all(&k, 0), marks[PERIODS - 1].height);
-    assert_true(spv_segments_done(k.fetch));
+    assert_true(spv_segments_done(k.segments));
     assert_int_equal(stats_of(&k, 1).segments, PERIODS);
     assert_int_equal(sums(&k).done, PERIODS);
     assert_int_equal(sums(&k).waiting, 0);
@@ -102,17 +102,17 @@ static void headers_wait_up_to_the_batch_delay_for_more(void **state)
     open_fixture(&k);
     segments_fixture_add(&k, 1);
     send_segment(&k, 1, 0);
-    assert_false(spv_segments_next_batch(k.fetch, &batch, k.now));
-    assert_int_equal(spv_segments_deadline(k.fetch), k.now.mono_us + SPV_SEGMENTS_BATCH_DELAY);
+    assert_false(spv_segments_next_batch(k.segments, &batch, k.now));
+    assert_int_equal(spv_segments_deadline(k.segments), k.now.mono_us + SPV_SEGMENTS_BATCH_DELAY);
     send_segment(&k, 1, 2015);
     k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY - 1;
-    assert_false(spv_segments_next_batch(k.fetch, &batch, k.now));
+    assert_false(spv_segments_next_batch(k.segments, &batch, k.now));
     k.now.mono_us++;
-    assert_true(spv_segments_next_batch(k.fetch, &batch, k.now));
+    assert_true(spv_segments_next_batch(k.segments, &batch, k.now));
     assert_int_equal(batch.n, 4031);
     send_segment(&k, 1, 4031);
     send_segment(&k, 1, 6047);
-    assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
+    assert_int_equal(spv_segments_consume(k.segments, k.now), 0);
     close_fixture(&k);
 }
 
@@ -140,17 +140,17 @@ static void headers_after_the_last_checkpoint_are_a_batch_of_their_own(void **st
                 again */
             segments_fixture_send(&k, 1, marks[3].height + 2000, 16);
         k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
-        assert_true(spv_segments_next_batch(k.fetch, &batch, k.now));
+        assert_true(spv_segments_next_batch(k.segments, &batch, k.now));
         assert_true(batch.proven);
-        assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
-        assert_int_equal(spv_segments_next_batch(k.fetch, &batch, k.now), n > 0);
+        assert_int_equal(spv_segments_consume(k.segments, k.now), 0);
+        assert_int_equal(spv_segments_next_batch(k.segments, &batch, k.now), n > 0);
         if (n) {
             assert_true(batch.post_checkpoint);
             assert_false(batch.proven);
             assert_int_equal(batch.n, n);
-            assert_int_equal(spv_segments_consume(k.fetch, k.now), 0);
+            assert_int_equal(spv_segments_consume(k.segments, k.now), 0);
         }
-        assert_true(spv_segments_done(k.fetch));
+        assert_true(spv_segments_done(k.segments));
         close_fixture(&k);
     }
 }
@@ -166,7 +166,7 @@ static void a_segment_longer_than_the_buffer_is_passed_on_as_received(void **sta
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 0, 2000);
     assert_int_equal(asked(&k, 1, 2000, 0), 1);
-    assert_true(spv_segments_next_batch(k.fetch, &batch, k.now));
+    assert_true(spv_segments_next_batch(k.segments, &batch, k.now));
     assert_false(batch.proven);
     assert_int_equal(batch.n, 2000);
     segments_fixture_send(&k, 1, 2000, 2000);
@@ -212,12 +212,12 @@ static void a_peer_without_the_segment_start_is_behind_and_not_misbehaving(void 
         assert_no_peer_dropped(&k);
         assert_int_equal(stats_of(&k, 1).in_flight, PERIODS - 2); /* the oldest is completed */
         assert_int_equal(k.n, before); /* and not requested again */
-        assert_true(spv_segments_all_behind(k.fetch) ==
+        assert_true(spv_segments_all_behind(k.segments) ==
                     false); /* the first segment is not consumed yet */
         assert_int_equal(take_all(&k, 0), 2015);
-        assert_true(spv_segments_all_behind(k.fetch));
+        assert_true(spv_segments_all_behind(k.segments));
         segments_fixture_add(&k, 2);
-        assert_false(spv_segments_all_behind(k.fetch));
+        assert_false(spv_segments_all_behind(k.segments));
         assert_int_equal(asked(&k, 2, 2015, before), 1);
         close_fixture(&k);
     }
@@ -231,10 +231,10 @@ static void a_peer_that_is_behind_in_a_later_segment_blocks_nothing(void **state
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 0, 2000);
     assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* no header after 2015 */
-    assert_false(spv_segments_all_behind(k.fetch));
+    assert_false(spv_segments_all_behind(k.segments));
     segments_fixture_send(&k, 1, 2000, 15);
     assert_int_equal(take_all(&k, 0), 2015);
-    assert_true(spv_segments_all_behind(k.fetch));
+    assert_true(spv_segments_all_behind(k.segments));
     close_fixture(&k);
 }
 
@@ -246,7 +246,7 @@ static void a_peer_whose_chain_ends_in_a_segment_is_behind(void **state)
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 0, 1500);
     assert_no_peer_dropped(&k);
-    assert_true(spv_segments_all_behind(k.fetch));
+    assert_true(spv_segments_all_behind(k.segments));
     assert_int_equal(sums(&k).memory < 2u << 20, 1);
     close_fixture(&k);
 }
@@ -262,12 +262,12 @@ static void a_peer_that_was_behind_is_queried_again_later(void **state)
     size_t before = k.n;
     segments_fixture_wait_us(&k, SPV_SEGMENTS_BEHIND - 1);
     assert_int_equal(k.n, before);
-    assert_int_equal(spv_segments_deadline(k.fetch), k.now.mono_us + 1);
+    assert_int_equal(spv_segments_deadline(k.segments), k.now.mono_us + 1);
     segments_fixture_wait_us(&k, 1);
     assert_int_equal(k.n, before + PERIODS);
     assert_int_equal(send_raw(&k, 1, NULL, 0), 1);
-    spv_segments_clear_behind(k.fetch, 1);
-    assert_false(spv_segments_all_behind(k.fetch));
+    spv_segments_clear_behind(k.segments, 1);
+    assert_false(spv_segments_all_behind(k.segments));
     close_fixture(&k);
 }
 

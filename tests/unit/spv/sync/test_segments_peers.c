@@ -172,7 +172,7 @@ static void an_overdue_segment_is_requested_from_one_more_peer(void **state)
     segments_fixture_add(&k, 2);
     assert_int_equal(asked(&k, 2, 0, 0), 0);
     while (!asked(&k, 2, 0, 0) && waited < 20 * SPV_SECOND) {
-        const uint64_t step = spv_segments_deadline(k.fetch) - k.now.mono_us;
+        const uint64_t step = spv_segments_deadline(k.segments) - k.now.mono_us;
         assert_true(step > 0);
         waited += step;
         segments_fixture_wait_us(&k, step);
@@ -242,13 +242,13 @@ static void a_slow_peer_gets_no_segment_that_a_fast_one_finishes_much_earlier(vo
     }
     open_with(&k, many, 40, false);
     const struct spv_checkpoint start = {.height = 0, .hash = chain.hashes[0]};
-    assert_int_equal(spv_segments_begin(k.fetch, &start, many[0].height, k.now), 0);
+    assert_int_equal(spv_segments_begin(k.segments, &start, many[0].height, k.now), 0);
     segments_fixture_add(&k, 1);
     k.now.mono_us += SPV_SECOND / 100;
     send_segment(&k, 1, 0); /* in 10 ms */
     assert_int_equal(take_all(&k, 0), 2015);
     segments_fixture_add(&k, 2);
-    assert_int_equal(spv_segments_begin(k.fetch, &many[0], many[1].height, k.now), 0);
+    assert_int_equal(spv_segments_begin(k.segments, &many[0], many[1].height, k.now), 0);
     segments_fixture_pull(&k);
     assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* the request must go to the other peer */
     assert_int_equal(asked(&k, 2, 2015, 0), 1);
@@ -258,7 +258,7 @@ static void a_slow_peer_gets_no_segment_that_a_fast_one_finishes_much_earlier(vo
     segments_fixture_send(&k, 2, 4015, 16);
     assert_int_equal(take_all(&k, 2015), 4031);
 
-    spv_segments_clear_behind(k.fetch, 1);
+    spv_segments_clear_behind(k.segments, 1);
     size_t before = k.n;
     segments_fixture_begin(&k, 4031);
     assert_int_equal(stats_of(&k, 2).in_flight, 0);
@@ -316,14 +316,14 @@ static void only_a_peer_of_the_table_is_added_and_only_once(void **state)
     struct segments_fixture k;
     struct spv_segments_peer_stats stats;
     open_fixture(&k);
-    assert_int_equal(spv_segments_add(k.fetch, 1, k.now), SPV_ERR_INVALID);
+    assert_int_equal(spv_segments_add(k.segments, 1, k.now), SPV_ERR_INVALID);
     assert_non_null(spv_peer_table_add(&k.peers, 1));
-    assert_false(spv_segments_get_peer(k.fetch, &stats, 1)); /* the peer was not added */
+    assert_false(spv_segments_get_peer(k.segments, &stats, 1)); /* the peer was not added */
     segments_fixture_wait_us(&k, SPV_SECOND);
     assert_int_equal(k.n, 0); /* and gets no request */
-    assert_int_equal(spv_segments_add(k.fetch, 1, k.now), 0);
-    assert_int_equal(spv_segments_add(k.fetch, 1, k.now), SPV_ERR_INVALID);
-    assert_true(spv_segments_get_peer(k.fetch, &stats, 1));
+    assert_int_equal(spv_segments_add(k.segments, 1, k.now), 0);
+    assert_int_equal(spv_segments_add(k.segments, 1, k.now), SPV_ERR_INVALID);
+    assert_true(spv_segments_get_peer(k.segments, &stats, 1));
     close_fixture(&k);
     assert_null(spv_peer_table_find(&k.peers, 1)->segments[SPV_SEGMENTS_OF_SYNC].entry);
 }
@@ -354,8 +354,8 @@ static void after_a_stop_answers_are_recognised_and_discarded(void **state)
     struct segments_fixture k;
     open_fixture(&k);
     segments_fixture_add(&k, 1);
-    spv_segments_stop(k.fetch);
-    assert_true(spv_segments_done(k.fetch));
+    spv_segments_stop(k.segments);
+    assert_true(spv_segments_done(k.segments));
     segments_fixture_send(&k, 1, 0, 2000);
     assert_int_equal(take_all(&k, 0), 0);
     assert_int_equal(k.n, PERIODS);
