@@ -58,12 +58,12 @@ int db_verify(struct db_job *j)
         print_findings(&r);
     }
     if (cli_json_on() && (rc == 0 || rc == SPV_ERR_DB_DAMAGED)) {
-        cli_json(json_pack(
-            "{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:I}", "event", "verify", "ok",
-            rc == 0, "full", j->full, "headers", (json_int_t)r.headers, "branch_headers",
-            (json_int_t)r.branch_headers, "height", (json_int_t)r.tip, "good_height",
-            (json_int_t)r.good, "hash_index", r.indexed, "pages_hold", r.pages_ok, "branches_hold",
-            r.branches_ok, "book_holds", r.addrs_ok, "findings", (json_int_t)r.total));
+        cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:I}", "event",
+                           "verify", "ok", rc == 0, "full", j->full, "headers",
+                           (json_int_t)r.headers, "branch_headers", (json_int_t)r.branch_headers,
+                           "height", (json_int_t)r.tip, "good_height", (json_int_t)r.good,
+                           "hash_index", r.indexed, "pages_ok", r.pages_ok, "branches_ok",
+                           r.branches_ok, "addrs_ok", r.addrs_ok, "findings", (json_int_t)r.total));
     }
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;

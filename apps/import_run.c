@@ -59,7 +59,7 @@ static const char *advice(int err)
     case SPV_ERR_HDR_TIME_FUTURE:
         return "Check this computer's clock, or import again later.";
     case SPV_ERR_HDR_UNCONNECTING:
-    case SPV_ERR_CHAIN_BASE:
+    case SPV_ERR_FORK_BELOW_START:
         return "Import or sync the preceding headers first.";
     case SPV_ERR_CHAIN_BRANCHES:
         return "Import into an empty database.";
@@ -144,7 +144,7 @@ static int check_height(const struct import_state *s, const struct spv_accept_re
 static bool may_leave_out(int err)
 {
     return err == SPV_ERR_HDR_FORK_DEPTH || err == SPV_ERR_CHAIN_BRANCHES ||
-           err == SPV_ERR_HDR_UNCONNECTING || err == SPV_ERR_CHAIN_BASE;
+           err == SPV_ERR_HDR_UNCONNECTING || err == SPV_ERR_FORK_BELOW_START;
 }
 
 /* Passes the batch from *at on to the chain and moves *at past the headers that were processed. */
@@ -449,7 +449,7 @@ static int import_item(struct import_state *s, const struct spv_import_item *ite
     switch (item->kind) {
     case SPV_IMPORT_HEADER:
         return item->branch ? import_side_header(s, item) : import_main_header(s, item);
-    case SPV_IMPORT_HOLE:
+    case SPV_IMPORT_GAP:
         return import_hole(s, item, end);
     case SPV_IMPORT_REORG:
         return import_fork(s, item);
@@ -465,17 +465,17 @@ static int check_end(struct import_state *s)
     char text[POS_TEXT];
     char ours[SPV_HASH_HEX];
     char theirs[SPV_HASH_HEX];
-    bool on_best = false;
+    bool in_best_chain = false;
     const char *whose;
     if (!s->differs) {
         return CLI_DONE;
     }
     spv_header_hash(&last, &s->last_header);
-    int rc = spv_chain_find(s->i->chain, &r, &on_best, &last);
+    int rc = spv_chain_find(s->i->chain, &r, &in_best_chain, &last);
     if (rc < 0) {
         return import_store_failed(s, rc);
     }
-    if (rc == 1 && on_best) {
+    if (rc == 1 && in_best_chain) {
         return CLI_DONE;
     }
     competing_header(s, ours, &whose, s->differs_at.height);

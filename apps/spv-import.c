@@ -114,7 +114,7 @@ static void print_summary_json(const struct job *j, const char *event,
         "{s:I, s:I, s:I, s:I, s:I, s:f, s:s?, s:s, s:o?}", "side", (json_int_t)c->side, "left_out",
         (json_int_t)c->left_out, "reorgs", (json_int_t)c->reorgs, "missing", (json_int_t)c->missing,
         "below", (json_int_t)c->below, "seconds", cli_clock() - j->started, "format", format,
-        "packing", input_compression(j->import.in), "database", json_string(j->target.path));
+        "compression", input_compression(j->import.in), "database", json_string(j->target.path));
     if (o && more) {
         json_object_update(o, more);
     }
@@ -183,7 +183,7 @@ static int open_store(struct job *j)
     if (spv_store_open(&j->import.store, &cfg, &why) != 0) {
         return cli_print_error_info(&why);
     }
-    uint32_t cut = spv_store_rewound(j->import.store);
+    uint32_t cut = spv_store_lost_rows(j->import.store);
     char a[CLI_FIGURE];
     if (cut > 0 && !j->quiet) {
         cli_warn("%s: the last %s headers were damaged and have been removed.", j->target.path,

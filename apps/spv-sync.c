@@ -209,7 +209,7 @@ static int open_store(struct sync *s)
         return why.code == SPV_ERR_DB_BUSY && s->follow && cli_stopped()
                    ? (int)cli_stop_code()
                    : cli_print_error_info(&why);
-    cut = spv_store_rewound(s->store);
+    cut = spv_store_lost_rows(s->store);
     if (cut > 0 && !s->quiet)
         cli_warn("%s: the last %s headers were damaged and have been removed. They are downloaded "
                  "again now.",

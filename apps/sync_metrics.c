@@ -6,10 +6,10 @@ void metrics_totals(json_t *object, const struct spv_node_stats *stats)
         const char *name;
         uint64_t value;
     } totals[] = {
-        {"proving", stats->presync_peers},
-        {"proving_pass", stats->presync_pass},
-        {"proving_headers", stats->presync_headers},
-        {"proving_length", stats->presync_length},
+        {"presync_peers", stats->presync_peers},
+        {"presync_pass", stats->presync_pass},
+        {"presync_headers", stats->presync_headers},
+        {"presync_length", stats->presync_length},
         {"requests", stats->requests},
         {"segments", stats->segments},
         {"segments_done", stats->segments_done},

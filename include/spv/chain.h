@@ -91,11 +91,11 @@ SPV_API int spv_chain_reload(struct spv_chain *c);
  * first invalid one. `now` is the clock for the limit SPV_MAX_FUTURE.
  *
  * Returns 0 and fills *out, also when a header is invalid: out->error is then an SPV_ERR_HDR_*
- * code, or SPV_ERR_CHAIN_BASE (a fork below the first stored header: it cannot be validated), or
- * SPV_ERR_CHAIN_BRANCHES (a side branch with too little work to displace the others; none of it is
- * kept, and the peer is not at fault).
- * Returns a negative error with the chain unchanged: SPV_ERR_TOO_LONG, SPV_ERR_STATE (the last
- * update is not stored yet), SPV_ERR_NOMEM, SPV_ERR_DB_DAMAGED, or an error of the header database.
+ * code, or SPV_ERR_FORK_BELOW_START (a fork below the first stored header: it cannot be validated),
+ * or SPV_ERR_CHAIN_BRANCHES (a side branch with too little work to displace the others; none of it
+ * is kept, and the peer is not at fault). Returns a negative error with the chain unchanged:
+ * SPV_ERR_TOO_LONG, SPV_ERR_STATE (the last update is not stored yet), SPV_ERR_NOMEM,
+ * SPV_ERR_DB_DAMAGED, or an error of the header database.
  *
  * After an update of another kind than NONE, call spv_chain_stored before the next accept. */
 SPV_API int spv_chain_accept(struct spv_chain *c, struct spv_accept_result *out,
@@ -114,10 +114,10 @@ SPV_API int spv_chain_header_at(const struct spv_chain *c, struct spv_chain_head
                                 uint32_t height);
 
 /* A header by hash, on the best chain or a side branch. Returns 1, *out and whether it is on the
- * best chain (on_best may be NULL), 0 when it is unknown, SPV_ERR_DB_DAMAGED, or an error of the
- * header database. */
-SPV_API int spv_chain_find(const struct spv_chain *c, struct spv_chain_header *out, bool *on_best,
-                           const struct spv_blockhash *hash);
+ * best chain (in_best_chain may be NULL), 0 when it is unknown, SPV_ERR_DB_DAMAGED, or an error of
+ * the header database. */
+SPV_API int spv_chain_find(const struct spv_chain *c, struct spv_chain_header *out,
+                           bool *in_best_chain, const struct spv_blockhash *hash);
 
 /* A block locator for getheaders: hashes of the best chain, or of the branch that ends in *tip when
  * tip is not NULL, from the tip down, the first ten consecutive, then at doubling distances,

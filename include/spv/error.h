@@ -78,13 +78,13 @@ enum spv_err_class {
     X(UNREACHABLE, -77, CONNECTION, "host unreachable")                                            \
     X(RESOLVE, -78, CONNECTION, "name not resolved")                                               \
     X(DISCONNECTED, -79, CONNECTION, "disconnected by us")                                         \
-    X(BLOOM_UNOFFERED, -80, PEER, "bloom command, but we do not offer NODE_BLOOM")                 \
+    X(BLOOM_NOT_OFFERED, -80, PEER, "bloom command, but we do not offer NODE_BLOOM")               \
     X(QUEUE_FULL, -81, LOCAL, "send queue is full")                                                \
     X(PROXY, -82, CONNECTION, "proxy refused or failed")                                           \
     X(EVICTED, -84, CONNECTION, "closed in favour of another client")                              \
-    X(CONNS_TAKEN, -85, LOCAL, "no slot is free and no client can be evicted")                     \
-    X(CONN_SHARE, -86, LOCAL, "too many connections from its address or group")                    \
-    X(FILTERS_UNOFFERED, -87, PEER, "filter request, but we do not offer NODE_COMPACT_FILTERS")    \
+    X(SERVER_FULL, -85, LOCAL, "no slot is free and no client can be evicted")                     \
+    X(ADDRESS_LIMIT, -86, LOCAL, "too many connections from its address or group")                 \
+    X(FILTERS_NOT_OFFERED, -87, PEER, "filter request, but we do not offer NODE_COMPACT_FILTERS")  \
     X(BANNED, -83, PEER, "banned for invalid data within the last 24 hours")                       \
     /* headers */                                                                                  \
     X(HDR_UNCONNECTING, -100, PEER, "header does not connect to a known header")                   \
@@ -103,7 +103,7 @@ enum spv_err_class {
     X(LOW_WORK, -113, PEER, "chain has too little work")                                           \
     X(CHAIN_BRANCHES, -114, LOCAL, "too many side branches")                                       \
     X(REDOWNLOAD_MISMATCH, -115, PEER, "redownloaded chain differs from the presynced one")        \
-    X(CHAIN_BASE, -116, PEER, "chain forks below the database's first header")
+    X(FORK_BELOW_START, -116, PEER, "chain forks below the database's first header")
 
 enum spv_err {
     SPV_OK = 0,

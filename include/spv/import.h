@@ -46,7 +46,7 @@ SPV_API int spv_import_format_by_name(enum spv_import_format *out, const char *n
 
 enum spv_import_kind {
     SPV_IMPORT_HEADER = 0, /* the next header; unless a REORG is between, it follows the last one */
-    SPV_IMPORT_HOLE = 1, /* electrum: `count` headers from `height` on are missing */
+    SPV_IMPORT_GAP = 1, /* electrum: `count` headers from `height` on are missing */
     SPV_IMPORT_REORG = 2, /* csv, jsonl: `count` headers above `height` were removed */
 };
 

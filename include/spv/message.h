@@ -167,7 +167,7 @@ struct spv_msg_getheaders { /* getheaders, getblocks */
 /* Which getheaders a received headers message answers, as spv_peer decides. */
 enum spv_headers_role {
     SPV_HEADERS_ANSWER = 0, /* answers one of them; also the value before spv_peer decides */
-    SPV_HEADERS_UNASKED = 1, /* answers none: an announcement, or an empty message */
+    SPV_HEADERS_UNSOLICITED = 1, /* answers none: an announcement, or an empty message */
     SPV_HEADERS_REPEATED = 2, /* the last answer again */
 };
 struct spv_msg_headers {

@@ -39,7 +39,7 @@ struct spv_server_config {
      * spv_server_free. */
     void (*on_client)(void *ctx, const struct spv_endpoint *from, bool connected, int error,
                       unsigned clients);
-    /* A connection was rejected: SPV_ERR_CONN_SHARE, SPV_ERR_CONNS_TAKEN, or a local error. */
+    /* A connection was rejected: SPV_ERR_ADDRESS_LIMIT, SPV_ERR_SERVER_FULL, or a local error. */
     void (*on_refused)(void *ctx, const struct spv_endpoint *from, int error, unsigned clients);
     void *ctx; /* argument of the callbacks */
 };

@@ -188,7 +188,7 @@ SPV_API int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struc
  * Returns 1, 0 when there is no complete message, or a negative error, after which the connection
  * must be closed and spv_peer_feed, _next, _send and _timer return the same error: SPV_ERR_MAGIC,
  * _COMMAND, _LENGTH, _CHECKSUM, _SHORT, _TRAILING, _COUNT, _COMPACT_SIZE or _MALFORMED for an
- * invalid message; SPV_ERR_BLOOM_UNOFFERED, _FILTERS_UNOFFERED; SPV_ERR_NOT_VERSION, _OBSOLETE,
+ * invalid message; SPV_ERR_BLOOM_NOT_OFFERED, _FILTERS_NOT_OFFERED; SPV_ERR_NOT_VERSION, _OBSOLETE,
  * _SELF, _SERVICES or _LATE_NEGOTIATION in the handshake; SPV_ERR_NOMEM. */
 SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now);
 

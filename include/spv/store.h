@@ -71,7 +71,7 @@ struct spv_store;
 
 /* Opens a database and checks it: application id, schema version (older ones are migrated in one
  * transaction), network, and the last rows, which are hashed and linked again. A writer deletes an
- * invalid tail (spv_store_rewound). *out is the caller's; close it with spv_store_close.
+ * invalid tail (spv_store_lost_rows). *out is the caller's; close it with spv_store_close.
  * Returns 0, SPV_ERR_DB_NONE (no such file, or an empty one), SPV_ERR_DB_NEWER (a later schema),
  * SPV_ERR_DB_NETWORK (another network's), SPV_ERR_DB_BUSY (another writer), SPV_ERR_INVALID,
  * SPV_ERR_NO_DESCRIPTOR or a database error; then *out is NULL, and *why (may be NULL) has the code
@@ -174,7 +174,7 @@ SPV_API const char *spv_store_path(const struct spv_store *s);
 
 /* Returns how many rows spv_store_open deleted from an invalid tail, or found missing because the
  * write-ahead log was lost. */
-SPV_API uint32_t spv_store_rewound(const struct spv_store *s);
+SPV_API uint32_t spv_store_lost_rows(const struct spv_store *s);
 
 /* Returns the text of the last call that failed: path, what was tried, why it failed, what to do.
  * Borrowed: valid until the next call on the store. */

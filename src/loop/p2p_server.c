@@ -202,7 +202,7 @@ static int check_share(const struct spv_server *s, const struct spv_netaddr *add
     for (const struct client *c = s->clients; c; c = c->next)
         if (!c->evicted)
             spv_conn_slots_add(&count, addr, &c->addr);
-    return spv_conn_slots_share_taken(&count, addr, s->cfg.max_clients) ? SPV_ERR_CONN_SHARE : 0;
+    return spv_conn_slots_share_taken(&count, addr, s->cfg.max_clients) ? SPV_ERR_ADDRESS_LIMIT : 0;
 }
 
 static struct spv_conn_slot slot_of(const struct client *c)
@@ -229,12 +229,12 @@ static int evict_one(struct spv_server *s)
     size_t victim = spv_conn_slots_victim(slots, n, s->slots_key);
     free(slots);
     if (victim == SPV_CONN_SLOTS_NONE)
-        return SPV_ERR_CONNS_TAKEN;
+        return SPV_ERR_SERVER_FULL;
     struct client *c = s->clients;
     while (c && (c->evicted || victim-- > 0))
         c = c->next;
     if (!c)
-        return SPV_ERR_CONNS_TAKEN;
+        return SPV_ERR_SERVER_FULL;
     c->evicted = true;
     s->n_evicted++;
     s->stats.evicted++;

@@ -36,9 +36,9 @@ int spv_command_rules_send(enum spv_command command, uint32_t version, uint64_t 
 int spv_command_rules_receive(enum spv_command command, uint64_t ours)
 {
     if (is_bloom(command) && (ours & SPV_NODE_BLOOM) == 0)
-        return SPV_ERR_BLOOM_UNOFFERED; /* BIP111; at every version of the peer */
+        return SPV_ERR_BLOOM_NOT_OFFERED; /* BIP111; at every version of the peer */
     if (is_filter_request(command) && (ours & SPV_NODE_COMPACT_FILTERS) == 0)
-        return SPV_ERR_FILTERS_UNOFFERED; /* BIP157 */
+        return SPV_ERR_FILTERS_NOT_OFFERED; /* BIP157 */
     return 1;
 }
 

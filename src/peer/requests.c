@@ -215,7 +215,7 @@ void spv_requests_headers(struct spv_requests *r, struct spv_msg_headers *msg, u
         i = find_oldest(r, sent);
     }
     if (i == r->n) {
-        msg->role = a.repeated ? SPV_HEADERS_REPEATED : SPV_HEADERS_UNASKED;
+        msg->role = a.repeated ? SPV_HEADERS_REPEATED : SPV_HEADERS_UNSOLICITED;
         msg->tag = 0;
         return;
     }

@@ -115,7 +115,7 @@ static int open_flags(enum spv_store_mode mode)
     return common | SQLITE_OPEN_READONLY;
 }
 
-int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv_store_mode mode,
+int spv_db_connect(sqlite3 **db, struct spv_db_watch *w, const char *path, enum spv_store_mode mode,
                    bool immutable)
 {
     /* A leading "./" keeps SQLite from interpreting names such as ":memory:" or "file:x". */
@@ -137,16 +137,16 @@ int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL); /* we read tables only */
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, NULL);
     w->wait_ms = mode == SPV_STORE_READ ? SPV_DB_WAIT_READ : SPV_DB_WAIT_WRITE;
-    spv_watch_begin(w, *db); /* before anything is read: the schema itself may be endless */
+    spv_db_watch_begin(w, *db); /* before anything is read: the schema itself may be endless */
     char pragma[80];
     (void)snprintf(pragma, sizeof pragma, "PRAGMA cache_size = -%d; PRAGMA cell_size_check = ON",
                    SPV_DB_CACHE_KIB);
     return sqlite3_exec(*db, pragma, NULL, NULL, NULL);
 }
 
-void spv_db_disconnect(sqlite3 **db, struct spv_watch *w)
+void spv_db_disconnect(sqlite3 **db, struct spv_db_watch *w)
 {
-    spv_watch_end(w);
+    spv_db_watch_end(w);
     (void)sqlite3_close(*db);
     *db = NULL;
 }

@@ -7,9 +7,9 @@
 
 #include "spv/message.h"
 #include "spv/store.h"
+#include "store/count_text.h"
 #include "store/interrupt.h"
 #include "store/row.h"
-#include "store/row_count.h"
 
 /* How long a call waits for another connection's lock (ms). Only foreign programs hold such locks:
  * our own writers exclude each other by the lock file, and readers of a WAL database block no other
@@ -51,7 +51,7 @@ enum spv_stmt {
 
 struct spv_store {
     sqlite3 *db;
-    struct spv_watch watch; /* interrupts db's statements */
+    struct spv_db_watch watch; /* interrupts db's statements */
     sqlite3_stmt *stmt[SPV_STMTS]; /* prepared at first use */
     struct spv_params params;
     enum spv_store_mode mode;
@@ -72,9 +72,9 @@ struct spv_store {
 
 /* Opens a connection with our limits, watched by w. An SQLite code; *db may be set even on failure.
  */
-int spv_db_connect(sqlite3 **db, struct spv_watch *w, const char *path, enum spv_store_mode mode,
+int spv_db_connect(sqlite3 **db, struct spv_db_watch *w, const char *path, enum spv_store_mode mode,
                    bool immutable);
-void spv_db_disconnect(sqlite3 **db, struct spv_watch *w);
+void spv_db_disconnect(sqlite3 **db, struct spv_db_watch *w);
 
 /* Stores the text for spv_store_last_error and returns err. */
 __attribute__((format(printf, 3, 4))) int spv_db_fail(struct spv_store *s, int err,

@@ -66,9 +66,9 @@ int spv_store_get_info(struct spv_store *s, struct spv_store_info *out)
     int rc = own ? spv_db_exec(s, "BEGIN", "read it") : 0;
     if (rc)
         return rc;
-    spv_watch_long(&s->watch, true); /* counting is one operation */
+    spv_db_watch_long(&s->watch, true); /* counting is one operation */
     rc = collect_info(s, out);
-    spv_watch_long(&s->watch, false);
+    spv_db_watch_long(&s->watch, false);
     if (own)
         spv_db_rollback(s);
     return rc;
@@ -90,8 +90,8 @@ int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), void *ctx
     int rc = spv_store_commit(s);
     if (rc)
         return rc;
-    spv_watch_progress(&s->watch, progress, ctx);
+    spv_db_watch_progress(&s->watch, progress, ctx);
     rc = spv_db_exec(s, "VACUUM", "compact it");
-    spv_watch_progress(&s->watch, NULL, NULL);
+    spv_db_watch_progress(&s->watch, NULL, NULL);
     return rc ? rc : spv_store_flush(s);
 }

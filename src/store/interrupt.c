@@ -20,7 +20,7 @@
 struct spv_interrupt {
     atomic_bool requested;
     atomic_uint n_requesting; /* calls of spv_interrupt_request under way */
-    _Atomic(struct spv_watch *) at[CONNECTIONS];
+    _Atomic(struct spv_db_watch *) at[CONNECTIONS];
 };
 
 struct spv_interrupt *spv_interrupt_new(void)
@@ -45,7 +45,7 @@ void spv_interrupt_request(struct spv_interrupt *stop)
     atomic_store(&stop->requested, true);
     atomic_fetch_add(&stop->n_requesting, 1);
     for (size_t i = 0; i < CONNECTIONS; i++) {
-        struct spv_watch *w = atomic_load(&stop->at[i]);
+        struct spv_db_watch *w = atomic_load(&stop->at[i]);
         if (w && atomic_load(&w->long_step))
             sqlite3_interrupt(w->db);
     }
@@ -60,18 +60,18 @@ bool spv_interrupt_requested(const struct spv_interrupt *stop)
 /* SQLite's: non-zero ends the statement with SQLITE_INTERRUPT. */
 static int on_operations(void *ctx)
 {
-    struct spv_watch *w = ctx;
+    struct spv_db_watch *w = ctx;
     if (w->progress && w->progress(w->ctx) != 0)
         return 1;
     if (!spv_interrupt_requested(w->stop))
         return 0;
-    return atomic_load(&w->long_step) || w->after++ >= SPV_WATCH_GRACE;
+    return atomic_load(&w->long_step) || w->after++ >= SPV_DB_WATCH_GRACE;
 }
 
 /* SQLite's: 0 gives up waiting for a lock. */
 static int on_busy(void *ctx, int tries)
 {
-    const struct spv_watch *w = ctx;
+    const struct spv_db_watch *w = ctx;
     const uint32_t waited = (uint32_t)tries * WAIT_STEP_MS;
     if (w->wait_ms == 0 || spv_interrupt_requested(w->stop))
         return 0;
@@ -81,24 +81,24 @@ static int on_busy(void *ctx, int tries)
     return 1;
 }
 
-void spv_watch_begin(struct spv_watch *w, sqlite3 *db)
+void spv_db_watch_begin(struct spv_db_watch *w, sqlite3 *db)
 {
     w->db = db;
     (void)sqlite3_busy_handler(db, on_busy, w);
-    sqlite3_progress_handler(db, SPV_WATCH_OPERATIONS, on_operations, w);
+    sqlite3_progress_handler(db, SPV_DB_WATCH_OPERATIONS, on_operations, w);
     for (size_t i = 0; w->stop && i < CONNECTIONS; i++) {
-        struct spv_watch *none = NULL;
+        struct spv_db_watch *none = NULL;
         if (atomic_compare_exchange_strong(&w->stop->at[i], &none, w))
             break;
     }
 }
 
-void spv_watch_end(struct spv_watch *w)
+void spv_db_watch_end(struct spv_db_watch *w)
 {
     if (!w->db || !w->stop)
         return;
     for (size_t i = 0; i < CONNECTIONS; i++) {
-        struct spv_watch *self = w;
+        struct spv_db_watch *self = w;
         (void)atomic_compare_exchange_strong(&w->stop->at[i], &self, NULL);
     }
     while (atomic_load(&w->stop->n_requesting) > 0)
@@ -106,14 +106,15 @@ void spv_watch_end(struct spv_watch *w)
     w->db = NULL;
 }
 
-void spv_watch_progress(struct spv_watch *w, int (*progress)(void *ctx), void *ctx)
+void spv_db_watch_progress(struct spv_db_watch *w, int (*progress)(void *ctx), void *ctx)
 {
     w->progress = progress;
     w->ctx = ctx;
 }
 
-void spv_watch_long(struct spv_watch *w, bool on)
+void spv_db_watch_long(struct spv_db_watch *w, bool on)
 {
     atomic_store(&w->long_step, on);
-    sqlite3_progress_handler(w->db, on ? LONG_OPERATIONS : SPV_WATCH_OPERATIONS, on_operations, w);
+    sqlite3_progress_handler(w->db, on ? LONG_OPERATIONS : SPV_DB_WATCH_OPERATIONS, on_operations,
+                             w);
 }

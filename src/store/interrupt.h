@@ -13,14 +13,14 @@
 
 /* SQLite's virtual machine calls the watch after so many operations: about a millisecond, too
  * seldom to cost anything. */
-#define SPV_WATCH_OPERATIONS 50000
+#define SPV_DB_WATCH_OPERATIONS 50000
 /* Calls of the watch after a request until statements are interrupted, summed over a connection: 5
  * million operations, a third of a second. The longest update, the deepest reorganisation, needs a
  * million. */
-#define SPV_WATCH_GRACE 100
+#define SPV_DB_WATCH_GRACE 100
 
 /* One connection, from its opening to its closing. */
-struct spv_watch {
+struct spv_db_watch {
     sqlite3 *db;
     struct spv_interrupt *stop; /* borrowed; NULL: none */
     int wait_ms; /* for a lock of another connection; 0: not at all */
@@ -33,13 +33,13 @@ struct spv_watch {
 };
 
 /* Watches an open connection; w->stop and w->wait_ms are set. */
-void spv_watch_begin(struct spv_watch *w, sqlite3 *db);
+void spv_db_watch_begin(struct spv_db_watch *w, sqlite3 *db);
 /* Ends the watch, before the connection is closed; does nothing when it was not begun. */
-void spv_watch_end(struct spv_watch *w);
+void spv_db_watch_end(struct spv_db_watch *w);
 /* Sets or (NULL) removes the caller's function. */
-void spv_watch_progress(struct spv_watch *w, int (*progress)(void *ctx), void *ctx);
+void spv_db_watch_progress(struct spv_db_watch *w, int (*progress)(void *ctx), void *ctx);
 /* While on, a request interrupts SQLite inside an operation, too (counting, an integrity check),
  * and at once. The connection must not write meanwhile. */
-void spv_watch_long(struct spv_watch *w, bool on);
+void spv_db_watch_long(struct spv_db_watch *w, bool on);
 
 #endif

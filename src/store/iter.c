@@ -8,7 +8,7 @@
 struct spv_store_iter {
     struct spv_store *store; /* for error texts only */
     sqlite3 *db;
-    struct spv_watch watch;
+    struct spv_db_watch watch;
     sqlite3_stmt *st;
     int64_t from;
     int64_t to; /* as requested; the best chain may end before */

@@ -431,7 +431,7 @@ const char *spv_store_path(const struct spv_store *s)
     return s->path;
 }
 
-uint32_t spv_store_rewound(const struct spv_store *s)
+uint32_t spv_store_lost_rows(const struct spv_store *s)
 {
     return s->rewound;
 }

@@ -43,8 +43,8 @@ static int check_pages(struct spv_verify *v)
     sqlite3_stmt *st = NULL;
     char sql[48];
     (void)snprintf(sql, sizeof sql, "PRAGMA integrity_check(%d)", PAGE_FINDINGS);
-    spv_watch_progress(&v->s->watch, on_operations, v);
-    spv_watch_long(&v->s->watch, true); /* each tree of pages is one operation */
+    spv_db_watch_progress(&v->s->watch, on_operations, v);
+    spv_db_watch_long(&v->s->watch, true); /* each tree of pages is one operation */
     int code = sqlite3_prepare_v2(v->s->db, sql, -1, &st, NULL);
     while (code == SQLITE_OK || code == SQLITE_ROW) {
         code = sqlite3_step(st);
@@ -57,8 +57,8 @@ static int check_pages(struct spv_verify *v)
     }
     int rc = code == SQLITE_DONE ? 0 : spv_verify_unread(v, code, -1, "the file");
     (void)sqlite3_finalize(st);
-    spv_watch_long(&v->s->watch, false);
-    spv_watch_progress(&v->s->watch, NULL, NULL);
+    spv_db_watch_long(&v->s->watch, false);
+    spv_db_watch_progress(&v->s->watch, NULL, NULL);
     return rc;
 }
 

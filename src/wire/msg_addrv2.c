@@ -39,7 +39,7 @@ static void read_address(struct spv_netaddr *out, struct spv_cursor *c)
         spv_cursor_fail(c, SPV_ERR_MALFORMED);
         return;
     }
-    if (out->network == SPV_ADDR_IPV6 && !spv_ipv6_genuine(bytes)) {
+    if (out->network == SPV_ADDR_IPV6 && !spv_ipv6_is_native(bytes)) {
         out->network = 0;
         return;
     }
@@ -69,7 +69,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
 bool spv_netaddr_relayable(const struct spv_netaddr *addr)
 {
     return addr->len != 0 && addr->len == address_length(addr->network) &&
-           (addr->network != SPV_ADDR_IPV6 || spv_ipv6_genuine(addr->bytes));
+           (addr->network != SPV_ADDR_IPV6 || spv_ipv6_is_native(addr->bytes));
 }
 
 static int check(const struct spv_msg *msg, uint32_t version)

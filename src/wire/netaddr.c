@@ -9,7 +9,7 @@ static const uint8_t onioncat_prefix[6] = {0xfd, 0x87, 0xd8,
                                            0x7e, 0xeb, 0x43}; /* Tor v2 (obsolete) */
 static const uint8_t unspecified[16];
 
-bool spv_ipv6_genuine(const uint8_t ip[16])
+bool spv_ipv6_is_native(const uint8_t ip[16])
 {
     return memcmp(ip, ipv4_mapped_prefix, sizeof ipv4_mapped_prefix) != 0 &&
            memcmp(ip, unspecified, sizeof unspecified) != 0 &&
@@ -27,7 +27,7 @@ void spv_netaddr_read(struct spv_netaddr *out, struct spv_cursor *c)
         out->network = SPV_ADDR_IPV4;
         out->len = 4;
         memcpy(out->bytes, ip + sizeof ipv4_mapped_prefix, 4);
-    } else if (spv_ipv6_genuine(ip)) {
+    } else if (spv_ipv6_is_native(ip)) {
         out->network = SPV_ADDR_IPV6;
         out->len = 16;
         memcpy(out->bytes, ip, 16);

@@ -17,7 +17,7 @@ void spv_netaddr_read(struct spv_netaddr *out, struct spv_cursor *c);
 void spv_netaddr_write(struct spv_buffer *b, const struct spv_netaddr *addr);
 /* Returns true for an IPv6 address that embeds no other one: not zero, not IPv4-mapped, not
  * OnionCat. */
-bool spv_ipv6_genuine(const uint8_t ip[16]);
+bool spv_ipv6_is_native(const uint8_t ip[16]);
 /* Returns true for an address that addrv2 can carry: of a known network, with its length, and not
  * embedded in IPv6. (msg_addrv2.c) */
 bool spv_netaddr_relayable(const struct spv_netaddr *addr);

@@ -38,15 +38,15 @@ class Birthday(TestCase):
         super().setUp()
         self.served = self.server("--mine", COUNT)
         self.raw = fetch_headers(self.served.port, REGTEST_GENESIS)
-        self.marks = self.path("checkpoints.csv")
+        self.checkpoints = self.path("checkpoints.csv")
         self.write_marks(range(PERIOD - 1, COUNT, PERIOD))
 
     def write_marks(self, heights):
-        with open(self.marks, "w") as f:
+        with open(self.checkpoints, "w") as f:
             f.write("height,hash\n" + "".join(f"{h},{hash_at(self.raw, h)}\n" for h in heights))
 
     def start(self, *args, height=7000, **more):
-        return self.sync("--connect", self.served.address, "--checkpoint-file", self.marks,
+        return self.sync("--connect", self.served.address, "--checkpoint-file", self.checkpoints,
                          "--start-height", height, *args, **more)
 
     def export(self, *args):
@@ -151,7 +151,7 @@ class Birthday(TestCase):
 
     def test_backfill_completes_the_chain_and_its_work(self):
         self.ends(self.start("--quiet"), DONE)
-        result = self.sync("--connect", self.served.address, "--checkpoint-file", self.marks,
+        result = self.sync("--connect", self.served.address, "--checkpoint-file", self.checkpoints,
                            "--backfill", "--json")
         self.ends(result, DONE)
         told = events(result.stdout)
@@ -191,7 +191,7 @@ class Birthday(TestCase):
             with self.subTest(kill=i):
                 proxy = self.proxy(self.served.port, limit=dice.randrange(100, 81 * COUNT))
                 sync = self.program("spv-sync", "--network", "regtest", "--db", self.db,
-                                    "--connect", proxy.address, "--checkpoint-file", self.marks,
+                                    "--connect", proxy.address, "--checkpoint-file", self.checkpoints,
                                     "--start-height", 7000, "--backfill", "--json")
                 proxy.reached.wait(2)
                 sync.signal(signal.SIGKILL)
@@ -211,7 +211,7 @@ class Birthday(TestCase):
         # the same chain but for one header in the middle of the period
         other = self.server("--mine", COUNT, "--seed", 2)
         result = self.sync("--connect", other.address, "--connect", self.served.address,
-                           "--checkpoint-file", self.marks, "--start-height", 7000)
+                           "--checkpoint-file", self.checkpoints, "--start-height", 7000)
         self.ends(result, DONE)
         self.begins(BASE)
 

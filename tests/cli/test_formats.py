@@ -1,4 +1,4 @@
-"""spv-export's other formats, packing, checksums, side branches and following."""
+"""spv-export's other formats, compression, checksums, side branches and following."""
 
 import csv
 import gzip

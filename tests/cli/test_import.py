@@ -15,7 +15,7 @@ from support import (DATABASE, DONE, FAILED, HANG, HEADER, INTERRUPTED, USAGE, T
 
 DATA = os.environ.get("SPV_TEST_DATA", "")
 FORMATS = ["csv", "jsonl", "raw", "electrum", "neutrino"]
-PACKINGS = {"": "none", ".gz": "gzip", ".zst": "zstd"}
+COMPRESSIONS = {"": "none", ".gz": "gzip", ".zst": "zstd"}
 MAINNET_GENESIS = bytes.fromhex(
     "01000000" + "00" * 32 + "3ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a" +
     "29ab5f49" + "ffff001d" + "1dac2b7c")
@@ -80,9 +80,9 @@ class Identity(Case):
         for form in FORMATS:
             more = ["--branches"] if branches and form in ("csv", "jsonl") else []
             plain = self.export("--format", form, *more, db=source)
-            for ending, packing in PACKINGS.items():
-                with self.subTest(form=form, packing=packing):
-                    path, db = self.path("x" + ending), self.path(f"{form}{packing}.db")
+            for ending, compression in COMPRESSIONS.items():
+                with self.subTest(form=form, compression=compression):
+                    path, db = self.path("x" + ending), self.path(f"{form}{compression}.db")
                     self.ends(run("spv-export", "--db", source, "--format", form, "--output", path,
                                   *more), DONE)
                     result = run("spv-import", "--network", network, "--db", db, "--input", path,
@@ -90,7 +90,7 @@ class Identity(Case):
                     self.ends(result, DONE)
                     final = json.loads(result.stdout.splitlines()[-1])
                     told = "raw" if form == "electrum" else form  # the same without a hole
-                    self.assertEqual((final["format"], final["packing"]), (told, packing))
+                    self.assertEqual((final["format"], final["compression"]), (told, compression))
                     self.assertEqual(final["left_out"], 0)
                     self.assertEqual(self.export("--format", form, *more, db=db), plain)
                     self.assertEqual(database_headers(db), database_headers(source))

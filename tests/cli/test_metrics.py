@@ -8,7 +8,7 @@ from support import (DONE, HEADER, INTERRUPTED, REGTEST_GENESIS, TestCase, displ
                      sha256d)
 
 COUNT = 6000
-TOTALS = ("proving", "proving_pass", "proving_headers", "proving_length", "requests", "segments",
+TOTALS = ("presync_peers", "presync_pass", "presync_headers", "presync_length", "requests", "segments",
           "segments_done", "hedges", "stalls", "reorgs", "bans")
 
 
@@ -47,24 +47,24 @@ class Metrics(TestCase):
                                 proxy.address, "--min-chain-work", work, *args)
             if wanted is None:
                 e = sync.event("progress")
-                self.assertEqual((e["height"], e["proving"], e["proving_pass"], e["proving_headers"],
-                                  e["proving_length"]), (0, 1, 1, 2000, 0))
+                self.assertEqual((e["height"], e["presync_peers"], e["presync_pass"], e["presync_headers"],
+                                  e["presync_length"]), (0, 1, 1, 2000, 0))
             else:
                 self.assertIn("2,000 headers", sync.wait_for(lambda line: wanted in line))
             sync.signal(signal.SIGINT)
             self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
         events = self.events(self.sync("--connect", server.address, "--json", "--min-chain-work",
                                        work))
-        self.assertEqual((events[-1]["height"], events[-1]["proving"]), (COUNT, 0))
+        self.assertEqual((events[-1]["height"], events[-1]["presync_peers"]), (COUNT, 0))
 
     def test_segments_are_counted(self):
         server = self.server("--mine", COUNT)
         raw = fetch_headers(server.port, REGTEST_GENESIS)
-        marks = []
+        options = []
         for height in range(1000, COUNT + 1, 1000):
             header = raw[height * HEADER:(height + 1) * HEADER]
-            marks += ["--checkpoint", f"{height}:{display(sha256d(header))}"]
-        events = self.events(self.sync("--connect", server.address, "--json", *marks))
+            options += ["--checkpoint", f"{height}:{display(sha256d(header))}"]
+        events = self.events(self.sync("--connect", server.address, "--json", *options))
         self.assertIn(events[-1]["segments_done"], range(1, COUNT // 1000 + 1))
         self.assertEqual((events[-1]["segments"], events[-1]["stalls"]), (0, 0))
 

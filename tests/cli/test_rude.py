@@ -30,8 +30,8 @@ class Disconnects(TestCase):
                 ("a long ping", (b"ping", bytes(9)), "LENGTH"),
                 ("an empty ping", (b"ping",), "SHORT"),
                 ("late negotiation", (b"sendaddrv2",), "LATE_NEGOTIATION"),
-                ("a mempool request", (b"mempool",), "BLOOM_UNOFFERED"),
-                ("a filter request", (b"getcfilters", bytes(37)), "FILTERS_UNOFFERED")):
+                ("a mempool request", (b"mempool",), "BLOOM_NOT_OFFERED"),
+                ("a filter request", (b"getcfilters", bytes(37)), "FILTERS_NOT_OFFERED")):
             with self.subTest(name):
                 peer = self.peer(*message)
                 result = self.sync("--connect", peer.address, "--connect", server.address, "--json",

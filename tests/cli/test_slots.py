@@ -38,7 +38,7 @@ class Slots(TestCase):
         refused = self.connect(server)
         event = server.event("refused")
         self.assertEqual((event["code"], event["peer"]),
-                         ("CONNS_TAKEN", "127.0.0.1:%d" % refused.getsockname()[1]))
+                         ("SERVER_FULL", "127.0.0.1:%d" % refused.getsockname()[1]))
         self.assertEqual(refused.recv(1), b"")
 
 

@@ -123,7 +123,7 @@ static unsigned saves; /* of this input */
 static void run_operation(struct spv_addrman *b, struct input *in, struct spv_rng rng,
                           struct spv_now *now)
 {
-    const struct spv_pick pick = {.nets = u8(in) & 7u, .only_new = (u8(in) & 1) != 0};
+    const struct spv_addrman_query pick = {.nets = u8(in) & 7u, .only_new = (u8(in) & 1) != 0};
     struct spv_addr_info a;
     struct spv_netaddr addr;
     struct spv_netgroup source;
@@ -142,7 +142,7 @@ static void run_operation(struct spv_addrman *b, struct input *in, struct spv_rn
                                    *now) >= 0);
         break;
     case 3:
-        e = spv_addrman_pick(b, &pick, *now);
+        e = spv_addrman_select(b, &pick, *now);
         if (e < 0)
             break;
         FUZZ_CHECK(b->at[e].used && !b->at[e].in_use && spv_addrman_reachable(b, e, pick.nets));
@@ -166,7 +166,7 @@ static void run_operation(struct spv_addrman *b, struct input *in, struct spv_rn
     case 6:
         now->unix_s += (int64_t)(int32_t)u32(in) / 64;
         now->mono_us += (uint64_t)u32(in) * 1000;
-        e = spv_addrman_to_test(b, pick.nets, *now);
+        e = spv_addrman_select_collision(b, pick.nets, *now);
         FUZZ_CHECK(e < 0 || (b->at[e].used && b->at[e].a.tried && !b->at[e].in_use));
         break;
     default:

@@ -54,11 +54,11 @@ struct times {
     double synced; /* milliseconds from the first dial until SYNCED */
 };
 
-static struct times run(struct sim *sim, size_t n_marks)
+static struct times run(struct sim *sim, size_t n_checkpoints)
 {
     const uint64_t dial = sim_now(sim).mono_us;
-    const struct sim_client_config cfg = {.checkpoints = n_marks > 0 ? checkpoints : NULL,
-                                          .n_checkpoints = n_marks};
+    const struct sim_client_config cfg = {.checkpoints = n_checkpoints > 0 ? checkpoints : NULL,
+                                          .n_checkpoints = n_checkpoints};
     struct sim_client *client = sim_add_client(sim, &cfg);
     assert_int_equal(sim_run(sim, 60 * SPV_SECOND, connected, client), 1);
     const uint64_t start = sim_now(sim).mono_us;
@@ -75,12 +75,12 @@ static struct times run(struct sim *sim, size_t n_marks)
     return t;
 }
 
-static struct times with_latency(size_t n_marks)
+static struct times with_latency(size_t n_checkpoints)
 {
     struct sim *sim = sim_new(&(struct sim_config){
         .seed = 1, .latency_min_us = 50000, .latency_max_us = 50000, .pipe = 16u << 20});
     sim_add_server(sim, &(struct sim_server_config){.chain = &chain});
-    return run(sim, n_marks);
+    return run(sim, n_checkpoints);
 }
 
 static void requests_in_flight_hide_the_latency(void **state)
@@ -99,22 +99,22 @@ static void requests_in_flight_hide_the_latency(void **state)
 #define LOST_AFTER 4000000 /* bytes; resets the server of the last headers midway */
 
 /* Three fast peers, and a slow one at index `slow` (none when it is 4). */
-static double among(size_t slow, uint64_t seed, size_t n_marks)
+static double among(size_t slow, uint64_t seed, size_t n_checkpoints)
 {
     struct sim *sim = sim_new(&(struct sim_config){
         .seed = seed, .latency_min_us = 8000, .latency_max_us = 12000, .pipe = 1u << 20});
     for (size_t i = 0; i < 4; i++) {
         const bool is_slow = i == slow;
         if (is_slow || slow < 4 || i < 3)
-            sim_add_server(sim,
-                           &(struct sim_server_config){
-                               .chain = &chain,
-                               .bytes_per_s = is_slow ? FAST_LINE / 20 : FAST_LINE,
-                               .latency_factor = is_slow ? 20 : 1,
-                               .reset_after = n_marks < N_CHECKPOINTS && !is_slow ? LOST_AFTER : 0,
-                           });
+            sim_add_server(
+                sim, &(struct sim_server_config){
+                         .chain = &chain,
+                         .bytes_per_s = is_slow ? FAST_LINE / 20 : FAST_LINE,
+                         .latency_factor = is_slow ? 20 : 1,
+                         .reset_after = n_checkpoints < N_CHECKPOINTS && !is_slow ? LOST_AFTER : 0,
+                     });
     }
-    return run(sim, n_marks).headers;
+    return run(sim, n_checkpoints).headers;
 }
 
 static void a_slow_peer_delays_no_other(void **state)

@@ -87,7 +87,7 @@ int spv_addrman_add(struct spv_addrman *am, const struct spv_netaddr *addr, uint
 /* Returns the index of an address, or -1. */
 int spv_addrman_find(const struct spv_addrman *am, const struct spv_netaddr *addr);
 
-struct spv_pick {
+struct spv_addrman_query {
     unsigned nets; /* SPV_NET_* that we can connect to */
     bool only_new; /* for a feeler */
     const struct spv_netgroup *groups; /* connected: other groups are preferred */
@@ -95,8 +95,9 @@ struct spv_pick {
 };
 /* Selects an address to connect to now: not in use, not deferred, not backing off, and serving the
  * chain by its service bits. Random; failures lower the chance. Returns its index, or -1. */
-int spv_addrman_pick(struct spv_addrman *am, const struct spv_pick *pick, struct spv_now now);
-/* When spv_addrman_pick may succeed after it returned -1; SPV_NEVER when there is no address; 0
+int spv_addrman_select(struct spv_addrman *am, const struct spv_addrman_query *pick,
+                       struct spv_now now);
+/* When spv_addrman_select may succeed after it returned -1; SPV_NEVER when there is no address; 0
  * when the last pick succeeded. */
 uint64_t spv_addrman_deadline(const struct spv_addrman *am);
 
@@ -107,7 +108,7 @@ void spv_addrman_set_in_use(struct spv_addrman *am, int entry, struct spv_now no
 void spv_addrman_on_handshake(struct spv_addrman *am, int entry, uint64_t services,
                               struct spv_now now);
 /* Sets the service bits of its version message, when they lack services that we need. */
-void spv_addrman_serves(struct spv_addrman *am, int entry, uint64_t services);
+void spv_addrman_set_services(struct spv_addrman *am, int entry, uint64_t services);
 /* The connection ended; error is stored with the entry, 0 for none. */
 void spv_addrman_released(struct spv_addrman *am, int entry, enum spv_conn_outcome outcome,
                           int error, struct spv_now now);
@@ -116,7 +117,7 @@ void spv_addrman_defer(struct spv_addrman *am, int entry, uint64_t until_us);
 
 /* Test before evict: resolves the collisions that can be resolved. Returns the tried entry that a
  * feeler should test next, or -1. */
-int spv_addrman_to_test(struct spv_addrman *am, unsigned nets, struct spv_now now);
+int spv_addrman_select_collision(struct spv_addrman *am, unsigned nets, struct spv_now now);
 
 /* The anchors: connected to first after a restart (Bitcoin Core: anchors.dat). */
 void spv_addrman_set_anchors(struct spv_addrman *am, const int *entries, size_t n);

@@ -37,7 +37,7 @@ static uint32_t selection_chance(const struct spv_addr_info *a, int64_t now)
     return chance ? chance : 1;
 }
 
-static bool group_used(const struct spv_netaddr *addr, const struct spv_pick *pick)
+static bool group_used(const struct spv_netaddr *addr, const struct spv_addrman_query *pick)
 {
     const struct spv_netgroup group = spv_netgroup_of(addr);
     for (size_t i = 0; i < pick->n_groups; i++)
@@ -54,7 +54,7 @@ bool spv_serves_chain(uint64_t services)
 /* Scans one table in random order: sizes are powers of two, so any odd stride visits every slot
  * once. */
 static int pick_from(struct spv_addrman *am, const uint16_t *table, size_t size,
-                     const struct spv_pick *pick, bool any_group, struct spv_now now)
+                     const struct spv_addrman_query *pick, bool any_group, struct spv_now now)
 {
     const size_t stride = (size_t)spv_rng_u64(&am->rng) | 1;
     size_t at = (size_t)spv_rng_u64(&am->rng);
@@ -88,7 +88,8 @@ static int pick_from(struct spv_addrman *am, const uint16_t *table, size_t size,
     return best;
 }
 
-int spv_addrman_pick(struct spv_addrman *am, const struct spv_pick *pick, struct spv_now now)
+int spv_addrman_select(struct spv_addrman *am, const struct spv_addrman_query *pick,
+                       struct spv_now now)
 {
     if (!pick->only_new && am->idle_until_us > now.mono_us)
         return -1;
@@ -169,7 +170,7 @@ void spv_addrman_on_handshake(struct spv_addrman *am, int entry, uint64_t servic
             (struct spv_addrman_collision){.entry = entry, .since = now.unix_s};
 }
 
-void spv_addrman_serves(struct spv_addrman *am, int entry, uint64_t services)
+void spv_addrman_set_services(struct spv_addrman *am, int entry, uint64_t services)
 {
     am->at[entry].a.services = services;
     spv_addrman_mark_dirty(am, &am->at[entry]);
@@ -247,7 +248,7 @@ static bool resolve_collision(struct spv_addrman *am, const struct spv_addrman_c
     return true;
 }
 
-int spv_addrman_to_test(struct spv_addrman *am, unsigned nets, struct spv_now now)
+int spv_addrman_select_collision(struct spv_addrman *am, unsigned nets, struct spv_now now)
 {
     for (size_t i = 0; i < am->n_collisions;)
         i = resolve_collision(am, &am->collision[i], now) ? 0 : i + 1;

@@ -80,7 +80,7 @@ static int begin_new_headers(struct spv_chain *c, struct batch *b)
 
     /* between genesis and the start a known header and a fork cannot be distinguished */
     if (on_main_chain && b->pos.height + 1 < start_height) {
-        b->result->error = SPV_ERR_CHAIN_BASE;
+        b->result->error = SPV_ERR_FORK_BELOW_START;
         return 0;
     }
     /* "forked chain older than last checkpoint" */
@@ -100,7 +100,7 @@ static int begin_new_headers(struct spv_chain *c, struct batch *b)
     }
     rc = spv_chain_ctx_at(c, &b->ctx, b->pos);
     if (rc == 0) /* the headers before it are neither in memory nor stored */
-        b->result->error = start_height > 0 ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_UNCONNECTING;
+        b->result->error = start_height > 0 ? SPV_ERR_FORK_BELOW_START : SPV_ERR_HDR_UNCONNECTING;
     return rc < 0 ? rc : 0;
 }
 
@@ -346,14 +346,14 @@ int spv_chain_header_at(const struct spv_chain *c, struct spv_chain_header *out,
     return spv_chain_header_at_pos(c, out, (struct spv_chain_pos){SPV_MAIN_CHAIN, height});
 }
 
-int spv_chain_find(const struct spv_chain *c, struct spv_chain_header *out, bool *on_best,
+int spv_chain_find(const struct spv_chain *c, struct spv_chain_header *out, bool *in_best_chain,
                    const struct spv_blockhash *hash)
 {
     struct spv_chain_pos pos;
     int rc = spv_chain_find_pos(c, &pos, out, hash);
 
-    if (rc == 1 && on_best)
-        *on_best = pos.branch == SPV_MAIN_CHAIN;
+    if (rc == 1 && in_best_chain)
+        *in_best_chain = pos.branch == SPV_MAIN_CHAIN;
     return rc;
 }
 

@@ -282,7 +282,7 @@ size_t spv_chain_next_checkpoint(const struct spv_chain *c, uint32_t height)
     return low;
 }
 
-bool spv_chain_covered(const struct spv_chain *c, uint32_t height)
+bool spv_chain_below_checkpoint(const struct spv_chain *c, uint32_t height)
 {
     return c->n_checkpoints > 0 && height < c->checkpoints[c->n_checkpoints - 1].height;
 }

@@ -92,7 +92,7 @@ int spv_chain_find_child(const struct spv_chain *c, struct spv_chain_pos *pos,
 int spv_chain_find_fork_point(const struct spv_chain *c, struct spv_chain_pos *pos, size_t *known,
                               const struct spv_header *headers, size_t n);
 /* Whether there is a checkpoint above this height. */
-bool spv_chain_covered(const struct spv_chain *c, uint32_t height);
+bool spv_chain_below_checkpoint(const struct spv_chain *c, uint32_t height);
 /* The context that validates children of the header at *pos. */
 int spv_chain_ctx_at(const struct spv_chain *c, struct spv_header_ctx *out,
                      struct spv_chain_pos pos);

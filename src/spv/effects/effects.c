@@ -112,7 +112,7 @@ struct spv_event *spv_effects_unaddressed(struct spv_effects *q)
     return NULL;
 }
 
-void spv_effects_forget(struct spv_effects *q, uint64_t peer)
+void spv_effects_discard_sends(struct spv_effects *q, uint64_t peer)
 {
     struct spv_queued_effect **at = &q->head;
     q->tail = NULL;

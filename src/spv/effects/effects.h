@@ -45,6 +45,6 @@ int spv_effects_pop(struct spv_effects *q, struct spv_effect *out);
 struct spv_event *spv_effects_unaddressed(struct spv_effects *q);
 
 /* Discards queued SENDs to a disconnected peer. */
-void spv_effects_forget(struct spv_effects *q, uint64_t peer);
+void spv_effects_discard_sends(struct spv_effects *q, uint64_t peer);
 
 #endif

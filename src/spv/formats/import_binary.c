@@ -119,9 +119,9 @@ static int count_zero_header(struct spv_import *im)
     return 0;
 }
 
-static int emit_hole(struct spv_import *im, struct spv_import_item *out)
+static int emit_gap(struct spv_import *im, struct spv_import_item *out)
 {
-    out->kind = SPV_IMPORT_HOLE;
+    out->kind = SPV_IMPORT_GAP;
     out->count = im->hole;
     out->height = (uint32_t)(im->height - im->hole);
     out->offset = im->offset - (uint64_t)im->hole * SPV_HEADER_SIZE;
@@ -163,7 +163,7 @@ int spv_import_binary(struct spv_import *im, struct spv_import_item *out)
             continue;
         }
         if (im->hole > 0)
-            return emit_hole(im, out);
+            return emit_gap(im, out);
         if (n == 0)
             return 0;
         if (im->has_height && im->height >= UINT32_MAX)

@@ -371,7 +371,7 @@ static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_
                         struct spv_now now)
 {
     /* An empty headers message answers a request only when that request was sent completely. */
-    if (msg->role == SPV_HEADERS_REPEATED || (msg->role == SPV_HEADERS_UNASKED && msg->n == 0))
+    if (msg->role == SPV_HEADERS_REPEATED || (msg->role == SPV_HEADERS_UNSOLICITED && msg->n == 0))
         return 0;
     spv_peer_rates_headers(&n->peer_rates, peer, msg->n, now);
     int rc = spv_checkpoint_start_running(n->start)

@@ -180,13 +180,14 @@ static bool dial_anchor(struct spv_outbound *o, struct spv_now now)
 static bool dial_addrman(struct spv_outbound *o, enum spv_conn_type kind, struct spv_now now)
 {
     struct spv_netgroup groups[SPV_CONNS];
-    struct spv_pick pick = {.nets = o->nets, .only_new = kind == SPV_CONN_FEELER, .groups = groups};
+    struct spv_addrman_query pick = {
+        .nets = o->nets, .only_new = kind == SPV_CONN_FEELER, .groups = groups};
     for (size_t i = 0; kind == SPV_CONN_OUTBOUND && i < SPV_CONNS; i++)
         if (o->conn[i].state != SPV_CONN_STATE_FREE && o->conn[i].kind == SPV_CONN_OUTBOUND &&
             o->conn[i].entry >= 0)
             groups[pick.n_groups++] = o->conn[i].netgroup;
     for (int tries = 0; tries < SPV_ADDRMAN_BANS; tries++) {
-        const int entry = spv_addrman_pick(&o->addrman, &pick, now);
+        const int entry = spv_addrman_select(&o->addrman, &pick, now);
         if (entry < 0)
             return false;
         if (dial_entry(o, entry, kind, now))
@@ -199,7 +200,7 @@ static bool dial_addrman(struct spv_outbound *o, enum spv_conn_type kind, struct
 
 static bool open_feeler(struct spv_outbound *o, struct spv_now now)
 {
-    const int entry = spv_addrman_to_test(&o->addrman, o->nets, now);
+    const int entry = spv_addrman_select_collision(&o->addrman, o->nets, now);
     return entry >= 0 ? dial_entry(o, entry, SPV_CONN_FEELER, now)
                       : dial_addrman(o, SPV_CONN_FEELER, now);
 }
@@ -269,7 +270,7 @@ void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn, ui
     if (conn->entry >= 0 && spv_serves_chain(services))
         spv_addrman_on_handshake(&o->addrman, conn->entry, services, now);
     else if (conn->entry >= 0)
-        spv_addrman_serves(&o->addrman, conn->entry, services);
+        spv_addrman_set_services(&o->addrman, conn->entry, services);
     switch (conn->kind) {
     case SPV_CONN_OUTBOUND:
         if (o->on)

@@ -111,6 +111,6 @@ void spv_outbound_close(struct spv_outbound *o, struct spv_conn *conn, int error
     struct spv_effect *e = spv_effects_push(o->effects, SPV_EFFECT_CLOSE, conn->id);
     if (e)
         e->error = error;
-    spv_effects_forget(o->effects, conn->id);
+    spv_effects_discard_sends(o->effects, conn->id);
     spv_outbound_on_closed(o, conn, error, false, now);
 }

@@ -139,7 +139,7 @@ static int error_of(const struct spv_backfill *b, const struct spv_accept_result
     const bool other = v->error == SPV_ERR_HDR_CHECKPOINT && b->own_end &&
                        v->height == b->checkpoints[b->n_checkpoints - 1].height;
 
-    return other ? SPV_ERR_CHAIN_BASE : v->error;
+    return other ? SPV_ERR_FORK_BELOW_START : v->error;
 }
 
 static int accept_batch(struct spv_backfill *b, const struct spv_segments_batch *batch)

@@ -61,7 +61,7 @@ void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
     }
     if (s->chain_peer == id)
         s->chain_peer = 0;
-    spv_effects_forget(s->cfg.effects, id);
+    spv_effects_discard_sends(s->cfg.effects, id);
     (void)spv_sync_accept_segments(s, now); /* the queue keeps its error */
     (void)spv_sync_schedule(s, now);
 }

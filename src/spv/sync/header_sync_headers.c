@@ -379,11 +379,11 @@ static int accept_headers(struct spv_sync *s, struct spv_peer_entry *p,
             drop_in_presync(s, p, &drop, now);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
-    if (v.error == SPV_ERR_CHAIN_BASE && answer) {
+    if (v.error == SPV_ERR_FORK_BELOW_START && answer) {
         rc = handle_fork_below_start(s, p, msg);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
-    if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_CHAIN_BASE) {
+    if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_FORK_BELOW_START) {
         /* a late answer to another request: the checkpoint start requests lower headers */
         const bool late = msg->role == SPV_HEADERS_ANSWER && !answer;
         return late ? 0 : handle_unconnecting(s, p, now);

@@ -203,10 +203,10 @@ static int needs_presync(struct spv_sync *s, struct spv_peer_entry *p,
     int rc;
 
     if (spv_blockhash_eq(&msg->headers[0].prev, &tip->hash) &&
-        (spv_chain_covered(c, tip->height) || spv_sync_enough_work(s)))
+        (spv_chain_below_checkpoint(c, tip->height) || spv_sync_enough_work(s)))
         return 0;
     rc = spv_chain_find_fork_point(c, &place, &known, msg->headers, msg->n);
-    if (rc <= 0 || known == msg->n || spv_chain_covered(c, place.height))
+    if (rc <= 0 || known == msg->n || spv_chain_below_checkpoint(c, place.height))
         return rc < 0 ? rc : 0;
     rc = spv_chain_header_at_pos(c, &parent, place);
     if (rc == 1)

@@ -91,7 +91,7 @@ static int verify_segment(const struct spv_segments *segs, struct spv_segment *s
     }
     if (!s->is_post_checkpoint && offset + n == s->end - s->from &&
         !spv_blockhash_eq(last, &s->stop))
-        return is_own_end(segs, s) ? SPV_ERR_CHAIN_BASE : SPV_ERR_HDR_CHECKPOINT;
+        return is_own_end(segs, s) ? SPV_ERR_FORK_BELOW_START : SPV_ERR_HDR_CHECKPOINT;
     if (n)
         memcpy(slot, headers, n * sizeof *headers);
     return 0;

@@ -101,8 +101,8 @@ void spv_sync_describe_warning(const struct spv_sync *s, struct spv_event *event
 /* Emits a WARNING about this peer, once for each tip. */
 void spv_sync_warn(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why);
 /* Its answer forks from our chain below the first stored header, where it cannot be validated
- * (SPV_ERR_CHAIN_BASE). 1: its chain is shorter than that, and the peer is at its tip; 0: it is
- * excluded; negative: failed. */
+ * (SPV_ERR_FORK_BELOW_START). 1: its chain is shorter than that, and the peer is at its tip; 0: it
+ * is excluded; negative: failed. */
 int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
                                  const struct spv_msg_headers *msg);
 /* A header was rejected only because its time is too far ahead of our clock. It is requested again

@@ -85,7 +85,7 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
     if (s->cfg.discovers) { /* discovery finds other peers */
         if (s->warned_fork_below_start++ < SPV_SYNC_MAX_FORK_WARNINGS)
             spv_sync_warn(s, p, SPV_WARN_FORK_BELOW_START);
-        spv_sync_drop_peer(s, p, SPV_ERR_CHAIN_BASE);
+        spv_sync_drop_peer(s, p, SPV_ERR_FORK_BELOW_START);
     }
     return 0;
 }

@@ -26,7 +26,7 @@ static void bloom_commands_without_node_bloom_close_at_every_version(void **stat
             peer_fixture_init(&k);
             peer_fixture_open(&k, SPV_INBOUND);
             peer_fixture_handshake(&k, versions[v]);
-            assert_int_equal(feed_bloom(&k, i), SPV_ERR_BLOOM_UNOFFERED);
+            assert_int_equal(feed_bloom(&k, i), SPV_ERR_BLOOM_NOT_OFFERED);
             assert_int_equal(k.n_got, 0); /* not returned */
             peer_fixture_close(&k);
         }
@@ -49,7 +49,7 @@ static void compact_filter_requests_without_the_service_bit_close(void **state)
             k.cfg.services = offered ? SPV_NODE_COMPACT_FILTERS : SPV_NODE_BLOOM;
             peer_fixture_ready(&k, SPV_INBOUND);
             assert_int_equal(peer_fixture_send_raw(&k, requests[i].command, zeros, requests[i].n),
-                             offered ? 0 : SPV_ERR_FILTERS_UNOFFERED);
+                             offered ? 0 : SPV_ERR_FILTERS_NOT_OFFERED);
             assert_int_equal(k.n_got, offered);
             peer_fixture_close(&k);
         }

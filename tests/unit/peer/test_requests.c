@@ -206,11 +206,11 @@ static void an_empty_message_answers_no_request_that_is_not_sent_completely(void
     const uint8_t *bytes;
     open_quiet(&k);
     assert_int_equal(answer(&k, 50, 0), 0); /* nothing is open */
-    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_UNASKED);
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_UNSOLICITED);
     ask_unsent(&k, 50);
     spv_peer_sent(k.p, spv_peer_pending(k.p, &bytes) - 1, k.now);
     assert_int_equal(answer(&k, 50, 0), 0);
-    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_UNASKED);
+    assert_int_equal(k.got.u.headers.role, SPV_HEADERS_UNSOLICITED);
     spv_peer_sent(k.p, 1, k.now);
     assert_int_equal(answer(&k, 50, 0), 0);
     assert_int_equal(k.got.u.headers.role, SPV_HEADERS_ANSWER);

@@ -74,7 +74,7 @@ static void check_state(const char *path, bool applied)
 {
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     struct spv_chain_header tip;
-    assert_int_equal(spv_store_rewound(s), 0);
+    assert_int_equal(spv_store_lost_rows(s), 0);
     assert_int_equal(spv_store_tip(s, &tip), 1);
     if (tip.height == OLD && !applied) {
         assert_chain(s, before, OLD);

@@ -97,7 +97,7 @@ static void joining_adds_the_work_below_the_base_to_every_row(void **state)
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 80, 0, base_chain + 81, 20), 0);
     assert_int_equal(spv_store_close(s), 0);
     s = base_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_rewound(s), 0);
+    assert_int_equal(spv_store_lost_rows(s), 0);
     base_holds(s, 0, TOP);
     assert_int_equal(spv_store_close(s), 0);
     ask(got, sizeof got, path, "SELECT lower(hex(work)) FROM branch_header WHERE height = 73");
@@ -254,7 +254,7 @@ static void a_failing_disk_leaves_the_state_before_or_after(void **state)
             const int done = run_updates(path);
             (void)faultvfs_end(&hit);
             struct spv_store *s = base_open(path, SPV_STORE_CREATE);
-            assert_int_equal(spv_store_rewound(s), 0);
+            assert_int_equal(spv_store_lost_rows(s), 0);
             spv_store_get_start(s, &base);
             assert_int_equal(spv_store_tip(s, &got), 1);
             while (now < 5 && (states[now].base != base.height || states[now].tip != got.height)) {

@@ -15,7 +15,7 @@
 
 struct watched_db {
     sqlite3 *db;
-    struct spv_watch watch;
+    struct spv_db_watch watch;
     int requested,
         after; /* whether the SQL function has requested the stop, and its calls after that */
 };
@@ -26,12 +26,12 @@ static void open_watched(struct watched_db *k, const char *path)
     k->watch.stop = spv_interrupt_new();
     assert_non_null(k->watch.stop);
     assert_int_equal(sqlite3_open(path, &k->db), SQLITE_OK);
-    spv_watch_begin(&k->watch, k->db);
+    spv_db_watch_begin(&k->watch, k->db);
 }
 
 static void close_watched(struct watched_db *k)
 {
-    spv_watch_end(&k->watch);
+    spv_db_watch_end(&k->watch);
     assert_int_equal(sqlite3_close(k->db), SQLITE_OK);
     spv_interrupt_free(k->watch.stop);
 }
@@ -76,7 +76,7 @@ static void a_long_operation_is_interrupted_at_once(void **state)
     struct watched_db k;
     (void)state;
     open_watched(&k, ":memory:");
-    spv_watch_long(&k.watch, true);
+    spv_db_watch_long(&k.watch, true);
     assert_int_equal(run_until_stopped(&k), SQLITE_INTERRUPT);
     assert_true(k.after <= 1);
     close_watched(&k);
@@ -118,15 +118,15 @@ static void any_number_of_connections_may_share_a_stop(void **state)
     assert_non_null(shared);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < MANY; i++) {
-            k[i].watch = (struct spv_watch){.stop = shared};
+            k[i].watch = (struct spv_db_watch){.stop = shared};
             assert_int_equal(sqlite3_open(":memory:", &k[i].db), SQLITE_OK);
-            spv_watch_begin(&k[i].watch, k[i].db);
-            spv_watch_long(&k[i].watch, true);
+            spv_db_watch_begin(&k[i].watch, k[i].db);
+            spv_db_watch_long(&k[i].watch, true);
         }
         spv_interrupt_request(shared);
         for (int i = 0; i < MANY; i++) {
             assert_int_equal(sqlite3_exec(k[i].db, ENDLESS, NULL, NULL, NULL), SQLITE_INTERRUPT);
-            spv_watch_end(&k[i].watch);
+            spv_db_watch_end(&k[i].watch);
             assert_int_equal(sqlite3_close(k[i].db), SQLITE_OK);
         }
         spv_interrupt_request(shared); /* does not use the closed connection */

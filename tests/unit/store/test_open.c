@@ -237,7 +237,7 @@ static void a_damaged_tail_is_rewound_to_the_last_good_header(void **state)
         run_sql(path, cases[i].sql);
         must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED, cases[i].word);
         struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-        assert_int_equal(spv_store_rewound(s), cases[i].rewound);
+        assert_int_equal(spv_store_lost_rows(s), cases[i].rewound);
         assert_chain(s, r, cases[i].good);
         if (cases[i].good < n) {
             assert_int_equal(
@@ -286,7 +286,7 @@ static void a_tip_height_that_the_file_is_too_small_for_is_corrected(void **stat
     must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED,
                 "is missing, or the stored tip height is wrong");
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_rewound(s), 0); /* not two thousand million headers */
+    assert_int_equal(spv_store_lost_rows(s), 0); /* not two thousand million headers */
     assert_chain(s, r, 9);
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -340,7 +340,7 @@ static void a_tail_without_proof_of_work_is_cut(void **state)
     must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED,
                 "does not meet its own target");
     s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_rewound(s), 1);
+    assert_int_equal(spv_store_lost_rows(s), 1);
     assert_chain(s, r, 10);
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -367,7 +367,7 @@ static void bits_flipped_in_the_file_are_found(void **state)
     write_file(copy, bytes, n);
     must_refuse(copy, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED, "height 990");
     struct spv_store *s = must_open(copy, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_rewound(s), 11);
+    assert_int_equal(spv_store_lost_rows(s), 11);
     assert_chain(s, r, 989);
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -393,7 +393,7 @@ static void a_killed_writer_loses_nothing_committed(void **state)
                   file_size(in_folder(state, "copy.db-wal")) - 3000);
     (void)remove(in_folder(state, "copy.db-shm"));
     s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_rewound(s), 0);
+    assert_int_equal(spv_store_lost_rows(s), 0);
     assert_chain(s, r, 200);
     assert_int_equal(spv_store_close(s), 0);
 }
@@ -454,7 +454,7 @@ static void a_lost_wal_is_reported(void **state)
     const struct spv_verify_config cfg = {.path = path};
     assert_int_equal(spv_store_verify(&report, &cfg, NULL), SPV_ERR_DB_DAMAGED);
     s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_rewound(s), 100);
+    assert_int_equal(spv_store_lost_rows(s), 100);
     assert_chain(s, r, 100);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 100, 0, r + 100, 100), 0);
     assert_int_equal(spv_store_close(s), 0);

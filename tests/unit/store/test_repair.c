@@ -64,7 +64,7 @@ static void goes_on(const char *path, int64_t height, bool index)
     assert_int_equal(spv_store_verify(&r, &cfg, NULL), 0);
     assert_int_equal(r.good, height);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_rewound(s), 0);
+    assert_int_equal(spv_store_lost_rows(s), 0);
     assert_int_equal(spv_store_indexed(s), index);
     assert_chain(s, chain, (size_t)height);
     if (height < N) {

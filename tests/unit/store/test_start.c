@@ -23,7 +23,7 @@ static void a_store_starts_at_a_base_and_is_continued(void **state)
     assert_int_equal(spv_store_close(s), 0);
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
         s = base_open(path, (enum spv_store_mode)mode);
-        assert_int_equal(spv_store_rewound(s), 0);
+        assert_int_equal(spv_store_lost_rows(s), 0);
         base_holds(s, BASE, TOP);
         assert_int_equal(spv_store_close(s), 0);
     }
@@ -98,10 +98,10 @@ static void forks_near_the_base_are_not_validated_and_those_above_are(void **sta
         int error;
         enum spv_chain_update_kind kind;
     } cases[] = {
-        {0, SPV_ERR_CHAIN_BASE, SPV_UPDATE_NONE},
+        {0, SPV_ERR_FORK_BELOW_START, SPV_UPDATE_NONE},
         {BASE - 1, SPV_ERR_HDR_UNCONNECTING, SPV_UPDATE_NONE},
-        {BASE, SPV_ERR_CHAIN_BASE, SPV_UPDATE_NONE},
-        {BASE + 9, SPV_ERR_CHAIN_BASE, SPV_UPDATE_NONE},
+        {BASE, SPV_ERR_FORK_BELOW_START, SPV_UPDATE_NONE},
+        {BASE + 9, SPV_ERR_FORK_BELOW_START, SPV_UPDATE_NONE},
         {BASE + 10, 0, SPV_UPDATE_BRANCH},
         {79, 0, SPV_UPDATE_BRANCH},
         {80, 0, SPV_UPDATE_APPEND},
@@ -206,7 +206,7 @@ static void a_bad_tail_is_cut_down_to_the_base_and_no_further(void **state)
         run_sql(path, cases[i].sql);
         must_refuse(path, SPV_STORE_READ, &base_params, SPV_ERR_DB_DAMAGED, "damaged");
         struct spv_store *s = base_open(path, SPV_STORE_WRITE);
-        assert_true(spv_store_rewound(s) >= 40);
+        assert_true(spv_store_lost_rows(s) >= 40);
         base_holds(s, cases[i].tip == 0 ? 0 : BASE, cases[i].tip);
         assert_int_equal(spv_store_close(s), 0);
     }

@@ -18,7 +18,7 @@ static void creates_folders_and_genesis(void **state)
     assert_int_equal(st.st_mode & 0777, 0700);
     assert_chain(s, NULL, 0);
     assert_string_equal(spv_store_path(s), path);
-    assert_int_equal(spv_store_rewound(s), 0);
+    assert_int_equal(spv_store_lost_rows(s), 0);
     assert_false(spv_store_indexed(s));
     assert_int_equal(spv_store_close(s), 0);
     /* A closed store is one file that can be copied. */
@@ -40,7 +40,7 @@ static void appends_and_finds_it_after_reopening(void **state)
     assert_int_equal(spv_store_close(s), 0);
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
         s = must_open(path, (enum spv_store_mode)mode);
-        assert_int_equal(spv_store_rewound(s), 0);
+        assert_int_equal(spv_store_lost_rows(s), 0);
         assert_chain(s, r, 300);
         assert_int_equal(spv_store_close(s), 0);
     }

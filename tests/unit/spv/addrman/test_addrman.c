@@ -75,7 +75,7 @@ static int must_add(uint32_t number)
     return spv_addrman_find(book, &a);
 }
 
-static const struct spv_pick any_address = {.nets = SPV_NET_IPV4 | SPV_NET_IPV6};
+static const struct spv_addrman_query any_address = {.nets = SPV_NET_IPV4 | SPV_NET_IPV6};
 
 /* 100,000 addresses from one peer, of one network group and of all, against addresses from other
  * peers. */
@@ -243,30 +243,32 @@ static void prefers_groups_that_are_not_in_use(void **state)
         (void)add_from(0x08080001 + i, 0x30000000 + (i << 16));
     must_add(0x09090001);
     const struct spv_netgroup used = source(0x08080001);
-    const struct spv_pick pick = {.nets = any_address.nets, .groups = &used, .n_groups = 1};
+    const struct spv_addrman_query pick = {
+        .nets = any_address.nets, .groups = &used, .n_groups = 1};
     for (int i = 0; i < 50; i++)
-        assert_int_equal(book->at[spv_addrman_pick(book, &pick, now)].a.addr.bytes[0], 9);
+        assert_int_equal(book->at[spv_addrman_select(book, &pick, now)].a.addr.bytes[0], 9);
     const struct spv_netaddr only = ip(0x09090001);
     spv_addrman_set_in_use(book, spv_addrman_find(book, &only), now);
-    assert_int_equal(book->at[spv_addrman_pick(book, &pick, now)].a.addr.bytes[0], 8);
+    assert_int_equal(book->at[spv_addrman_select(book, &pick, now)].a.addr.bytes[0], 8);
 }
 
 static void picks_only_addresses_that_can_be_dialled(void **state)
 {
     const struct spv_netaddr onion = {SPV_ADDR_TORV3, 32, 8333, {7}};
     const struct spv_netgroup g = source(1);
-    const struct spv_pick tor = {.nets = SPV_NET_ONION};
+    const struct spv_addrman_query tor = {.nets = SPV_NET_ONION};
     (void)state;
     const int v4 = must_add(0x09090001);
-    assert_int_equal(spv_addrman_pick(book, &tor, now), -1);
+    assert_int_equal(spv_addrman_select(book, &tor, now), -1);
     assert_true(spv_addrman_deadline(book) == SPV_NEVER);
     assert_int_equal(spv_addrman_add(book, &onion, SERVICES, NOW, &g, now), 1);
-    assert_int_equal(spv_addrman_pick(book, &tor, now), spv_addrman_find(book, &onion));
-    assert_int_equal(spv_addrman_pick(book, &any_address, now), v4);
+    assert_int_equal(spv_addrman_select(book, &tor, now), spv_addrman_find(book, &onion));
+    assert_int_equal(spv_addrman_select(book, &any_address, now), v4);
     const struct spv_netaddr bloom = ip(0x0a0a0001 ^ 0x01000000);
     spv_addrman_set_in_use(book, v4, now);
     assert_int_equal(spv_addrman_add(book, &bloom, SPV_NODE_BLOOM, NOW, &g, now), 1);
-    assert_int_equal(spv_addrman_pick(book, &any_address, now), -1); /* does not serve the chain */
+    assert_int_equal(spv_addrman_select(book, &any_address, now),
+                     -1); /* does not serve the chain */
 }
 
 static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
@@ -276,7 +278,7 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
     uint64_t last = 0;
     for (int i = 0; i < 20; i++) {
         spv_addrman_set_in_use(book, e, now);
-        assert_int_equal(spv_addrman_pick(book, &any_address, now), -1);
+        assert_int_equal(spv_addrman_select(book, &any_address, now), -1);
         spv_addrman_released(book, e, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
         const uint64_t wait = book->at[e].next_try_us - now.mono_us;
         assert_true(wait <= SPV_BACKOFF_MAX);
@@ -284,11 +286,12 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
             assert_true(wait > last / 2);
         if (i > 12)
             assert_true(wait >= SPV_BACKOFF_MAX / 2);
-        assert_int_equal(spv_addrman_pick(book, &any_address, now), -1);
+        assert_int_equal(spv_addrman_select(book, &any_address, now), -1);
         assert_true(spv_addrman_deadline(book) == book->at[e].next_try_us);
         now.mono_us = book->at[e].next_try_us;
         now.unix_s += (int64_t)(wait / SPV_SECOND);
-        assert_int_equal(spv_addrman_pick(book, &any_address, now), e); /* no address is removed */
+        assert_int_equal(spv_addrman_select(book, &any_address, now),
+                         e); /* no address is removed */
         last = wait;
     }
     assert_int_equal(book->at[e].a.attempts, 20);
@@ -319,7 +322,7 @@ static void a_slow_one_is_chosen_less(void **state)
     assert_int_equal(book->at[slow].a.attempts, 0);
     unsigned chosen = 0;
     for (int i = 0; i < 1000; i++)
-        chosen += spv_addrman_pick(book, &any_address, now) == slow;
+        chosen += spv_addrman_select(book, &any_address, now) == slow;
     print_message("the slow one was chosen %u times of 1,000\n", chosen);
     assert_true(chosen > 0);
     assert_true(chosen < 200);
@@ -329,8 +332,8 @@ static void one_that_answers_is_promoted(void **state)
 {
     (void)state;
     const int e = must_add(0x09090001);
-    const struct spv_pick feeler = {.nets = any_address.nets, .only_new = true};
-    assert_int_equal(spv_addrman_pick(book, &feeler, now), e);
+    const struct spv_addrman_query feeler = {.nets = any_address.nets, .only_new = true};
+    assert_int_equal(spv_addrman_select(book, &feeler, now), e);
     spv_addrman_set_in_use(book, e, now);
     spv_addrman_on_handshake(book, e, SPV_NODE_NETWORK, now);
     spv_addrman_released(book, e, SPV_CONN_OUTCOME_GOOD, 0, now);
@@ -339,8 +342,8 @@ static void one_that_answers_is_promoted(void **state)
     assert_int_equal(book->n_tried, 1);
     assert_true(book->save_soon);
     advance_clock(3600);
-    assert_int_equal(spv_addrman_pick(book, &feeler, now), -1);
-    assert_int_equal(spv_addrman_pick(book, &any_address, now), e);
+    assert_int_equal(spv_addrman_select(book, &feeler, now), -1);
+    assert_int_equal(spv_addrman_select(book, &any_address, now), e);
     /* gossip about its services is ignored from now on */
     const struct spv_netaddr a = ip(0x09090001);
     const struct spv_netgroup g = source(5);
@@ -389,16 +392,16 @@ static void a_tried_one_that_still_answers_keeps_its_place(void **state)
     assert_int_equal(book->n_collisions, 1);
     advance_clock(5 * 3600); /* the incumbent's last answer is too old now */
     book->collision[0].since = now.unix_s;
-    const int holder = spv_addrman_to_test(book, any_address.nets, now);
+    const int holder = spv_addrman_select_collision(book, any_address.nets, now);
     assert_true(holder >= 0);
     assert_true(book->at[holder].a.tried);
     assert_false(book->at[e].a.tried);
     spv_addrman_set_in_use(book, holder, now);
-    assert_int_equal(spv_addrman_to_test(book, any_address.nets, now),
+    assert_int_equal(spv_addrman_select_collision(book, any_address.nets, now),
                      -1); /* attempt in progress */
     spv_addrman_on_handshake(book, holder, SERVICES, now);
     spv_addrman_released(book, holder, SPV_CONN_OUTCOME_GOOD, 0, now);
-    assert_int_equal(spv_addrman_to_test(book, any_address.nets, now), -1);
+    assert_int_equal(spv_addrman_select_collision(book, any_address.nets, now), -1);
     assert_int_equal(book->n_collisions, 0);
     assert_true(book->at[holder].a.tried);
     assert_false(book->at[e].a.tried);
@@ -410,12 +413,12 @@ static void a_tried_address_that_fails_its_test_is_replaced(void **state)
     const int e = make_collision();
     advance_clock(5 * 3600);
     book->collision[0].since = now.unix_s;
-    const int holder = spv_addrman_to_test(book, any_address.nets, now);
+    const int holder = spv_addrman_select_collision(book, any_address.nets, now);
     assert_true(holder >= 0);
     const size_t tried = book->n_tried;
     spv_addrman_set_in_use(book, holder, now);
     spv_addrman_released(book, holder, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
-    assert_int_equal(spv_addrman_to_test(book, any_address.nets, now), -1);
+    assert_int_equal(spv_addrman_select_collision(book, any_address.nets, now), -1);
     assert_true(book->at[e].a.tried);
     assert_false(book->at[holder].a.tried); /* in the new table again */
     assert_int_equal(book->n_tried, tried);
@@ -427,10 +430,10 @@ static void a_collision_that_cannot_be_tested_promotes_the_new_address(void **st
     const int e = make_collision();
     advance_clock(5 * 3600);
     book->collision[0].since = now.unix_s;
-    assert_int_equal(spv_addrman_to_test(book, SPV_NET_ONION, now), -1);
+    assert_int_equal(spv_addrman_select_collision(book, SPV_NET_ONION, now), -1);
     assert_false(book->at[e].a.tried);
     advance_clock(40 * 60 + 1);
-    assert_int_equal(spv_addrman_to_test(book, SPV_NET_ONION, now), -1);
+    assert_int_equal(spv_addrman_select_collision(book, SPV_NET_ONION, now), -1);
     assert_true(book->at[e].a.tried);
     assert_int_equal(book->n_collisions, 0);
 }
@@ -441,9 +444,9 @@ static void a_banned_one_is_not_picked(void **state)
     const int e = must_add(0x09090001);
     spv_addrman_defer(book, e, now.mono_us + SPV_BAN_SECONDS * SPV_SECOND);
     advance_clock(SPV_BAN_SECONDS - 1);
-    assert_int_equal(spv_addrman_pick(book, &any_address, now), -1);
+    assert_int_equal(spv_addrman_select(book, &any_address, now), -1);
     advance_clock(1);
-    assert_int_equal(spv_addrman_pick(book, &any_address, now), e);
+    assert_int_equal(spv_addrman_select(book, &any_address, now), e);
 }
 
 static void changes_are_reported_once_and_can_be_loaded_again(void **state)
@@ -511,7 +514,7 @@ static void invalid_rows_are_harmless(void **state)
     assert_int_equal(book->n_new, 1);
     const int e = spv_addrman_find(book, &rows[4].addr);
     assert_int_equal(book->at[e].a.last_success, NOW);
-    assert_int_equal(spv_addrman_pick(book, &any_address, now), e);
+    assert_int_equal(spv_addrman_select(book, &any_address, now), e);
     spv_addrman_set_in_use(book, e, now);
     spv_addrman_released(book, e, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
     assert_true(book->at[e].a.attempts == UINT32_MAX); /* no overflow */

@@ -73,7 +73,7 @@ static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
                                 SPV_ERR_SHORT,
                                 SPV_ERR_MALFORMED,
                                 SPV_ERR_LATE_NEGOTIATION,
-                                SPV_ERR_BLOOM_UNOFFERED,
+                                SPV_ERR_BLOOM_NOT_OFFERED,
                                 -61, /* a second version message: no longer banned */
                                 -62,
                                 SPV_ERR_STALL,

@@ -31,7 +31,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct spv_chain *on_best(struct chain_fixture_store *s)
+static struct spv_chain *in_best_chain(struct chain_fixture_store *s)
 {
     struct spv_chain *c;
 
@@ -68,7 +68,7 @@ static struct spv_accept_result accept(struct spv_chain *c, struct chain_fixture
 static void a_reorganisation_20000_deep_is_one_change(void **state)
 {
     struct chain_fixture_store s;
-    struct spv_chain *c = on_best(&s);
+    struct spv_chain *c = in_best_chain(&s);
     const size_t before = spv_chain_memory(c);
     struct spv_accept_result v = accept(c, &s, &rival, FORK, FORK + DEEP);
     (void)state;
@@ -97,7 +97,7 @@ static void a_reorganisation_20000_deep_is_one_change(void **state)
 static void the_presynced_branch_is_bounded_after_its_release(void **state)
 {
     struct chain_fixture_store s;
-    struct spv_chain *c = on_best(&s);
+    struct spv_chain *c = in_best_chain(&s);
     struct spv_accept_result v;
     (void)state;
 
@@ -121,7 +121,7 @@ static void the_presynced_branch_is_bounded_after_its_release(void **state)
 static void a_forsaken_branch_is_bounded_again(void **state)
 {
     struct chain_fixture_store s;
-    struct spv_chain *c = on_best(&s);
+    struct spv_chain *c = in_best_chain(&s);
     const size_t before = spv_chain_memory(c);
     (void)state;
 
@@ -146,7 +146,7 @@ static void only_one_branch_is_beyond_the_bound(void **state)
 {
     struct chain_fixture_headers third = chain_fixture_mined(&params, &best, FORK, 30, 600, 3);
     struct chain_fixture_store s;
-    struct spv_chain *c = on_best(&s);
+    struct spv_chain *c = in_best_chain(&s);
     (void)state;
 
     (void)accept(c, &s, &rival, FORK, FORK + 18000);
@@ -170,7 +170,7 @@ static void only_one_branch_is_beyond_the_bound(void **state)
 static void a_proven_branch_finds_a_slot(void **state)
 {
     struct chain_fixture_store s;
-    struct spv_chain *c = on_best(&s);
+    struct spv_chain *c = in_best_chain(&s);
     struct chain_fixture_headers weak = chain_fixture_mined(&params, &best, FORK, 10, 600, 3);
     struct spv_accept_result v;
     (void)state;
@@ -206,7 +206,7 @@ static void a_proven_branch_finds_a_slot(void **state)
 static void where_headers_attach(void **state)
 {
     struct chain_fixture_store s;
-    struct spv_chain *c = on_best(&s);
+    struct spv_chain *c = in_best_chain(&s);
     struct chain_fixture_headers far = chain_fixture_mined(&params, NULL, 0, 5, 600, 9);
     struct spv_chain_pos place;
     size_t known;
@@ -250,13 +250,13 @@ static void checkpoints_cover_what_is_below_the_last(void **state)
     (void)state;
 
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    assert_true(spv_chain_covered(c, 0));
-    assert_true(spv_chain_covered(c, 199));
-    assert_false(spv_chain_covered(c, 200));
+    assert_true(spv_chain_below_checkpoint(c, 0));
+    assert_true(spv_chain_below_checkpoint(c, 199));
+    assert_false(spv_chain_below_checkpoint(c, 200));
     spv_chain_free(c);
     cfg.checkpoint_mode = SPV_CHECKPOINTS_IGNORED;
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
-    assert_false(spv_chain_covered(c, 0));
+    assert_false(spv_chain_below_checkpoint(c, 0));
     spv_chain_free(c);
 }
 

@@ -482,15 +482,15 @@ static void grow_tree(uint64_t seed)
         assert_int_equal(s.n, nodes[best].height + 1);
     }
     /* every header is still found, at its height */
-    bool on_best[NODES] = {false};
+    bool in_best_chain[NODES] = {false};
     for (int i = best; i >= 0; i = nodes[i].parent)
-        on_best[i] = true;
+        in_best_chain[i] = true;
     for (int i = 0; i < NODES; i++) {
         struct spv_chain_header record;
         bool is_best;
         assert_int_equal(spv_chain_find(c, &record, &is_best, &nodes[i].hash), 1);
         assert_int_equal(record.height, nodes[i].height);
-        assert_int_equal(is_best, on_best[i]);
+        assert_int_equal(is_best, in_best_chain[i]);
     }
     /* each branch forks from the best chain */
     for (int i = 0; i < SPV_CHAIN_BRANCHES; i++) {

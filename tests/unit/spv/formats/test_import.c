@@ -246,19 +246,19 @@ static void electrum_holes_are_counted(void **state)
         assert_int_equal(o.rc, 0);
         assert_int_equal(o.format, SPV_IMPORT_ELECTRUM);
         assert_int_equal(o.n, 4);
-        assert_int_equal(o.items[1].kind, SPV_IMPORT_HOLE);
+        assert_int_equal(o.items[1].kind, SPV_IMPORT_GAP);
         assert_int_equal(o.items[1].height, 1);
         assert_int_equal(o.items[1].count, 4);
         assert_int_equal(o.items[1].offset, SPV_HEADER_SIZE);
         assert_int_equal(o.items[2].height, 5);
-        assert_int_equal(o.items[3].kind, SPV_IMPORT_HOLE);
+        assert_int_equal(o.items[3].kind, SPV_IMPORT_GAP);
         assert_int_equal(o.items[3].height, 6);
         assert_int_equal(o.items[3].count, 2);
     }
     /* from genesis on; and only where the file offset is a height */
     struct outcome o =
         read_pieces(bytes + SPV_HEADER_SIZE, SPV_HEADER_SIZE, BUF_SIZE, SPV_IMPORT_AUTO);
-    assert_int_equal(o.items[0].kind, SPV_IMPORT_HOLE);
+    assert_int_equal(o.items[0].kind, SPV_IMPORT_GAP);
     assert_int_equal(o.items[0].height, 0);
     o = read_pieces(bytes, sizeof bytes, BUF_SIZE, SPV_IMPORT_RAW);
     assert_problem(&o, SPV_ERR_MALFORMED, "byte 80: a header of zeros");

@@ -21,10 +21,15 @@ static struct spv_node_stats stats_of(const struct node_fixture *s)
 static void a_peer_that_closes_again_and_again_is_dialled_after_longer_waits(void **state)
 {
     (void)state;
-    static const int errors[] = {
-        SPV_ERR_TRAILING,         SPV_ERR_SHORT,           SPV_ERR_COUNT,     SPV_ERR_LENGTH,
-        SPV_ERR_LATE_NEGOTIATION, SPV_ERR_BLOOM_UNOFFERED, SPV_ERR_MALFORMED, SPV_ERR_CHECKSUM,
-        SPV_ERR_COMPACT_SIZE};
+    static const int errors[] = {SPV_ERR_TRAILING,
+                                 SPV_ERR_SHORT,
+                                 SPV_ERR_COUNT,
+                                 SPV_ERR_LENGTH,
+                                 SPV_ERR_LATE_NEGOTIATION,
+                                 SPV_ERR_BLOOM_NOT_OFFERED,
+                                 SPV_ERR_MALFORMED,
+                                 SPV_ERR_CHECKSUM,
+                                 SPV_ERR_COMPACT_SIZE};
     const unsigned n = sizeof errors / sizeof errors[0];
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_fixture_new(&cfg, 1);

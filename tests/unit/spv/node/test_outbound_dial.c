@@ -245,7 +245,7 @@ static void each_connection_outcome_has_a_name(void **state)
         {true, true, SPV_ERR_CHECKSUM, 0, 1, 0},
         {true, true, SPV_ERR_COUNT, 0, 1, 0}, /* malformed: deprioritised, not banned */
         {true, true, SPV_ERR_LATE_NEGOTIATION, 0, 1, 0},
-        {true, true, SPV_ERR_BLOOM_UNOFFERED, 0, 1, 0},
+        {true, true, SPV_ERR_BLOOM_NOT_OFFERED, 0, 1, 0},
         {true, true, SPV_ERR_HDR_POW, 0, 1, 1}, /* invalid data */
     };
     (void)state;

@@ -179,7 +179,8 @@ void backfill_fixture_set(struct backfill_fixture *r)
     }
     spv_chain_free(c);
     for (uint32_t h = PERIOD - 1; h < 108; h += PERIOD)
-        r->marks[r->n_marks++] = (struct spv_checkpoint){.height = h, .hash = r->at[h].hash};
+        r->checkpoints[r->n_checkpoints++] =
+            (struct spv_checkpoint){.height = h, .hash = r->at[h].hash};
     r->now = (struct spv_now){.mono_us = SPV_SECOND, .unix_s = chain_fixture_late.unix_s};
 }
 
@@ -215,8 +216,8 @@ struct spv_node_config backfill_fixture_config(struct backfill_fixture *r)
                         .range = fill_range},
         .connect = names,
         .n_connect = 2,
-        .checkpoints = r->marks,
-        .n_checkpoints = r->n_marks,
+        .checkpoints = r->checkpoints,
+        .n_checkpoints = r->n_checkpoints,
         .start_height = 75,
         .rng = {.fill = random_fill, .ctx = &state},
     };
@@ -241,7 +242,7 @@ void backfill_fixture_unset(struct backfill_fixture *r)
     chain_fixture_headers_free(&r->chain);
 }
 
-uint64_t backfill_fixture_come(struct backfill_fixture *r, size_t which)
+uint64_t backfill_fixture_connect(struct backfill_fixture *r, size_t which)
 {
     const struct spv_peer_stats info = {.ready = true, .version = 70016, .start_height = TOP};
     assert_true(which < r->n_dialled);
@@ -250,8 +251,8 @@ uint64_t backfill_fixture_come(struct backfill_fixture *r, size_t which)
     return r->dialled[which];
 }
 
-void backfill_fixture_give(struct backfill_fixture *r, uint64_t peer,
-                           const struct spv_header *headers, size_t n)
+void backfill_fixture_headers(struct backfill_fixture *r, uint64_t peer,
+                              const struct spv_header *headers, size_t n)
 {
     struct spv_msg msg = {.command = SPV_CMD_HEADERS, .u.headers = {.headers = headers, .n = n}};
     request_tags_set(&r->tags, peer, &msg.u.headers);
@@ -277,7 +278,7 @@ bool backfill_fixture_answer(struct backfill_fixture *r, uint64_t peer,
                 break;
         }
         r->request[i].peer = 0;
-        backfill_fixture_give(r, peer, chain->headers + from, n);
+        backfill_fixture_headers(r, peer, chain->headers + from, n);
         return true;
     }
     return false;
@@ -291,7 +292,7 @@ void backfill_fixture_serve(struct backfill_fixture *r, uint64_t peer,
             return;
 }
 
-void backfill_fixture_holds(struct backfill_fixture *r, uint32_t base, bool whole_work)
+void backfill_fixture_check_store(struct backfill_fixture *r, uint32_t base, bool whole_work)
 {
     const struct spv_u256 below = base > 0 ? r->at[base - 1].work : (struct spv_u256){{0}};
 

@@ -31,8 +31,8 @@ struct backfill_fixture {
     struct spv_params params;
     struct chain_fixture_headers chain; /* the honest one; headers[i] is at height i + 1 */
     struct spv_chain_header at[TOP + 1]; /* the same with hashes and works */
-    struct spv_checkpoint marks[TOP / PERIOD];
-    size_t n_marks;
+    struct spv_checkpoint checkpoints[TOP / PERIOD];
+    size_t n_checkpoints;
     struct store store;
     int store_error;
     struct spv_node *node;
@@ -59,10 +59,10 @@ struct spv_node_config backfill_fixture_config(struct backfill_fixture *r);
 void backfill_fixture_open(struct backfill_fixture *r, const struct spv_node_config *cfg);
 void backfill_fixture_unset(struct backfill_fixture *r);
 /* Completes the handshake of the which-th dialled peer; returns its id. */
-uint64_t backfill_fixture_come(struct backfill_fixture *r, size_t which);
+uint64_t backfill_fixture_connect(struct backfill_fixture *r, size_t which);
 /* A headers message of a peer. */
-void backfill_fixture_give(struct backfill_fixture *r, uint64_t peer,
-                           const struct spv_header *headers, size_t n);
+void backfill_fixture_headers(struct backfill_fixture *r, uint64_t peer,
+                              const struct spv_header *headers, size_t n);
 /* Answers one open request of the peer from a chain, as an honest node does; returns false when
  * there is none. */
 bool backfill_fixture_answer(struct backfill_fixture *r, uint64_t peer,
@@ -71,6 +71,6 @@ bool backfill_fixture_answer(struct backfill_fixture *r, uint64_t peer,
 void backfill_fixture_serve(struct backfill_fixture *r, uint64_t peer,
                             const struct chain_fixture_headers *chain);
 /* Stores the honest chain from the base on; work is summed from genesis, or the base. */
-void backfill_fixture_holds(struct backfill_fixture *r, uint32_t base, bool whole_work);
+void backfill_fixture_check_store(struct backfill_fixture *r, uint32_t base, bool whole_work);
 
 #endif

@@ -3,7 +3,7 @@
 
 struct test_chain chain;
 struct test_chain fork_chain;
-struct spv_checkpoint marks[PERIODS];
+struct spv_checkpoint segments_checkpoints[PERIODS];
 
 int segments_fixture_setup(void **state)
 {
@@ -12,7 +12,8 @@ int segments_fixture_setup(void **state)
     fork_chain = test_chain_mine(4200, 2, &chain, 2005);
     for (uint32_t i = 0; i < PERIODS; i++) {
         const uint32_t height = (i + 1) * PERIOD - 1;
-        marks[i] = (struct spv_checkpoint){.height = height, .hash = chain.hashes[height]};
+        segments_checkpoints[i] =
+            (struct spv_checkpoint){.height = height, .hash = chain.hashes[height]};
     }
     return 0;
 }
@@ -68,7 +69,7 @@ void segments_fixture_begin(struct segments_fixture *k, uint32_t from)
 
 void open_fixture(struct segments_fixture *k)
 {
-    open_with(k, marks, PERIODS, false);
+    open_with(k, segments_checkpoints, PERIODS, false);
     segments_fixture_begin(k, 0);
 }
 
@@ -148,7 +149,7 @@ void assert_no_peer_dropped(struct segments_fixture *k)
 }
 
 /* Consumes all available headers; returns the height of the last. */
-uint32_t take_all(struct segments_fixture *k, uint32_t tip)
+uint32_t consume_all(struct segments_fixture *k, uint32_t tip)
 {
     struct spv_segments_batch batch;
     k->now.mono_us += SPV_SEGMENTS_BATCH_DELAY;

@@ -23,7 +23,7 @@
 
 extern struct test_chain chain;
 extern struct test_chain fork_chain; /* forks at 2005, within the rest of the first period */
-extern struct spv_checkpoint marks[PERIODS];
+extern struct spv_checkpoint segments_checkpoints[PERIODS];
 
 struct request {
     uint64_t peer;
@@ -58,7 +58,7 @@ void send_segment(struct segments_fixture *k, uint64_t id, uint32_t from);
 size_t asked(const struct segments_fixture *k, uint64_t id, uint32_t from, size_t since);
 int dropped(struct segments_fixture *k, uint64_t *id);
 void assert_no_peer_dropped(struct segments_fixture *k);
-uint32_t take_all(struct segments_fixture *k, uint32_t tip);
+uint32_t consume_all(struct segments_fixture *k, uint32_t tip);
 struct spv_segments_peer_stats stats_of(const struct segments_fixture *k, uint64_t id);
 struct spv_segments_stats sums(const struct segments_fixture *k);
 

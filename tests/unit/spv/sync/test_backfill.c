@@ -11,8 +11,8 @@ static void start_first(struct backfill_fixture *r)
 {
     const struct spv_node_config cfg = backfill_fixture_config(r);
     backfill_fixture_open(r, &cfg);
-    backfill_fixture_serve(r, backfill_fixture_come(r, 0), &r->chain);
-    backfill_fixture_holds(r, BASE, false);
+    backfill_fixture_serve(r, backfill_fixture_connect(r, 0), &r->chain);
+    backfill_fixture_check_store(r, BASE, false);
     r->store.base.work_since = BASE;
 }
 
@@ -27,18 +27,18 @@ static void backfills_once_synced_and_corrects_the_work(void **state)
     cfg.backfill = true;
     cfg.n_connect = 1;
     backfill_fixture_open(&r, &cfg);
-    const uint64_t a = backfill_fixture_come(&r, 0);
+    const uint64_t a = backfill_fixture_connect(&r, 0);
     backfill_fixture_serve(&r, a, &r.chain);
     assert_int_equal(r.events[SPV_EVENT_BACKFILL_DONE], 1);
     assert_true(r.store.fills > 0);
-    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_check_store(&r, 0, true);
     spv_node_get_stats(r.node, &stats);
     assert_int_equal(stats.start.height, 0);
     /* the node's chain in memory has the right work, too */
     assert_int_equal(spv_u256_cmp(&stats.tip.work, &r.store.at[TOP].work), 0);
     /* already complete: the option has no effect */
     backfill_fixture_open(&r, &cfg);
-    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
+    backfill_fixture_serve(&r, backfill_fixture_connect(&r, 0), &r.chain);
     assert_int_equal(r.events[SPV_EVENT_BACKFILL_DONE], 1);
     backfill_fixture_unset(&r);
 }
@@ -64,7 +64,7 @@ static void the_gap_is_not_requested_before_the_chain_is_synced(void **state)
     cfg.n_connect = 1;
     const unsigned before = r.events[SPV_EVENT_SYNCED];
     backfill_fixture_open(&r, &cfg);
-    const uint64_t peer = backfill_fixture_come(&r, 0);
+    const uint64_t peer = backfill_fixture_connect(&r, 0);
     assert_int_equal(r.events[SPV_EVENT_SYNCED], before);
     assert_false(asks_for_the_gap(&r));
     while (r.events[SPV_EVENT_SYNCED] == before)
@@ -87,9 +87,9 @@ static void backfill_resumes_where_it_ended(void **state)
         r.store.there[h] = true;
     }
     backfill_fixture_open(&r, &cfg);
-    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
+    backfill_fixture_serve(&r, backfill_fixture_connect(&r, 0), &r.chain);
     assert_int_equal(r.store.filled_from, 29);
-    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_check_store(&r, 0, true);
     backfill_fixture_unset(&r);
 }
 
@@ -108,8 +108,8 @@ static void damaged_backfilled_headers_are_downloaded_again(void **state)
     cfg.backfill = true;
     cfg.n_connect = 1;
     backfill_fixture_open(&r, &cfg);
-    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
-    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_serve(&r, backfill_fixture_connect(&r, 0), &r.chain);
+    backfill_fixture_check_store(&r, 0, true);
     backfill_fixture_unset(&r);
 }
 
@@ -127,15 +127,15 @@ static void a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_queried(void 
     struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     backfill_fixture_open(&r, &cfg);
-    const uint64_t liar = backfill_fixture_come(&r, 0);
-    const uint64_t honest = backfill_fixture_come(&r, 1);
+    const uint64_t liar = backfill_fixture_connect(&r, 0);
+    const uint64_t honest = backfill_fixture_connect(&r, 1);
     for (int i = 0; i < 10; i++) {
         backfill_fixture_serve(&r, liar, &other);
         backfill_fixture_serve(&r, honest, &r.chain);
     }
     assert_int_equal(spv_err_class_of(r.closed[liar]), SPV_CLASS_MISBEHAVING);
     assert_int_equal(r.closed[honest], 0);
-    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_check_store(&r, 0, true);
     chain_fixture_headers_free(&other);
     backfill_fixture_unset(&r);
 }
@@ -162,10 +162,10 @@ static void a_fork_below_the_base_is_not_misbehaving_in_the_backfill(void **stat
     cfg.backfill = true;
     cfg.checkpoint_mode = SPV_CHECKPOINTS_IGNORED;
     backfill_fixture_open(&r, &cfg);
-    const uint64_t peers[2] = {backfill_fixture_come(&r, 0), backfill_fixture_come(&r, 1)};
+    const uint64_t peers[2] = {backfill_fixture_connect(&r, 0), backfill_fixture_connect(&r, 1)};
     serve_until_synced(&r, peers);
     backfill_fixture_serve(&r, peers[0], &other);
-    assert_int_equal(r.closed[peers[0]], SPV_ERR_CHAIN_BASE);
+    assert_int_equal(r.closed[peers[0]], SPV_ERR_FORK_BELOW_START);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 0);
     for (int i = 0; i < 5 && r.store.base.height > 0; i++) {
         backfill_fixture_serve(&r, peers[1], &r.chain);
@@ -174,7 +174,7 @@ static void a_fork_below_the_base_is_not_misbehaving_in_the_backfill(void **stat
         backfill_fixture_pull(&r);
     }
     assert_int_equal(r.closed[peers[1]], 0);
-    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_check_store(&r, 0, true);
     chain_fixture_headers_free(&other);
     backfill_fixture_unset(&r);
 }
@@ -191,9 +191,9 @@ static void the_gap_is_backfilled_with_any_clock(void **state)
     cfg.n_connect = 1;
     r.now.unix_s = 0; /* 1970 */
     backfill_fixture_open(&r, &cfg);
-    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
+    backfill_fixture_serve(&r, backfill_fixture_connect(&r, 0), &r.chain);
     assert_int_equal(r.events[SPV_EVENT_BACKFILL_DONE], 1);
-    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_check_store(&r, 0, true);
     backfill_fixture_unset(&r);
 }
 
@@ -218,7 +218,7 @@ static void backfilled_headers_that_no_peer_has_are_requested_again(void **state
     cfg.n_connect = 1;
     cfg.checkpoint_mode = SPV_CHECKPOINTS_IGNORED;
     backfill_fixture_open(&r, &cfg);
-    const uint64_t honest = backfill_fixture_come(&r, 0);
+    const uint64_t honest = backfill_fixture_connect(&r, 0);
     for (int i = 0; i < 5 && r.store.base.height > 0; i++) {
         backfill_fixture_serve(&r, honest, &r.chain);
         r.now.mono_us = spv_node_deadline(r.node);
@@ -226,7 +226,7 @@ static void backfilled_headers_that_no_peer_has_are_requested_again(void **state
         backfill_fixture_pull(&r);
     }
     assert_int_equal(r.closed[honest], 0);
-    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_check_store(&r, 0, true);
     chain_fixture_headers_free(&other);
     backfill_fixture_unset(&r);
 }
@@ -237,13 +237,13 @@ static void wrong_work_below_the_base_stops_the_node(void **state)
     (void)state;
     backfill_fixture_set(&r);
     start_first(&r);
-    assert_int_equal(r.marks[2].height, 35);
-    r.marks[2].work = r.at[36].work; /* not the work of height 35 */
+    assert_int_equal(r.checkpoints[2].height, 35);
+    r.checkpoints[2].work = r.at[36].work; /* not the work of height 35 */
     struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     cfg.n_connect = 1;
     backfill_fixture_open(&r, &cfg);
-    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
+    backfill_fixture_serve(&r, backfill_fixture_connect(&r, 0), &r.chain);
     assert_int_equal(spv_node_timer(r.node, r.now), SPV_ERR_DB_DAMAGED);
     assert_int_equal(r.store.fills, 0); /* before any of them is stored */
     backfill_fixture_unset(&r);
@@ -256,9 +256,9 @@ static void checkpoints_of_the_callers_must_ascend(void **state)
     (void)state;
     backfill_fixture_set(&r);
     struct spv_node_config cfg = backfill_fixture_config(&r);
-    r.marks[3].height = r.marks[2].height;
+    r.checkpoints[3].height = r.checkpoints[2].height;
     assert_int_equal(spv_node_new(&node, &cfg, r.now), SPV_ERR_INVALID);
-    r.marks[3].height++;
+    r.checkpoints[3].height++;
     cfg.n_checkpoints = 2;
     assert_int_equal(spv_node_new(&node, &cfg, r.now), 0);
     spv_node_free(node);

@@ -13,8 +13,8 @@ static void starts_with_the_period_before_the_checkpoint_and_continues_from_ther
     backfill_fixture_open(&r, &cfg);
     spv_node_get_stats(r.node, &stats);
     assert_true(stats.starting);
-    const uint64_t a = backfill_fixture_come(&r, 0);
-    const uint64_t b = backfill_fixture_come(&r, 1);
+    const uint64_t a = backfill_fixture_connect(&r, 0);
+    const uint64_t b = backfill_fixture_connect(&r, 1);
     /* one period is requested, from the previous checkpoint to the start */
     for (size_t i = 0; i < REQUESTS; i++) {
         if (r.request[i].peer == 0)
@@ -28,7 +28,7 @@ static void starts_with_the_period_before_the_checkpoint_and_continues_from_ther
         backfill_fixture_serve(&r, b, &r.chain);
     }
     assert_int_equal(r.store.starts, 1);
-    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_check_store(&r, BASE, false);
     spv_node_get_stats(r.node, &stats);
     assert_false(stats.starting);
     assert_int_equal(stats.start.height, BASE);
@@ -53,7 +53,7 @@ static void work_from_the_base_is_enough_past_the_last_checkpoint(void **state)
         cfg.n_connect = 1;
         r.store.starts_relative = true;
         backfill_fixture_open(&r, &cfg);
-        const uint64_t a = backfill_fixture_come(&r, 0);
+        const uint64_t a = backfill_fixture_connect(&r, 0);
         backfill_fixture_serve(&r, a, &some);
         assert_int_equal(r.store.starts, 1);
         assert_int_equal(r.events[SPV_EVENT_SYNCED], past);
@@ -66,13 +66,13 @@ static void a_work_value_of_the_checkpoint_counts_from_genesis(void **state)
     struct backfill_fixture r;
     (void)state;
     backfill_fixture_set(&r);
-    for (size_t i = 0; i < r.n_marks; i++)
-        r.marks[i].work = r.at[r.marks[i].height].work;
+    for (size_t i = 0; i < r.n_checkpoints; i++)
+        r.checkpoints[i].work = r.at[r.checkpoints[i].height].work;
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t a = backfill_fixture_come(&r, 0);
+    const uint64_t a = backfill_fixture_connect(&r, 0);
     backfill_fixture_serve(&r, a, &r.chain);
-    backfill_fixture_holds(&r, BASE, true);
+    backfill_fixture_check_store(&r, BASE, true);
     backfill_fixture_unset(&r);
 }
 
@@ -85,15 +85,15 @@ static void a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_quer
     struct chain_fixture_headers other = chain_fixture_uneven(&r.params, &r.chain, BASE - 1, 40, 9);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t liar = backfill_fixture_come(&r, 0);
+    const uint64_t liar = backfill_fixture_connect(&r, 0);
     backfill_fixture_serve(&r, liar, &other);
     assert_int_equal(spv_err_class_of(r.closed[liar]), SPV_CLASS_MISBEHAVING);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 1);
     assert_int_equal(r.store.starts, 0);
-    const uint64_t honest = backfill_fixture_come(&r, 1);
+    const uint64_t honest = backfill_fixture_connect(&r, 1);
     backfill_fixture_serve(&r, honest, &r.chain);
     assert_int_equal(r.closed[honest], 0);
-    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_check_store(&r, BASE, false);
     chain_fixture_headers_free(&other);
     backfill_fixture_unset(&r);
 }
@@ -105,15 +105,15 @@ static void a_peer_lost_in_the_first_period_is_replaced(void **state)
     backfill_fixture_set(&r);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t lost = backfill_fixture_come(&r, 0);
-    backfill_fixture_give(&r, lost, r.chain.headers + BASE - 1,
-                          4); /* a part of the period, then no more answers */
+    const uint64_t lost = backfill_fixture_connect(&r, 0);
+    backfill_fixture_headers(&r, lost, r.chain.headers + BASE - 1,
+                             4); /* a part of the period, then no more answers */
     assert_int_equal(spv_node_closed(r.node, lost, SPV_ERR_RESET, r.now), 0);
     backfill_fixture_pull(&r);
     assert_int_equal(r.store.starts, 0);
-    const uint64_t other = backfill_fixture_come(&r, 1);
+    const uint64_t other = backfill_fixture_connect(&r, 1);
     backfill_fixture_serve(&r, other, &r.chain);
-    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_check_store(&r, BASE, false);
     backfill_fixture_unset(&r);
 }
 
@@ -124,8 +124,8 @@ static void a_mute_peer_is_replaced(void **state)
     backfill_fixture_set(&r);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t mute = backfill_fixture_come(&r, 0);
-    const uint64_t other = backfill_fixture_come(&r, 1);
+    const uint64_t mute = backfill_fixture_connect(&r, 0);
+    const uint64_t other = backfill_fixture_connect(&r, 1);
     for (int i = 0; i < 50 && r.closed[mute] == 0; i++) {
         r.now.mono_us = spv_node_deadline(r.node);
         assert_true(r.now.mono_us != SPV_NEVER);
@@ -133,7 +133,7 @@ static void a_mute_peer_is_replaced(void **state)
         backfill_fixture_pull(&r);
         backfill_fixture_serve(&r, other, &r.chain);
     }
-    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_check_store(&r, BASE, false);
     backfill_fixture_unset(&r);
 }
 
@@ -143,7 +143,7 @@ static void difficulty_dropped_right_after_the_start_is_misbehaving(void **state
     struct backfill_fixture r;
     (void)state;
     backfill_fixture_set(&r);
-    r.n_marks = END / PERIOD + 1; /* above the start no headers are covered by a checkpoint */
+    r.n_checkpoints = END / PERIOD + 1; /* above the start no headers are covered by a checkpoint */
     struct chain_fixture_headers cheap = {0};
     for (size_t i = 0; i < TOP; i++)
         chain_fixture_push(&cheap, &r.chain.headers[i]);
@@ -155,13 +155,13 @@ static void difficulty_dropped_right_after_the_start_is_misbehaving(void **state
     assert_int_not_equal(r.chain.headers[END].bits, r.params.pow_limit_bits);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t liar = backfill_fixture_come(&r, 0);
+    const uint64_t liar = backfill_fixture_connect(&r, 0);
     backfill_fixture_serve(&r, liar, &cheap);
     assert_int_equal(r.store.starts, 1);
     assert_int_equal(r.closed[liar], SPV_ERR_HDR_BITS);
-    const uint64_t honest = backfill_fixture_come(&r, 1);
+    const uint64_t honest = backfill_fixture_connect(&r, 1);
     backfill_fixture_serve(&r, honest, &r.chain);
-    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_check_store(&r, BASE, false);
     chain_fixture_headers_free(&cheap);
     backfill_fixture_unset(&r);
 }
@@ -174,9 +174,9 @@ static void a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving(void 
     backfill_fixture_set(&r);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t good = backfill_fixture_come(&r, 0);
+    const uint64_t good = backfill_fixture_connect(&r, 0);
     backfill_fixture_serve(&r, good, &r.chain);
-    const uint64_t behind = backfill_fixture_come(&r, 1);
+    const uint64_t behind = backfill_fixture_connect(&r, 1);
     struct chain_fixture_headers few = {.headers = r.chain.headers, .n = 30};
     assert_int_equal(r.events[SPV_EVENT_SYNCED],
                      0); /* of two manual peers, the second has not answered */
@@ -184,7 +184,7 @@ static void a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving(void 
     assert_int_equal(r.closed[behind], 0);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 0);
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 1); /* its chain has not more work */
-    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_check_store(&r, BASE, false);
     backfill_fixture_unset(&r);
 }
 
@@ -195,15 +195,15 @@ static void a_start_that_cannot_be_stored_stops_the_node(void **state)
     backfill_fixture_set(&r);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t a = backfill_fixture_come(&r, 0);
+    const uint64_t a = backfill_fixture_connect(&r, 0);
     r.store_error = SPV_ERR_DB_FULL;
     backfill_fixture_serve(&r, a, &r.chain);
     assert_int_equal(spv_node_timer(r.node, r.now), SPV_ERR_DB_FULL);
     /* again, with free space: nothing was lost */
     r.store_error = 0;
     backfill_fixture_open(&r, &cfg);
-    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
-    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_serve(&r, backfill_fixture_connect(&r, 0), &r.chain);
+    backfill_fixture_check_store(&r, BASE, false);
     backfill_fixture_unset(&r);
 }
 
@@ -217,14 +217,14 @@ static void a_store_with_headers_is_continued(void **state)
     cfg.start_height = 0;
     backfill_fixture_open(&r, &cfg);
     struct chain_fixture_headers some = {.headers = r.chain.headers, .n = 20};
-    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &some);
+    backfill_fixture_serve(&r, backfill_fixture_connect(&r, 0), &some);
     assert_int_equal(r.store.tip, 20);
     cfg.start_height = 75;
     backfill_fixture_open(&r, &cfg);
     spv_node_get_stats(r.node, &stats);
     assert_false(stats.starting);
-    backfill_fixture_serve(&r, backfill_fixture_come(&r, 0), &r.chain);
-    backfill_fixture_holds(&r, 0, true);
+    backfill_fixture_serve(&r, backfill_fixture_connect(&r, 0), &r.chain);
+    backfill_fixture_check_store(&r, 0, true);
     assert_int_equal(r.store.starts, 0);
     backfill_fixture_unset(&r);
 }
@@ -247,11 +247,11 @@ static void a_late_answer_to_the_start_closes_no_later_request(void **state)
     struct backfill_fixture r;
     (void)state;
     backfill_fixture_set(&r);
-    r.n_marks = END / PERIOD + 1; /* above the start one peer is asked after the other */
+    r.n_checkpoints = END / PERIOD + 1; /* above the start one peer is asked after the other */
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t slow = backfill_fixture_come(&r, 0);
-    const uint64_t fast = backfill_fixture_come(&r, 1);
+    const uint64_t slow = backfill_fixture_connect(&r, 0);
+    const uint64_t fast = backfill_fixture_connect(&r, 1);
     for (int i = 0; i < 50 && r.store.starts == 0; i++) {
         r.now.mono_us = spv_node_deadline(r.node);
         assert_int_equal(spv_node_timer(r.node, r.now), 0);
@@ -264,7 +264,7 @@ static void a_late_answer_to_the_start_closes_no_later_request(void **state)
         if (r.request[i].peer == slow && spv_blockhash_eq(&r.request[i].stop, &r.at[END].hash))
             r.request[i].peer = 0;
     const size_t asked = r.asked;
-    backfill_fixture_give(&r, slow, r.chain.headers + BASE - 1, PERIOD);
+    backfill_fixture_headers(&r, slow, r.chain.headers + BASE - 1, PERIOD);
     assert_int_equal(peer_info(&r, slow).requests, 1);
     assert_int_equal(r.asked, asked);
     /* on another branch it is no announcement that does not connect, however often it comes */
@@ -282,7 +282,7 @@ static void a_late_answer_to_the_start_closes_no_later_request(void **state)
     assert_int_equal(r.events[SPV_EVENT_WARNING], 0);
     backfill_fixture_serve(&r, slow, &r.chain);
     backfill_fixture_serve(&r, fast, &r.chain);
-    backfill_fixture_holds(&r, BASE, false);
+    backfill_fixture_check_store(&r, BASE, false);
     assert_true(peer_info(&r, slow).at_tip);
     assert_int_equal(r.events[SPV_EVENT_SYNCED], 1);
     backfill_fixture_unset(&r);

@@ -13,7 +13,7 @@ static void a_range_is_divided_at_its_checkpoints_and_requested_at_once(void **s
     for (uint32_t i = 0; i < PERIODS; i++) {
         assert_int_equal(k.log[i].n, i ? 2 : 1); /* every locator ends with genesis */
         assert_memory_equal(&k.log[i].locator[0], &chain.hashes[i ? i * PERIOD - 1 : 0], 32);
-        assert_memory_equal(&k.log[i].stop, &marks[i].hash, 32);
+        assert_memory_equal(&k.log[i].stop, &segments_checkpoints[i].hash, 32);
     }
     close_fixture(&k);
 }
@@ -22,18 +22,20 @@ static void a_range_may_begin_anywhere_and_end_at_any_checkpoint(void **state)
 {
     (void)state;
     struct segments_fixture k;
-    open_with(&k, marks, PERIODS, false);
+    open_with(&k, segments_checkpoints, PERIODS, false);
     const struct spv_checkpoint start = {.height = 3000, .hash = chain.hashes[3000]};
     assert_true(spv_segments_done(k.segments));
-    assert_int_equal(spv_segments_begin(k.segments, &start, marks[2].height, k.now), 0);
+    assert_int_equal(spv_segments_begin(k.segments, &start, segments_checkpoints[2].height, k.now),
+                     0);
     assert_false(spv_segments_done(k.segments));
     segments_fixture_add(&k, 1);
     assert_int_equal(k.n, 2);
     segments_fixture_send(&k, 1, 3000, 1031);
     send_segment(&k, 1, 4031);
-    assert_int_equal(take_all(&k, 3000), 6047);
+    assert_int_equal(consume_all(&k, 3000), 6047);
     assert_true(spv_segments_done(k.segments));
-    assert_int_equal(spv_segments_begin(k.segments, &marks[4], UINT32_MAX, k.now), 0);
+    assert_int_equal(spv_segments_begin(k.segments, &segments_checkpoints[4], UINT32_MAX, k.now),
+                     0);
     assert_true(spv_segments_done(k.segments)); /* no checkpoint above */
     close_fixture(&k);
 }
@@ -52,7 +54,7 @@ static void marks_near_to_each_other_are_passed_over(void **state)
     assert_memory_equal(&k.log[0].stop, &chain.hashes[2000], 32);
     for (uint32_t i = 0; i < 4; i++)
         segments_fixture_send(&k, 1, i * 2000, 2000); /* one request each */
-    assert_int_equal(take_all(&k, 0), 8000);
+    assert_int_equal(consume_all(&k, 0), 8000);
     close_fixture(&k);
 }
 
@@ -80,12 +82,12 @@ static void segments_are_joined_in_order_of_height(void **state)
     segments_fixture_add(&k, 1);
     for (uint32_t i = PERIODS - 1; i > 0; i--) {
         send_segment(&k, 1, i * PERIOD - 1);
-        assert_int_equal(take_all(&k, 0), 0);
+        assert_int_equal(consume_all(&k, 0), 0);
         assert_int_equal(sums(&k).waiting,
                          (PERIODS - i) * PERIOD); /* received, but not yet consumed */
     }
     send_segment(&k, 1, 0);
-    assert_int_equal(take_all(&k, 0), marks[PERIODS - 1].height);
+    assert_int_equal(consume_all(&k, 0), segments_checkpoints[PERIODS - 1].height);
     assert_true(spv_segments_done(k.segments));
     assert_int_equal(stats_of(&k, 1).segments, PERIODS);
     assert_int_equal(sums(&k).done, PERIODS);
@@ -123,22 +125,22 @@ static void headers_after_the_last_checkpoint_are_a_batch_of_their_own(void **st
     struct spv_segments_batch batch;
     const struct spv_blockhash none = {{0}};
     for (size_t n = 0; n <= 300; n += 300) {
-        open_with(&k, marks, PERIODS, true);
-        segments_fixture_begin(&k, marks[3].height);
+        open_with(&k, segments_checkpoints, PERIODS, true);
+        segments_fixture_begin(&k, segments_checkpoints[3].height);
         segments_fixture_add(&k, 1);
         assert_int_equal(k.n, 2);
-        assert_memory_equal(&k.log[1].locator[0], &marks[4].hash, 32);
+        assert_memory_equal(&k.log[1].locator[0], &segments_checkpoints[4].hash, 32);
         assert_memory_equal(&k.log[1].stop, &none, 32);
-        segments_fixture_send(&k, 1, marks[3].height, 2000);
+        segments_fixture_send(&k, 1, segments_checkpoints[3].height, 2000);
         if (n)
-            segments_fixture_send(&k, 1, marks[4].height, n);
+            segments_fixture_send(&k, 1, segments_checkpoints[4].height, n);
         else
             assert_int_equal(send_raw(&k, 1, NULL, 0), 1);
         if (n)
-            segments_fixture_send(&k, 1, marks[3].height + 2000, 16);
+            segments_fixture_send(&k, 1, segments_checkpoints[3].height + 2000, 16);
         else /* the empty answer precedes the rest, but completes the oldest request: requested
                 again */
-            segments_fixture_send(&k, 1, marks[3].height + 2000, 16);
+            segments_fixture_send(&k, 1, segments_checkpoints[3].height + 2000, 16);
         k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
         assert_true(spv_segments_next_batch(k.segments, &batch, k.now));
         assert_true(batch.proven);
@@ -171,7 +173,7 @@ static void a_segment_longer_than_the_buffer_is_passed_on_as_received(void **sta
     assert_int_equal(batch.n, 2000);
     segments_fixture_send(&k, 1, 2000, 2000);
     assert_int_equal(asked(&k, 1, 4000, 0), 0); /* no header is consumed: no capacity for more */
-    assert_int_equal(take_all(&k, 0), 4000);
+    assert_int_equal(consume_all(&k, 0), 4000);
     assert_int_equal(asked(&k, 1, 4000, 0), 1);
     assert_in_range(sums(&k).memory, 0, 2u << 20);
     close_fixture(&k);
@@ -214,7 +216,7 @@ static void a_peer_without_the_segment_start_is_behind_and_not_misbehaving(void 
         assert_int_equal(k.n, before); /* and not requested again */
         assert_true(spv_segments_all_behind(k.segments) ==
                     false); /* the first segment is not consumed yet */
-        assert_int_equal(take_all(&k, 0), 2015);
+        assert_int_equal(consume_all(&k, 0), 2015);
         assert_true(spv_segments_all_behind(k.segments));
         segments_fixture_add(&k, 2);
         assert_false(spv_segments_all_behind(k.segments));
@@ -233,7 +235,7 @@ static void a_peer_that_is_behind_in_a_later_segment_blocks_nothing(void **state
     assert_int_equal(send_raw(&k, 1, NULL, 0), 1); /* no header after 2015 */
     assert_false(spv_segments_all_behind(k.segments));
     segments_fixture_send(&k, 1, 2000, 15);
-    assert_int_equal(take_all(&k, 0), 2015);
+    assert_int_equal(consume_all(&k, 0), 2015);
     assert_true(spv_segments_all_behind(k.segments));
     close_fixture(&k);
 }

@@ -40,7 +40,7 @@ static void an_invalid_segment_drops_its_peer_and_is_requested_from_others(void 
         segments_fixture_add(&k, 2);
         assert_int_equal(asked(&k, 2, 0, 0), 1);
         send_segment(&k, 2, 0);
-        assert_int_equal(take_all(&k, 0), 2015);
+        assert_int_equal(consume_all(&k, 0), 2015);
         assert_int_equal(send_raw(&k, 1, chain.headers + 2016, 2000), 1); /* too late */
         assert_int_equal(stats_of(&k, 1).headers, 0);
         close_fixture(&k);
@@ -64,7 +64,7 @@ static void the_peer_that_contradicts_a_checkpoint_is_dropped_not_the_one_before
     segments_fixture_add(&k, 3);
     assert_int_equal(asked(&k, 3, 2000, 0), 1); /* the first peer's headers are kept */
     segments_fixture_send(&k, 3, 2000, 15);
-    assert_int_equal(take_all(&k, 0), 2015);
+    assert_int_equal(consume_all(&k, 0), 2015);
     close_fixture(&k);
 }
 
@@ -79,7 +79,7 @@ static void a_peer_without_the_locator_hash_restarts_the_segment(void **state)
                      1); /* the peer's oldest request, from 2015, is completed */
     close_fixture(&k);
 
-    open_with(&k, marks, PERIODS, false);
+    open_with(&k, segments_checkpoints, PERIODS, false);
     segments_fixture_begin(&k, 2005); /* last common header; 10 below the first checkpoint */
     segments_fixture_add(&k, 1);
     segments_fixture_send(&k, 1, 2005, 10);
@@ -99,7 +99,7 @@ static void a_peer_without_the_locator_hash_restarts_the_segment(void **state)
     assert_int_equal(asked(&k, 2, 4015, 0), 1);
     segments_fixture_send(&k, 2, 4015, 16);
     assert_no_peer_dropped(&k);
-    assert_int_equal(take_all(&k, 2005), 4031);
+    assert_int_equal(consume_all(&k, 2005), 4031);
     test_chain_free(&off);
     close_fixture(&k);
 }
@@ -110,7 +110,7 @@ static void an_answer_that_extends_replaced_headers_is_not_misbehaving(void **st
     struct segments_fixture k;
     uint64_t id;
     struct test_chain off = test_chain_mine(4100, 9, &chain, 2015);
-    open_with(&k, marks, 2, false);
+    open_with(&k, segments_checkpoints, 2, false);
     segments_fixture_begin(&k, 2015);
     segments_fixture_add(&k, 1);
     k.now.mono_us += SPV_SECOND / 10;
@@ -137,7 +137,7 @@ static void headers_beyond_the_requested_range_are_ignored(void **state)
     segments_fixture_send(&k, 1, 0, 2000);
     segments_fixture_send(&k, 1, 2000, 2000); /* a peer that ignores hashStop */
     assert_no_peer_dropped(&k);
-    assert_int_equal(take_all(&k, 0), 2015);
+    assert_int_equal(consume_all(&k, 0), 2015);
     close_fixture(&k);
 }
 
@@ -183,7 +183,7 @@ static void an_overdue_segment_is_requested_from_one_more_peer(void **state)
     assert_true(stats_of(&k, 1).hedged > 0);
     assert_true(stats_of(&k, 1).window < SPV_SEGMENTS_FIRST_OPEN);
     send_segment(&k, 2, 0);
-    assert_int_equal(take_all(&k, 0), 2015);
+    assert_int_equal(consume_all(&k, 0), 2015);
     const uint64_t wasted = stats_of(&k, 1).wasted;
     segments_fixture_send(&k, 1, 0, 2000); /* the second answer is ignored without an error */
     assert_no_peer_dropped(&k);
@@ -235,7 +235,7 @@ static void a_slow_peer_gets_no_segment_that_a_fast_one_finishes_much_earlier(vo
     (void)state;
     static struct spv_checkpoint many[40];
     struct segments_fixture k;
-    memcpy(many, marks, sizeof marks);
+    memcpy(many, segments_checkpoints, sizeof segments_checkpoints);
     for (uint32_t i = PERIODS; i < 40; i++) {
         many[i].height = (i + 1) * PERIOD - 1;
         memset(many[i].hash.b, (int)i + 1, 32);
@@ -246,7 +246,7 @@ static void a_slow_peer_gets_no_segment_that_a_fast_one_finishes_much_earlier(vo
     segments_fixture_add(&k, 1);
     k.now.mono_us += SPV_SECOND / 100;
     send_segment(&k, 1, 0); /* in 10 ms */
-    assert_int_equal(take_all(&k, 0), 2015);
+    assert_int_equal(consume_all(&k, 0), 2015);
     segments_fixture_add(&k, 2);
     assert_int_equal(spv_segments_begin(k.segments, &many[0], many[1].height, k.now), 0);
     segments_fixture_pull(&k);
@@ -256,7 +256,7 @@ static void a_slow_peer_gets_no_segment_that_a_fast_one_finishes_much_earlier(vo
     segments_fixture_send(&k, 2, 2015, 2000);
     k.now.mono_us += 2 * SPV_SECOND;
     segments_fixture_send(&k, 2, 4015, 16);
-    assert_int_equal(take_all(&k, 2015), 4031);
+    assert_int_equal(consume_all(&k, 2015), 4031);
 
     spv_segments_clear_behind(k.segments, 1);
     size_t before = k.n;
@@ -343,7 +343,7 @@ static void answers_to_requests_of_before_a_restart_are_used(void **state)
     assert_int_equal(asked(&k, 1, 2000, 0), 0);
     for (uint32_t i = 1; i < PERIODS; i++)
         send_segment(&k, 1, i * PERIOD - 1);
-    assert_int_equal(take_all(&k, 2015), marks[PERIODS - 1].height);
+    assert_int_equal(consume_all(&k, 2015), segments_checkpoints[PERIODS - 1].height);
     assert_int_equal(stats_of(&k, 1).in_flight, 0);
     close_fixture(&k);
 }
@@ -357,7 +357,7 @@ static void after_a_stop_answers_are_recognised_and_discarded(void **state)
     spv_segments_stop(k.segments);
     assert_true(spv_segments_done(k.segments));
     segments_fixture_send(&k, 1, 0, 2000);
-    assert_int_equal(take_all(&k, 0), 0);
+    assert_int_equal(consume_all(&k, 0), 0);
     assert_int_equal(k.n, PERIODS);
     assert_int_equal(stats_of(&k, 1).wasted, 2000);
     close_fixture(&k);
