@@ -90,12 +90,12 @@ static void flooded(struct sim *sim)
     struct sim_client *c =
         sim_add_client(sim, &(struct sim_client_config){.peers = 4, .discover = true});
     expect_tip(sim, c, &chain, 1800);
-    const struct spv_addrman_rows *book = sim_client_addrman(c);
+    const struct spv_addrman_rows *rows = sim_client_addrman(c);
     size_t bad = 0;
-    for (size_t i = 0; i < book->n; i++)
-        bad += is_flood_address(&book->addresses[i].addr);
+    for (size_t i = 0; i < rows->n; i++)
+        bad += is_flood_address(&rows->addresses[i].addr);
     if (bad > 2 * 64) /* one bucket for each of the two source peers */
-        sim_break(sim, "one network group took more of the book than its share");
+        sim_break(sim, "one network group took more of the addrman than its share");
     for (size_t i = 0; i < HONEST; i++)
         sim_server_announce(sim, i, &grown);
     sim_client_restart(sim, c);
@@ -152,11 +152,11 @@ static void restarted(struct sim *sim)
         sim_add_client(sim, &(struct sim_client_config){.peers = 3, .discover = true});
     expect_tip(sim, c, &chain, 600);
     size_t anchors = 0;
-    const struct spv_addrman_rows *book = sim_client_addrman(c);
+    const struct spv_addrman_rows *rows = sim_client_addrman(c);
     size_t server[2] = {0, 0};
-    for (size_t i = 0; i < book->n && anchors < 2; i++)
-        if (book->addresses[i].anchor)
-            server[anchors++] = book->addresses[i].addr.bytes[1] - 1u;
+    for (size_t i = 0; i < rows->n && anchors < 2; i++)
+        if (rows->addresses[i].anchor)
+            server[anchors++] = rows->addresses[i].addr.bytes[1] - 1u;
     if (anchors != 2) {
         sim_break(sim, "there are no two anchors");
         return;

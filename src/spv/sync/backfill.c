@@ -34,26 +34,26 @@ struct spv_backfill {
 };
 
 /* The checkpoints below the first stored header, and the header that it follows. */
-static int make_checkpoints(struct spv_backfill *b, const struct spv_chain_start *base)
+static int make_checkpoints(struct spv_backfill *b, const struct spv_chain_start *start)
 {
     const struct spv_params *p = b->cfg.params;
     struct spv_chain_header first;
     size_t n = 0;
-    int rc = spv_chain_header_at(b->cfg.chain, &first, base->height);
+    int rc = spv_chain_header_at(b->cfg.chain, &first, start->height);
 
     if (rc <= 0)
         return rc < 0 ? rc : SPV_ERR_DB_DAMAGED;
-    while (n < p->n_checkpoints && p->checkpoints[n].height < base->height)
+    while (n < p->n_checkpoints && p->checkpoints[n].height < start->height)
         n++;
     b->checkpoints = calloc(n + 1, sizeof *b->checkpoints);
     if (!b->checkpoints)
         return SPV_ERR_NOMEM;
     if (n > 0)
         memcpy(b->checkpoints, p->checkpoints, n * sizeof *b->checkpoints);
-    b->own_end = n == 0 || b->checkpoints[n - 1].height + 1 < base->height;
+    b->own_end = n == 0 || b->checkpoints[n - 1].height + 1 < start->height;
     if (b->own_end)
         b->checkpoints[n++] =
-            (struct spv_checkpoint){.height = base->height - 1, .hash = first.header.prev};
+            (struct spv_checkpoint){.height = start->height - 1, .hash = first.header.prev};
     b->n_checkpoints = n;
     return 0;
 }
@@ -98,15 +98,15 @@ static int fetch_from_tip(struct spv_backfill *b, struct spv_now now)
 
 static int begin_backfill(struct spv_backfill *b, struct spv_now now)
 {
-    struct spv_chain_start base;
+    struct spv_chain_start start;
     int rc;
 
-    spv_chain_get_start(b->cfg.chain, &base);
-    if (base.height == 0) {
+    spv_chain_get_start(b->cfg.chain, &start);
+    if (start.height == 0) {
         b->phase = PHASE_COMPLETE;
         return 0;
     }
-    rc = make_checkpoints(b, &base);
+    rc = make_checkpoints(b, &start);
     if (rc < 0)
         return rc;
     rc = open_chain(b, FROM_BACKFILL_DB);

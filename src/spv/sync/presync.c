@@ -177,27 +177,27 @@ static void next_pass(struct spv_presync *p)
 static int process_pass(struct spv_presync *p, const struct spv_header *header,
                         const struct spv_blockhash *hash, struct spv_now now)
 {
-    struct spv_chain_header record = {.header = *header, .hash = *hash};
+    struct spv_chain_header next = {.header = *header, .hash = *hash};
     const bool first = p->phase == SPV_PRESYNC_PHASE_PRESYNC;
     int rc;
 
     /* the chain has shown its end: the same chain is exactly as long */
     if (!first && p->n >= p->length)
         return SPV_ERR_REDOWNLOAD_MISMATCH;
-    rc = spv_header_ctx_check(&p->ctx, &record);
+    rc = spv_header_ctx_check(&p->ctx, &next);
     if (rc == 0)
         rc = spv_consensus_future(header->time, now);
     /* after the check of the clock: with a clock that is years behind the bound is 0, which shows
      * nothing about the chain */
     if (rc == 0 && first && p->n >= p->max)
         rc = SPV_ERR_LOW_WORK;
-    if (rc == 0 && commits_at(p, record.height))
+    if (rc == 0 && commits_at(p, next.height))
         rc = first ? store_commitment(p, hash) : check_commitment(p, hash);
     if (rc == 0 && !first)
         rc = buffer_header(p, header);
     if (rc < 0)
         return rc;
-    (void)spv_header_ctx_connect(&p->ctx, &record);
+    (void)spv_header_ctx_connect(&p->ctx, &next);
     p->n++;
     return 0;
 }

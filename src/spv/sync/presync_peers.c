@@ -197,29 +197,29 @@ static int needs_presync(struct spv_sync *s, struct spv_peer_entry *p,
     struct spv_u256 threshold = s->cfg.min_work;
     struct spv_chain_header parent;
     struct spv_header_ctx start;
-    struct spv_chain_pos place;
-    struct spv_chain_start base;
+    struct spv_chain_pos pos;
+    struct spv_chain_start chain_start;
     size_t known;
     int rc;
 
     if (spv_blockhash_eq(&msg->headers[0].prev, &tip->hash) &&
         (spv_chain_below_checkpoint(c, tip->height) || spv_sync_enough_work(s)))
         return 0;
-    rc = spv_chain_find_fork_point(c, &place, &known, msg->headers, msg->n);
-    if (rc <= 0 || known == msg->n || spv_chain_below_checkpoint(c, place.height))
+    rc = spv_chain_find_fork_point(c, &pos, &known, msg->headers, msg->n);
+    if (rc <= 0 || known == msg->n || spv_chain_below_checkpoint(c, pos.height))
         return rc < 0 ? rc : 0;
-    rc = spv_chain_header_at_pos(c, &parent, place);
+    rc = spv_chain_header_at_pos(c, &parent, pos);
     if (rc == 1)
-        rc = spv_chain_ctx_at(c, &start, place);
+        rc = spv_chain_ctx_at(c, &start, pos);
     if (rc <= 0) /* the parent's ancestors are not known: the chain returns the error */
         return rc;
-    spv_chain_get_start(c, &base);
-    if (place.branch == SPV_MAIN_CHAIN && place.height + 1 < base.height)
+    spv_chain_get_start(c, &chain_start);
+    if (pos.branch == SPV_MAIN_CHAIN && pos.height + 1 < chain_start.height)
         return 0; /* the database does not reach so low: the chain returns the error */
     if (spv_u256_cmp(&parent.work, &s->cfg.min_work) >= 0 ||
-        (base.work_since > 0 && spv_sync_enough_work(s)))
+        (chain_start.work_since > 0 && spv_sync_enough_work(s)))
         return 0; /* work that is counted from a checkpoint is proven by the last checkpoint */
-    if (place.branch == SPV_MAIN_CHAIN && place.height == tip->height) {
+    if (pos.branch == SPV_MAIN_CHAIN && pos.height == tip->height) {
         if (spv_sync_enough_work(s))
             return 0;
     } else {
@@ -236,12 +236,12 @@ int spv_presync_peers_branch(struct spv_sync *s, struct spv_peer_entry *p,
 {
     const struct spv_u256 threshold = best_work_plus_one(s);
     struct spv_header_ctx start;
-    struct spv_chain_pos place;
+    struct spv_chain_pos pos;
     size_t known;
-    int rc = spv_chain_find_fork_point(s->cfg.chain, &place, &known, msg->headers, msg->n);
+    int rc = spv_chain_find_fork_point(s->cfg.chain, &pos, &known, msg->headers, msg->n);
 
     if (rc == 1 && known < msg->n)
-        rc = spv_chain_ctx_at(s->cfg.chain, &start, place);
+        rc = spv_chain_ctx_at(s->cfg.chain, &start, pos);
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : SPV_SYNC_CONSUMED;
     rc = begin_presync(s, p, drop, &start, &threshold, msg, known, now);
@@ -275,9 +275,9 @@ static int handle_noncontinuing(struct spv_sync *s, struct spv_peer_entry *p,
                                 struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
                                 const struct spv_msg_headers *msg, struct spv_now now)
 {
-    struct spv_chain_pos place;
+    struct spv_chain_pos pos;
     size_t known;
-    int rc = spv_chain_find_fork_point(s->cfg.chain, &place, &known, msg->headers, msg->n);
+    int rc = spv_chain_find_fork_point(s->cfg.chain, &pos, &known, msg->headers, msg->n);
 
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : SPV_SYNC_CONSUMED;

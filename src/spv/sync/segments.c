@@ -202,7 +202,7 @@ static bool next_batch(struct spv_segments *segs, struct spv_segments_batch *out
     const bool all = n <= SPV_SEGMENTS_BATCH;
     if (!all)
         n = SPV_SEGMENTS_BATCH;
-    const struct spv_header *headers = s->headers + (s->n_consumed - s->base);
+    const struct spv_header *headers = s->headers + (s->n_consumed - s->n_discarded);
     *out = (struct spv_segments_batch){.headers = headers,
                                        .n = n,
                                        .height = s->from + s->n_consumed + 1,
@@ -236,9 +236,9 @@ int spv_segments_consume(struct spv_segments *segs, struct spv_now now)
             next_segment(segs);
             freed = true;
         } else if (s->is_long) {
-            memmove(s->headers, s->headers + (s->n_consumed - s->base),
+            memmove(s->headers, s->headers + (s->n_consumed - s->n_discarded),
                     (s->have - s->n_consumed) * sizeof s->headers[0]);
-            s->base = s->n_consumed;
+            s->n_discarded = s->n_consumed;
             freed = true;
         }
     }

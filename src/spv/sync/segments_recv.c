@@ -23,7 +23,7 @@
 enum fit {
     FIT_NONE, /* no answer to a segment request */
     FIT_START, /* what follows the request's first hash */
-    FIT_BASE, /* what follows its second: the peer lacks the first */
+    FIT_SECOND, /* what follows its second: the peer lacks the first */
     FIT_BEHIND, /* the peer lacks its start */
 };
 
@@ -41,7 +41,7 @@ static enum fit match_request(const struct spv_segments_peer *p, unsigned *at,
     const struct spv_blockhash *prev = &msg->headers[0].prev;
     if (spv_blockhash_eq(prev, &p->requests[i].first))
         return FIT_START;
-    return spv_blockhash_eq(prev, &p->requests[i].base) ? FIT_BASE : FIT_BEHIND;
+    return spv_blockhash_eq(prev, &p->requests[i].second) ? FIT_SECOND : FIT_BEHIND;
 }
 
 /* The segment ends at a header of our own chain, not at a checkpoint. */
@@ -58,9 +58,9 @@ static int verify_segment(const struct spv_segments *segs, struct spv_segment *s
     const struct spv_params *params = segs->cfg.params;
     struct spv_hash_ahead ahead;
     struct spv_u256 target = {{0}};
-    struct spv_header *slot = s->headers + (offset - s->base);
+    struct spv_header *slot = s->headers + (offset - s->n_discarded);
     uint32_t bits = 0;
-    bool before = offset > s->base; /* the parent is in the segment */
+    bool before = offset > s->n_discarded; /* the parent is in the segment */
     if (before)
         bits = slot[-1].bits;
     uint32_t decoded = 0;

@@ -123,9 +123,9 @@ void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p
     const struct spv_blockhash *first = s->have ? &s->last : &s->start;
     struct spv_blockhash locator[3] = {*first, s->start};
     /* consumed headers are not replaced by others that follow the segment's start */
-    const size_t base = s->have && !s->is_long ? 1 : 0;
-    size_t n = base + 1;
-    if (s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS)
+    const size_t second = s->have && !s->is_long ? 1 : 0;
+    size_t n = second + 1;
+    if (s->is_long && s->have - s->n_discarded > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS)
         return; /* not before the buffered headers are consumed */
     for (unsigned i = 0; i < p->n_open; i++) {
         struct spv_segment_request *o = &p->requests[i];
@@ -138,7 +138,7 @@ void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p
     if (p->n_open == SPV_SEGMENTS_MAX_OPEN)
         return;
     /* a peer that lacks these answers from genesis, and so this request */
-    if (!spv_blockhash_eq(&locator[base], &segs->genesis))
+    if (!spv_blockhash_eq(&locator[second], &segs->genesis))
         locator[n++] = segs->genesis;
     const uint64_t tag =
         spv_effects_send_getheaders_until(segs->cfg.effects, p->entry->id, locator, n, &s->stop);
@@ -147,7 +147,7 @@ void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p
                                                             .offset = s->have,
                                                             .n = next_count(s),
                                                             .first = *first,
-                                                            .base = locator[base],
+                                                            .second = locator[second],
                                                             .stop = s->stop,
                                                             .asked_us = now.mono_us};
 }
@@ -225,7 +225,7 @@ static bool can_request(const struct sched *x, const struct spv_segments_peer *p
                         const struct spv_segment *s)
 {
     return !spv_segments_complete(s) && !spv_segments_is_behind(p, s, x->now_us) &&
-           !(s->is_long && s->have - s->base > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS);
+           !(s->is_long && s->have - s->n_discarded > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS);
 }
 
 /* How much later than the last expected answer the peer may hedge. */

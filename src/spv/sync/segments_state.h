@@ -21,8 +21,8 @@ struct spv_segment {
     struct spv_blockhash stop; /* the checkpoint's */
     bool is_long; /* its headers are returned unproven, as they arrive */
     bool is_post_checkpoint; /* ends where the first answer to it ends */
-    struct spv_header *headers; /* from number `base` on; NULL: none yet */
-    uint32_t base; /* 0 unless long: those before it are consumed and discarded */
+    struct spv_header *headers; /* those before number n_discarded are gone; NULL: none yet */
+    uint32_t n_discarded; /* 0 unless long: consumed and no longer in the buffer */
     uint32_t n_consumed;
     uint32_t have; /* received, and verified as far as the segment alone allows */
     struct spv_blockhash last; /* hash of number have - 1 */
@@ -40,7 +40,7 @@ struct spv_segment_request {
     uint32_t offset; /* the segment's `have` when this was sent */
     uint32_t n; /* headers expected */
     struct spv_blockhash first; /* first locator hash: the answer's first previous hash */
-    struct spv_blockhash base; /* second locator hash, or the first again; genesis follows */
+    struct spv_blockhash second; /* the second locator hash, or the first again; genesis follows */
     struct spv_blockhash stop;
     uint64_t asked_us;
 };

@@ -58,30 +58,30 @@ static void exclude_peer(struct spv_sync *s, struct spv_peer_entry *p, enum spv_
 /* The first stored header is in every locator, so a peer that answers from genesis lacks it. The
  * peer is behind when its chain is shorter than that, and on another chain when it is not. */
 static bool is_behind(const struct spv_peer_entry *p, const struct spv_msg_headers *msg,
-                      const struct spv_chain_header *genesis, uint32_t base)
+                      const struct spv_chain_header *genesis, uint32_t start)
 {
-    return spv_blockhash_eq(&msg->headers[0].prev, &genesis->hash) && msg->n < base &&
-           (msg->n < SPV_MAX_HEADERS || p->sync.claimed_height < base);
+    return spv_blockhash_eq(&msg->headers[0].prev, &genesis->hash) && msg->n < start &&
+           (msg->n < SPV_MAX_HEADERS || p->sync.claimed_height < start);
 }
 
 int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
                                  const struct spv_msg_headers *msg)
 {
-    struct spv_chain_start base;
+    struct spv_chain_start start;
     struct spv_chain_header genesis;
     const int rc = spv_chain_header_at(s->cfg.chain, &genesis, 0);
 
     if (rc < 0)
         return rc;
-    spv_chain_get_start(s->cfg.chain, &base);
-    if (is_behind(p, msg, &genesis, base.height)) {
+    spv_chain_get_start(s->cfg.chain, &start);
+    if (is_behind(p, msg, &genesis, start.height)) {
         p->sync.request_tag = 0;
         p->sync.shown_work = genesis.work;
         p->sync.shown_height = (uint32_t)msg->n;
         return 1;
     }
     exclude_peer(s, p, SPV_WARN_FORK_BELOW_START);
-    p->sync.shown_height = base.height;
+    p->sync.shown_height = start.height;
     if (s->cfg.discovers) { /* discovery finds other peers */
         if (s->warned_fork_below_start++ < SPV_SYNC_MAX_FORK_WARNINGS)
             spv_sync_warn(s, p, SPV_WARN_FORK_BELOW_START);

@@ -10,21 +10,21 @@
 static void a_store_starts_at_a_base_and_is_continued(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_store *s = base_started(path, BASE + PERIOD - 1, true);
+    struct spv_store *s = start_fixture_started(path, BASE + PERIOD - 1, true);
     char got[SPV_HASH_HEX];
     char want[SPV_HASH_HEX];
 
-    base_holds(s, BASE, BASE + PERIOD - 1);
+    start_fixture_check(s, BASE, BASE + PERIOD - 1);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, BASE + PERIOD - 1, 0, base_chain + BASE + PERIOD,
                            TOP - BASE - PERIOD + 1),
                      0);
     assert_int_equal(spv_store_build_index(s), 0);
-    base_holds(s, BASE, TOP);
+    start_fixture_check(s, BASE, TOP);
     assert_int_equal(spv_store_close(s), 0);
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
-        s = base_open(path, (enum spv_store_mode)mode);
+        s = start_fixture_open(path, (enum spv_store_mode)mode);
         assert_int_equal(spv_store_lost_rows(s), 0);
-        base_holds(s, BASE, TOP);
+        start_fixture_check(s, BASE, TOP);
         assert_int_equal(spv_store_close(s), 0);
     }
     /* the view shows the base's previous hash, too */
@@ -41,7 +41,7 @@ static void a_store_starts_at_a_base_and_is_continued(void **state)
 static void a_chain_above_a_base_is_continued(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_store *s = base_started(path, 80, true);
+    struct spv_store *s = start_fixture_started(path, 80, true);
     struct spv_checkpoint checkpoint = {.height = BASE - 1, .hash = base_chain[BASE - 1].hash};
     struct spv_chain_config cfg = {.params = &base_params,
                                    .header_db = spv_store_header_db(s),
@@ -55,9 +55,9 @@ static void a_chain_above_a_base_is_continued(void **state)
     assert_int_equal(spv_chain_new(&c, &cfg), 0);
     spv_chain_get_start(c, &base);
     assert_int_equal(base.height, BASE);
-    base_same(spv_chain_tip(c), &base_chain[80]);
+    start_fixture_same(spv_chain_tip(c), &base_chain[80]);
     assert_int_equal(spv_chain_header_at(c, &got, BASE), 1);
-    base_same(&got, &base_chain[BASE]);
+    start_fixture_same(&got, &base_chain[BASE]);
     assert_int_equal(spv_chain_header_at(c, &got, BASE - 1), 0);
     assert_int_equal(spv_chain_header_at(c, &got, 1), 0);
     assert_int_equal(spv_chain_header_at(c, &got, 0), 1);
@@ -106,7 +106,7 @@ static void forks_near_the_base_are_not_validated_and_those_above_are(void **sta
         {79, 0, SPV_UPDATE_BRANCH},
         {80, 0, SPV_UPDATE_APPEND},
     };
-    struct spv_store *s = base_started(in_folder(state, "h.db"), 80, true);
+    struct spv_store *s = start_fixture_started(in_folder(state, "h.db"), 80, true);
     assert_int_equal(spv_store_build_index(s), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct spv_chain_config cfg = {.params = &base_params,
@@ -136,7 +136,7 @@ static void forks_near_the_base_are_not_validated_and_those_above_are(void **sta
 static void work_that_counts_from_the_base_is_not_compared_with_total_work(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_store *s = base_started(path, 80, false);
+    struct spv_store *s = start_fixture_started(path, 80, false);
     struct spv_checkpoint checkpoint = {
         .height = 79, .hash = base_chain[79].hash, .work = base_chain[79].work};
     struct spv_chain_config cfg = {.params = &base_params,
@@ -162,7 +162,7 @@ static void work_that_counts_from_the_base_is_not_compared_with_total_work(void 
 
 static void a_checkpoint_start_needs_an_empty_store_and_a_period_start(void **state)
 {
-    struct spv_store *s = base_open(in_folder(state, "h.db"), SPV_STORE_CREATE);
+    struct spv_store *s = start_fixture_open(in_folder(state, "h.db"), SPV_STORE_CREATE);
 
     assert_int_equal(apply(s, SPV_UPDATE_CHECKPOINT_START, BASE, 0, base_chain + BASE + 1, 5),
                      SPV_ERR_STATE);
@@ -170,17 +170,17 @@ static void a_checkpoint_start_needs_an_empty_store_and_a_period_start(void **st
                      SPV_ERR_STATE);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, 5),
                      SPV_ERR_STATE); /* no gap */
-    base_holds(s, 0, 0);
+    start_fixture_check(s, 0, 0);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, base_chain + 1, 5), 0);
     assert_int_equal(apply(s, SPV_UPDATE_CHECKPOINT_START, BASE - 1, 0, base_chain + BASE, PERIOD),
                      SPV_ERR_STATE);
-    base_holds(s, 0, 5);
+    start_fixture_check(s, 0, 5);
     assert_int_equal(spv_store_close(s), 0);
-    s = base_started(in_folder(state, "2.db"), BASE + PERIOD - 1, true);
+    s = start_fixture_started(in_folder(state, "2.db"), BASE + PERIOD - 1, true);
     assert_int_equal(apply(s, SPV_UPDATE_CHECKPOINT_START, BASE + 2 * PERIOD - 1, 0,
                            base_chain + BASE + 2 * PERIOD, 5),
                      SPV_ERR_STATE);
-    base_holds(s, BASE, BASE + PERIOD - 1);
+    start_fixture_check(s, BASE, BASE + PERIOD - 1);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -202,12 +202,12 @@ static void a_bad_tail_is_cut_down_to_the_base_and_no_further(void **state)
         char name[16];
         (void)sqlite3_snprintf(sizeof name, name, "%d.db", (int)i);
         const char *path = in_folder(state, name);
-        assert_int_equal(spv_store_close(base_started(path, 80, true)), 0);
+        assert_int_equal(spv_store_close(start_fixture_started(path, 80, true)), 0);
         run_sql(path, cases[i].sql);
         must_refuse(path, SPV_STORE_READ, &base_params, SPV_ERR_DB_DAMAGED, "damaged");
-        struct spv_store *s = base_open(path, SPV_STORE_WRITE);
+        struct spv_store *s = start_fixture_open(path, SPV_STORE_WRITE);
         assert_true(spv_store_lost_rows(s) >= 40);
-        base_holds(s, cases[i].tip == 0 ? 0 : BASE, cases[i].tip);
+        start_fixture_check(s, cases[i].tip == 0 ? 0 : BASE, cases[i].tip);
         assert_int_equal(spv_store_close(s), 0);
     }
 }
@@ -229,7 +229,7 @@ static void a_malformed_base_is_damage(void **state)
         char name[16];
         (void)sqlite3_snprintf(sizeof name, name, "%d.db", (int)i);
         const char *path = in_folder(state, name);
-        assert_int_equal(spv_store_close(base_started(path, 80, true)), 0);
+        assert_int_equal(spv_store_close(start_fixture_started(path, 80, true)), 0);
         run_sql(path, cases[i]);
         must_refuse(path, SPV_STORE_READ, &base_params, SPV_ERR_DB_DAMAGED, "begins");
         must_refuse(path, SPV_STORE_WRITE, &base_params, SPV_ERR_DB_DAMAGED, "begins");
@@ -239,28 +239,28 @@ static void a_malformed_base_is_damage(void **state)
 static void a_reader_follows_a_base_that_moves(void **state)
 {
     const char *path = in_folder(state, "h.db");
-    struct spv_store *writer = base_open(path, SPV_STORE_CREATE);
+    struct spv_store *writer = start_fixture_open(path, SPV_STORE_CREATE);
     struct spv_chain_header got;
     uint32_t base;
 
     assert_int_equal(apply(writer, SPV_UPDATE_APPEND, 0, 0, base_chain + 1, TOP), 0);
     assert_int_equal(spv_store_build_index(writer), 0);
-    struct spv_store *by_height = base_open(path, SPV_STORE_READ);
-    struct spv_store *by_range = base_open(path, SPV_STORE_READ);
+    struct spv_store *by_height = start_fixture_open(path, SPV_STORE_READ);
+    struct spv_store *by_range = start_fixture_open(path, SPV_STORE_READ);
     struct spv_header headers[4];
     assert_int_equal(spv_store_prune(writer, BASE, &base), 0);
     assert_int_equal(spv_store_by_height(by_height, &got, BASE), 1);
-    base_same(&got, &base_chain[BASE]);
+    start_fixture_same(&got, &base_chain[BASE]);
     assert_int_equal(spv_store_range(by_range, headers, BASE - 1, 4), 0);
     assert_int_equal(spv_store_range(by_range, headers, BASE, 4), 4);
     assert_memory_equal(&headers[0], &base_chain[BASE].header, sizeof headers[0]);
-    base_holds(by_height, BASE, TOP);
+    start_fixture_check(by_height, BASE, TOP);
     /* and below it again */
     assert_int_equal(apply(writer, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, BASE - 1), 0);
     assert_int_equal(spv_store_by_height(by_height, &got, 7), 1);
-    base_same(&got, &base_chain[7]);
+    start_fixture_same(&got, &base_chain[7]);
     assert_int_equal(spv_store_range(by_range, headers, 3, 4), 4);
-    base_holds(by_range, 0, TOP);
+    start_fixture_check(by_range, 0, TOP);
     assert_int_equal(spv_store_close(by_range), 0);
     assert_int_equal(spv_store_close(by_height), 0);
     assert_int_equal(spv_store_close(writer), 0);
@@ -279,6 +279,6 @@ int main(void)
         FRESH(a_malformed_base_is_damage),
         FRESH(a_reader_follows_a_base_that_moves),
     };
-    base_prepare();
+    start_fixture_prepare();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,38 +203,38 @@ static void work_of_real_periods_adds_up(void **state)
     }
 }
 
-/* Real headers as a store that begins at a base holds them. */
+/* Real headers as a store that starts at a checkpoint has them. */
 #define REAL_BASE 30240
 #define REAL_END 32255 /* the checkpoint */
-struct from_base {
+struct start_db {
     struct spv_chain_header at[REAL_END - REAL_BASE + 1];
     struct spv_chain_header genesis;
 };
 
-static int base_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
+static int stored_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
-    const struct from_base *s = ctx;
+    const struct start_db *s = ctx;
     if (height != 0 && (height < REAL_BASE || height > REAL_END))
         return 0;
     *out = height == 0 ? s->genesis : s->at[height - REAL_BASE];
     return 1;
 }
 
-static int base_tip(void *ctx, struct spv_chain_header *out)
+static int stored_tip(void *ctx, struct spv_chain_header *out)
 {
-    return base_by_height(ctx, out, REAL_END);
+    return stored_by_height(ctx, out, REAL_END);
 }
 
-static int base_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+static int stored_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
     struct spv_chain_header record;
     int got = 0;
-    while (n-- > 0 && base_by_height(ctx, &record, from++) == 1)
+    while (n-- > 0 && stored_by_height(ctx, &record, from++) == 1)
         out[got++] = record.header;
     return got;
 }
 
-static void base_begins(void *ctx, struct spv_chain_start *out)
+static void stored_start(void *ctx, struct spv_chain_start *out)
 {
     (void)ctx;
     *out = (struct spv_chain_start){.height = REAL_BASE};
@@ -243,14 +243,14 @@ static void base_begins(void *ctx, struct spv_chain_start *out)
 /* The retarget right after a checkpoint start depends on the period that was downloaded with it. */
 static void a_start_at_a_checkpoint_judges_mainnets_first_retarget(void **state)
 {
-    static struct from_base s;
+    static struct start_db s;
     const struct spv_params *params = spv_params_get(SPV_MAINNET);
     const struct spv_chain_config cfg = {.params = params,
                                          .header_db = {.ctx = &s,
-                                                       .tip = base_tip,
-                                                       .by_height = base_by_height,
-                                                       .range = base_range,
-                                                       .start = base_begins}};
+                                                       .tip = stored_tip,
+                                                       .by_height = stored_by_height,
+                                                       .range = stored_range,
+                                                       .start = stored_start}};
     struct chain_fixture_headers h;
     struct spv_header easy;
     struct spv_accept_result v;

@@ -103,8 +103,8 @@ static void anchors_are_dialled_first(void **state)
     (void)state;
     for (uint8_t i = 0; i < 60; i++)
         rows[i] = row((uint8_t)(20 + i), i % 2 == 0, i == 17 || i == 30);
-    struct spv_addrman_rows book = {.keyed = true, .addresses = rows, .n = 60};
-    struct spv_node_config cfg = {.peers = 2, .addrman_rows = &book};
+    struct spv_addrman_rows stored = {.keyed = true, .addresses = rows, .n = 60};
+    struct spv_node_config cfg = {.peers = 2, .addrman_rows = &stored};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     const char *one = node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host;
     const char *two = node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host;
@@ -147,8 +147,8 @@ static void seeds_are_queried_when_addrman_addresses_fail(void **state)
     (void)state;
     for (uint8_t i = 0; i < 20; i++)
         rows[i] = row((uint8_t)(20 + i), true, false);
-    struct spv_addrman_rows book = {.keyed = true, .addresses = rows, .n = 20};
-    struct spv_node_config cfg = {.addrman_rows = &book};
+    struct spv_addrman_rows stored = {.keyed = true, .addresses = rows, .n = 20};
+    struct spv_node_config cfg = {.addrman_rows = &stored};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
     advance_clock(s, SPV_DNS_STEP);
@@ -162,9 +162,9 @@ static void stored_bans_apply_to_automatic_and_manual_peers(void **state)
     struct spv_ban_entry bans[2] = {
         {.address = "20.1.1.1", .since = 1799999000, .until = 1800000060, .code = SPV_ERR_HDR_POW},
         {.address = "a:1", .since = 1799999000, .until = 1800000060, .code = SPV_ERR_HDR_POW}};
-    struct spv_addrman_rows book = {
+    struct spv_addrman_rows stored = {
         .keyed = true, .addresses = rows, .n = 1, .bans = bans, .n_bans = 2};
-    struct spv_node_config cfg = {.addrman_rows = &book};
+    struct spv_node_config cfg = {.addrman_rows = &stored};
     (void)state;
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
@@ -173,7 +173,7 @@ static void stored_bans_apply_to_automatic_and_manual_peers(void **state)
     assert_string_equal(node_fixture_next(s, SPV_EFFECT_CONNECT)->endpoint.host, "20.1.1.1");
     node_fixture_free(s);
 
-    struct spv_node_config named = {.addrman_rows = &book};
+    struct spv_node_config named = {.addrman_rows = &stored};
     s = node_fixture_new(&named, 1); /* "a" port 1 */
     const struct spv_effect *e = node_fixture_next_event(s, SPV_EVENT_CONNECT_FAILED);
     assert_non_null(e);
@@ -184,7 +184,7 @@ static void stored_bans_apply_to_automatic_and_manual_peers(void **state)
     assert_non_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     node_fixture_free(s);
 
-    struct spv_node_config forgiving = {.addrman_rows = &book, .clear_bans = true};
+    struct spv_node_config forgiving = {.addrman_rows = &stored, .clear_bans = true};
     s = node_fixture_new(&forgiving, 1);
     assert_non_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     struct spv_addrman_changes c;
