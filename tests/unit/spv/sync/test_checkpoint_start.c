@@ -229,6 +229,33 @@ static void a_store_with_headers_is_continued(void **state)
     backfill_fixture_unset(&r);
 }
 
+static size_t open_requests(const struct backfill_fixture *r, uint64_t peer)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < REQUESTS; i++)
+        n += r->request[i].peer == peer;
+    return n;
+}
+
+static void segments_of_a_lost_peer_are_requested_from_another_at_once(void **state)
+{
+    struct backfill_fixture r;
+    (void)state;
+    backfill_fixture_set(&r);
+    struct spv_node_config cfg = backfill_fixture_config(&r);
+    cfg.start_height = 0;
+    backfill_fixture_open(&r, &cfg);
+    const uint64_t lost = backfill_fixture_connect(&r, 0);
+    const size_t segments = open_requests(&r, lost);
+    assert_true(segments > 1);
+    const uint64_t other = backfill_fixture_connect(&r, 1);
+    assert_true(open_requests(&r, other) < segments);
+    assert_int_equal(spv_node_closed(r.node, lost, SPV_ERR_RESET, r.now), 0);
+    backfill_fixture_pull(&r);
+    assert_int_equal(open_requests(&r, other), segments);
+    backfill_fixture_unset(&r);
+}
+
 static struct spv_node_peer peer_info(const struct backfill_fixture *r, uint64_t id)
 {
     struct spv_node_peer peers[PEERS];
@@ -301,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_answers_from_genesis_is_behind_and_not_misbehaving),
         cmocka_unit_test(a_start_that_cannot_be_stored_stops_the_node),
         cmocka_unit_test(a_store_with_headers_is_continued),
+        cmocka_unit_test(segments_of_a_lost_peer_are_requested_from_another_at_once),
         cmocka_unit_test(a_late_answer_to_the_start_closes_no_later_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
