@@ -109,11 +109,11 @@ static unsigned outbound_count(const struct spv_node *n)
 /* Disconnects the extra stale-tip peers, except the one that advanced the tip. */
 static void close_extra(struct spv_node *n, struct spv_now now)
 {
-    for (size_t i = 0; n->n_extra && i < SPV_CONNS; i++) {
-        struct spv_conn *conn = &n->outbound.conn[i];
-        if (conn->state != SPV_CONN_STATE_FREE && conn->kind == SPV_CONN_OUTBOUND &&
-            conn->id > n->last_regular && conn->id != n->tip_peer &&
-            outbound_count(n) > n->target_outbound)
+    struct spv_outbound *o = &n->outbound;
+    for (size_t i = 0; n->n_extra && (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
+        struct spv_conn *conn = &o->conn[i];
+        if (conn->kind == SPV_CONN_OUTBOUND && conn->id > n->last_regular &&
+            conn->id != n->tip_peer && outbound_count(n) > n->target_outbound)
             close_peer(n, conn, SPV_ERR_DISCONNECTED, now);
     }
     n->n_extra = 0;

@@ -26,8 +26,9 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
                       struct spv_now now)
 {
     size_t found = 0;
-    for (size_t i = 0; i < SPV_CONNS && found < cap; i++) {
-        const struct spv_conn *conn = &n->outbound.conn[i];
+    const struct spv_outbound *o = &n->outbound;
+    for (size_t i = 0; found < cap && (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
+        const struct spv_conn *conn = &o->conn[i];
         struct spv_node_peer *p = &out[found];
         *p = (struct spv_node_peer){.id = conn->id};
         if (conn->state != SPV_CONN_STATE_READY || conn->kind != SPV_CONN_OUTBOUND ||

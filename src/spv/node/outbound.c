@@ -108,8 +108,8 @@ size_t spv_outbound_memory(const struct spv_outbound *o)
 
 static bool is_dialled(const struct spv_outbound *o, const struct spv_endpoint *endpoint)
 {
-    for (size_t i = 0; i < SPV_CONNS; i++)
-        if (o->conn[i].state != SPV_CONN_STATE_FREE && o->conn[i].endpoint.port == endpoint->port &&
+    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+        if (o->conn[i].endpoint.port == endpoint->port &&
             strcmp(o->conn[i].endpoint.host, endpoint->host) == 0)
             return true;
     return false;
@@ -182,9 +182,8 @@ static bool dial_addrman(struct spv_outbound *o, enum spv_conn_type kind, struct
     struct spv_netgroup groups[SPV_CONNS];
     struct spv_addrman_query pick = {
         .nets = o->nets, .only_new = kind == SPV_CONN_FEELER, .groups = groups};
-    for (size_t i = 0; kind == SPV_CONN_OUTBOUND && i < SPV_CONNS; i++)
-        if (o->conn[i].state != SPV_CONN_STATE_FREE && o->conn[i].kind == SPV_CONN_OUTBOUND &&
-            o->conn[i].entry >= 0)
+    for (size_t i = 0; kind == SPV_CONN_OUTBOUND && (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+        if (o->conn[i].kind == SPV_CONN_OUTBOUND && o->conn[i].entry >= 0)
             groups[pick.n_groups++] = o->conn[i].netgroup;
     for (int tries = 0; tries < SPV_ADDRMAN_BANS; tries++) {
         const int entry = spv_addrman_select(&o->addrman, &pick, now);
@@ -208,8 +207,8 @@ static bool open_feeler(struct spv_outbound *o, struct spv_now now)
 static unsigned count_kind(const struct spv_outbound *o, enum spv_conn_type kind)
 {
     unsigned n = 0;
-    for (size_t i = 0; i < SPV_CONNS; i++)
-        n += o->conn[i].state != SPV_CONN_STATE_FREE && o->conn[i].kind == kind;
+    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+        n += o->conn[i].kind == kind;
     return n;
 }
 
@@ -221,9 +220,9 @@ static unsigned is_connected_to(const struct spv_outbound *o)
 
 void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now now)
 {
-    for (size_t i = 0; i < SPV_CONNS; i++) {
+    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
         struct spv_conn *conn = &o->conn[i];
-        if (conn->state != SPV_CONN_STATE_FREE && conn->deadline_us <= now.mono_us)
+        if (conn->deadline_us <= now.mono_us)
             spv_outbound_close(o, conn,
                                conn->state == SPV_CONN_STATE_READY ? SPV_ERR_STALL
                                                                    : SPV_ERR_HANDSHAKE_TIMEOUT,
@@ -247,9 +246,8 @@ void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now n
 uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted)
 {
     uint64_t first = spv_outbound_sources_deadline(o, wanted);
-    for (size_t i = 0; i < SPV_CONNS; i++)
-        if (o->conn[i].state != SPV_CONN_STATE_FREE)
-            first = spv_min_deadline(first, o->conn[i].deadline_us);
+    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+        first = spv_min_deadline(first, o->conn[i].deadline_us);
     if (is_connected_to(o) < wanted) {
         first = spv_min_deadline(first, spv_manual_peers_deadline(&o->manual));
         if (o->on)

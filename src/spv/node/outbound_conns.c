@@ -3,10 +3,17 @@
  * while no other peer answers either (we are offline) count against no address. */
 #include "spv/node/outbound_state.h"
 
+size_t spv_outbound_used(const struct spv_outbound *o, size_t from)
+{
+    while (from < SPV_CONNS && o->conn[from].state == SPV_CONN_STATE_FREE)
+        from++;
+    return from;
+}
+
 struct spv_conn *spv_outbound_of(struct spv_outbound *o, uint64_t id)
 {
-    for (size_t i = 0; id && i < SPV_CONNS; i++)
-        if (o->conn[i].state != SPV_CONN_STATE_FREE && o->conn[i].id == id)
+    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+        if (o->conn[i].id == id)
             return &o->conn[i];
     return NULL;
 }
@@ -14,7 +21,7 @@ struct spv_conn *spv_outbound_of(struct spv_outbound *o, uint64_t id)
 unsigned spv_outbound_count(const struct spv_outbound *o, enum spv_conn_state state)
 {
     unsigned found = 0;
-    for (size_t i = 0; i < SPV_CONNS; i++)
+    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
         found += o->conn[i].state == state && o->conn[i].kind == SPV_CONN_OUTBOUND;
     return found;
 }
@@ -24,7 +31,7 @@ unsigned spv_outbound_unreachable(const struct spv_outbound *o, struct spv_now n
     unsigned absent = 0;
     for (size_t i = 0; i < o->manual.n; i++)
         absent += spv_manual_peers_is_alive(&o->manual.at[i], now);
-    for (size_t i = 0; i < SPV_CONNS; i++) {
+    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
         const struct spv_conn *conn = &o->conn[i];
         absent -= conn->state == SPV_CONN_STATE_READY && conn->kind == SPV_CONN_OUTBOUND &&
                   conn->manual >= 0 && spv_manual_peers_is_alive(&o->manual.at[conn->manual], now);

@@ -50,8 +50,8 @@ static void fetch_addrs_from(struct spv_outbound *o, const char *name, struct sp
 {
     struct spv_endpoint endpoint = {.port = o->params->net.port};
     unsigned visits = 0;
-    for (size_t i = 0; i < SPV_CONNS; i++)
-        visits += o->conn[i].state != SPV_CONN_STATE_FREE && o->conn[i].kind == SPV_CONN_ADDR_FETCH;
+    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+        visits += o->conn[i].kind == SPV_CONN_ADDR_FETCH;
     if (visits >= SEED_VISITS)
         return;
     strncpy(endpoint.host, name, sizeof endpoint.host - 1);
@@ -204,7 +204,7 @@ static void choose_anchors(struct spv_outbound *o)
     size_t n = 0;
     while (n < SPV_ANCHORS) {
         const struct spv_conn *oldest = NULL;
-        for (size_t i = 0; i < SPV_CONNS; i++) {
+        for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
             const struct spv_conn *conn = &o->conn[i];
             bool taken = conn->state != SPV_CONN_STATE_READY || conn->kind != SPV_CONN_OUTBOUND ||
                          conn->entry < 0;
