@@ -55,7 +55,7 @@ void export_follow_wrote(struct export_follow *f, const struct spv_chain_header 
 
 static int store_failed(struct export_follow *f, int err)
 {
-    if (err == SPV_ERR_DB_BUSY && cli_stopped()) { /* the signal ended the wait for a lock */
+    if (err == SPV_ERR_INTERRUPTED && cli_stopped()) { /* the signal ended the wait for a lock */
         return CLI_INTERRUPTED;
     }
     return cli_fail(err, "%s", spv_store_last_error(f->store));

@@ -339,7 +339,7 @@ static int run_export(struct job *e)
         .busy_ctx = &busy,
     };
     if (spv_store_open(&e->store, &cfg, &why) != 0) {
-        return why.code == SPV_ERR_DB_BUSY && e->follow && cli_stopped()
+        return why.code == SPV_ERR_INTERRUPTED && e->follow && cli_stopped()
                    ? CLI_INTERRUPTED
                    : cli_print_error_info(&why);
     }

@@ -32,7 +32,7 @@ static int finish_sync(struct sync *s, int rc)
 
     cli_stop_note(""); /* reported here */
     spv_evloop_get_stats(s->loop, &stats);
-    if (rc == SPV_ERR_DB_BUSY && s->follow && cli_stopped())
+    if (rc == SPV_ERR_INTERRUPTED && cli_stopped())
         rc = 0; /* the signal ended the wait for a lock */
     if (rc != 0)
         return sync_end_failed(s->store, rc);
@@ -206,7 +206,7 @@ static int open_store(struct sync *s)
         cfg.busy_ctx = &s->busy;
     }
     if (spv_store_open(&s->store, &cfg, &why) != 0)
-        return why.code == SPV_ERR_DB_BUSY && s->follow && cli_stopped()
+        return why.code == SPV_ERR_INTERRUPTED && s->follow && cli_stopped()
                    ? (int)cli_stop_code()
                    : cli_print_error_info(&why);
     cut = spv_store_lost_rows(s->store);

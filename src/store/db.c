@@ -287,6 +287,8 @@ int spv_db_error_of(struct spv_store *s, sqlite3 *db, int code, const char *trie
 {
     int e = db ? errno_of(s, db, code) : 0;
     int err = error_for(code, e);
+    if (err == SPV_ERR_DB_BUSY && spv_interrupt_requested(s->watch.stop))
+        err = SPV_ERR_INTERRUPTED; /* the stop ended the wait for the lock */
     const char *reason = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
         return damage_error(s, code, tried, reason);

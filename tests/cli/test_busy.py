@@ -2,9 +2,10 @@
 
 import signal
 import sqlite3
+import time
 import unittest
 
-from support import DONE, FAILED, INTERRUPTED, TestCase
+from support import DONE, FAILED, HANG, INTERRUPTED, TestCase, run
 
 LOCKED = "another program holds a lock on the database"
 
@@ -36,6 +37,33 @@ class Busy(TestCase):
         sync = self.follow()
         sync.signal(signal.SIGINT)
         self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
+
+    def waits(self, name, *args):
+        """A program that has the writer's lock file and waits for the lock of SQLite, or is about to."""
+        program = self.program(name, *args)
+        end = time.monotonic() + HANG
+        while time.monotonic() < end and program.process.poll() is None:
+            with open(self.db + "-lock", encoding="ascii") as f:
+                if f.read().strip() == str(program.process.pid):
+                    return program
+            time.sleep(0.01)
+        self.fail(f"{name} never took the lock file: {program.end()} {program.errors}")
+
+    def test_a_signal_ends_the_wait_without_follow_as_an_interruption(self):
+        network = ("--network", "regtest", "--db", self.db)
+        headers = self.path("headers.raw")
+        self.ends(run("spv-export", *network, "--format", "raw", "--output", headers), DONE)
+        programs = [("spv-sync", *network, "--connect", self.server_.address),
+                    ("spv-import", *network, "--input", headers),
+                    ("spv-db", "prune", *network, "--below", 1), ("spv-db", "compact", *network)]
+        for program in programs:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                with self.subTest(program=program[:2], signal=number.name):
+                    waiting = self.waits(*program)
+                    waiting.signal(number)
+                    self.assertEqual(waiting.end(), INTERRUPTED, waiting.errors)
+                    self.assertNotIn("locked", waiting.errors)
+                    self.assertIn("stopped before it was done", waiting.errors)
 
     def test_without_follow_the_wait_times_out(self):
         result = self.sync("--connect", self.server_.address)

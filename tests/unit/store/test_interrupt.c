@@ -108,6 +108,36 @@ static void a_lock_is_not_waited_for_after_a_stop(void **state)
     close_watched(&k);
 }
 
+static int stop_the_wait(void *ctx, uint32_t waited_ms)
+{
+    (void)waited_ms;
+    spv_interrupt_request(ctx);
+    return 1;
+}
+
+static void a_stop_in_the_wait_for_a_lock_is_an_interruption(void **state)
+{
+    const char *path = in_folder(state, "h.db");
+    struct spv_interrupt *stop = spv_interrupt_new();
+    struct spv_store *s = NULL;
+    struct spv_error_info why = {.text = ""};
+    const struct spv_store_config cfg = {.path = path,
+                                         .params = regtest(),
+                                         .mode = SPV_STORE_WRITE,
+                                         .stop = stop,
+                                         .busy = stop_the_wait,
+                                         .busy_ctx = stop};
+    struct spv_chain_header r[5];
+    sqlite3 *other = NULL;
+    make_chain(path, r, 5);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(spv_store_open(&s, &cfg, &why), SPV_ERR_INTERRUPTED);
+    assert_non_null(strstr(why.text, "stopped before it was done"));
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    spv_interrupt_free(stop);
+}
+
 /* More connections than can be interrupted inside an operation; a closed one is not interrupted. */
 static void any_number_of_connections_may_share_a_stop(void **state)
 {
@@ -224,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_long_operation_is_interrupted_at_once),
         cmocka_unit_test(a_stop_before_the_statement_interrupts_it_too),
         IN_FOLDER(a_lock_is_not_waited_for_after_a_stop),
+        IN_FOLDER(a_stop_in_the_wait_for_a_lock_is_an_interruption),
         cmocka_unit_test(any_number_of_connections_may_share_a_stop),
         IN_FOLDER(received_headers_are_stored_after_a_stop),
         IN_FOLDER(verifying_and_repairing_are_stopped_and_change_nothing),
