@@ -134,7 +134,7 @@ static int draw_svg(struct db_job *j, const struct db_figures *f)
     struct output_file s;
     memset(&s, 0, sizeof s);
     s.fd = -1;
-    int rc = output_file_open(&s, j->svg, j->target.path, false);
+    int rc = output_file_open(&s, "svg", j->svg, j->target.path, false);
     if (rc == CLI_DONE) {
         db_svg(&s, f);
         rc = output_file_finish(&s);

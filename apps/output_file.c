@@ -102,7 +102,8 @@ static int open_pipe(const char *path)
     return fd;
 }
 
-static int open_target(struct output_file *o, const char *path, const char *database)
+static int open_target(struct output_file *o, const char *option, const char *path,
+                       const char *database)
 {
     struct stat st;
     int error = 0;
@@ -115,10 +116,10 @@ static int open_target(struct output_file *o, const char *path, const char *data
     bool exists = stat(path, &st) == 0;
     o->name = path;
     if (exists && S_ISDIR(st.st_mode)) {
-        return cli_usage("--output: %s is a folder. Name a file in it.", path);
+        return cli_usage("--%s: %s is a folder. Name a file in it.", option, path);
     }
     if (exists && is_database(database, &st)) {
-        return cli_usage("--output: %s belongs to the database. Name another file.", path);
+        return cli_usage("--%s: %s belongs to the database. Name another file.", option, path);
     }
     if (exists && !S_ISREG(st.st_mode)) { /* a device or a pipe */
         o->fd = open_pipe(path);
@@ -172,10 +173,11 @@ static void write_all(void *ctx, const uint8_t *bytes, size_t n)
     }
 }
 
-int output_file_open(struct output_file *o, const char *path, const char *database, bool checksum)
+int output_file_open(struct output_file *o, const char *option, const char *path,
+                     const char *database, bool checksum)
 {
     o->fd = -1;
-    int rc = open_target(o, path, database);
+    int rc = open_target(o, option, path, database);
     if (rc != CLI_DONE) {
         return rc;
     }

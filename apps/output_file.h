@@ -25,9 +25,10 @@ struct output_file {
     int error; /* errno of the first write that failed; nothing is written after it */
 };
 
-/* Opens it; NULL or "-" is standard output. Refuses the database and the files that belong to it.
- * A zeroed one may be closed without. */
-int output_file_open(struct output_file *o, const char *path, const char *database, bool checksum);
+/* Opens the path that an option (its name in errors) has; NULL or "-" is standard output. Refuses
+ * the database and the files that belong to it. A zeroed one may be closed without. */
+int output_file_open(struct output_file *o, const char *option, const char *path,
+                     const char *database, bool checksum);
 /* Writes bytes; a failure is kept in o->error. */
 void output_file_write(struct output_file *o, const void *bytes, size_t n);
 void output_file_text(struct output_file *o, const char *text);

@@ -236,7 +236,7 @@ static int write_output(struct job *e, struct progress *p)
                                          .branches = e->branches,
                                          .write = write_bytes,
                                          .ctx = &e->out};
-    int rc = output_file_open(&e->out, e->output, e->target.path, e->checksum);
+    int rc = output_file_open(&e->out, "output", e->output, e->target.path, e->checksum);
     if (rc != CLI_DONE) {
         return rc;
     }

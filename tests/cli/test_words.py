@@ -98,6 +98,13 @@ class Words(TestCase):
             self.said(run("spv-db", "stats", "--db", self.db, "--svg", path), USAGE, path, ".svg.gz")
             self.assertFalse(os.path.exists(path))
 
+    def test_an_output_that_cannot_be_one_is_refused_under_its_own_option(self):
+        for args, option in ((["spv-export", "-o"], "--output: "),
+                             (["spv-db", "stats", "--svg"], "--svg: ")):
+            for path, why in ((self.db, "belongs to the database"), (self.folder, "is a folder")):
+                with self.subTest(option=option, path=path):
+                    self.said(run(*args, path, "--db", self.db), USAGE, f": {option}{path} {why}")
+
     def test_an_output_in_a_folder_that_is_not_there(self):
         for args in (["spv-export", "-o"], ["spv-db", "stats", "--svg"]):
             text = self.said(run(*args, self.path("none/x.svg"), "--db", self.db), FAILED,
