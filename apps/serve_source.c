@@ -138,14 +138,14 @@ static int load_batch(struct source *s, const struct spv_header *headers, size_t
                             spv_strerror(rc));
         spv_chain_stored(s->chain);
     }
-    if (verdict.error != 0 || verdict.accepted != n)
-        return cli_fail(
-            verdict.error != 0 ? verdict.error : SPV_ERR_HDR_NONCONTINUOUS,
-            "%s: the header at height %s is not valid on %s: %s. Check the file and "
-            "--network.",
-            s->headers, CLI_COUNT(first + verdict.index), s->params->net.name,
-            spv_strerror(verdict.error != 0 ? verdict.error : SPV_ERR_HDR_NONCONTINUOUS));
-    return 0;
+    if (verdict.error == 0 && verdict.accepted == n)
+        return 0;
+    rc = verdict.error != 0 ? verdict.error : SPV_ERR_HDR_NONCONTINUOUS;
+    return cli_fail(rc, "%s: the header at height %s is not valid on %s: %s. %s", s->headers,
+                    CLI_COUNT(first + verdict.index), s->params->net.name, spv_strerror(rc),
+                    rc == SPV_ERR_HDR_TIME_FUTURE
+                        ? "Check this computer's clock, or serve the file later."
+                        : "Check the file and --network.");
 }
 
 static int check_genesis(const struct source *s, const uint8_t raw[SPV_HEADER_SIZE])

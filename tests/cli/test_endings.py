@@ -6,12 +6,13 @@ import resource
 import signal
 import socket
 import sqlite3
+import struct
 import threading
 import time
 import unittest
 
 from support import (DATABASE, DONE, FAILED, HEADER, NO_PEER, USAGE, TestCase, Wire,
-                     mine_file, run)
+                     mine_file, run, sha256d)
 
 ONION = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
 
@@ -212,6 +213,7 @@ class ServerEndings(TestCase):
                              "--headers", self.path(name), *args)
                 self.ends(result, code)
                 self.assertIn(text, result.stderr)
+                self.assertEqual("clock" in result.stderr, "clock" in text)
 
         refused("empty", b"", FAILED, "is not a multiple of 80 bytes")
         refused("text", b"hello world\n" * 20, FAILED, "genesis")
@@ -220,6 +222,12 @@ class ServerEndings(TestCase):
         turned = bytearray(raw)
         turned[20 * HEADER + 40] ^= 1  # a merkle root: the next header no longer links, or no work
         refused("turned", bytes(turned), FAILED, "is not valid on regtest")
+        ahead = int(time.time()) + 86400
+        late = bytearray(struct.pack("<i", 4) + sha256d(raw[-HEADER:]) + bytes(32) +
+                         struct.pack("<III", ahead, 0x207fffff, 0))
+        while sha256d(late)[31] > 0x7f:
+            late[76] += 1
+        refused("late", raw + late, FAILED, "Check this computer's clock")
         refused("other", raw, USAGE, "contains headers of regtest", "--network", "simnet")
         result = run("spv-serve", "--network", "regtest", "--headers", self.path("absent"))
         self.ends(result, FAILED)
