@@ -69,9 +69,8 @@ int db_prune(struct db_job *j)
         return db_failed(j, found < 0 ? found : SPV_ERR_DB_DAMAGED);
     }
     if (j->below > tip.height) {
-        char above[CLI_FIGURE];
-        return cli_usage("prune: --below %s is above the chain's tip, height %s.",
-                         cli_count(above, j->below), cli_count(figure, tip.height));
+        return cli_usage("prune: --below %" PRIu64 " is above the chain's tip, height %s.",
+                         j->below, cli_count(figure, tip.height));
     }
     spv_store_get_start(j->store, &before);
     int err = spv_store_prune(j->store, (uint32_t)j->below, &base);

@@ -60,7 +60,7 @@ static int check_options(struct job *e)
     const char *name = spv_export_format_name(e->format);
     const enum spv_export_reorg reorg = spv_export_format_reorg(e->format);
     if (e->from != FROM_START && e->from > e->to) {
-        return cli_usage("--from, --to: %s is above %s.", CLI_COUNT(e->from), CLI_COUNT(e->to));
+        return cli_usage("--from, --to: %" PRIu64 " is above %" PRIu64 ".", e->from, e->to);
     }
     if (e->branches && !spv_export_format_has_branches(e->format)) {
         return cli_usage("--branches: the format %s stores one chain only. Use csv, jsonl or "
@@ -293,24 +293,25 @@ static int check_range(struct job *e, uint64_t *total)
         }
     } else if (e->from < base.height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "--from %s: %s begins at height %s. Export from there, or download the "
+                           "--from %" PRIu64
+                           ": %s begins at height %s. Export from there, or download the "
                            "headers below with spv-sync --backfill.",
-                           CLI_COUNT(e->from), e->target.path, CLI_COUNT(base.height));
+                           e->from, e->target.path, CLI_COUNT(base.height));
     }
     if (e->from > e->to) {
-        return cli_usage("--to: %s is below the database's first height %s.", CLI_COUNT(e->to),
+        return cli_usage("--to: %" PRIu64 " is below the database's first height %s.", e->to,
                          CLI_COUNT(e->from));
     }
     if (e->to != UINT32_MAX && e->to > height) {
-        return cli_fail_as(
-            CLI_FAILED, SPV_ERR_NOT_FOUND,
-            "--to %s: the stored chain ends at height %s. Sync further or leave --to out.",
-            CLI_COUNT(e->to), CLI_COUNT(height));
+        return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
+                           "--to %" PRIu64
+                           ": the stored chain ends at height %s. Sync further or leave --to out.",
+                           e->to, CLI_COUNT(height));
     }
     if (e->from > height) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                           "--from %s: the stored chain ends at height %s. Sync further.",
-                           CLI_COUNT(e->from), CLI_COUNT(height));
+                           "--from %" PRIu64 ": the stored chain ends at height %s. Sync further.",
+                           e->from, CLI_COUNT(height));
     }
     *total = (e->to < height ? e->to : height) - e->from + 1;
     return CLI_DONE;

@@ -138,8 +138,14 @@ class Words(TestCase):
     def test_pruning_above_the_tip_is_wrong_usage(self):
         for below in (COUNT + 1, 2**32 - 1):
             self.said(run("spv-db", "prune", "--below", below, "--db", self.db), USAGE,
-                      f"{below:,}", f"{COUNT:,}")
+                      f"--below {below} is above", f"height {COUNT:,}")
         self.ends(run("spv-db", "prune", "--below", COUNT, "--db", self.db), DONE)
+
+    def test_the_value_of_an_option_is_repeated_as_it_is_typed(self):
+        for args, code, words in ((("--from", 7000), FAILED, "--from 7000: "),
+                                  (("--to", 7000), FAILED, "--to 7000: "),
+                                  (("--from", 5000, "--to", 4000), USAGE, "5000 is above 4000")):
+            self.said(run("spv-export", *args, "--db", self.db), code, words)
 
     def test_verify_shows_progress_from_its_first_step(self):
         seen, code, errors = on_terminal(binary("spv-db"), "verify", "--db", self.db)
