@@ -373,9 +373,10 @@ int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
                  uint16_t default_port)
 {
     const char *colon = strrchr(text, ':');
-    /* two colons and nothing that an IPv6 address cannot have: not http://HOST or HOST:1:2 */
-    const bool bare = colon && strchr(text, ':') != colon &&
-                      strspn(text, "0123456789abcdefABCDEF:.%") == strlen(text) &&
+    const size_t n = strspn(text, "0123456789abcdefABCDEF:.");
+    /* two colons, and nothing before a zone that an IPv6 address cannot have: not http://HOST or
+     * HOST:1:2 */
+    const bool bare = colon && strchr(text, ':') != colon && (text[n] == '\0' || text[n] == '%') &&
                       (strstr(text, "::") || !strchr(text, '.'));
 
     if (spv_endpoint_parse(out, text, default_port) != 0)

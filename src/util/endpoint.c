@@ -74,7 +74,8 @@ int spv_endpoint_parse(struct spv_endpoint *out, const char *text, uint16_t defa
         if (close[1] == ':')
             port = close + 2;
     } else if (colon && strchr(colon + 1, ':')) {
-        if (!looks_like_ipv6(host, n))
+        const char *zone = strchr(text, '%');
+        if (!looks_like_ipv6(host, n) || (zone && strchr(zone, ':'))) /* a port without brackets */
             return SPV_ERR_MALFORMED;
     } else if (colon) {
         n = (size_t)(colon - text);

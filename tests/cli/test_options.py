@@ -44,6 +44,9 @@ WRONG = {
         (["--connect", "127.0.0.1:1:2"], "--connect: '127.0.0.1:1:2' is not HOST, HOST:PORT"),
         (["--add-peer", "::1:18444"], "--add-peer: '::1:18444' is not an IPv6 address"),
         (["--proxy", "::1:19050"], "--proxy: '::1:19050' is not an IPv6 address"),
+        (["--connect", "fe80::1%lo:18444"], "--connect: 'fe80::1%lo:18444' is not an IPv6 address. One "
+                                            "with a port is written [IPv6]:PORT. Try"),
+        (["--add-peer", "fe80::1%1:8333"], "--add-peer: 'fe80::1%1:8333' is not an IPv6 address"),
         (["--connect", "::1:8333"], "--connect: '::1:8333' is ambiguous: it may end in a port. "
                                    "Write [::1:8333] or "
                                     "[::1]:8333. Try"),
