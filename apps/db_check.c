@@ -1,5 +1,6 @@
 /* verify and repair. Findings are printed one per line on standard error, then the result. */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "db.h"
@@ -26,9 +27,13 @@ static struct spv_verify_config config(struct db_job *j)
     return cfg;
 }
 
-static void print_findings(const struct spv_verify_report *r)
+/* why: the error that is printed next. As text it replaces an only finding that it has as well. */
+static void print_findings(const struct spv_verify_report *r, const struct spv_error_info *why)
 {
     cli_status_line_clear();
+    if (!cli_json_on() && r->total == 1 && strstr(why->text, r->findings[0].text)) {
+        return;
+    }
     for (size_t i = 0; i < r->n; i++) {
         const struct spv_finding *f = &r->findings[i];
         if (cli_json_on()) {
@@ -55,7 +60,7 @@ int db_verify(struct db_job *j)
     int rc = spv_store_verify(&r, &cfg, &why);
     cli_status_line_clear();
     if (rc == SPV_ERR_DB_DAMAGED || rc == SPV_ERR_HDR_TIME_FUTURE) {
-        print_findings(&r);
+        print_findings(&r, &why);
     }
     if (cli_json_on() && (rc == 0 || rc == SPV_ERR_DB_DAMAGED)) {
         cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:I}", "event",
@@ -136,7 +141,7 @@ int db_repair(struct db_job *j)
     int rc = spv_store_repair(&r, &cfg, &why);
     cli_status_line_clear();
     if (r.found.total > 0) {
-        print_findings(&r.found);
+        print_findings(&r.found, &why);
     }
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;

@@ -51,7 +51,7 @@ static int check_pages(struct spv_verify *v)
         const unsigned char *text = code == SQLITE_ROW ? sqlite3_column_text(st, 0) : NULL;
         if (text && strcmp((const char *)text, "ok") != 0) {
             v->report->pages_ok = false;
-            spv_verify_found(v, -1, "the file's pages or the hash index are damaged: %.180s",
+            spv_verify_found(v, -1, "the file's pages or the hash index are damaged: %s",
                              (const char *)text);
         }
     }
@@ -326,14 +326,30 @@ static int verify_store(struct spv_verify *v)
     if (r->good < (int64_t)v->s->start.height)
         r->good = -1; /* not even the row that the chain begins with */
     if (!rc && r->total > 0) {
+        const char *text = r->findings[0].text;
+        const size_t n = strlen(text);
         rc = spv_db_fail(v->s, SPV_ERR_DB_DAMAGED,
-                         "%s: the database is damaged: %s. Repair it with spv-db repair (a copy is "
-                         "kept), then sync again.",
-                         v->s->path, r->findings[0].text);
+                         "%s: the database is damaged: %s%s " SPV_DB_REPAIR_ADVICE, v->s->path,
+                         text, n > 0 && text[n - 1] == '.' ? "" : ".");
     }
     if (rc == SPV_ERR_INTERRUPTED)
         (void)spv_db_fail(v->s, rc, "%s: verifying was stopped before its end.", v->s->path);
     return rc;
+}
+
+/* The file cannot be opened: that is the finding. It has neither the path, which begins the error's
+ * text, nor the advice, which is its last sentence. */
+static void report_unopened(struct spv_verify_report *r, const char *path, const char *error)
+{
+    struct spv_verify v = {.report = r};
+    const size_t n_path = strlen(path);
+    const char *text = strncmp(error, path, n_path) == 0 && strncmp(error + n_path, ": ", 2) == 0
+                           ? error + n_path + 2
+                           : error;
+    const char *end = NULL;
+    for (const char *at = text; (at = strstr(at, ". ")); at++)
+        end = at;
+    spv_verify_found(&v, -1, "%.*s", (int)(end ? (size_t)(end - text) : strlen(text)), text);
 }
 
 int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_config *cfg,
@@ -355,12 +371,8 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
         error.code = (enum spv_err)rc;
         (void)snprintf(error.text, sizeof error.text, "%s", spv_store_last_error(s));
         (void)spv_store_close(s);
-    } else if (rc == SPV_ERR_DB_DAMAGED) { /* it cannot be opened: that is the finding */
-        out->n = 1;
-        out->total = 1;
-        out->findings[0].height = -1;
-        (void)snprintf(out->findings[0].text, sizeof out->findings[0].text, "%.*s",
-                       SPV_FINDING_TEXT - 1, error.text);
+    } else if (rc == SPV_ERR_DB_DAMAGED) {
+        report_unopened(out, cfg->path, error.text);
     }
     if (why && rc)
         *why = error;

@@ -1,8 +1,19 @@
 /* The first findings are kept and all are counted. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "store/verify.h"
+
+/* Ends a text that did not fit at its last whole word; every text begins with words of ours. */
+static void end_at_word(char text[SPV_FINDING_TEXT])
+{
+    static const char more[] = "...";
+    char *at = text + SPV_FINDING_TEXT - sizeof more;
+    while (at > text && *at != ' ')
+        at--;
+    memcpy(at, more, sizeof more);
+}
 
 __attribute__((format(printf, 3, 0))) static void keep_finding(struct spv_verify *v, int64_t height,
                                                                const char *format, va_list args)
@@ -12,7 +23,8 @@ __attribute__((format(printf, 3, 0))) static void keep_finding(struct spv_verify
     if (r->n < SPV_FINDINGS) {
         struct spv_finding *f = &r->findings[r->n++];
         f->height = height;
-        (void)vsnprintf(f->text, sizeof f->text, format, args);
+        if (vsnprintf(f->text, sizeof f->text, format, args) >= SPV_FINDING_TEXT)
+            end_at_word(f->text);
     }
 }
 

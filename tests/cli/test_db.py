@@ -142,6 +142,49 @@ class Db(TestCase):
             self.assertEqual(f.read(), before)
         self.assertEqual([name for name in os.listdir(self.folder) if "damaged" in name], [])
 
+    def test_a_file_that_cannot_be_opened_is_reported_once_with_its_advice_once(self):
+        trigger = "CREATE TRIGGER t AFTER INSERT ON header BEGIN SELECT 1; END;"
+        malformed = "UPDATE meta SET value = hex(zeroblob(200)) WHERE key = 'network';"
+        for sql, what in ((trigger, "has a trigger"), (malformed, "network is malformed")):
+            with self.subTest(what):
+                with open(self.db, "wb") as f:
+                    f.write(Db.image)
+                self.meddle(sql)
+                result = self.tool("verify")
+                self.ends(result, DATABASE)
+                self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+                self.assertIn(f"spv-db: {self.db}: ", result.stderr)
+                self.assertIn(what, result.stderr)
+                self.assertEqual(result.stderr.count("Repair it with spv-db repair"), 1)
+                finding, _, error = self.objects("verify", code=DATABASE)
+                self.assertEqual((finding["event"], error["event"]), ("finding", "error"))
+                self.assertIn(what, finding["text"])
+                self.assertIn(": " + finding["text"] + ". Repair it", error["text"])
+                self.assertNotIn(self.db, finding["text"])
+                self.assertNotIn("Repair", finding["text"])
+        result = self.tool("repair")  # nothing says which network it was
+        self.ends(result, FAILED)
+        self.assertIn("network is malformed", result.stderr)
+        self.assertIn("Name the network.", result.stderr)
+        self.assertNotIn("spv-db repair", result.stderr)
+        result = self.tool("repair", "--network", "regtest")
+        self.ends(result, DONE)
+        self.assertNotIn("spv-db repair", result.stderr)
+        self.ends(self.tool("verify"), DONE)
+
+    def test_a_long_finding_ends_at_a_word(self):
+        for name, end in (("word " * 60, " word..."), ("\u20ac" * 99, " schema..."),
+                          ("x" + "\u20ac" * 99, " schema...")):
+            with self.subTest(name):
+                with open(self.db, "wb") as f:
+                    f.write(Db.image)
+                self.meddle("PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES"
+                            f" ('table', '{name}', 't', 0, 'CREATE TABLE (')")
+                text = self.objects("verify", code=DATABASE)[0]["text"]
+                self.assertIn("malformed database schema", text)
+                self.assertTrue(text.endswith(end), text)
+                self.assertLess(len(text.encode()), 240)
+
     def test_an_absent_database(self):
         for command in ("info", "verify", "repair", "stats", "compact"):
             result = run("spv-db", command, "--db", self.path("none.db"))
