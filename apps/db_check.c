@@ -108,9 +108,11 @@ static void print_repair(struct db_job *j, const struct spv_repair_report *r)
     char height[CLI_FIGURE];
     char lost[CLI_FIGURE];
     if (cli_json_on()) {
-        cli_json(json_pack("{s:s, s:s, s:I, s:I, s:o?}", "event", "repair", "done",
+        /* a file that could not be read may have had any number of headers */
+        bool counted = r->done != SPV_REPAIR_RECREATED || r->lost > 0;
+        cli_json(json_pack("{s:s, s:s, s:I, s:o?, s:o?}", "event", "repair", "done",
                            name_of(r->done), "height", (json_int_t)r->height, "lost",
-                           (json_int_t)r->lost, "copy",
+                           counted ? json_integer((json_int_t)r->lost) : json_null(), "copy",
                            r->copy[0] != '\0' ? json_string(r->copy) : json_null()));
         return;
     }
@@ -121,7 +123,9 @@ static void print_repair(struct db_job *j, const struct spv_repair_report *r)
         }
         return;
     }
-    if (r->lost > 0) {
+    if (r->done == SPV_REPAIR_RECREATED) {
+        cli_print("%s: no header could be read: the database was emptied", j->target.path);
+    } else if (r->lost > 0) {
         cli_print("%s: repaired: it now ends at height %s, %s headers must be downloaded again",
                   j->target.path, cli_count(height, (uint64_t)r->height),
                   cli_count(lost, (uint64_t)r->lost));
@@ -130,7 +134,9 @@ static void print_repair(struct db_job *j, const struct spv_repair_report *r)
                   cli_count(height, (uint64_t)r->height));
     }
     cli_print("the damaged file was kept as %s", r->copy);
-    cli_print("run spv-sync to resume");
+    cli_print(r->done == SPV_REPAIR_RECREATED
+                  ? "run spv-sync to download the headers again, or spv-import to import them"
+                  : "run spv-sync to resume");
 }
 
 int db_repair(struct db_job *j)

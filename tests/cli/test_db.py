@@ -172,6 +172,23 @@ class Db(TestCase):
         self.assertNotIn("spv-db repair", result.stderr)
         self.ends(self.tool("verify"), DONE)
 
+    def test_a_repair_that_empties_the_file_says_so(self):
+        unreadable = ("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE header"
+                      "(height INTEGER PRIMARY KEY, hash BLOB AS (randomblob(100000000)))'"
+                      " WHERE name = 'header'")
+        self.meddle(unreadable)
+        result = self.tool("repair", "--network", "regtest")
+        self.ends(result, DONE)
+        self.assertIn("no header could be read: the database was emptied", result.stdout)
+        self.assertIn("download the headers again", result.stdout)
+        self.assertNotIn("no header was removed", result.stdout)
+        with open(self.db, "wb") as f:
+            f.write(Db.image)
+        self.meddle(unreadable)
+        repair = self.objects("repair", "--network", "regtest")[-1]
+        self.assertEqual((repair["done"], repair["height"], repair["lost"]), ("emptied", 0, None))
+        self.ends(self.tool("verify"), DONE)
+
     def test_a_long_finding_ends_at_a_word(self):
         for name, end in (("word " * 60, " word..."), ("\u20ac" * 99, " schema..."),
                           ("x" + "\u20ac" * 99, " schema...")):
