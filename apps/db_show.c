@@ -177,7 +177,7 @@ static void info_json(struct db_job *j, const struct spv_store_info *info,
     to_texts(&t, tip);
     cli_json(json_pack(
         "{s:s, s:s, s:o?, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:b, s:o?, "
-        "s:s}",
+        "s:s?}",
         "event", "info", "network", spv_store_params(j->store)->net.name, "path",
         json_string(j->target.path), "height", (json_int_t)tip->height, "hash", t.hash, "time",
         (json_int_t)tip->header.time, "chain_work", t.work, "base", (json_int_t)base->height,
@@ -187,7 +187,7 @@ static void info_json(struct db_job *j, const struct spv_store_info *info,
         (json_int_t)info->free_bytes, "schema", info->schema, "hash_index",
         spv_store_indexed(j->store), "last_sync",
         info->last_sync > 0 ? json_integer((json_int_t)info->last_sync) : json_null(), "created_by",
-        info->created_by));
+        info->created_by[0] != '\0' ? info->created_by : NULL));
 }
 
 int db_info(struct db_job *j)
@@ -235,7 +235,9 @@ int db_info(struct db_job *j)
     line("schema", text);
     line("hash index",
          spv_store_indexed(j->store) ? "yes" : "not yet (built after the first sync)");
-    line("last sync", info.last_sync > 0 ? cli_time(text, info.last_sync) : "never completed");
-    line("made by", info.created_by);
+    line("last sync", info.last_sync > 0   ? cli_time(text, info.last_sync)
+                      : info.last_sync < 0 ? "unknown"
+                                           : "never completed");
+    line("made by", info.created_by[0] != '\0' ? info.created_by : "unknown");
     return CLI_DONE;
 }

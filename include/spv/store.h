@@ -219,8 +219,8 @@ struct spv_store_info {
     uint64_t branch_headers; /* rows of side branches */
     uint64_t file_bytes, log_bytes; /* the file and its write-ahead log */
     uint64_t free_bytes; /* of the file: empty pages, which compacting frees */
-    int64_t last_sync; /* unix seconds of the last spv_store_synced; 0: never */
-    char created_by[48]; /* the library and version that created it */
+    int64_t last_sync; /* unix seconds of the last spv_store_synced; 0: never; -1: unknown */
+    char created_by[48]; /* the library and version that created it; empty: unknown */
 };
 /* Returns 0 or a database error. */
 SPV_API int spv_store_get_info(struct spv_store *s, struct spv_store_info *out);

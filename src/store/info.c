@@ -47,13 +47,13 @@ static int collect_info(struct spv_store *s, struct spv_store_info *out)
     }
     out->schema = (int)schema;
     out->free_bytes = free_pages * page;
-    int rc = spv_meta_get(s, out->created_by, sizeof out->created_by, "created_by");
+    int rc = spv_meta_get_info(s, out->created_by, sizeof out->created_by, "created_by");
     if (rc < 0)
         return rc;
-    rc = spv_meta_get(s, text, sizeof text, "last_sync");
+    rc = spv_meta_get_info(s, text, sizeof text, "last_sync");
     if (rc < 0)
         return rc;
-    out->last_sync = rc > 0 ? (int64_t)strtoll(text, NULL, 10) : 0;
+    out->last_sync = rc == 0 ? 0 : text[0] == '\0' ? -1 : (int64_t)strtoll(text, NULL, 10);
     return 0;
 }
 

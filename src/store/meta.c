@@ -22,7 +22,8 @@ int spv_meta_set(struct spv_store *s, const char *key, const char *text)
     return code == SQLITE_OK ? run_set(s, st, key) : spv_db_error(s, code, "write the metadata");
 }
 
-int spv_meta_get(struct spv_store *s, char *out, size_t cap, const char *key)
+/* As spv_meta_get, but SPV_ERR_MALFORMED, without a text, for a value that is malformed. */
+static int read_text(struct spv_store *s, char *out, size_t cap, const char *key)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_GET);
@@ -37,9 +38,7 @@ int spv_meta_get(struct spv_store *s, char *out, size_t cap, const char *key)
         if (!text) {
             rc = spv_db_error(s, SQLITE_NOMEM, "read the metadata");
         } else if (n >= cap || strlen((const char *)text) != n) {
-            rc = spv_db_fail(s, SPV_ERR_DB_DAMAGED,
-                             "%s: the metadata's %s is malformed. " SPV_DB_REPAIR_ADVICE, s->path,
-                             key);
+            rc = SPV_ERR_MALFORMED;
         } else {
             memcpy(out, text, n + 1);
             rc = 1;
@@ -49,6 +48,24 @@ int spv_meta_get(struct spv_store *s, char *out, size_t cap, const char *key)
     }
     (void)sqlite3_reset(st);
     return rc;
+}
+
+int spv_meta_get(struct spv_store *s, char *out, size_t cap, const char *key)
+{
+    int rc = read_text(s, out, cap, key);
+    return rc != SPV_ERR_MALFORMED
+               ? rc
+               : spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                             "%s: the metadata's %s is malformed. " SPV_DB_REPAIR_ADVICE, s->path,
+                             key);
+}
+
+int spv_meta_get_info(struct spv_store *s, char *out, size_t cap, const char *key)
+{
+    int rc = read_text(s, out, cap, key);
+    if (rc == SPV_ERR_MALFORMED)
+        out[0] = '\0';
+    return rc == SPV_ERR_MALFORMED ? 1 : rc;
 }
 
 int spv_meta_set_tip(struct spv_store *s, const struct spv_chain_header *tip)

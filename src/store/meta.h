@@ -8,6 +8,9 @@
  * does not fit into cap bytes or has a NUL inside; or another error of the database. */
 int spv_meta_get(struct spv_store *s, char *out, size_t cap, const char *key);
 
+/* The same for a value on which nothing depends: a malformed one is empty, with 1. */
+int spv_meta_get_info(struct spv_store *s, char *out, size_t cap, const char *key);
+
 /* The rest returns 0 or an error of the database. */
 int spv_meta_set(struct spv_store *s, const char *key, const char *text);
 int spv_meta_remove(struct spv_store *s, const char *key);

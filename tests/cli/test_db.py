@@ -46,6 +46,17 @@ class Db(TestCase):
             db.executescript(sql)
         db.close()
 
+    def test_info_shows_malformed_metadata_as_unknown(self):
+        for value in ("hex(zeroblob(200))", "CAST(x'610062' AS TEXT)"):
+            with self.subTest(value):
+                self.meddle(f"UPDATE meta SET value = {value} WHERE key IN ('created_by', 'last_sync')")
+                info, = self.objects("info")
+                self.assertEqual((info["created_by"], info["last_sync"]), (None, None))
+                self.assertEqual(info["height"], COUNT)
+                result = self.tool("info")
+                self.ends(result, DONE)
+                self.assertRegex(result.stdout, r"last sync +unknown\n.*made by +unknown\n")
+
     def test_info_describes_the_database(self):
         info, = self.objects("info")
         tip = Db.chain[-HEADER:]
