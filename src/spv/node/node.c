@@ -59,6 +59,15 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
     spv_sync_set_quorum(&n->sync, groups ? (unsigned)groups : 1, now);
 }
 
+/* No further peer is expected: discovery is off, and each manual peer is ready, banned, or has
+ * failed so often that SYNCED does not wait for it. */
+static bool is_complete(const struct spv_node *n, struct spv_now now)
+{
+    return !n->outbound.on && !spv_checkpoint_start_running(n->start) &&
+           (spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY) >= n->target_outbound ||
+            spv_outbound_unreachable(&n->outbound, now) == 0);
+}
+
 /* A connection or a dial has ended, on either side. */
 static void remove_peer(struct spv_node *n, struct spv_conn *conn, int error, struct spv_now now)
 {
@@ -85,6 +94,8 @@ static void remove_peer(struct spv_node *n, struct spv_conn *conn, int error, st
                    &was, error, now);
     (void)node_fail(n, spv_checkpoint_start_remove(n->start, id, now));
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
+    /* the peer is expected again: without it nothing is synced yet */
+    spv_sync_set_complete(&n->sync, n->sync.complete && is_complete(n, now), now);
     if (!short_lived)
         spv_sync_remove(&n->sync, id, now);
     spv_peer_table_remove(&n->peers, id);
@@ -163,15 +174,6 @@ static void add_addresses(struct spv_node *n)
         else
             memcpy(event->address, "?", 2);
     }
-}
-
-/* No further peer is expected: discovery is off, and each manual peer is ready, banned, or has
- * failed so often that SYNCED does not wait for it. */
-static bool is_complete(const struct spv_node *n, struct spv_now now)
-{
-    return !n->outbound.on && !spv_checkpoint_start_running(n->start) &&
-           (spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY) >= n->target_outbound ||
-            spv_outbound_unreachable(&n->outbound, now) == 0);
 }
 
 /* After every input: disconnects the peers that are to be dropped, and fills free slots. */
