@@ -111,15 +111,22 @@ static void serve(struct sim *sim, void *ctx)
     server->reset_after = 0;
 }
 
+/* Adds one or two servers with 100 headers. */
+static size_t add_short_servers(struct sim *sim)
+{
+    const size_t n = 1 + test_random_below(sim_random(sim), 2);
+    for (size_t i = 0; i < n; i++)
+        sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
+    return n;
+}
+
 /* One or two servers with 100 headers, and an honest one that refuses the first dial or resets
  * the connection during a request; it is reachable again within 2 s. */
 static void lost_peer(struct sim *sim)
 {
     static size_t last;
     const bool refuses = test_random_below(sim_random(sim), 2);
-    const size_t others = 1 + test_random_below(sim_random(sim), 2);
-    for (size_t i = 0; i < others; i++)
-        sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
+    add_short_servers(sim);
     last =
         sim_add_server(sim, &(struct sim_server_config){.chain = &middle,
                                                         .listen = refuses ? SIM_REFUSE : SIM_OPEN,
@@ -137,19 +144,81 @@ static void a_manual_peer_lost_with_an_open_request_is_waited_for(void **state)
     seeds_run_one(lost_peer, &(struct seeds_config){.n = SEEDS}, 5);
 }
 
-/* The wait is bounded, like the wait for an answer. */
+static void accept_dials(struct sim *sim, void *ctx)
+{
+    sim_server(sim, *(const size_t *)ctx)->listen = SIM_OPEN;
+}
+
+/* A manual peer that becomes reachable late, moves the tip and is lost again, beside one with 100
+ * headers: the time until it was reachable does not shorten the wait for its return. */
+static void late_lost_peer(struct sim *sim)
+{
+    static size_t last;
+    sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
+    last = sim_add_server(sim, &(struct sim_server_config){.chain = &middle,
+                                                           .listen = SIM_REFUSE,
+                                                           .answer_delay_us = 2 * SPV_SECOND,
+                                                           .reset_after = 164000});
+    sim_after(sim, SPV_SECOND + test_random_below(sim_random(sim), SPV_SECOND), accept_dials,
+              &last);
+    expect_synced(sim, client_of(sim), 3000, 60);
+}
+
+static void the_wait_for_a_lost_manual_peer_begins_when_the_tip_last_moved(void **state)
+{
+    (void)state;
+    run_on_seeds(late_lost_peer);
+}
+
+/* The wait is bounded, like the wait for an answer: when fewer peers have answered than SYNCED
+ * requires, that for the first answer. */
 static void silent_peer(struct sim *sim)
 {
-    sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
-    sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
-    sim_add_server(sim, &(struct sim_server_config){.chain = &middle, .listen = SIM_DROP});
-    expect_synced(sim, client_of(sim), SHORT, 8);
+    const enum sim_listen how = test_random_below(sim_random(sim), 2) ? SIM_DROP : SIM_HANG;
+    const size_t others = add_short_servers(sim);
+    sim_add_server(sim, &(struct sim_server_config){.chain = &middle, .listen = how});
+    expect_synced(sim, client_of(sim), SHORT, others == 1 ? 23 : 8);
 }
 
 static void a_silent_manual_peer_delays_synced_by_a_few_seconds(void **state)
 {
     (void)state;
     run_on_seeds(silent_peer);
+}
+
+static void end_partition(struct sim *sim, void *ctx)
+{
+    sim_server(sim, *(const size_t *)ctx)->cut_off = false;
+}
+
+/* Beside one other peer a manual peer is waited for longer: its handshake takes 7 to 10 s. */
+static void delayed_handshake(struct sim *sim)
+{
+    static size_t last;
+    sim_add_server(sim, &(struct sim_server_config){.chain = &short_chain});
+    last = sim_add_server(sim, &(struct sim_server_config){.chain = &middle, .cut_off = true});
+    sim_after(sim, 7 * SPV_SECOND + test_random_below(sim_random(sim), 2 * SPV_SECOND),
+              end_partition, &last);
+    expect_synced(sim, client_of(sim), 3000, 60);
+}
+
+static void a_slow_handshake_beside_one_other_peer_is_waited_for(void **state)
+{
+    (void)state;
+    run_on_seeds(delayed_handshake);
+}
+
+static void refusing_peer(struct sim *sim)
+{
+    add_short_servers(sim);
+    sim_add_server(sim, &(struct sim_server_config){.chain = &middle, .listen = SIM_REFUSE});
+    expect_synced(sim, client_of(sim), SHORT, 8);
+}
+
+static void a_manual_peer_that_refuses_delays_synced_by_a_few_seconds(void **state)
+{
+    (void)state;
+    run_on_seeds(refusing_peer);
 }
 
 static void synced_waits_for_an_open_request(void **state)
@@ -340,6 +409,9 @@ int main(void)
         cmocka_unit_test(synced_waits_for_an_open_request),
         cmocka_unit_test(a_manual_peer_lost_with_an_open_request_is_waited_for),
         cmocka_unit_test(a_silent_manual_peer_delays_synced_by_a_few_seconds),
+        cmocka_unit_test(a_slow_handshake_beside_one_other_peer_is_waited_for),
+        cmocka_unit_test(a_manual_peer_that_refuses_delays_synced_by_a_few_seconds),
+        cmocka_unit_test(the_wait_for_a_lost_manual_peer_begins_when_the_tip_last_moved),
         cmocka_unit_test(a_mute_peer_delays_synced_by_a_few_seconds_only),
         cmocka_unit_test(answers_of_a_hundred_headers_end_at_the_tip),
         cmocka_unit_test(answers_of_one_header_end_at_the_tip),

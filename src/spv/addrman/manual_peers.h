@@ -6,7 +6,7 @@
 #include "spv/addrman/backoff.h"
 #include "spv/node.h"
 
-/* ours: failures in a row after which the synced state does not wait for a manual peer */
+/* ours: failures in a row after which UNRESOLVED does not wait for a manual peer */
 #define SPV_MANUAL_PEERS_TRIES 3
 
 struct spv_manual_peer {

@@ -4,6 +4,7 @@
  * later call returns it. */
 #include "spv/node.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,13 +60,17 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
     spv_sync_set_quorum(&n->sync, groups ? (unsigned)groups : 1, now);
 }
 
-/* No further peer is expected: discovery is off, and each manual peer is ready, banned, or has
- * failed so often that SYNCED does not wait for it. */
-static bool is_complete(const struct spv_node *n, struct spv_now now)
+static enum spv_more_peers more_peers(const struct spv_node *n, struct spv_now now)
 {
-    return !n->outbound.on && !spv_checkpoint_start_running(n->start) &&
-           (spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY) >= n->target_outbound ||
-            spv_outbound_unreachable(&n->outbound, now) == 0);
+    if (n->outbound.on || spv_checkpoint_start_running(n->start))
+        return SPV_MORE_PEERS_EXPECTED;
+    if (spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY) >= n->target_outbound)
+        return SPV_MORE_PEERS_NONE;
+    if (spv_outbound_is_manual_missing(&n->outbound, SPV_MANUAL_PEERS_TRIES, now))
+        return SPV_MORE_PEERS_EXPECTED;
+    if (spv_outbound_is_manual_missing(&n->outbound, UINT_MAX, now))
+        return SPV_MORE_PEERS_UNLIKELY;
+    return SPV_MORE_PEERS_NONE;
 }
 
 /* A connection or a dial has ended, on either side. */
@@ -94,8 +99,9 @@ static void remove_peer(struct spv_node *n, struct spv_conn *conn, int error, st
                    &was, error, now);
     (void)node_fail(n, spv_checkpoint_start_remove(n->start, id, now));
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
-    /* the peer is expected again: without it nothing is synced yet */
-    spv_sync_set_complete(&n->sync, n->sync.complete && is_complete(n, now), now);
+    /* the peer may come back: without it nothing is synced yet */
+    if (more_peers(n, now) > n->sync.more_peers)
+        spv_sync_set_more_peers(&n->sync, more_peers(n, now), now);
     if (!short_lived)
         spv_sync_remove(&n->sync, id, now);
     spv_peer_table_remove(&n->peers, id);
@@ -200,7 +206,7 @@ static int process(struct spv_node *n, int rc, struct spv_now now)
     if (!n->error) {
         handle_health(n, now);
         spv_outbound_tick(&n->outbound, n->target_outbound + n->n_extra, now);
-        spv_sync_set_complete(&n->sync, is_complete(n, now), now);
+        spv_sync_set_more_peers(&n->sync, more_peers(n, now), now);
         add_addresses(n);
     }
     return node_fail(n, 0);

@@ -94,8 +94,10 @@ struct spv_conn *spv_outbound_of(struct spv_outbound *o, uint64_t id);
 /* How many of kind OUTBOUND are in this state. */
 unsigned spv_outbound_count(const struct spv_outbound *o, enum spv_conn_state state);
 
-/* Manual peers that are neither ready nor given up (spv_manual_peers_alive). */
-unsigned spv_outbound_unreachable(const struct spv_outbound *o, struct spv_now now);
+/* Whether a manual peer is neither ready nor banned, and has failed fewer times in a row than this.
+ */
+bool spv_outbound_is_manual_missing(const struct spv_outbound *o, unsigned failures,
+                                    struct spv_now now);
 
 /* After every input: dials while fewer than `wanted` peers are connected, and does everything else
  * that is due. */

@@ -26,17 +26,24 @@ unsigned spv_outbound_count(const struct spv_outbound *o, enum spv_conn_state st
     return found;
 }
 
-unsigned spv_outbound_unreachable(const struct spv_outbound *o, struct spv_now now)
+static bool is_manual_ready(const struct spv_outbound *o, int manual)
 {
-    unsigned absent = 0;
-    for (size_t i = 0; i < o->manual.n; i++)
-        absent += spv_manual_peers_is_alive(&o->manual.at[i], now);
-    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
-        const struct spv_conn *conn = &o->conn[i];
-        absent -= conn->state == SPV_CONN_STATE_READY && conn->kind == SPV_CONN_OUTBOUND &&
-                  conn->manual >= 0 && spv_manual_peers_is_alive(&o->manual.at[conn->manual], now);
+    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+        if (o->conn[i].manual == manual && o->conn[i].state == SPV_CONN_STATE_READY)
+            return true;
+    return false;
+}
+
+bool spv_outbound_is_manual_missing(const struct spv_outbound *o, unsigned failures,
+                                    struct spv_now now)
+{
+    for (size_t i = 0; i < o->manual.n; i++) {
+        const struct spv_manual_peer *p = &o->manual.at[i];
+        if (p->failures < failures && p->banned_until_us <= now.mono_us &&
+            !is_manual_ready(o, (int)i))
+            return true;
     }
-    return absent;
+    return false;
 }
 
 struct spv_conn *spv_outbound_connect(struct spv_outbound *o, enum spv_conn_type kind,

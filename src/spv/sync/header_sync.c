@@ -83,19 +83,18 @@ void spv_sync_start_lowered(struct spv_sync *s, struct spv_now now)
         s->synced = false;
         s->recheck_us = now.mono_us;
     }
-    if (!s->complete && !s->cfg.discovers) {
+    if (s->more_peers != SPV_MORE_PEERS_NONE && !s->cfg.discovers) {
         /* a named peer that the backfill closed for the same reason comes back in a moment */
         s->synced = false;
-        s->manual_until_us = 0;
-        s->manual_waited = false;
+        spv_sync_restart_manual_wait(s);
     }
 }
 
-void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now)
+void spv_sync_set_more_peers(struct spv_sync *s, enum spv_more_peers more, struct spv_now now)
 {
-    if (complete == s->complete)
+    if (more == s->more_peers)
         return;
-    s->complete = complete;
+    s->more_peers = more;
     spv_sync_update_synced(s, now);
 }
 

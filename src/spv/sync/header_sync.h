@@ -26,6 +26,14 @@
 #define SPV_SYNC_WAIT_TIMES 4 /* ... and so many times longer than the slowest answer took */
 #define SPV_SYNC_GROUPS 2 /* network groups that SYNCED requires */
 
+/* Which manual peers are neither ready nor banned. UNRESOLVED is not emitted while one is EXPECTED.
+ */
+enum spv_more_peers {
+    SPV_MORE_PEERS_NONE,
+    SPV_MORE_PEERS_UNLIKELY, /* only such that have failed several times in a row */
+    SPV_MORE_PEERS_EXPECTED,
+};
+
 struct spv_sync_config {
     struct spv_chain *chain; /* borrowed, as all that is pointed at here */
     struct spv_effects *effects;
@@ -81,7 +89,7 @@ struct spv_sync {
     struct spv_sync_config cfg;
     uint64_t chain_peer; /* the peer that headers are requested from; 0: none */
     unsigned quorum; /* network groups that SYNCED requires now */
-    bool complete; /* no further peer is expected */
+    enum spv_more_peers more_peers;
     enum spv_warning unresolved; /* of the last UNRESOLVED, at unresolved_tip */
     struct spv_blockhash unresolved_tip;
     struct spv_segments *segments; /* NULL: no checkpoint is ahead */
@@ -96,8 +104,8 @@ struct spv_sync {
     bool storing; /* a STORE effect is not acknowledged yet */
     uint64_t retry_us; /* when future headers are requested again */
     uint64_t recheck_us; /* when requests to all peers are repeated */
-    uint64_t manual_until_us; /* until when a missing manual peer is waited for; 0: none */
-    bool manual_waited; /* that time is over */
+    uint64_t manual_since_us; /* since when only manual peers are waited for; 0: not */
+    bool manual_waited; /* that wait is over */
     uint64_t headers_added, reorgs, stalls, n_misbehaving;
 };
 
@@ -118,8 +126,8 @@ void spv_sync_set_quorum(struct spv_sync *s, unsigned groups, struct spv_now now
 /* The chain starts lower than before: peers whose chain forks below the old start get a new
  * request, and SYNCED waits for them. */
 void spv_sync_start_lowered(struct spv_sync *s, struct spv_now now);
-/* Whether no further peer is expected: only then UNRESOLVED may be emitted. */
-void spv_sync_set_complete(struct spv_sync *s, bool complete, struct spv_now now);
+/* Whether manual peers may still come; may emit SYNCED or UNRESOLVED. */
+void spv_sync_set_more_peers(struct spv_sync *s, enum spv_more_peers more, struct spv_now now);
 
 /* A headers message of the peer. 0 or a failure of ours. */
 int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_headers *msg,

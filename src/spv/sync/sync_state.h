@@ -127,6 +127,8 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now);
 /* Marks the requests as overdue that SYNCED has waited for long enough. */
 void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now);
 uint64_t spv_sync_synced_deadline(const struct spv_sync *s);
+/* SYNCED waits for missing manual peers as if it had not done so before. */
+void spv_sync_restart_manual_wait(struct spv_sync *s);
 
 /* sync_sched.c */
 /* Sends the requests that are due now. */

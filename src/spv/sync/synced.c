@@ -77,14 +77,21 @@ static uint64_t waiting_since(const struct spv_peer_entry *p)
     return p->sync.waiting_since_us ? p->sync.waiting_since_us : p->sync.asked_us;
 }
 
+/* How long SYNCED waits for manual peers that are not connected: as for an answer. Without them too
+ * few groups may have answered; then as long as for the first answer. */
+static uint64_t manual_wait_limit(const struct spv_sync *s)
+{
+    return spv_sync_done_groups(s) < s->quorum ? s->cfg.request_timeout_us : wait_limit(s);
+}
+
 uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
 {
     uint64_t first = SPV_NEVER;
     const uint64_t wait = wait_limit(s);
     if (s->synced || s->fetching_segments)
         return SPV_NEVER;
-    if (s->manual_until_us && !s->manual_waited)
-        first = s->manual_until_us;
+    if (s->manual_since_us && !s->manual_waited)
+        first = s->manual_since_us + manual_wait_limit(s);
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
         if (is_waited_for(p))
             first = spv_min_deadline(first, waiting_since(p) + wait);
@@ -97,7 +104,7 @@ void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
     const uint64_t wait = wait_limit(s);
     if (spv_sync_synced_deadline(s) > now.mono_us)
         return;
-    if (s->manual_until_us && s->manual_until_us <= now.mono_us)
+    if (s->manual_since_us && s->manual_since_us + manual_wait_limit(s) <= now.mono_us)
         s->manual_waited = true;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
         if (!is_waited_for(p) || waiting_since(p) + wait > now.mono_us)
@@ -123,17 +130,22 @@ static bool all_answered(const struct spv_sync *s)
 }
 
 /* A manual peer that is not connected, or that disconnected before it answered, may have a better
- * chain. The time limit to connect is that of an answer. */
+ * chain. */
 static bool is_manual_peer_missing(struct spv_sync *s, struct spv_now now)
 {
-    if (s->complete || s->cfg.discovers) {
-        s->manual_until_us = 0;
-        s->manual_waited = false;
+    if (s->more_peers == SPV_MORE_PEERS_NONE || s->cfg.discovers) {
+        spv_sync_restart_manual_wait(s);
         return false;
     }
-    if (!s->manual_until_us)
-        s->manual_until_us = now.mono_us + SPV_SYNC_WAIT;
+    if (!s->manual_since_us)
+        s->manual_since_us = now.mono_us ? now.mono_us : 1;
     return !s->manual_waited;
+}
+
+void spv_sync_restart_manual_wait(struct spv_sync *s)
+{
+    s->manual_since_us = 0;
+    s->manual_waited = false;
 }
 
 /* One peer whose claim is met suffices. The claim of a peer that is not at its tip does not count.
@@ -214,8 +226,8 @@ static void emit_unresolved(struct spv_sync *s, const struct spv_peer_entry *p,
         spv_sync_describe_warning(s, event, p, why);
 }
 
-/* SYNCED requires that at least two peers of different network groups (or every peer, when fewer
- * are configured) have no better chain, by proven work. */
+/* SYNCED requires that at least two peers of different network groups have no better chain, by
+ * proven work; or every peer, when fewer are configured or manual peers were waited for in vain. */
 void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
 {
     if (s->synced || s->fetching_segments || s->chain_peer || any_waited_for(s))
@@ -224,16 +236,16 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
     enum spv_warning why = SPV_WARN_NONE;
     const unsigned groups = spv_sync_done_groups(s);
     const bool all = all_answered(s);
-    /* peers that do not count are ignored when no further peer is expected */
-    const bool quorum =
-        spv_sync_enough_work(s) && (groups >= s->quorum || (s->complete && all && groups > 0));
+    const bool complete = s->more_peers != SPV_MORE_PEERS_EXPECTED;
+    const bool quorum = spv_sync_enough_work(s) &&
+                        (groups >= s->quorum || (!s->cfg.discovers && all && groups > 0));
     /* headers that are rejected only because of our clock prevent SYNCED, unless more groups of
      * peers have none: then the clocks of those with future headers are wrong, and not ours */
     const bool ahead = count_groups(s, has_future_headers) >= groups;
     const bool unknown = quorum && is_tip_unknown(s);
     const bool unmet = quorum && !unknown && !is_claim_met(s);
     /* a manual peer that is not connected yet may meet its claim, or have our tip */
-    const bool final = s->complete || s->cfg.discovers || has_min_work(s);
+    const bool final = complete || s->cfg.discovers || has_min_work(s);
     bool soon = false; /* a peer has headers that become valid soon */
 
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
@@ -265,7 +277,7 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
     if (quorum && !unknown && !ahead && (!unmet || has_min_work(s))) {
         if (!is_manual_peer_missing(s, now))
             emit_synced(s, now);
-    } else if (s->complete && all && worst && !soon) {
+    } else if (complete && all && worst && !soon) {
         emit_unresolved(s, worst, why, now);
     }
 }
