@@ -160,7 +160,7 @@ step_scripts() {
 }
 
 for step in $steps; do
-    "step_$step"
+    "step_$step" || verdict "$step" $?
 done
 if [ "$skipped" -gt 0 ] && [ "${LINT_STRICT:-0}" = 1 ]; then
     failed=$((failed + skipped))
