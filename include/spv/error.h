@@ -85,6 +85,9 @@ enum spv_err_class {
     X(SERVER_FULL, -85, LOCAL, "no slot is free and no client can be evicted")                     \
     X(ADDRESS_LIMIT, -86, LOCAL, "too many connections from its address or group")                 \
     X(FILTERS_NOT_OFFERED, -87, PEER, "filter request, but we do not offer NODE_COMPACT_FILTERS")  \
+    X(V1_PEER, -88, PEER, "peer speaks the unencrypted transport (v1) only")                       \
+    X(V2_GARBAGE, -89, PEER, "no end of the garbage within 4,111 bytes (BIP324)")                  \
+    X(V2_TAG, -90, PEER, "encrypted packet is not authentic (BIP324)")                             \
     X(BANNED, -83, PEER, "banned for invalid data within the last 24 hours")                       \
     /* headers */                                                                                  \
     X(HDR_UNCONNECTING, -100, PEER, "header does not connect to a known header")                   \
