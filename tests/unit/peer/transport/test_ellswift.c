@@ -1,0 +1,218 @@
+/* The ElligatorSwift mapping against BIP324's vectors, and the spread of what we encode. */
+#include "peer/transport/ellswift.h"
+
+#include <stdio.h>
+
+#include "support/unit.h"
+
+#define DRAWS 10000 /* SPV_ELLSWIFT_DRAWS=100000 gives the full count */
+
+static uint64_t rng_state = 7;
+static void fill(void *ctx, void *out, size_t n)
+{
+    (void)ctx;
+    for (uint8_t *p = out; n-- > 0;) {
+        rng_state = rng_state * 6364136223846793005u + 1442695040888963407u;
+        *p++ = (uint8_t)(rng_state >> 56);
+    }
+}
+static const struct spv_rng rng = {.fill = fill};
+
+static FILE *open_vectors(const char *name)
+{
+    const char *folder = getenv("SPV_TEST_DATA");
+    char path[1024];
+    if (!folder) {
+        print_message("SPV_TEST_DATA is not set: %s is not there to check\n", name);
+        return NULL;
+    }
+    (void)snprintf(path, sizeof path, "%s/vectors/%s", folder, name);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    return f;
+}
+
+/* The next field of a row without quotes; moves *row behind it. */
+static const char *next_field(char **row)
+{
+    char *field = *row;
+    char *end = field + strcspn(field, ",\n");
+    *row = end + (*end != '\0');
+    *end = '\0';
+    return field;
+}
+
+static void decodes_what_the_bip_gives(void **state)
+{
+    /* u = 0 and t = 0: both are taken for 1; and u^3 + t^2 + 7 = 0: t is doubled. */
+    static const char *const rows[][2] = {
+        {"0000000000000000000000000000000000000000000000000000000000000000"
+         "0000000000000000000000000000000000000000000000000000000000000000",
+         "edd1fd3e327ce90cc7a3542614289aee9682003e9cf7dcc9cf2ca9743be5aa0c"},
+        {"0000000000000000000000000000000000000000000000000000000000000000"
+         "01d3475bf7655b0fb2d852921035b2ef607f49069b97454e6795251062741771",
+         "b5da00b73cd6560520e7c364086e7cd23a34bf60d0e707be9fc34d4cd5fdfa2c"},
+    };
+    uint8_t encoded[SPV_ELLSWIFT_BYTES], want[32], x[32];
+    char row[1024];
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        unhex(encoded, sizeof encoded, rows[i][0]);
+        unhex(want, sizeof want, rows[i][1]);
+        spv_ellswift_decode(x, encoded);
+        assert_memory_equal(x, want, sizeof x);
+    }
+    FILE *f = open_vectors("bip324-ellswift_decode.csv");
+    if (!f)
+        return;
+    assert_non_null(fgets(row, sizeof row, f));
+    while (fgets(row, sizeof row, f)) {
+        char *at = row;
+        unhex(encoded, sizeof encoded, next_field(&at));
+        unhex(want, sizeof want, next_field(&at));
+        spv_ellswift_decode(x, encoded);
+        assert_memory_equal(x, want, sizeof x);
+    }
+    (void)fclose(f);
+}
+
+static void inverts_in_exactly_the_cases_that_the_bip_gives(void **state)
+{
+    uint8_t bytes[32], want[32];
+    char row[2048];
+    (void)state;
+    FILE *f = open_vectors("bip324-xswiftec_inv.csv");
+    if (!f)
+        skip();
+    assert_non_null(fgets(row, sizeof row, f));
+    while (fgets(row, sizeof row, f)) {
+        char *at = row;
+        unhex(bytes, sizeof bytes, next_field(&at));
+        const struct spv_fe u = spv_fe_from_be(bytes);
+        unhex(bytes, sizeof bytes, next_field(&at));
+        const struct spv_fe x = spv_fe_from_be(bytes);
+        for (unsigned which = 0; which < SPV_ELLSWIFT_CASES; which++) {
+            struct spv_fe t;
+            const char *field = next_field(&at);
+            const bool found = spv_ellswift_inverse(&t, &x, &u, which);
+            assert_int_equal(found, *field != '\0');
+            if (!found)
+                continue;
+            unhex(want, sizeof want, field);
+            spv_fe_to_be(bytes, &t);
+            assert_memory_equal(bytes, want, sizeof want);
+        }
+    }
+    (void)fclose(f);
+}
+
+/* The x coordinate of the generator: on the curve. */
+static void generator(uint8_t x[32])
+{
+    unhex(x, 32, "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798");
+}
+
+static void every_encoding_decodes_to_its_key(void **state)
+{
+    uint8_t x[32], back[32], encoded[SPV_ELLSWIFT_BYTES];
+    (void)state;
+    generator(x);
+    for (int i = 0; i < 500; i++) {
+        spv_ellswift_encode(encoded, x, &rng);
+        spv_ellswift_decode(back, encoded);
+        assert_memory_equal(back, x, sizeof x);
+    }
+}
+
+/* Of the up to eight t for a u, each is chosen equally often: looping over the cases for one u
+ * would favour the low ones and pass every vector. */
+static void encodings_are_spread_evenly_over_the_preimages(void **state)
+{
+    size_t count[SPV_ELLSWIFT_CASES + 1][SPV_ELLSWIFT_CASES] = {{0}};
+    size_t total[SPV_ELLSWIFT_CASES + 1] = {0};
+    const char *more = getenv("SPV_ELLSWIFT_DRAWS");
+    const int n = more ? atoi(more) : DRAWS;
+    uint8_t x[32], encoded[SPV_ELLSWIFT_BYTES], bytes[32];
+    (void)state;
+    generator(x);
+    const struct spv_fe goal = spv_fe_from_be(x);
+    for (int i = 0; i < n; i++) {
+        unsigned preimages = 0, index = 0;
+        spv_ellswift_encode(encoded, x, &rng);
+        const struct spv_fe u = spv_fe_from_be(encoded);
+        for (unsigned which = 0; which < SPV_ELLSWIFT_CASES; which++) {
+            struct spv_fe t;
+            if (!spv_ellswift_inverse(&t, &goal, &u, which))
+                continue;
+            spv_fe_to_be(bytes, &t);
+            if (memcmp(bytes, encoded + 32, sizeof bytes) == 0)
+                index = preimages;
+            preimages++;
+        }
+        assert_in_range(preimages, 1, SPV_ELLSWIFT_CASES);
+        total[preimages]++;
+        count[preimages][index]++;
+    }
+    for (unsigned k = 1; k <= SPV_ELLSWIFT_CASES; k++) {
+        for (unsigned j = 0; j < k; j++) {
+            /* Five standard deviations: (count - total/k)^2 <= 25 total/k (1 - 1/k). */
+            const double mean = (double)total[k] / k;
+            const double off = (double)count[k][j] - mean;
+            assert_true(off * off <= 25 * mean * (1 - 1.0 / k) + 1e-9);
+        }
+    }
+    /* s, and with it the square root, is common to four cases: a u has none, four or eight. */
+    assert_true(total[4] > 0 && total[8] > 0);
+}
+
+static void arithmetic_holds_at_the_edges_of_the_field(void **state)
+{
+    static const char *const edges[] = {
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000001",
+        "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2e", /* p - 1 */
+        "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f", /* p */
+        "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc30", /* p + 1 */
+        "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "7fffffffffffffffffffffffffffffffffffffffffffffffffffffff7ffffe17", /* (p - 1) / 2 */
+    };
+    uint8_t bytes[32];
+    (void)state;
+    for (size_t i = 0; i < COUNT(edges); i++) {
+        unhex(bytes, sizeof bytes, edges[i]);
+        const struct spv_fe a = spv_fe_from_be(bytes);
+        const struct spv_fe one = spv_fe_from_u64(1);
+        const struct spv_fe minus = spv_fe_neg(&a);
+        const struct spv_fe zero = spv_fe_add(&a, &minus);
+        assert_true(spv_fe_is_zero(&zero));
+        const struct spv_fe half = spv_fe_half(&a);
+        const struct spv_fe twice = spv_fe_add(&half, &half);
+        assert_true(spv_fe_equal(&twice, &a));
+        const struct spv_fe inverse = spv_fe_inv(&a);
+        const struct spv_fe product = spv_fe_mul(&a, &inverse);
+        assert_true(spv_fe_is_zero(&a) ? spv_fe_is_zero(&inverse) : spv_fe_equal(&product, &one));
+        const struct spv_fe square = spv_fe_sqr(&a);
+        struct spv_fe root;
+        assert_true(spv_fe_sqrt(&root, &square));
+        const struct spv_fe other = spv_fe_neg(&root);
+        assert_true(spv_fe_equal(&root, &a) || spv_fe_equal(&other, &a));
+        /* -1 is no square for p = 3 (mod 4). */
+        const struct spv_fe no = spv_fe_neg(&square);
+        assert_true(spv_fe_is_zero(&a) || !spv_fe_is_square(&no));
+    }
+    unhex(bytes, sizeof bytes, edges[3]);
+    const struct spv_fe p = spv_fe_from_be(bytes);
+    assert_true(spv_fe_is_zero(&p));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arithmetic_holds_at_the_edges_of_the_field),
+        cmocka_unit_test(decodes_what_the_bip_gives),
+        cmocka_unit_test(inverts_in_exactly_the_cases_that_the_bip_gives),
+        cmocka_unit_test(every_encoding_decodes_to_its_key),
+        cmocka_unit_test(encodings_are_spread_evenly_over_the_preimages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

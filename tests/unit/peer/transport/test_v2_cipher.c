@@ -1,0 +1,206 @@
+/* The packets of BIP324: encoding vectors, new keys after each 224 packets, and what is refused. */
+#include "peer/transport/v2_cipher.h"
+
+#include "peer/transport/v2_keys.h"
+#include "spv/error.h"
+#include "support/unit.h"
+#include "util/hash.h"
+#include "v2_vectors.h"
+
+/* Both directions of a connection between the holder of the keys and its other side. */
+struct ends {
+    struct spv_v2_cipher seal, open;
+};
+
+static void ends_init(struct ends *e, const struct spv_v2_secrets *s, bool initiator)
+{
+    const uint8_t *length = initiator ? s->initiator_length : s->responder_length;
+    const uint8_t *packet = initiator ? s->initiator_packet : s->responder_packet;
+    assert_int_equal(spv_v2_cipher_init(&e->seal, SPV_AEAD_SEAL, length, packet), 0);
+    assert_int_equal(spv_v2_cipher_init(&e->open, SPV_AEAD_OPEN, length, packet), 0);
+}
+
+static void ends_free(struct ends *e)
+{
+    spv_v2_cipher_free(&e->seal);
+    spv_v2_cipher_free(&e->open);
+}
+
+static void some_secrets(struct spv_v2_secrets *s)
+{
+    static const uint8_t shared[32] = {1, 2, 3};
+    static const uint8_t magic[4] = {0xf9, 0xbe, 0xb4, 0xd9};
+    assert_int_equal(spv_v2_derive(s, shared, magic), 0);
+}
+
+/* Seals n bytes 0, 1, 2 ... at *packet, which holds SPV_V2_OVERHEAD more. */
+static void seal(struct ends *e, uint8_t *packet, size_t n, uint8_t header)
+{
+    for (size_t i = 0; i < n; i++)
+        packet[SPV_V2_LENGTH + SPV_V2_HEADER + i] = (uint8_t)i;
+    assert_int_equal(spv_v2_seal(&e->seal, packet, n, header, NULL, 0), 0);
+}
+
+static int open(struct ends *e, uint8_t *packet, size_t n, uint8_t *header)
+{
+    if (spv_v2_open_length(&e->open, packet) != n)
+        return SPV_ERR_LENGTH;
+    return spv_v2_open(&e->open, packet + SPV_V2_LENGTH, n, header, NULL, 0);
+}
+
+static void fill_zeros(void *ctx, void *out, size_t n)
+{
+    (void)ctx;
+    memset(out, 0, n);
+}
+
+static void packets_past_two_changes_of_key_are_the_reference_s(void **state)
+{
+    const struct spv_rng zeros = {.fill = fill_zeros};
+    struct spv_v2_context *keys;
+    json_t *all = v2_vectors();
+    size_t k, j;
+    json_t *r, *hash;
+    (void)state;
+    if (!all)
+        skip();
+    assert_int_equal(spv_v2_context_new(&keys, &zeros), 0);
+    json_array_foreach(json_object_get(all, "rekey"), k, r)
+    {
+        for (int initiator = 0; initiator < 2; initiator++) {
+            struct spv_v2_secrets s;
+            struct ends e;
+            json_t *side = json_object_get(r, initiator ? "initiator" : "responder");
+            struct spv_v2_key key;
+            uint8_t shared[32], magic[4], theirs[SPV_ELLSWIFT_BYTES];
+            unhex(magic, sizeof magic, text_of(r, "magic"));
+            unhex(key.secret, sizeof key.secret, text_of(r, "initiator_priv"));
+            unhex(key.encoded, sizeof key.encoded, text_of(r, "initiator_ellswift"));
+            unhex(theirs, sizeof theirs, text_of(r, "responder_ellswift"));
+            assert_int_equal(spv_v2_ecdh(shared, keys, &key, theirs, SPV_V2_INITIATOR), 0);
+            assert_int_equal(spv_v2_derive(&s, shared, magic), 0);
+            ends_init(&e, &s, initiator);
+            json_array_foreach(json_object_get(side, "packet_sha256"), j, hash)
+            {
+                const size_t n = j * 37 % 251;
+                uint8_t packet[251 + SPV_V2_OVERHEAD], got[32], want[32], header;
+                for (size_t i = 0; i < n; i++)
+                    packet[SPV_V2_LENGTH + SPV_V2_HEADER + i] = (uint8_t)(j + i);
+                assert_int_equal(
+                    spv_v2_seal(&e.seal, packet, n, j % 5 == 4 ? SPV_V2_IGNORE : 0, NULL, 0), 0);
+                spv_sha256(got, packet, n + SPV_V2_OVERHEAD);
+                unhex(want, sizeof want, json_string_value(hash));
+                assert_memory_equal(got, want, sizeof want);
+                assert_int_equal(open(&e, packet, n, &header), 0);
+                assert_int_equal(header, j % 5 == 4 ? SPV_V2_IGNORE : 0);
+            }
+            ends_free(&e);
+        }
+    }
+    json_decref(all);
+    spv_v2_context_free(keys);
+}
+
+static void every_flipped_bit_is_refused(void **state)
+{
+    struct spv_v2_secrets s;
+    uint8_t packet[5 + SPV_V2_OVERHEAD], copy[sizeof packet], header;
+    (void)state;
+    some_secrets(&s);
+    for (size_t bit = 0; bit < 8 * sizeof packet; bit++) {
+        struct ends e;
+        ends_init(&e, &s, true);
+        seal(&e, packet, 5, 0);
+        memcpy(copy, packet, sizeof copy);
+        copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(open(&e, copy, 5, &header),
+                         bit < 8 * SPV_V2_LENGTH ? SPV_ERR_LENGTH : SPV_ERR_CRYPTO);
+        ends_free(&e);
+    }
+}
+
+static void a_replayed_or_reordered_packet_is_refused(void **state)
+{
+    struct spv_v2_secrets s;
+    struct ends e;
+    uint8_t first[3 + SPV_V2_OVERHEAD], again[sizeof first], second[sizeof first], header;
+    (void)state;
+    some_secrets(&s);
+    ends_init(&e, &s, true);
+    seal(&e, first, 3, 0);
+    seal(&e, second, 3, 0);
+    memcpy(again, first, sizeof again);
+    uint8_t early[sizeof second];
+    memcpy(early, second, sizeof early);
+    assert_int_equal(spv_v2_open(&e.open, early + SPV_V2_LENGTH, 3, &header, NULL, 0),
+                     SPV_ERR_CRYPTO);
+    assert_int_equal(open(&e, first, 3, &header), 0);
+    assert_int_equal(spv_v2_open(&e.open, again + SPV_V2_LENGTH, 3, &header, NULL, 0),
+                     SPV_ERR_CRYPTO);
+    ends_free(&e);
+}
+
+static void aad_must_be_the_same_on_both_sides(void **state)
+{
+    static const uint8_t garbage[] = {1, 2, 3, 4};
+    struct spv_v2_secrets s;
+    uint8_t packet[SPV_V2_OVERHEAD], copy[SPV_V2_OVERHEAD], header;
+    (void)state;
+    some_secrets(&s);
+    for (size_t n = 0; n <= sizeof garbage; n++) {
+        struct ends e;
+        ends_init(&e, &s, false);
+        assert_int_equal(spv_v2_seal(&e.seal, packet, 0, 0, garbage, sizeof garbage), 0);
+        memcpy(copy, packet, sizeof copy);
+        assert_int_equal(spv_v2_open(&e.open, copy + SPV_V2_LENGTH, 0, &header, garbage, n),
+                         n == sizeof garbage ? 0 : SPV_ERR_CRYPTO);
+        ends_free(&e);
+    }
+}
+
+static bool holds(const void *memory, size_t n, const uint8_t *secret, size_t len)
+{
+    const uint8_t *bytes = memory;
+    for (size_t i = 0; i + len <= n; i++)
+        if (memcmp(bytes + i, secret, len) == 0)
+            return true;
+    return false;
+}
+
+static void used_key_stream_and_old_keys_are_overwritten(void **state)
+{
+    struct spv_v2_secrets s;
+    struct ends e;
+    uint8_t stream[SPV_V2_REKEY_INTERVAL * SPV_V2_LENGTH + SPV_AEAD_KEY], packet[SPV_V2_OVERHEAD];
+    (void)state;
+    some_secrets(&s);
+    ends_init(&e, &s, true);
+    assert_false(holds(&e.seal, sizeof e.seal, s.initiator_length, SPV_AEAD_KEY));
+    assert_false(holds(&e.seal, sizeof e.seal, s.initiator_packet, SPV_AEAD_KEY));
+    memcpy(stream, e.seal.length_stream, sizeof stream);
+    for (size_t i = 0; i < SPV_V2_REKEY_INTERVAL - 1; i++) {
+        seal(&e, packet, 0, 0);
+        assert_false(holds(e.seal.length_stream + i * SPV_V2_LENGTH, SPV_V2_LENGTH,
+                           stream + i * SPV_V2_LENGTH, SPV_V2_LENGTH));
+    }
+    const uint8_t *next = stream + SPV_V2_REKEY_INTERVAL * SPV_V2_LENGTH;
+    assert_true(holds(&e.seal, sizeof e.seal, next, SPV_AEAD_KEY));
+    seal(&e, packet, 0, 0); /* the 224th: both keys change */
+    assert_false(holds(&e.seal, sizeof e.seal, next, SPV_AEAD_KEY));
+    ends_free(&e);
+    for (size_t i = 0; i < sizeof e.seal; i++)
+        assert_int_equal(((const uint8_t *)&e.seal)[i], 0);
+    spv_v2_cipher_free(&e.open);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(packets_past_two_changes_of_key_are_the_reference_s),
+        cmocka_unit_test(every_flipped_bit_is_refused),
+        cmocka_unit_test(a_replayed_or_reordered_packet_is_refused),
+        cmocka_unit_test(aad_must_be_the_same_on_both_sides),
+        cmocka_unit_test(used_key_stream_and_old_keys_are_overwritten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
