@@ -11,3 +11,10 @@ pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd) # and in .zst
 if(SPV_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
+
+# ElligatorSwift (BIP324): libsecp256k1 has it from 0.4 on, as a module that a build may leave out.
+# Otherwise src/peer/transport/ellswift.c does it.
+include(CheckSymbolExists)
+set(CMAKE_REQUIRED_LIBRARIES PkgConfig::SECP256K1)
+check_symbol_exists(secp256k1_ellswift_xdh secp256k1_ellswift.h SPV_HAVE_ELLSWIFT)
+unset(CMAKE_REQUIRED_LIBRARIES)

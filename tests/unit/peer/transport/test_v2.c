@@ -231,12 +231,160 @@ static void two_machines_agree_on_a_session_whatever_is_drawn(void **state)
     }
 }
 
+static void first_bytes_tell_v1_from_v2_and_name_another_network(void **state)
+{
+    uint8_t v1[SPV_V1_PREFIX + 4] = {0xfa, 0xbf, 0xb5, 0xda, 'v', 'e', 'r', 's', 'i', 'o', 'n'};
+    (void)state;
+    for (size_t n = 0; n < SPV_V1_PREFIX; n++)
+        assert_int_equal(spv_v2_first_bytes(v1, n, regtest), SPV_FIRST_BYTES_UNDECIDED);
+    for (size_t n = SPV_V1_PREFIX; n <= sizeof v1; n++)
+        assert_int_equal(spv_v2_first_bytes(v1, n, regtest), SPV_FIRST_BYTES_V1);
+    for (size_t i = 0; i < SPV_V1_PREFIX; i++) {
+        v1[i] ^= 1;
+        for (size_t n = i + 1; n < SPV_V1_PREFIX; n++)
+            assert_int_equal(spv_v2_first_bytes(v1, n, regtest), SPV_FIRST_BYTES_V2);
+        assert_int_equal(spv_v2_first_bytes(v1, SPV_V1_PREFIX, regtest),
+                         i < 4 ? SPV_FIRST_BYTES_V1_OTHER_NETWORK : SPV_FIRST_BYTES_V2);
+        v1[i] ^= 1;
+    }
+}
+
+/* A responder, and a stream to it: key, garbage, terminator, version packet and one message. */
+static void make_stream(struct side *b, struct spv_buffer *stream)
+{
+    struct side a = {.messages = 0};
+    rng_state = 1; /* the same keys each time */
+    assert_int_equal(spv_v2_init_random(&a.v, SPV_V2_INITIATOR, regtest, keys, &rng), 0);
+    a.v.n_garbage = 20;
+    assert_int_equal(spv_v2_init_random(&b->v, SPV_V2_RESPONDER, regtest, keys, &rng), 0);
+    b->v.n_garbage = 0;
+    spv_buffer_init(&a.out);
+    spv_buffer_init(&b->out);
+    assert_int_equal(spv_v2_start(&a.v, &a.out), 0);
+    struct side twin = {.messages = 0}; /* answers with the responder's key */
+    rng_state = 1;
+    struct spv_v2 unused;
+    assert_int_equal(spv_v2_init_random(&unused, SPV_V2_INITIATOR, regtest, keys, &rng), 0);
+    spv_v2_free(&unused);
+    assert_int_equal(spv_v2_init_random(&twin.v, SPV_V2_RESPONDER, regtest, keys, &rng), 0);
+    twin.v.n_garbage = 0;
+    spv_buffer_init(&twin.out);
+    assert_int_equal(receive(&twin, a.out.data, a.out.len, 4096), 0);
+    assert_int_equal(receive(&a, twin.out.data, twin.out.len, 4096), 0);
+    const size_t start = spv_v2_packet_begin(&a.out);
+    spv_buffer_put(&a.out, "\x12message", 8);
+    assert_int_equal(spv_v2_packet_end(&a.v, &a.out, start, 0), 0);
+    *stream = a.out;
+    spv_buffer_init(&a.out);
+    side_free(&a);
+    side_free(&twin);
+    b->messages = 0;
+}
+
+static void every_flipped_bit_of_a_stream_delivers_no_message_and_ends_in_a_named_error(
+    void **state)
+{
+    static const uint8_t more[SPV_V2_MAX_GARBAGE + SPV_V2_TERMINATOR];
+    size_t bits = 1;
+    (void)state;
+    for (size_t bit = 0; bit <= bits; bit++) {
+        struct side b;
+        struct spv_buffer stream;
+        make_stream(&b, &stream);
+        bits = 8 * stream.len;
+        if (bit < bits)
+            stream.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        int rc = receive(&b, stream.data, stream.len, 100);
+        if (bit == bits) { /* as it was */
+            assert_int_equal(rc, 0);
+            assert_int_equal(b.messages, 1);
+        } else {
+            if (rc == 0) /* a key or terminator that is none, or a length: more bytes show it */
+                rc = receive(&b, more, sizeof more, sizeof more);
+            assert_int_equal(b.messages, 0);
+            /* A length of up to 2^24 waits for as many bytes: the caller's deadline ends it. */
+            assert_true(rc == SPV_ERR_V2_TAG || rc == SPV_ERR_V2_GARBAGE || rc == SPV_ERR_LENGTH ||
+                        (rc == 0 && b.v.state >= SPV_V2_RECV_VERSION));
+        }
+        spv_buffer_free(&stream);
+        side_free(&b);
+    }
+}
+
+static void garbage_without_end_is_refused_after_4111_bytes(void **state)
+{
+    struct side b;
+    struct spv_buffer stream;
+    uint8_t zero = 0;
+    int rc = 0;
+    size_t n = 0;
+    (void)state;
+    make_stream(&b, &stream);
+    assert_int_equal(receive(&b, stream.data, SPV_ELLSWIFT_BYTES, 100), 0);
+    for (; rc == 0; n++)
+        rc = receive(&b, &zero, 1, 1);
+    assert_int_equal(rc, SPV_ERR_V2_GARBAGE);
+    assert_int_equal(n, SPV_V2_MAX_GARBAGE + SPV_V2_TERMINATOR);
+    spv_buffer_free(&stream);
+    side_free(&b);
+}
+
+static void an_announced_length_costs_memory_only_as_bytes_arrive(void **state)
+{
+    struct side a = {.messages = 0}, b = {.messages = 0};
+    struct spv_buffer packet;
+    (void)state;
+    assert_int_equal(spv_v2_init_random(&a.v, SPV_V2_INITIATOR, regtest, keys, &rng), 0);
+    assert_int_equal(spv_v2_init_random(&b.v, SPV_V2_RESPONDER, regtest, keys, &rng), 0);
+    join(&a, &b);
+    for (int more = 0; more < 2; more++) { /* the longest packet, and one byte more */
+        const size_t n = SPV_V2_MAX_CONTENTS + (size_t)more;
+        spv_buffer_init(&packet);
+        const size_t start = spv_v2_packet_begin(&packet);
+        assert_non_null(spv_buffer_extend(&packet, n));
+        memset(packet.data + start + 4, 0, n);
+        assert_int_equal(spv_v2_packet_end(&a.v, &packet, start, 0), 0);
+        assert_int_equal(receive(&b, packet.data, 3, 3), more ? SPV_ERR_LENGTH : 0);
+        if (!more) {
+            assert_true(b.v.in.cap <= 256 * 1024 + 3);
+            assert_int_equal(receive(&b, packet.data + 3, packet.len - 3, 65536), 0);
+            assert_int_equal(b.messages, 1);
+        }
+        spv_buffer_free(&packet);
+    }
+    side_free(&a);
+    side_free(&b);
+}
+
+static void nothing_secret_is_left_after_use(void **state)
+{
+    struct side a = {.messages = 0}, b = {.messages = 0};
+    uint8_t secret[32];
+    static const uint8_t zeros[sizeof(struct spv_v2)];
+    (void)state;
+    assert_int_equal(spv_v2_init_random(&a.v, SPV_V2_INITIATOR, regtest, keys, &rng), 0);
+    assert_int_equal(spv_v2_init_random(&b.v, SPV_V2_RESPONDER, regtest, keys, &rng), 0);
+    memcpy(secret, a.v.key.secret, sizeof secret);
+    assert_memory_not_equal(secret, zeros, sizeof secret);
+    join(&a, &b);
+    assert_memory_equal(a.v.key.secret, zeros, sizeof secret); /* it ends with the shared secret */
+    side_free(&a);
+    assert_memory_equal(&a.v, zeros, sizeof a.v);
+    side_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transcripts_of_the_reference_are_sent_and_received_byte_for_byte),
         cmocka_unit_test(streams_end_as_the_vectors_say),
         cmocka_unit_test(two_machines_agree_on_a_session_whatever_is_drawn),
+        cmocka_unit_test(first_bytes_tell_v1_from_v2_and_name_another_network),
+        cmocka_unit_test(
+            every_flipped_bit_of_a_stream_delivers_no_message_and_ends_in_a_named_error),
+        cmocka_unit_test(garbage_without_end_is_refused_after_4111_bytes),
+        cmocka_unit_test(an_announced_length_costs_memory_only_as_bytes_arrive),
+        cmocka_unit_test(nothing_secret_is_left_after_use),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }
