@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 
 # The headers of the peer package: what include/spv/peer.h, link.h, dial.h, listener.h and resolve.h
 # need, and no more. libspv has them all. tests/layout/exports.py holds each library to its headers.
-set(SPV_PEER_HEADERS export error types network header tx block netaddr message peer push endpoint
+set(SPV_PEER_HEADERS export error types network header tx block netaddr message peer push transport endpoint
                      reactor resolve dial listener link version)
 
 install(TARGETS spv_shared spv_peer_shared EXPORT spvTargets

@@ -15,6 +15,7 @@
 #include "spv/error.h"
 #include "spv/message.h"
 #include "spv/network.h"
+#include "spv/transport.h"
 #include "spv/types.h"
 
 #ifdef __cplusplus
@@ -46,10 +47,7 @@ struct spv_peer_timeouts { /* microseconds; 0 takes the default */
     uint64_t getdata; /* 30 s until the next requested item */
     uint64_t trickle; /* 10 s: mean of the random delay before transactions are announced */
     uint64_t write; /* 2 min in which the socket accepts none of the queued bytes */
-};
-
-enum spv_transport {
-    SPV_TRANSPORT_V1 = 0, /* unencrypted frames */
+    uint64_t v2_answer; /* 10 s until the first byte of the peer on an outbound v2 connection */
 };
 
 /* Each level includes the previous ones. */
@@ -119,6 +117,16 @@ struct spv_peer_config {
     const struct spv_payload_cap *caps; /* may be NULL */
     size_t n_caps;
     uint32_t max_payload;
+    /* Inbound: AUTO detects the transport by the first bytes. Outbound: AUTO is v1, because a
+     * connection cannot change its transport: the caller chooses v2 for each, and dials once more
+     * with v1 when spv_peer_wants_v1 says so. */
+    enum spv_transport_choice transport;
+    const struct spv_v2_context *v2_context; /* borrowed; NULL: each v2 connection makes its own */
+    /* Called before the keys of an inbound v2 connection are made, which cost CPU time; false:
+     * the connection ends with SPV_ERR_ADDRESS_LIMIT. NULL: always allowed. May not call the peer.
+     */
+    bool (*allow_v2)(void *ctx, const struct spv_endpoint *from);
+    void *allow_ctx;
     uint32_t max_known; /* remembered hashes that the peer has; 0: SPV_PEER_KNOWN */
     /* Frees the receive buffer of a burst as soon as it contains no whole message. By default it is
      * kept for two seconds for the next burst. For many connections with small messages. */
@@ -134,6 +142,7 @@ struct spv_peer_stats {
     struct spv_endpoint endpoint; /* as configured */
     enum spv_direction direction;
     enum spv_transport transport;
+    uint8_t session_id[SPV_SESSION_ID]; /* of SPV_TRANSPORT_V2, for comparison; else zeros */
     bool ready; /* handshake complete */
     uint32_t version; /* negotiated; 0 before the peer's version message */
     uint32_t peer_version; /* as advertised */
@@ -254,6 +263,10 @@ SPV_API uint64_t spv_peer_deadline(const struct spv_peer *p);
 
 /* Returns true once the handshake is complete: version and verack were received. */
 SPV_API bool spv_peer_ready(const struct spv_peer *p);
+
+/* Returns true when an outbound v2 connection has failed such that the peer may know v1 only: it
+ * closed or stayed silent before its first byte, or answered with v1. Dial it once more with v1. */
+SPV_API bool spv_peer_wants_v1(const struct spv_peer *p);
 
 /* Copies the statistics. */
 SPV_API void spv_peer_get_stats(const struct spv_peer *p, struct spv_peer_stats *out);

@@ -70,3 +70,12 @@ uint32_t spv_command_rules_cap(const struct spv_peer_config *cfg, enum spv_comma
             return cfg->caps[i].bytes;
     return cfg->max_payload;
 }
+
+uint32_t spv_command_rules_most(const struct spv_peer_config *cfg)
+{
+    uint32_t most = cfg->max_payload;
+    for (size_t i = 0; i < cfg->n_caps; i++)
+        if (cfg->caps[i].bytes > most)
+            most = cfg->caps[i].bytes;
+    return most;
+}

@@ -36,7 +36,14 @@ int spv_handshake_begin(struct spv_peer *p, struct spv_now now)
 {
     p->nonce = spv_self_nonce_draw(p->cfg.self_nonces, &p->cfg.rng);
     p->deadline[SPV_DEADLINE_HANDSHAKE] = now.mono_us + p->cfg.timeouts.handshake;
-    return p->dir == SPV_OUTBOUND ? send_version(p, now) : 0;
+    return spv_handshake_opened(p, now);
+}
+
+int spv_handshake_opened(struct spv_peer *p, struct spv_now now)
+{
+    if (p->version_sent || p->dir == SPV_INBOUND || !spv_transport_can_send(&p->transport))
+        return 0;
+    return send_version(p, now);
 }
 
 int spv_handshake_check(const struct spv_peer *p, enum spv_command command)

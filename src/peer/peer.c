@@ -14,9 +14,11 @@
 #include <string.h>
 
 #include "peer/send_frame.h"
+#include "peer/transport/v2_ids.h"
 #include "spv/error.h"
 #include "spv/version.h"
 #include "util/deadline.h"
+#include "wire/codec.h"
 
 static const struct spv_peer_timeouts default_timeouts = {
     .handshake = 30 * SPV_SECOND,
@@ -28,6 +30,7 @@ static const struct spv_peer_timeouts default_timeouts = {
     .getdata = 30 * SPV_SECOND,
     .trickle = 10 * SPV_SECOND,
     .write = 2 * 60 * SPV_SECOND,
+    .v2_answer = 10 * SPV_SECOND,
 };
 
 static uint64_t or_default(uint64_t value, uint64_t fallback)
@@ -69,7 +72,35 @@ static int check_config(struct spv_peer *p, const struct spv_peer_config *cfg)
     t->getdata = or_default(t->getdata, d->getdata);
     t->trickle = or_default(t->trickle, d->trickle);
     t->write = or_default(t->write, d->write);
+    t->v2_answer = or_default(t->v2_answer, d->v2_answer);
     return 0;
+}
+
+static void init_transport(struct spv_peer *p)
+{
+    const struct spv_transport_config cfg = {.net = p->cfg.net,
+                                             .choice = p->cfg.transport,
+                                             .direction = p->dir,
+                                             .context = p->cfg.v2_context,
+                                             .allow_v2 = p->cfg.allow_v2,
+                                             .allow_ctx = p->cfg.allow_ctx,
+                                             .endpoint = &p->cfg.endpoint,
+                                             .rng = &p->cfg.rng,
+                                             .max_contents = spv_command_rules_most(&p->cfg) +
+                                                             SPV_V2_NAME_BYTES};
+    spv_transport_init(&p->transport, &cfg);
+    p->stats.transport = p->transport.kind;
+}
+
+/* Queues what opens the connection. */
+static int open_transport(struct spv_peer *p, struct spv_now now)
+{
+    const size_t len = p->out.wire.len;
+    const int rc = spv_transport_start(&p->transport, &p->out.wire);
+    spv_send_queue_opened(&p->out, len);
+    if (p->transport.v2)
+        p->deadline[SPV_DEADLINE_V2_ANSWER] = now.mono_us + p->cfg.timeouts.v2_answer;
+    return rc;
 }
 
 int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum spv_direction dir,
@@ -80,11 +111,11 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     if (!p)
         return SPV_ERR_NOMEM;
     p->dir = dir;
-    spv_frame_reader_init(&p->in);
     spv_send_queue_init(&p->out);
     for (size_t i = 0; i < SPV_PEER_DEADLINES; i++)
         p->deadline[i] = SPV_NEVER;
     int rc = check_config(p, cfg);
+    init_transport(p);
     if (rc < 0)
         goto err;
     spv_relay_init(&p->relay, &p->cfg.rng, p->cfg.max_known);
@@ -96,6 +127,9 @@ int spv_peer_new(struct spv_peer **out, const struct spv_peer_config *cfg, enum 
     p->out.on_frame_done = spv_trace_completed;
     p->out.ctx = p;
     p->stats.connected_us = now.mono_us;
+    rc = open_transport(p, now);
+    if (rc < 0)
+        goto err;
     rc = spv_handshake_begin(p, now);
     if (rc < 0)
         goto err;
@@ -114,7 +148,7 @@ void spv_peer_free(struct spv_peer *p)
     spv_relay_free(&p->relay);
     spv_requests_free(&p->requests);
     spv_send_queue_free(&p->out);
-    spv_frame_reader_free(&p->in);
+    spv_transport_free(&p->transport);
     free(p);
 }
 
@@ -137,9 +171,10 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
         return p->error;
     if (n == 0)
         return 0;
-    int rc = spv_frame_reader_feed(&p->in, in, n);
+    int rc = spv_transport_feed(&p->transport, in, n);
     if (rc < 0)
         return peer_fail(p, rc, now);
+    p->deadline[SPV_DEADLINE_V2_ANSWER] = SPV_NEVER;
     p->stats.bytes_in += n;
     p->stats.last_in_us = now.mono_us;
     spv_peer_timers_on_read(p, false, now);
@@ -189,7 +224,7 @@ static int on_ready(struct spv_peer *p, struct spv_now now)
 static int process_message(struct spv_peer *p, struct spv_msg *out, const uint8_t *payload,
                            struct spv_now now)
 {
-    const struct spv_frame *frame = &p->in.frame;
+    const struct spv_frame *frame = &p->transport.frame;
     p->stats.messages_in++;
     int rc = spv_handshake_check(p, frame->command);
     if (rc <= 0)
@@ -199,7 +234,7 @@ static int process_message(struct spv_peer *p, struct spv_msg *out, const uint8_
         return rc;
     out->command = frame->command;
     memcpy(out->name, frame->name, sizeof(out->name));
-    rc = spv_msg_decode(out, payload, frame->length, p->stats.version, &p->in.arena);
+    rc = spv_msg_decode(out, payload, frame->length, p->stats.version, &p->transport.arena);
     if (rc < 0)
         return rc;
     spv_trace_message(p, SPV_TRACE_IN, out, payload, frame->length);
@@ -235,39 +270,66 @@ static int on_invalid_message(struct spv_peer *p, int error)
         p->stats.malformed_in++;
         return 0;
     }
-    spv_send_reject_before_close(p, p->in.frame.name, SPV_REJECT_MALFORMED, spv_strerror(error));
+    spv_send_reject_before_close(p, p->transport.frame.name, SPV_REJECT_MALFORMED,
+                                 spv_strerror(error));
     return error;
 }
 
-/* Returns 1 and the payload of the next frame, 0 when there is no whole frame, or an error. */
-static int read_frame(struct spv_peer *p, const uint8_t **payload)
+/* Reads the next frame header. The transport may send bytes of its own, and may become able to send
+ * our version message. */
+static int read_header(struct spv_peer *p, uint32_t cap, struct spv_now now)
 {
-    uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
-    int rc = spv_frame_reader_header(&p->in, p->cfg.net, cap);
-    if (rc <= 0)
-        return rc;
-    if (p->in.frame.length > spv_command_rules_cap(&p->cfg, p->in.frame.command))
-        return SPV_ERR_LENGTH;
-    return spv_frame_reader_next(&p->in, payload);
+    const size_t len = p->out.wire.len;
+    int rc = spv_transport_header(&p->transport, &p->out.wire, cap);
+    p->stats.transport = p->transport.kind;
+    if (p->out.wire.len > len) {
+        spv_send_queue_opened(&p->out, len);
+        spv_peer_timers_on_queued(p, now);
+    }
+    if (p->transport.v2 && p->transport.kind == SPV_TRANSPORT_V2)
+        memcpy(p->stats.session_id, p->transport.v2->session_id, sizeof p->stats.session_id);
+    if (rc >= 0 && !p->version_sent) {
+        const int sent = spv_handshake_opened(p, now);
+        spv_peer_timers_on_queued(p, now);
+        if (sent < 0)
+            rc = sent;
+    }
+    return rc;
 }
 
-/* Processes the next frame. Returns 1 to return its message to the caller, 0 to skip it, or an
- * error; *any is false when there is no whole frame. */
+/* BIP324: a message of an unassigned id is ignored. */
+static int skip_unreadable(struct spv_peer *p)
+{
+    p->stats.messages_in++;
+    p->stats.unknown_in++;
+    return 0;
+}
+
+/* Reads the next frame. Returns 1 to return its message to the caller, 0 to skip it, or an error;
+ * *any is false when there is no whole frame. */
 static int process_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct spv_now now)
 {
     const uint8_t *payload = NULL;
-    size_t waiting = spv_frame_reader_buffered(&p->in);
-    int rc = read_frame(p, &payload);
+    uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
+    const struct spv_frame *frame = &p->transport.frame;
+    size_t waiting = spv_transport_buffered(&p->transport);
+    int rc = read_header(p, cap, now);
+    if (rc > 0 && frame->length > spv_command_rules_cap(&p->cfg, frame->command))
+        rc = SPV_ERR_LENGTH;
+    if (rc > 0)
+        rc = spv_transport_payload(&p->transport, &payload);
     *any = rc != 0;
     if (rc == 0)
         return 0;
     /* Without a valid frame header, all buffered bytes are counted. */
     bool framed = rc > 0 || rc == SPV_ERR_CHECKSUM;
     bool named = framed || rc == SPV_ERR_LENGTH;
-    size_t bytes = framed ? SPV_FRAME_HEADER + (size_t)p->in.frame.length : waiting;
-    if (rc > 0)
+    size_t bytes = framed ? p->transport.frame_bytes : waiting;
+    if (rc > 0 && p->transport.unreadable)
+        rc = skip_unreadable(p);
+    else if (rc > 0)
         rc = process_message(p, out, payload, now);
-    spv_trace_read(p, bytes, named ? p->in.frame.name : "", rc < 0 ? rc : 0);
+    spv_trace_read(p, bytes, named ? frame->name : "", rc < 0 ? rc : 0);
     return rc < 0 ? on_invalid_message(p, rc) : rc;
 }
 
@@ -287,8 +349,8 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
         if (rc > 0)
             return 1;
     }
-    if (p->cfg.trim_at_once && spv_frame_reader_is_oversized(&p->in))
-        spv_frame_reader_trim(&p->in);
+    if (p->cfg.trim_at_once && spv_transport_bulky(&p->transport))
+        spv_transport_trim(&p->transport);
     return 0;
 }
 
@@ -406,8 +468,16 @@ void spv_peer_get_stats(const struct spv_peer *p, struct spv_peer_stats *out)
     out->answer_us = p->requests.answer_us;
 }
 
+bool spv_peer_wants_v1(const struct spv_peer *p)
+{
+    if (!spv_transport_unanswered(&p->transport))
+        return false;
+    return p->error == SPV_ERR_V1_PEER ||
+           (p->stats.bytes_in == 0 && p->stats.bytes_out >= SPV_FRAME_HEADER);
+}
+
 size_t spv_peer_memory(const struct spv_peer *p)
 {
-    return sizeof(*p) + spv_frame_reader_memory(&p->in) + spv_send_queue_memory(&p->out) +
+    return sizeof(*p) + spv_transport_memory(&p->transport) + spv_send_queue_memory(&p->out) +
            spv_requests_memory(&p->requests) + spv_relay_memory(&p->relay);
 }

@@ -9,12 +9,13 @@
 #include "peer/relay.h"
 #include "peer/requests.h"
 #include "peer/send_queue.h"
-#include "peer/transport/v1.h"
+#include "peer/transport/transport.h"
 #include "spv/peer.h"
 
 /* Every deadline by name; the earliest is what the caller sets its timer for. */
 enum spv_peer_deadline_kind {
-    SPV_DEADLINE_HANDSHAKE, /* whole negotiation */
+    SPV_DEADLINE_HANDSHAKE, /* whole negotiation, the v2 handshake included */
+    SPV_DEADLINE_V2_ANSWER, /* outbound v2: the first byte of the peer */
     SPV_DEADLINE_MESSAGE, /* the end of an incomplete message */
     SPV_DEADLINE_REQUEST, /* the earliest of the open requests */
     SPV_DEADLINE_WRITE, /* the socket accepts a queued byte */
@@ -25,7 +26,7 @@ enum spv_peer_deadline_kind {
     SPV_DEADLINE_TRIM, /* not a limit: when to free the memory of a burst */
     SPV_DEADLINE_FLUSH, /* after an error: limit for writing the queued bytes */
 };
-#define SPV_PEER_DEADLINES 10
+#define SPV_PEER_DEADLINES 11
 
 /* ours: time to send a last reject */
 #define SPV_PEER_FLUSH_US SPV_SECOND
@@ -52,7 +53,7 @@ struct spv_peer {
     bool tolerant; /* tolerate_malformed is effective: regtest, from loopback */
     uint64_t nonce; /* ours, in the version message */
 
-    struct spv_frame_reader in;
+    struct spv_transport_state transport;
     struct spv_send_queue out;
     size_t pong_bytes; /* queued since the queue was last empty */
     struct spv_requests requests;
@@ -99,6 +100,8 @@ void spv_trace_message(const struct spv_peer *p, enum spv_trace_direction direct
 
 /* handshake.c */
 int spv_handshake_begin(struct spv_peer *p, struct spv_now now);
+/* Outbound: queues the version message as soon as the transport can send. Returns 0 or an error. */
+int spv_handshake_opened(struct spv_peer *p, struct spv_now now);
 /* Returns 1 when the command is allowed in this state, 0 to ignore it, or an error. Called before
  * the payload is decoded. */
 int spv_handshake_check(const struct spv_peer *p, enum spv_command command);

@@ -5,23 +5,26 @@
 
 #include "peer/peer_state.h"
 #include "spv/error.h"
+#include "wire/codec.h"
 
-/* Logs the message whose frame is the last of the buffer. */
-static void trace_enqueued(const struct spv_peer *p, const struct spv_msg *msg, uint32_t version,
-                           const struct spv_buffer *b)
+/* Logs a message that was queued. It is encoded again: the queue's bytes may be encrypted. */
+static void trace_enqueued(const struct spv_peer *p, const struct spv_msg *msg, uint32_t version)
 {
-    if (!p->cfg.observer.on_log)
+    struct spv_buffer payload;
+    if (!p->cfg.observer.on_log || p->cfg.observer.log_level == SPV_LOG_OFF)
         return;
-    size_t n = spv_msg_size(msg, version);
-    spv_trace_message(p, SPV_TRACE_OUT, msg, b->data + b->len - n, n);
+    spv_buffer_init(&payload);
+    if (spv_msg_encode(&payload, msg, version) == 0)
+        spv_trace_message(p, SPV_TRACE_OUT, msg, payload.data, payload.len);
+    spv_buffer_free(&payload);
 }
 
 int spv_send_control(struct spv_peer *p, const struct spv_msg *msg, uint32_t version)
 {
-    int rc = spv_send_queue_put(&p->out, msg, p->cfg.net, version, NULL, NULL);
+    int rc = spv_send_queue_put(&p->out, msg, &p->transport, version, NULL, NULL);
     if (rc < 0)
         return rc;
-    trace_enqueued(p, msg, version, &p->out.wire);
+    trace_enqueued(p, msg, version);
     return 0;
 }
 
@@ -53,12 +56,12 @@ static int check_command(const struct spv_peer *p, const struct spv_msg *msg)
 static int enqueue_message(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag)
 {
     const struct spv_send_queue_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
-    int rc = p->ready ? spv_send_queue_put(&p->out, msg, p->cfg.net, p->stats.version, &bound, tag)
-                      : spv_send_queue_defer(&p->out, msg, p->cfg.net, &bound, tag);
+    int rc = p->ready
+                 ? spv_send_queue_put(&p->out, msg, &p->transport, p->stats.version, &bound, tag)
+                 : spv_send_queue_defer(&p->out, msg, p->cfg.net, &bound, tag);
     if (rc < 0)
         return rc;
-    trace_enqueued(p, msg, p->ready ? p->stats.version : SPV_PROTOCOL_VERSION,
-                   p->ready ? &p->out.wire : &p->out.deferred);
+    trace_enqueued(p, msg, p->ready ? p->stats.version : SPV_PROTOCOL_VERSION);
     return 0;
 }
 
@@ -126,7 +129,7 @@ int spv_send_headers_frame(struct spv_peer *p, struct spv_shared_frame *frame, c
     const struct spv_send_queue_bound bound = {p->cfg.max_queue_bytes, p->cfg.max_queue_messages};
     if (!p->ready)
         return SPV_ERR_STATE;
-    int rc = spv_send_queue_put_shared(&p->out, frame, SPV_CMD_HEADERS, &bound, tag);
+    int rc = spv_send_queue_put_shared(&p->out, frame, SPV_CMD_HEADERS, &p->transport, &bound, tag);
     if (rc < 0)
         return rc;
     if (p->cfg.observer.on_log)
@@ -137,7 +140,7 @@ int spv_send_headers_frame(struct spv_peer *p, struct spv_shared_frame *frame, c
 int spv_send_deferred(struct spv_peer *p, struct spv_now now)
 {
     int rc =
-        spv_send_queue_flush_deferred(&p->out, p->cfg.net, p->stats.version, p->stats.services);
+        spv_send_queue_flush_deferred(&p->out, &p->transport, p->stats.version, p->stats.services);
     if (rc < 0)
         return rc;
     arm_requests(p, now);

@@ -72,10 +72,9 @@ static struct spv_queued_frame make_queued_frame(enum spv_command command, const
 
 /* Adds the entry of the frame that was just appended to a buffer. */
 static int add_frame(struct spv_send_queue *q, struct spv_queued_frames *frames,
-                     const struct spv_msg *msg, uint64_t end, const uint64_t *tag)
+                     enum spv_command command, const char *name, uint64_t end, const uint64_t *tag)
 {
-    const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
-    const struct spv_queued_frame queued = make_queued_frame(msg->command, name, end, tag);
+    const struct spv_queued_frame queued = make_queued_frame(command, name, end, tag);
     int rc = tag ? spv_completions_reserve(&q->completions) : 0;
     if (rc < 0)
         return rc;
@@ -97,31 +96,52 @@ static bool is_over_bound(const struct spv_send_queue *q, const struct spv_send_
                      spv_send_queue_messages(q) >= bound->messages);
 }
 
-int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
-                       const struct spv_netid *net, uint32_t version,
-                       const struct spv_send_queue_bound *bound, const uint64_t *tag)
+void spv_send_queue_opened(struct spv_send_queue *q, size_t len)
+{
+    q->completed += q->wire.len - len;
+}
+
+static void remove_sent(struct spv_send_queue *q)
 {
     if (q->off > 0 && q->off >= q->wire.len / 2) {
         spv_buffer_consume(&q->wire, q->off);
         q->off = 0;
     }
-    size_t len = q->wire.len;
-    int rc = spv_msg_write(&q->wire, msg, net, version);
-    if (rc < 0)
-        goto truncate;
-    if (is_over_bound(q, bound)) {
-        rc = SPV_ERR_QUEUE_FULL;
-        goto truncate;
-    }
-    rc = add_frame(q, &q->frames, msg, q->taken + spv_send_queue_pending(q), tag);
-    if (rc < 0)
-        goto truncate;
-    q->messages++;
-    return 0;
+}
 
-truncate:
-    q->wire.len = len;
-    return rc;
+/* The message at start of the wire was put: keeps it, or removes it after an error. */
+static int keep_message(struct spv_send_queue *q, enum spv_command command, const char *name,
+                        struct spv_transport_state *transport, size_t start,
+                        const struct spv_send_queue_bound *bound, const uint64_t *tag)
+{
+    int rc = is_over_bound(q, bound) ? SPV_ERR_QUEUE_FULL : 0;
+    if (rc == 0)
+        rc = add_frame(q, &q->frames, command, name, q->taken + spv_send_queue_pending(q), tag);
+    if (rc < 0) {
+        q->wire.len = start;
+        return rc;
+    }
+    q->messages++;
+    return spv_transport_seal(transport, &q->wire, start);
+}
+
+static const char *name_of(const struct spv_msg *msg)
+{
+    return msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
+}
+
+int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
+                       struct spv_transport_state *transport, uint32_t version,
+                       const struct spv_send_queue_bound *bound, const uint64_t *tag)
+{
+    size_t start;
+    remove_sent(q);
+    const int rc = spv_transport_put(transport, &q->wire, msg, version, &start);
+    if (rc < 0) {
+        q->wire.len = start;
+        return rc;
+    }
+    return keep_message(q, msg->command, name_of(msg), transport, start, bound, tag);
 }
 
 /* Reserves capacity for one more shared frame. */
@@ -143,17 +163,27 @@ static int shared_reserve(struct spv_send_queue *q)
 }
 
 int spv_send_queue_put_shared(struct spv_send_queue *q, struct spv_shared_frame *frame,
-                              enum spv_command command, const struct spv_send_queue_bound *bound,
-                              const uint64_t *tag)
+                              enum spv_command command, struct spv_transport_state *transport,
+                              const struct spv_send_queue_bound *bound, const uint64_t *tag)
 {
-    const struct spv_msg msg = {.command = command};
+    const char *name = spv_command_name(command);
+    if (transport->v2) {
+        size_t start;
+        remove_sent(q);
+        const int rc = spv_transport_put_frame(transport, &q->wire, frame->bytes, frame->n, &start);
+        if (rc < 0) {
+            q->wire.len = start;
+            return rc;
+        }
+        return keep_message(q, command, name, transport, start, bound, tag);
+    }
     const uint64_t at = q->taken + spv_send_queue_pending(q);
     int rc = shared_reserve(q);
     if (rc < 0)
         return rc;
     q->shared_bytes += frame->n;
     rc = is_over_bound(q, bound) ? SPV_ERR_QUEUE_FULL
-                                 : add_frame(q, &q->frames, &msg, at + frame->n, tag);
+                                 : add_frame(q, &q->frames, command, name, at + frame->n, tag);
     if (rc < 0) {
         q->shared_bytes -= frame->n;
         return rc;
@@ -176,7 +206,7 @@ int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
         rc = SPV_ERR_QUEUE_FULL;
         goto truncate;
     }
-    rc = add_frame(q, &q->deferred_frames, msg, q->deferred.len, tag);
+    rc = add_frame(q, &q->deferred_frames, msg->command, name_of(msg), q->deferred.len, tag);
     if (rc < 0)
         goto truncate;
     return 0;
@@ -222,41 +252,41 @@ void spv_send_queue_drop_all(struct spv_send_queue *q, int error)
 }
 
 /* Appends a deferred frame to the wire, in the form of the negotiated version. */
-static int append_deferred(struct spv_send_queue *q, const struct spv_frame *frame,
-                           const uint8_t *bytes, size_t n, const struct spv_netid *net,
-                           uint32_t version)
+static int put_deferred(struct spv_send_queue *q, const struct spv_frame *frame,
+                        const uint8_t *bytes, struct spv_transport_state *transport,
+                        uint32_t version, size_t *start)
 {
     /* BIP31: up to version 60000 a ping carries no nonce and gets no answer. */
     if (frame->command == SPV_CMD_PING && version < SPV_VERSION_PING_NONCE) {
         struct spv_msg ping = {.command = SPV_CMD_PING};
-        return spv_msg_write(&q->wire, &ping, net, version);
+        return spv_transport_put(transport, &q->wire, &ping, version, start);
     }
-    spv_buffer_put(&q->wire, bytes, n);
-    return q->wire.error;
+    return spv_transport_put_frame(transport, &q->wire, bytes,
+                                   SPV_FRAME_HEADER + (size_t)frame->length, start);
 }
 
 /* Moves the oldest deferred frame and its entry to the wire. */
 static int move_deferred(struct spv_send_queue *q, const struct spv_frame *frame,
-                         const uint8_t *bytes, const struct spv_netid *net, uint32_t version)
+                         const uint8_t *bytes, struct spv_transport_state *transport,
+                         uint32_t version)
 {
-    size_t len = q->wire.len;
-    int rc =
-        append_deferred(q, frame, bytes, SPV_FRAME_HEADER + (size_t)frame->length, net, version);
-    if (rc < 0)
-        return rc;
-    struct spv_queued_frame queued = *spv_queued_frames_front(&q->deferred_frames);
-    queued.end = q->taken + spv_send_queue_pending(q);
-    rc = spv_queued_frames_push(&q->frames, &queued);
+    size_t start;
+    int rc = put_deferred(q, frame, bytes, transport, version, &start);
+    if (rc == 0) {
+        struct spv_queued_frame queued = *spv_queued_frames_front(&q->deferred_frames);
+        queued.end = q->taken + spv_send_queue_pending(q);
+        rc = spv_queued_frames_push(&q->frames, &queued);
+    }
     if (rc < 0) {
-        q->wire.len = len;
+        q->wire.len = start;
         return rc;
     }
     spv_queued_frames_pop(&q->deferred_frames);
     q->messages++;
-    return 0;
+    return spv_transport_seal(transport, &q->wire, start);
 }
 
-int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_netid *net,
+int spv_send_queue_flush_deferred(struct spv_send_queue *q, struct spv_transport_state *transport,
                                   uint32_t version, uint64_t services)
 {
     struct spv_cursor c = spv_cursor_over(q->deferred.data, q->deferred.len);
@@ -265,13 +295,13 @@ int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_net
         const uint8_t *at = c.p;
         const uint8_t *head = spv_cursor_take(&c, SPV_FRAME_HEADER);
         struct spv_frame frame;
-        if (!head || spv_frame_read(&frame, head, net, SPV_MAX_PAYLOAD) < 0)
+        if (!head || spv_frame_read(&frame, head, transport->cfg.net, SPV_MAX_PAYLOAD) < 0)
             break;
         spv_cursor_take(&c, frame.length);
         if (spv_command_rules_send(frame.command, version, services) < 0)
             complete_frame(q, &q->deferred_frames, 0, SPV_ERR_UNSUPPORTED);
         else
-            rc = move_deferred(q, &frame, at, net, version);
+            rc = move_deferred(q, &frame, at, transport, version);
     }
     spv_send_queue_drop_deferred(q, rc < 0 ? rc : SPV_ERR_UNSUPPORTED);
     return rc;

@@ -4,6 +4,7 @@
 #define SPV_PEER_SEND_QUEUE_H
 
 #include "peer/completions.h"
+#include "peer/transport/transport.h"
 #include "spv/message.h"
 #include "spv/network.h"
 #include "util/buffer.h"
@@ -48,23 +49,27 @@ void spv_send_queue_free(struct spv_send_queue *q);
 
 /* Appends a frame to the wire or, before the handshake is complete, to the deferred ones, unless
  * the queue would then exceed the bound (NULL: none): SPV_ERR_QUEUE_FULL. tag may be NULL. Other
- * errors as spv_msg_encode. On error the queue is as before. */
+ * errors as spv_msg_encode. On error the queue is as before; SPV_ERR_CRYPTO ends the connection. */
 int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
-                       const struct spv_netid *net, uint32_t version,
+                       struct spv_transport_state *transport, uint32_t version,
                        const struct spv_send_queue_bound *bound, const uint64_t *tag);
 int spv_send_queue_defer(struct spv_send_queue *q, const struct spv_msg *msg,
                          const struct spv_netid *net, const struct spv_send_queue_bound *bound,
                          const uint64_t *tag);
 
-/* Appends a sealed frame to the wire, which keeps a reference to it. */
+/* Appends a sealed frame to the wire: of a v1 connection, which keeps a reference to it, or, copied
+ * and encrypted, of a v2 one. */
 int spv_send_queue_put_shared(struct spv_send_queue *q, struct spv_shared_frame *frame,
-                              enum spv_command command, const struct spv_send_queue_bound *bound,
-                              const uint64_t *tag);
+                              enum spv_command command, struct spv_transport_state *transport,
+                              const struct spv_send_queue_bound *bound, const uint64_t *tag);
 
+/* The transport has appended bytes of its own to q->wire, from position len on, before the first
+ * message: they belong to no frame. */
+void spv_send_queue_opened(struct spv_send_queue *q, size_t len);
 /* The handshake is complete at this version: deferred frames move to the wire. Those of commands
  * that the peer does not accept (command_rules.c) are dropped, a ping takes the version's form.
  * SPV_ERR_NOMEM. */
-int spv_send_queue_flush_deferred(struct spv_send_queue *q, const struct spv_netid *net,
+int spv_send_queue_flush_deferred(struct spv_send_queue *q, struct spv_transport_state *transport,
                                   uint32_t version, uint64_t services);
 /* Drops the deferred frames: they complete with this error. */
 void spv_send_queue_drop_deferred(struct spv_send_queue *q, int error);

@@ -111,9 +111,9 @@ void spv_peer_timers_on_sent(struct spv_peer *p, struct spv_now now)
 void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now)
 {
     uint64_t *message = &p->deadline[SPV_DEADLINE_MESSAGE];
-    if (spv_frame_reader_buffered(&p->in) == 0) {
+    if (spv_transport_buffered(&p->transport) == 0) {
         *message = SPV_NEVER;
-        schedule_trim(p, spv_frame_reader_is_oversized(&p->in), now);
+        schedule_trim(p, spv_transport_bulky(&p->transport), now);
     } else if (message_done || *message == SPV_NEVER) {
         *message = now.mono_us + p->cfg.timeouts.message;
     }
@@ -123,6 +123,7 @@ static int on_deadline(struct spv_peer *p, enum spv_peer_deadline_kind which, st
 {
     switch (which) {
     case SPV_DEADLINE_HANDSHAKE:
+    case SPV_DEADLINE_V2_ANSWER:
         return SPV_ERR_HANDSHAKE_TIMEOUT;
     case SPV_DEADLINE_MESSAGE:
         return SPV_ERR_MESSAGE_TIMEOUT;
@@ -140,7 +141,7 @@ static int on_deadline(struct spv_peer *p, enum spv_peer_deadline_kind which, st
         return spv_relay_trickle(p, now);
     case SPV_DEADLINE_TRIM:
         p->deadline[SPV_DEADLINE_TRIM] = SPV_NEVER;
-        spv_frame_reader_trim(&p->in);
+        spv_transport_trim(&p->transport);
         spv_send_queue_trim(&p->out);
         return 0;
     case SPV_DEADLINE_FLUSH:

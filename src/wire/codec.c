@@ -62,8 +62,7 @@ int spv_msg_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
     return 0;
 }
 
-/* The 12 bytes of a command: the table's name, or the caller's for an unknown command. */
-static int command_bytes(uint8_t out[SPV_COMMAND_SIZE], const struct spv_msg *msg)
+int spv_msg_command(uint8_t out[SPV_COMMAND_SIZE], const struct spv_msg *msg)
 {
     const char *name = msg->command == SPV_CMD_UNKNOWN ? msg->name : spv_command_name(msg->command);
     const char *end = memchr(name, '\0', SPV_COMMAND_SIZE + 1);
@@ -85,7 +84,7 @@ int spv_msg_write(struct spv_buffer *b, const struct spv_msg *msg, const struct 
     uint8_t command[SPV_COMMAND_SIZE];
     uint8_t hash[32];
 
-    int rc = command_bytes(command, msg);
+    int rc = spv_msg_command(command, msg);
     if (rc != 0)
         return rc;
     rc = prepare_encode(b, msg, version, SPV_FRAME_HEADER);

@@ -19,6 +19,10 @@ size_t spv_msg_size(const struct spv_msg *msg, uint32_t version);
  * SPV_ERR_UNSUPPORTED when version (unless 0) is below the command's first; b is unchanged after an
  * error. */
 int spv_msg_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version);
+/* Writes a command as on the wire, padded with NULs: the table's name, or msg->name for an unknown
+ * command. Returns 0, or SPV_ERR_INVALID for an unknown command whose name is empty or not
+ * printable ASCII. */
+int spv_msg_command(uint8_t out[SPV_COMMAND_SIZE], const struct spv_msg *msg);
 /* Appends frame header and payload. Returns as spv_msg_encode, and SPV_ERR_INVALID for an unknown
  * command whose name is empty or not printable ASCII. */
 int spv_msg_write(struct spv_buffer *b, const struct spv_msg *msg, const struct spv_netid *net,

@@ -20,6 +20,16 @@ static bool is_command(const uint8_t command[SPV_COMMAND_SIZE])
     return i == SPV_COMMAND_SIZE;
 }
 
+int spv_frame_read_name(struct spv_frame *out, const uint8_t name[SPV_COMMAND_SIZE])
+{
+    if (!is_command(name))
+        return SPV_ERR_COMMAND;
+    memcpy(out->name, name, SPV_COMMAND_SIZE);
+    out->name[SPV_COMMAND_SIZE] = '\0';
+    out->command = spv_command_find(out->name);
+    return 0;
+}
+
 int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
                    const struct spv_netid *net, uint32_t cap)
 {
@@ -29,11 +39,8 @@ int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
 
     if (memcmp(magic, net->magic, sizeof net->magic) != 0)
         return SPV_ERR_MAGIC;
-    if (!is_command(command))
+    if (spv_frame_read_name(out, command) < 0)
         return SPV_ERR_COMMAND;
-    memcpy(out->name, command, SPV_COMMAND_SIZE);
-    out->name[SPV_COMMAND_SIZE] = '\0';
-    out->command = spv_command_find(out->name);
     out->length = spv_cursor_u32(&c);
     spv_cursor_copy(&c, out->checksum, sizeof out->checksum);
     if (out->length > cap || out->length > spv_command_cap(out->command))

@@ -17,6 +17,9 @@ struct spv_frame {
  * cap or than the command's own limit. */
 int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
                    const struct spv_netid *net, uint32_t cap);
+/* Reads a command's 12 bytes into out->name and out->command. Returns 0, or SPV_ERR_COMMAND when
+ * they are not printable ASCII padded with NULs. */
+int spv_frame_read_name(struct spv_frame *out, const uint8_t name[SPV_COMMAND_SIZE]);
 /* Returns 0, or SPV_ERR_CHECKSUM unless the payload's double SHA-256 begins with the frame's
  * checksum. */
 int spv_frame_check(const struct spv_frame *frame, const uint8_t *payload);

@@ -21,7 +21,6 @@ void spv_frame_reader_init(struct spv_frame_reader *in)
 void spv_frame_reader_free(struct spv_frame_reader *in)
 {
     spv_buffer_free(&in->buf);
-    spv_arena_free(&in->arena);
 }
 
 size_t spv_frame_reader_buffered(const struct spv_frame_reader *in)
@@ -91,7 +90,7 @@ int spv_frame_reader_next(struct spv_frame_reader *in, const uint8_t **payload)
 
 /* True above twice the buffered bytes (at most the message's size) plus what an idle connection
  * keeps. */
-static bool buffer_is_oversized(const struct spv_frame_reader *in)
+bool spv_frame_reader_is_oversized(const struct spv_frame_reader *in)
 {
     size_t use = 2 * spv_frame_reader_buffered(in);
     if (in->have_frame && use > frame_size(in))
@@ -99,23 +98,12 @@ static bool buffer_is_oversized(const struct spv_frame_reader *in)
     return in->buf.cap > use + SPV_FRAME_READER_KEEP;
 }
 
-bool spv_frame_reader_is_oversized(const struct spv_frame_reader *in)
-{
-    return buffer_is_oversized(in) || in->arena.cap > SPV_FRAME_READER_KEEP;
-}
-
 void spv_frame_reader_trim(struct spv_frame_reader *in)
 {
-    spv_arena_trim(&in->arena, SPV_FRAME_READER_KEEP);
-    if (!buffer_is_oversized(in))
+    if (!spv_frame_reader_is_oversized(in))
         return;
     spv_buffer_consume(&in->buf, in->off);
     in->off = 0;
     (void)spv_buffer_resize(&in->buf, in->buf.len);
     in->buf.error = 0; /* when shrinking fails, the buffer stays as it is */
-}
-
-size_t spv_frame_reader_memory(const struct spv_frame_reader *in)
-{
-    return in->buf.cap + in->arena.cap;
 }

@@ -1,22 +1,19 @@
 /* The receiving half of the v1 transport: chunks of bytes of any size become checked frames. It
- * owns the received bytes that were not returned yet, and the memory of decoded messages. */
+ * owns the received bytes that were not returned yet. */
 #ifndef SPV_PEER_TRANSPORT_V1_H
 #define SPV_PEER_TRANSPORT_V1_H
 
 #include "spv/types.h"
 #include "util/buffer.h"
-#include "wire/codec.h"
 #include "wire/frame.h"
 
-/* bytes of buffer and of arena that an idle connection keeps */
-#define SPV_FRAME_READER_KEEP 4096
+#define SPV_FRAME_READER_KEEP 4096 /* bytes of buffer that an idle connection keeps */
 
 struct spv_frame_reader {
     struct spv_buffer buf;
     size_t off; /* bytes at the front of buf that were returned */
     struct spv_frame frame; /* of the message at off, once its header has been checked */
     bool have_frame;
-    struct spv_arena arena;
 };
 
 void spv_frame_reader_init(struct spv_frame_reader *in);
@@ -37,12 +34,9 @@ int spv_frame_reader_next(struct spv_frame_reader *in, const uint8_t **payload);
 /* Received bytes that do not belong to a returned frame. */
 size_t spv_frame_reader_buffered(const struct spv_frame_reader *in);
 
-/* True when the buffer is larger than twice the buffered bytes plus SPV_FRAME_READER_KEEP, or the
- * arena than SPV_FRAME_READER_KEEP. */
+/* True when the buffer is larger than twice the buffered bytes plus SPV_FRAME_READER_KEEP. */
 bool spv_frame_reader_is_oversized(const struct spv_frame_reader *in);
-/* Frees that memory, also while a message is incomplete. Returned payloads and decoded messages
- * become invalid. */
+/* Frees that memory, also while a message is incomplete. Returned payloads become invalid. */
 void spv_frame_reader_trim(struct spv_frame_reader *in);
-size_t spv_frame_reader_memory(const struct spv_frame_reader *in);
 
 #endif

@@ -44,6 +44,7 @@ int spv_v2_init(struct spv_v2 *v, enum spv_v2_role role, const uint8_t magic[4],
         memcpy(v->garbage, garbage, n_garbage);
     v->n_garbage = n_garbage;
     v->role = role;
+    v->max_contents = SPV_V2_MAX_CONTENTS;
     v->ctx = ctx;
     v->key = *key;
     memcpy(v->magic, magic, sizeof v->magic);
@@ -104,9 +105,24 @@ int spv_v2_feed(struct spv_v2 *v, const uint8_t *bytes, size_t n)
     return in->error;
 }
 
-static size_t buffered(const struct spv_v2 *v)
+size_t spv_v2_buffered(const struct spv_v2 *v)
 {
     return v->in.len - v->off;
+}
+
+bool spv_v2_bulky(const struct spv_v2 *v)
+{
+    return v->in.cap > 2 * spv_v2_buffered(v) + SPV_V2_KEEP;
+}
+
+void spv_v2_trim(struct spv_v2 *v)
+{
+    if (!spv_v2_bulky(v))
+        return;
+    spv_buffer_consume(&v->in, v->off);
+    v->off = 0;
+    (void)spv_buffer_resize(&v->in, v->in.len);
+    v->in.error = 0; /* when shrinking fails, the buffer stays as it is */
 }
 
 size_t spv_v2_packet_begin(struct spv_buffer *out)
@@ -116,10 +132,14 @@ size_t spv_v2_packet_begin(struct spv_buffer *out)
     return start;
 }
 
-int spv_v2_packet_end(struct spv_v2 *v, struct spv_buffer *out, size_t start, uint8_t header)
+int spv_v2_packet_end(struct spv_buffer *out)
 {
-    if (!spv_buffer_extend(out, SPV_AEAD_TAG))
-        return out->error;
+    (void)spv_buffer_extend(out, SPV_AEAD_TAG);
+    return out->error;
+}
+
+int spv_v2_packet_seal(struct spv_v2 *v, struct spv_buffer *out, size_t start, uint8_t header)
+{
     const size_t n = out->len - start - SPV_V2_OVERHEAD;
     const int rc = spv_v2_seal(&v->send, out->data + start, n, header, v->garbage, v->n_garbage);
     free(v->garbage); /* the first packet has authenticated it */
@@ -148,6 +168,13 @@ static int make_ciphers(struct spv_v2 *v, const struct spv_v2_secrets *s)
     return rc;
 }
 
+static int send_version_packet(struct spv_v2 *v, struct spv_buffer *out)
+{
+    const size_t start = spv_v2_packet_begin(out);
+    const int rc = spv_v2_packet_end(out);
+    return rc ? rc : spv_v2_packet_seal(v, out, start, 0);
+}
+
 /* Their key is there: everything that we owe the handshake goes out. */
 static int on_key(struct spv_v2 *v, struct spv_buffer *out)
 {
@@ -167,7 +194,7 @@ static int on_key(struct spv_v2 *v, struct spv_buffer *out)
         spv_buffer_put(out, initiator ? s.initiator_terminator : s.responder_terminator,
                        SPV_V2_TERMINATOR);
         if (!v->version_by_caller)
-            rc = spv_v2_packet_end(v, out, spv_v2_packet_begin(out), 0);
+            rc = send_version_packet(v, out);
     }
     spv_cleanse(shared, sizeof shared);
     spv_cleanse(&s, sizeof s);
@@ -184,7 +211,7 @@ static int on_key(struct spv_v2 *v, struct spv_buffer *out)
 
 static int recv_key(struct spv_v2 *v, struct spv_buffer *out)
 {
-    switch (spv_v2_first_bytes(v->in.data + v->off, buffered(v), v->magic)) {
+    switch (spv_v2_first_bytes(v->in.data + v->off, spv_v2_buffered(v), v->magic)) {
     case SPV_FIRST_BYTES_UNDECIDED:
         return 0;
     case SPV_FIRST_BYTES_V1:
@@ -198,13 +225,13 @@ static int recv_key(struct spv_v2 *v, struct spv_buffer *out)
         return out->error;
     if (v->role == SPV_V2_INITIATOR)
         send_garbage(v, out);
-    return buffered(v) < SPV_ELLSWIFT_BYTES ? 0 : on_key(v, out);
+    return spv_v2_buffered(v) < SPV_ELLSWIFT_BYTES ? 0 : on_key(v, out);
 }
 
 static int recv_garbage(struct spv_v2 *v)
 {
     const uint8_t *bytes = v->in.data + v->off;
-    const size_t have = buffered(v);
+    const size_t have = spv_v2_buffered(v);
     for (; v->n_aad + SPV_V2_TERMINATOR <= have; v->n_aad++) {
         if (v->n_aad > SPV_V2_MAX_GARBAGE)
             return SPV_ERR_V2_GARBAGE;
@@ -224,11 +251,11 @@ static int recv_packet(struct spv_v2 *v, uint8_t *header, uint8_t **contents, si
     const size_t skip = v->has_aad ? v->n_aad + SPV_V2_TERMINATOR : 0;
     uint8_t *aad = v->in.data + v->off;
     uint8_t *packet = aad + skip;
-    const size_t have = buffered(v) - skip;
+    const size_t have = spv_v2_buffered(v) - skip;
     if (have < SPV_V2_LENGTH)
         return 0;
     *n = spv_v2_open_length(&v->recv, packet);
-    if (*n > SPV_V2_MAX_CONTENTS)
+    if (*n > v->max_contents)
         return SPV_ERR_LENGTH;
     if (have < SPV_V2_OVERHEAD + *n)
         return 0;
@@ -246,7 +273,7 @@ int spv_v2_next(struct spv_v2 *v, struct spv_buffer *out, const uint8_t **conten
 {
     int rc = 1;
     if (v->state == SPV_V2_RECV_KEY)
-        rc = buffered(v) > 0 ? recv_key(v, out) : 0;
+        rc = spv_v2_buffered(v) > 0 ? recv_key(v, out) : 0;
     if (rc == 1 && v->state == SPV_V2_RECV_GARBAGE)
         rc = recv_garbage(v);
     while (rc == 1) {

@@ -33,6 +33,7 @@ struct spv_v2 {
     bool key_sent, garbage_sent;
     bool version_by_caller; /* decoys and the version packet are the caller's to send */
     bool can_send; /* both ciphers are set up: packets may be sealed */
+    size_t max_contents; /* of a packet, decoys included; at first SPV_V2_MAX_CONTENTS */
     uint8_t magic[4];
     const struct spv_v2_context *ctx; /* borrowed */
     struct spv_v2_key key;
@@ -78,9 +79,21 @@ int spv_v2_feed(struct spv_v2 *v, const uint8_t *bytes, size_t n);
  * SPV_ERR_CRYPTO, SPV_ERR_NOMEM. */
 int spv_v2_next(struct spv_v2 *v, struct spv_buffer *out, const uint8_t **contents, size_t *n);
 
-/* A packet is written in three steps: begin, which returns where it starts; the caller appends the
- * contents; end, which encrypts. Not before can_send. header: 0 or SPV_V2_IGNORE. */
+/* Bytes received and not yet returned. */
+size_t spv_v2_buffered(const struct spv_v2 *v);
+/* True when the buffer is larger than twice these plus SPV_V2_KEEP; trim frees the surplus, and
+ * returned contents become invalid. */
+#define SPV_V2_KEEP 4096 /* bytes that an idle connection keeps */
+bool spv_v2_bulky(const struct spv_v2 *v);
+void spv_v2_trim(struct spv_v2 *v);
+
+/* A packet is written in four steps: begin, which returns where it starts; the caller appends the
+ * contents; end, which appends what the packet needs behind them; seal, which encrypts it in place.
+ * Until it is sealed it may be removed again. Sealing only once can_send is true, in the order in
+ * which packets are sent. header: 0 or SPV_V2_IGNORE. end: 0 or SPV_ERR_NOMEM; seal: 0 or
+ * SPV_ERR_CRYPTO. */
 size_t spv_v2_packet_begin(struct spv_buffer *out);
-int spv_v2_packet_end(struct spv_v2 *v, struct spv_buffer *out, size_t start, uint8_t header);
+int spv_v2_packet_end(struct spv_buffer *out);
+int spv_v2_packet_seal(struct spv_v2 *v, struct spv_buffer *out, size_t start, uint8_t header);
 
 #endif

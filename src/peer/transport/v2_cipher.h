@@ -13,8 +13,9 @@
     (SPV_V2_LENGTH + SPV_V2_HEADER + SPV_AEAD_TAG) /* bytes of an empty packet */
 #define SPV_V2_TERMINATOR 16
 #define SPV_V2_IGNORE 0x80 /* header bit: a decoy; the other bits are ignored */
-#define SPV_V2_MAX_CONTENTS 4000013 /* a v1-sized message of 4,000,000 bytes with a 13-byte name   \
-                                     */
+#define SPV_V2_MAX_CONTENTS                                                                        \
+    4000013 /* a v1-sized message of 4,000,000 bytes with a 13-byte name                           \
+             */
 
 struct spv_v2_cipher {
     struct spv_aead aead;

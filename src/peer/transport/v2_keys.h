@@ -4,11 +4,7 @@
 #define SPV_PEER_TRANSPORT_V2_KEYS_H
 
 #include "peer/transport/ellswift.h"
-#include "spv/types.h"
-
-/* One libsecp256k1 context, blinded with random bytes once, for any number of connections and
- * threads. */
-struct spv_v2_context;
+#include "spv/transport.h"
 
 struct spv_v2_key {
     uint8_t secret[32];
@@ -19,10 +15,6 @@ enum spv_v2_role {
     SPV_V2_INITIATOR,
     SPV_V2_RESPONDER,
 };
-
-/* SPV_ERR_NOMEM. */
-int spv_v2_context_new(struct spv_v2_context **out, const struct spv_rng *rng);
-void spv_v2_context_free(struct spv_v2_context *c);
 
 /* A fresh key. 0 or SPV_ERR_CRYPTO. The caller cleanses it. */
 int spv_v2_key_new(struct spv_v2_key *out, const struct spv_v2_context *c,

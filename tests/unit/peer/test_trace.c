@@ -249,6 +249,7 @@ static int send_malformed(const char *host, enum spv_network network, bool toler
     struct spv_peer_stats stats;
     peer_fixture_init(&k);
     k.cfg.tolerate_malformed = tolerate;
+    k.cfg.transport = SPV_TRANSPORT_ONLY_V1;
     snprintf(k.cfg.endpoint.host, sizeof(k.cfg.endpoint.host), "%s", host);
     peer_fixture_ready(&k, SPV_INBOUND);
     if (network != SPV_REGTEST) { /* the fixture is for regtest: checked separately */
