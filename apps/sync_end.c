@@ -70,6 +70,7 @@ static const char *advice(enum spv_warning why)
     case SPV_WARN_CLOCK:
     case SPV_WARN_NO_PEERS:
     case SPV_WARN_LOW_WORK:
+    case SPV_WARN_V2_BLOCKED:
     case SPV_WARN_FORK_BELOW_START: /* in the warning */
         break;
     }

@@ -125,6 +125,8 @@ static const char *warning_name(enum spv_warning warning)
         return "tip_unknown";
     case SPV_WARN_LOW_WORK:
         return "low_work";
+    case SPV_WARN_V2_BLOCKED:
+        return "v2_blocked";
     }
     return "other";
 }
@@ -190,6 +192,7 @@ static void add_warning(json_t *more, const struct spv_event *e)
     case SPV_WARN_STALE_TIP:
     case SPV_WARN_CLOCK:
     case SPV_WARN_NO_PEERS:
+    case SPV_WARN_V2_BLOCKED:
         return;
     case SPV_WARN_UNMET_CLAIM:
         json_object_set_new(more, "claimed_height", json_integer(e->claimed_height));
@@ -343,6 +346,9 @@ static void print_warning(const struct report *r, const struct spv_event *e)
             "warning: no peer has our tip at height %s: their longest chain ends at height %s "
             "with less work; was this network reset?",
             cli_count(figure, e->tip.height), cli_count(when, e->given_height));
+        break;
+    case SPV_WARN_V2_BLOCKED:
+        cli_print("warning: %s", e->text);
         break;
     case SPV_WARN_LOW_WORK:
         spv_u256_hex(work, &e->work);

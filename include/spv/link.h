@@ -110,6 +110,9 @@ SPV_API int spv_link_wait(struct spv_link *link);
  * the link. Any thread. */
 SPV_API void spv_link_stats(struct spv_link *link, struct spv_peer_stats *out);
 
+/* Returns what spv_peer_wants_v1 does for the link's peer; for on_closed. Reactor's thread. */
+SPV_API bool spv_link_wants_v1(const struct spv_link *link);
+
 /* Returns the peer's address, "local" with port 0 when it is not an IP address; valid as long as
  * the link. Any thread. */
 SPV_API const struct spv_endpoint *spv_link_endpoint(const struct spv_link *link);

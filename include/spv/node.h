@@ -41,6 +41,8 @@ struct spv_node_config {
     unsigned peers; /* target number of outbound connections; 0: 4 (or n_connect) */
     enum spv_discovery_mode discovery;
     unsigned nets; /* SPV_NET_*: networks that can be connected to; 0: IPv4 and IPv6 */
+    enum spv_transport_choice transport; /* AUTO: v2 where an address offers it or is named here,
+                                            and v1 once more where that fails as of v1 only */
     bool proxied; /* resolve no name: connect to DNS seeds by name and send them getaddr */
     const struct spv_addrman_rows *addrman_rows; /* the stored addresses and bans; NULL: none */
     bool clear_bans;
@@ -101,6 +103,8 @@ enum spv_warning {
                              work; the highest of their chains ends at given_height */
     SPV_WARN_LOW_WORK = 8, /* the peer's chain ends at given_height with `work`, less than
                           wanted_work: another chain, or the peer is still syncing */
+    SPV_WARN_V2_BLOCKED = 9, /* dials to three network groups failed with v2 and none succeeded:
+                                something on the path blocks it; once. v1 is used. */
 };
 struct spv_event {
     enum spv_event_kind kind;
@@ -125,8 +129,8 @@ struct spv_event {
 };
 
 enum spv_effect_kind {
-    SPV_EFFECT_CONNECT =
-        0, /* dial `endpoint` as `peer`; then spv_node_connected or spv_node_closed */
+    SPV_EFFECT_CONNECT = 0, /* dial `endpoint` as `peer`, with `transport`; then spv_node_connected
+                               or spv_node_closed, with SPV_ERR_V1_PEER if spv_peer_wants_v1 */
     SPV_EFFECT_RESOLVE = 1, /* resolve `endpoint`.host; then spv_node_resolved */
     SPV_EFFECT_SEND = 2, /* send `message` to `peer` */
     SPV_EFFECT_CLOSE = 3, /* disconnect `peer`, because of `error`; do not call spv_node_closed */
@@ -141,6 +145,7 @@ struct spv_effect {
     uint64_t peer; /* 0: none */
     int error;
     struct spv_endpoint endpoint;
+    enum spv_transport transport; /* CONNECT: v1 or v2 */
     struct spv_msg message;
     struct spv_chain_update update;
     struct spv_event event;

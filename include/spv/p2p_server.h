@@ -12,6 +12,7 @@
 #include "spv/export.h"
 #include "spv/header_db.h"
 #include "spv/network.h"
+#include "spv/transport.h"
 #include "spv/reactor.h"
 
 #ifdef __cplusplus
@@ -28,6 +29,8 @@ struct spv_server_config {
      * has been inactive longest without completing the handshake, else the most recently connected
      * one that is not protected by its group, its ping or its age. */
     unsigned max_clients;
+    enum spv_transport_choice transport; /* that clients may use; AUTO and ONLY_V2 add P2P_V2 to
+                                            the services */
     size_t cache_bytes; /* of encoded headers messages; 0: 32 MiB. Below 160 KiB: no cache */
     /* How often the database is checked for a new tip, in microseconds; a new one is announced to
      * every client, by headers if it sent sendheaders (BIP130), else by inv. 0: never. */

@@ -22,10 +22,13 @@ struct spv_checkpoint {
 };
 
 /* A DNS seed. The prefixes that it supports filter by service bits (hexadecimal): "x9." is
- * NODE_NETWORK | NODE_WITNESS, "xd." adds NODE_BLOOM, "x49." adds NODE_COMPACT_FILTERS to x9. */
+ * NODE_NETWORK | NODE_WITNESS, "xd." adds NODE_BLOOM, "x49." adds NODE_COMPACT_FILTERS to x9;
+ * "x809." and "x849." add NODE_P2P_V2 to x9 and x49. */
 #define SPV_SEED_X9 1u
 #define SPV_SEED_XD 2u
 #define SPV_SEED_X49 4u
+#define SPV_SEED_X809 8u
+#define SPV_SEED_X849 16u
 struct spv_dns_seed {
     const char *name; /* NULL: the end of the list */
     unsigned prefixes; /* SPV_SEED_* */

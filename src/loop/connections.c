@@ -20,6 +20,7 @@ struct spv_loop_conn {
     struct spv_link *link; /* NULL before */
     bool ready; /* the handshake is complete */
     bool dropped; /* by the node, which gets no more input of this id */
+    enum spv_transport transport; /* dialled with */
 };
 
 /* A name look-up. */
@@ -29,6 +30,8 @@ struct spv_loop_dns {
     struct spv_resolve *resolve;
     struct spv_endpoint endpoint;
 };
+
+#define V2_ANSWER_BY_PROXY (30 * SPV_SECOND) /* ours: Tor's circuits are slow */
 
 static bool has_proxy(const struct spv_connections *c)
 {
@@ -90,7 +93,8 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
 {
     struct spv_loop_conn *conn = ctx;
     struct spv_connections *c = conn->owner;
-    (void)link;
+    if (spv_link_wants_v1(link))
+        error = SPV_ERR_V1_PEER;
     c->on_input(c->ctx, end_conn(conn, error));
 }
 
@@ -104,7 +108,16 @@ static int attach_link(struct spv_loop_conn *conn, int fd)
         .height = (int32_t)spv_chain_tip(spv_node_chain(c->node))->height,
         .rng = c->rng,
         .self_nonces = &c->nonces,
+        .transport =
+            conn->transport == SPV_TRANSPORT_V2 ? SPV_TRANSPORT_ONLY_V2 : SPV_TRANSPORT_ONLY_V1,
+        .timeouts = {.v2_answer = has_proxy(c) ? V2_ANSWER_BY_PROXY : 0},
     };
+    if (conn->transport == SPV_TRANSPORT_V2 && !c->v2_context) {
+        const int rc = spv_v2_context_new(&c->v2_context, &c->rng);
+        if (rc < 0)
+            return rc;
+    }
+    cfg.v2_context = c->v2_context;
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
     /* with a proxy the socket's peer is the proxy, whose address must not go into our version */
@@ -125,13 +138,15 @@ static void on_dialled(void *ctx, int fd, int error)
         c->on_input(c->ctx, end_conn(conn, rc));
 }
 
-static int begin_conn(struct spv_connections *c, uint64_t id, const struct spv_endpoint *endpoint)
+static int begin_conn(struct spv_connections *c, uint64_t id, const struct spv_endpoint *endpoint,
+                      enum spv_transport transport)
 {
     struct spv_loop_conn *conn = calloc(1, sizeof *conn);
     if (!conn)
         return SPV_ERR_NOMEM;
     conn->owner = c;
     conn->id = id;
+    conn->transport = transport;
     const int rc = has_proxy(c) ? spv_dial_proxy_start(&conn->dial, c->reactor, &c->proxy, endpoint,
                                                        c->connect_timeout_us, on_dialled, conn)
                                 : spv_dial_start(&conn->dial, c->reactor, endpoint,
@@ -146,9 +161,9 @@ static int begin_conn(struct spv_connections *c, uint64_t id, const struct spv_e
 }
 
 void spv_connections_connect(struct spv_connections *c, uint64_t id,
-                             const struct spv_endpoint *endpoint)
+                             const struct spv_endpoint *endpoint, enum spv_transport transport)
 {
-    int rc = begin_conn(c, id, endpoint);
+    int rc = begin_conn(c, id, endpoint, transport);
     if (rc == 0)
         return;
     rc = spv_node_closed(c->node, id, rc, spv_system_now());
@@ -246,6 +261,8 @@ void spv_connections_close(struct spv_connections *c)
         free_conn(conn);
     }
     spv_reactor_close_connections(c->reactor); /* links call on_closed, which frees the rest */
+    spv_v2_context_free(c->v2_context);
+    c->v2_context = NULL;
 }
 
 size_t spv_connections_stats(const struct spv_connections *c, struct spv_peer_stats *out,

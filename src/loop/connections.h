@@ -32,12 +32,13 @@ struct spv_connections {
     struct spv_loop_conn *conns; /* at most SPV_NODE_MAX_PEERS and those still closing: a list */
     struct spv_loop_dns *lookups;
     struct spv_self_nonces nonces;
+    struct spv_v2_context *v2_context; /* owned; NULL until the first connection with v2 */
     bool closed; /* no more inputs to the node */
 };
 
 /* Effects of the node. A failure to start is an input to the node, not returned. */
 void spv_connections_connect(struct spv_connections *c, uint64_t id,
-                             const struct spv_endpoint *endpoint);
+                             const struct spv_endpoint *endpoint, enum spv_transport transport);
 void spv_connections_send(struct spv_connections *c, uint64_t id, const struct spv_msg *msg);
 void spv_connections_drop(struct spv_connections *c, uint64_t id, int error);
 void spv_connections_resolve(struct spv_connections *c, const struct spv_endpoint *endpoint);

@@ -92,7 +92,8 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     int rc;
     switch (effect->kind) {
     case SPV_EFFECT_CONNECT:
-        spv_connections_connect(&l->connections, effect->peer, &effect->endpoint);
+        spv_connections_connect(&l->connections, effect->peer, &effect->endpoint,
+                                effect->transport);
         return 0;
     case SPV_EFFECT_RESOLVE:
         spv_connections_resolve(&l->connections, &effect->endpoint);

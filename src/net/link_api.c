@@ -131,6 +131,11 @@ int spv_link_wait(struct spv_link *link)
     return 0;
 }
 
+bool spv_link_wants_v1(const struct spv_link *link)
+{
+    return link->peer && spv_peer_wants_v1(link->peer);
+}
+
 void spv_link_stats(struct spv_link *link, struct spv_peer_stats *out)
 {
     if (spv_task_queue_on_loop_thread(link->task_queue) && link->peer) {

@@ -69,7 +69,8 @@ static void run_steps(struct end *us, struct end *them, const uint8_t *data, siz
         FUZZ_CHECK(spv_buffer_extend(&them->out, data[i]) || data[i] == 0);
         memset(them->out.data + start + 4, 0, data[i]);
         const bool decoy = data[i] < 200 && data[i] % 2;
-        FUZZ_CHECK(spv_v2_packet_end(&them->v, &them->out, start, decoy ? SPV_V2_IGNORE : 0) == 0);
+        FUZZ_CHECK(spv_v2_packet_end(&them->out) == 0);
+        FUZZ_CHECK(spv_v2_packet_seal(&them->v, &them->out, start, decoy ? SPV_V2_IGNORE : 0) == 0);
         if (flip) {
             const size_t bit = (size_t)(data[i + 1] | data[i + 2] << 8) % (8 * them->out.len);
             them->out.data[bit / 8] ^= (uint8_t)(1 << bit % 8);

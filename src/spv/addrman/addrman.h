@@ -33,6 +33,7 @@ struct spv_addrman_entry {
     struct spv_addr_info a;
     uint64_t next_try_us; /* monotonic */
     uint64_t deferred_until_us; /* monotonic */
+    uint64_t v1_until_us; /* monotonic: dialled with v1 first until then; 0: no note */
     uint16_t next; /* in its hash chain, or the free list; index + 1 */
     uint16_t slot; /* in its table */
     uint8_t failures; /* in a row since start-up, of any kind; determines the back-off */

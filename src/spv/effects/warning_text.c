@@ -21,6 +21,9 @@ const char *spv_warning_text(enum spv_warning warning)
         return "no peer has our tip; all their chains end below it with less work";
     case SPV_WARN_LOW_WORK:
         return "the peer's chain has too little work";
+    case SPV_WARN_V2_BLOCKED:
+        return "encrypted connections fail everywhere: something on the path blocks them; "
+               "connecting without encryption";
     }
     return "";
 }

@@ -136,6 +136,16 @@ static void close_extra(struct spv_node *n, struct spv_now now)
     n->n_extra = 0;
 }
 
+static void emit_warning(struct spv_node *n, enum spv_warning warning, int64_t seconds)
+{
+    struct spv_event *event = spv_sync_event(&n->effects, n->chain, SPV_EVENT_WARNING, 0);
+    if (!event)
+        return;
+    event->warning = warning;
+    event->seconds = seconds;
+    event->text = spv_warning_text(warning);
+}
+
 /* Fresh peers when the tip is older than 30 minutes, a warning at 90. */
 static void handle_health(struct spv_node *n, struct spv_now now)
 {
@@ -143,7 +153,6 @@ static void handle_health(struct spv_node *n, struct spv_now now)
     if (spv_health_tip(&n->health, n->sync.synced, spv_chain_tip(n->chain), now))
         n->tip_peer = n->current_peer;
     while (!n->effects.error && spv_health_next(&n->health, &note, now)) {
-        struct spv_event *event;
         switch (note.kind) {
         case SPV_HEALTH_FRESH_PEERS:
             if (n->n_extra)
@@ -158,12 +167,7 @@ static void handle_health(struct spv_node *n, struct spv_now now)
             close_extra(n, now);
             break;
         case SPV_HEALTH_WARNING:
-            event = spv_sync_event(&n->effects, n->chain, SPV_EVENT_WARNING, 0);
-            if (!event)
-                return;
-            event->warning = note.warning;
-            event->seconds = note.seconds;
-            event->text = spv_warning_text(note.warning);
+            emit_warning(n, note.warning, note.seconds);
             break;
         }
     }
@@ -351,7 +355,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         emit_event(n, SPV_EVENT_CONNECTED, conn, 0, now);
     const uint64_t group = conn->group;
     const unsigned failures = spv_outbound_failures(&n->outbound, conn);
-    spv_outbound_on_handshake(&n->outbound, conn, info->services, now);
+    spv_outbound_on_handshake(&n->outbound, conn, info, now);
     if (!for_chain)
         return process(n, 0, now);
     /* Discovered peers must serve the chain; a manual peer may be a plain header server. */
@@ -418,7 +422,10 @@ int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now
         return n->error;
     if (!conn)
         return 0;
-    remove_peer(n, conn, error, now);
+    if (!spv_outbound_fall_back(&n->outbound, conn, error, now))
+        remove_peer(n, conn, error, now);
+    else if (spv_outbound_v2_blocked(&n->outbound))
+        emit_warning(n, SPV_WARN_V2_BLOCKED, 0);
     return process(n, 0, now);
 }
 

@@ -68,6 +68,7 @@ int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
     o->rng = cfg->rng;
     o->on = !cfg->n_connect && cfg->discovery == SPV_DISCOVERY_ON;
     o->proxied = cfg->proxied;
+    o->transport = cfg->transport;
     o->nets = cfg->nets ? cfg->nets : SPV_NET_IPV4 | SPV_NET_IPV6;
     o->rng.fill(o->rng.ctx, o->group_key, sizeof o->group_key);
     spv_addrman_init(&o->addrman, rows && rows->keyed ? rows->key : NULL, cfg->rng);
@@ -121,7 +122,9 @@ static bool dial_manual(struct spv_outbound *o, struct spv_now now)
     if (index < 0)
         return false;
     struct spv_manual_peer *p = &o->manual.at[index];
-    struct spv_conn *conn = spv_outbound_connect(o, SPV_CONN_OUTBOUND, &p->endpoint, now);
+    struct spv_conn *conn =
+        spv_outbound_connect(o, SPV_CONN_OUTBOUND, &p->endpoint,
+                             spv_outbound_transport(o, true, p->v1_until_us, now), now);
     if (!conn)
         return false;
     conn->manual = index;
@@ -151,7 +154,11 @@ static bool dial_entry(struct spv_outbound *o, int entry, enum spv_conn_type kin
         spv_addrman_defer(&o->addrman, entry, until);
         return false;
     }
-    struct spv_conn *conn = spv_outbound_connect(o, kind, &endpoint, now);
+    const struct spv_addrman_entry *e = &o->addrman.at[entry];
+    struct spv_conn *conn = spv_outbound_connect(
+        o, kind, &endpoint,
+        spv_outbound_transport(o, (e->a.services & SPV_NODE_P2P_V2) != 0, e->v1_until_us, now),
+        now);
     if (!conn)
         return false;
     conn->entry = entry;
@@ -260,9 +267,12 @@ uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted)
 
 /* ---- connections ---- */
 
-void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn, uint64_t services,
-                               struct spv_now now)
+void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn,
+                               const struct spv_peer_stats *info, struct spv_now now)
 {
+    const uint64_t services = info->services;
+    if (info->transport == SPV_TRANSPORT_V2)
+        spv_outbound_v2_succeeded(o, conn);
     conn->state = SPV_CONN_STATE_READY;
     conn->ready_us = now.mono_us;
     if (conn->entry >= 0 && spv_serves_chain(services))

@@ -29,6 +29,8 @@
 #define SPV_ADDR_PER_SECOND 10 /* hundredths of an address after that; as in Bitcoin Core */
 #define SPV_SAVE_AFTER (180 * SPV_SECOND) /* ours: after gossip */
 #define SPV_SAVE_SOON (10 * SPV_SECOND) /* ours: after a successful connection */
+#define SPV_V1_NOTE (7 * 86400 * SPV_SECOND) /* ours: an address that fell back gets v1 first */
+#define SPV_V2_BLOCKED_GROUPS 3 /* ours: so many fall back: the path blocks v2 */
 #define SPV_ANCHORS 2 /* as in Bitcoin Core */
 
 enum spv_conn_type {
@@ -47,6 +49,7 @@ struct spv_conn {
     uint64_t group; /* a number for the network group; a manual peer's own */
     int manual; /* index in manual peers, or -1 */
     int entry; /* index in addrman, or -1 */
+    enum spv_transport transport; /* dialled with */
     uint64_t ready_us;
     uint64_t deadline_us; /* of feelers and addr_fetch; else SPV_NEVER */
     uint64_t addr_tokens; /* hundredths of an address that it may send */
@@ -77,6 +80,11 @@ struct spv_outbound {
     uint64_t save_us;
     bool bans_unsaved; /* SAVE_ADDRMAN is queued for them */
     uint64_t feelers; /* opened in this run */
+    enum spv_transport_choice transport;
+    bool v2_reached; /* a v2 handshake succeeded in this run */
+    bool v2_blocked; /* reported */
+    uint64_t fell_back[SPV_V2_BLOCKED_GROUPS]; /* network groups whose dials fell back */
+    size_t n_fell_back;
 };
 
 int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
@@ -105,8 +113,15 @@ void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now n
 uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted);
 
 /* The handshake is complete. A feeler is closed here. */
-void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn, uint64_t services,
-                               struct spv_now now);
+void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn,
+                               const struct spv_peer_stats *info, struct spv_now now);
+/* A dial with v2 has ended such that the peer may know v1 only: with automatic choice it is dialled
+ * once more, with v1, and its address gets v1 first for SPV_V1_NOTE. Returns false when the end
+ * counts as any other. */
+bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int error,
+                            struct spv_now now);
+/* True once, when so many dials to different groups fell back that the path seems to block v2. */
+bool spv_outbound_v2_blocked(struct spv_outbound *o);
 /* An addr or addrv2 message. An addr_fetch connection is closed after it. 0 or SPV_ERR_NOMEM. */
 int spv_outbound_gossip(struct spv_outbound *o, struct spv_conn *conn,
                         const struct spv_msg_addr *msg, struct spv_now now);

@@ -47,7 +47,8 @@ bool spv_outbound_is_manual_missing(const struct spv_outbound *o, unsigned failu
 }
 
 struct spv_conn *spv_outbound_connect(struct spv_outbound *o, enum spv_conn_type kind,
-                                      const struct spv_endpoint *endpoint, struct spv_now now)
+                                      const struct spv_endpoint *endpoint,
+                                      enum spv_transport transport, struct spv_now now)
 {
     struct spv_conn *conn = NULL;
     for (size_t i = 0; !conn && i < SPV_CONNS; i++)
@@ -65,10 +66,12 @@ struct spv_conn *spv_outbound_connect(struct spv_outbound *o, enum spv_conn_type
                               .netgroup = spv_netgroup_of_name(endpoint->host),
                               .manual = -1,
                               .entry = -1,
+                              .transport = transport,
                               .deadline_us = SPV_NEVER,
                               .addr_tokens = SPV_ADDR_BUDGET * 100,
                               .addr_tokens_us = now.mono_us};
     e->endpoint = *endpoint;
+    e->transport = transport;
     return conn;
 }
 
@@ -127,4 +130,86 @@ void spv_outbound_close(struct spv_outbound *o, struct spv_conn *conn, int error
         e->error = error;
     spv_effects_discard_sends(o->effects, conn->id);
     spv_outbound_on_closed(o, conn, error, false, now);
+}
+
+/* ---- transport ---- */
+
+/* The addresses may have been noted for what the path did. */
+static void forget_notes(struct spv_outbound *o)
+{
+    for (size_t i = 0; i < o->manual.n; i++)
+        o->manual.at[i].v1_until_us = 0;
+    for (size_t i = 0; i < o->addrman.cap; i++)
+        o->addrman.at[i].v1_until_us = 0;
+}
+
+static void note_v1(struct spv_outbound *o, const struct spv_conn *conn, uint64_t until_us)
+{
+    if (conn->manual >= 0)
+        o->manual.at[conn->manual].v1_until_us = until_us;
+    if (conn->entry >= 0)
+        o->addrman.at[conn->entry].v1_until_us = until_us;
+}
+
+static void count_group(struct spv_outbound *o, uint64_t group)
+{
+    for (size_t i = 0; i < o->n_fell_back; i++)
+        if (o->fell_back[i] == group)
+            return;
+    if (o->n_fell_back < SPV_V2_BLOCKED_GROUPS)
+        o->fell_back[o->n_fell_back++] = group;
+}
+
+static bool is_v2_blocked(const struct spv_outbound *o)
+{
+    return !o->v2_reached && o->n_fell_back == SPV_V2_BLOCKED_GROUPS;
+}
+
+bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int error,
+                            struct spv_now now)
+{
+    if (error != SPV_ERR_V1_PEER || o->transport != SPV_TRANSPORT_AUTO ||
+        conn->transport != SPV_TRANSPORT_V2 || conn->state != SPV_CONN_STATE_CONNECTING)
+        return false;
+    struct spv_effect *e = spv_effects_push(o->effects, SPV_EFFECT_CONNECT, o->next_id + 1);
+    if (!e)
+        return false;
+    count_group(o, conn->group);
+    note_v1(o, conn, now.mono_us + SPV_V1_NOTE);
+    if (is_v2_blocked(o))
+        forget_notes(o);
+    conn->id = ++o->next_id;
+    conn->transport = SPV_TRANSPORT_V1;
+    e->endpoint = conn->endpoint;
+    e->transport = conn->transport;
+    return true;
+}
+
+bool spv_outbound_v2_blocked(struct spv_outbound *o)
+{
+    if (o->v2_blocked || !is_v2_blocked(o))
+        return false;
+    o->v2_blocked = true;
+    return true;
+}
+
+enum spv_transport spv_outbound_transport(const struct spv_outbound *o, bool offers_v2,
+                                          uint64_t v1_until_us, struct spv_now now)
+{
+    switch (o->transport) {
+    case SPV_TRANSPORT_ONLY_V1:
+        return SPV_TRANSPORT_V1;
+    case SPV_TRANSPORT_ONLY_V2:
+        return SPV_TRANSPORT_V2;
+    case SPV_TRANSPORT_AUTO:
+        break;
+    }
+    return offers_v2 && v1_until_us <= now.mono_us && !is_v2_blocked(o) ? SPV_TRANSPORT_V2
+                                                                        : SPV_TRANSPORT_V1;
+}
+
+void spv_outbound_v2_succeeded(struct spv_outbound *o, const struct spv_conn *conn)
+{
+    o->v2_reached = true;
+    note_v1(o, conn, 0);
 }

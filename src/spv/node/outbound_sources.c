@@ -1,7 +1,7 @@
-/* DNS seeds are queried when addrman has few addresses or they fail, three at a time; a name with a
- * service-bit prefix that resolves to nothing is queried again without it. The fixed seeds are
- * added when no DNS seed has returned an address for a minute, or at once where names must not be
- * resolved.
+/* DNS seeds are queried when addrman has few addresses or they fail, three at a time; a name with
+ * service bits that resolves to nothing is queried again with fewer, in the end without. The fixed
+ * seeds are added when no DNS seed has returned an address for a minute, or at once where names
+ * must not be resolved.
  *
  * Gossip is untrusted: its times are corrected, its number is limited by tokens for each peer, and
  * its bucket in addrman depends on the group of the peer that sent it. */
@@ -55,9 +55,40 @@ static void fetch_addrs_from(struct spv_outbound *o, const char *name, struct sp
     if (visits >= SEED_VISITS)
         return;
     strncpy(endpoint.host, name, sizeof endpoint.host - 1);
-    struct spv_conn *conn = spv_outbound_connect(o, SPV_CONN_ADDR_FETCH, &endpoint, now);
+    struct spv_conn *conn = spv_outbound_connect(o, SPV_CONN_ADDR_FETCH, &endpoint,
+                                                 spv_outbound_transport(o, false, 0, now), now);
     if (conn)
         conn->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT;
+}
+
+/* Best first; the last is no filter. */
+static const struct seed_prefix {
+    unsigned flag; /* SPV_SEED_* */
+    const char *text;
+    uint64_t services; /* of the addresses that it returns */
+} prefixes[] = {
+    {SPV_SEED_X809, "x809.", SERVICES_X9 | SPV_NODE_P2P_V2},
+    {SPV_SEED_X9, "x9.", SERVICES_X9},
+    {0, "", SPV_NODE_NETWORK},
+};
+#define PREFIXES (sizeof prefixes / sizeof prefixes[0])
+
+static const struct seed_prefix *best_prefix(const struct spv_outbound *o, unsigned supported)
+{
+    const struct seed_prefix *p = prefixes;
+    while (p->flag && (!(supported & p->flag) ||
+                       (p->services & SPV_NODE_P2P_V2 && o->transport == SPV_TRANSPORT_ONLY_V1)))
+        p++;
+    return p;
+}
+
+/* The prefix of a name that was asked. */
+static const struct seed_prefix *prefix_of(const char *host)
+{
+    const struct seed_prefix *p = prefixes;
+    while (p->flag && strncmp(host, p->text, strlen(p->text)) != 0)
+        p++;
+    return p;
 }
 
 static void ask_seeds(struct spv_outbound *o, struct spv_now now)
@@ -70,7 +101,7 @@ static void ask_seeds(struct spv_outbound *o, struct spv_now now)
         if (o->proxied)
             fetch_addrs_from(o, seed->name, now);
         else
-            resolve(o, seed->prefixes & SPV_SEED_X9 ? "x9." : "", seed->name);
+            resolve(o, best_prefix(o, seed->prefixes)->text, seed->name);
     }
     o->dns_us = now.mono_us + SPV_DNS_STEP;
     if (o->next_seed == o->n_seeds) {
@@ -116,14 +147,13 @@ uint64_t spv_outbound_sources_deadline(const struct spv_outbound *o, unsigned wa
 int spv_outbound_resolved(struct spv_outbound *o, const struct spv_endpoint *seed, int error,
                           const struct spv_netaddr *addrs, size_t n, struct spv_now now)
 {
-    const bool by_services = strncmp(seed->host, "x9.", 3) == 0;
-    const char *name = by_services ? seed->host + 3 : seed->host;
+    const struct seed_prefix *prefix = prefix_of(seed->host);
+    const char *name = seed->host + strlen(prefix->text);
     const struct spv_netgroup source = spv_netgroup_of_name(name);
-    const uint64_t services = by_services ? SERVICES_X9 : SPV_NODE_NETWORK;
     int rc = 0;
     if (error || n == 0) {
-        if (by_services)
-            resolve(o, "", name);
+        if (prefix->flag)
+            resolve(o, prefix[1].text, name);
         return 0;
     }
     for (size_t i = 0; rc >= 0 && i < n; i++) {
@@ -132,7 +162,7 @@ int spv_outbound_resolved(struct spv_outbound *o, const struct spv_endpoint *see
         if (!(spv_net_of(&addrs[i]) & o->nets))
             continue;
         o->dns_answered = true;
-        rc = spv_addrman_add(&o->addrman, &addrs[i], services, seen, &source, now);
+        rc = spv_addrman_add(&o->addrman, &addrs[i], prefix->services, seen, &source, now);
     }
     return rc < 0 ? rc : 0;
 }

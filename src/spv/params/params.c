@@ -45,6 +45,7 @@
 
 /* Prefixes as documented for each seed (chainparams.cpp, and the seeder programs of the operators).
  * When the name with a prefix yields no address, the name without it is resolved. */
+#define SEEDS_ALL (SPV_SEED_X9 | SPV_SEED_XD | SPV_SEED_X49 | SPV_SEED_X809 | SPV_SEED_X849)
 static const struct spv_dns_seed no_seeds[] = {{NULL, 0}};
 static const struct spv_dns_seed mainnet_seeds[] = {
     {"seed.bitcoin.sipa.be", SPV_SEED_X9 | SPV_SEED_XD},
@@ -54,7 +55,7 @@ static const struct spv_dns_seed mainnet_seeds[] = {
     {"seed.bitcoin.sprovoost.nl", SPV_SEED_X9},
     {"dnsseed.emzy.de", SPV_SEED_X9},
     {"seed.bitcoin.wiz.biz", SPV_SEED_X9},
-    {"seed.mainnet.achownodes.xyz", SPV_SEED_X9 | SPV_SEED_XD | SPV_SEED_X49},
+    {"seed.mainnet.achownodes.xyz", SEEDS_ALL},
     {NULL, 0},
 };
 static const struct spv_dns_seed testnet3_seeds[] = {
@@ -62,7 +63,7 @@ static const struct spv_dns_seed testnet3_seeds[] = {
     {"seed.tbtc.petertodd.net", SPV_SEED_X9},
     {"seed.testnet.bitcoin.sprovoost.nl", SPV_SEED_X9},
     {"testnet-seed.bluematt.me", 0}, /* a static list */
-    {"seed.testnet.achownodes.xyz", SPV_SEED_X9 | SPV_SEED_XD | SPV_SEED_X49},
+    {"seed.testnet.achownodes.xyz", SEEDS_ALL},
     {NULL, 0},
 };
 static const struct spv_dns_seed testnet4_seeds[] = {
@@ -72,7 +73,7 @@ static const struct spv_dns_seed testnet4_seeds[] = {
 };
 static const struct spv_dns_seed signet_seeds[] = {
     {"seed.signet.bitcoin.sprovoost.nl", SPV_SEED_X9},
-    {"seed.signet.achownodes.xyz", SPV_SEED_X9 | SPV_SEED_XD | SPV_SEED_X49},
+    {"seed.signet.achownodes.xyz", SEEDS_ALL},
     {NULL, 0},
 };
 

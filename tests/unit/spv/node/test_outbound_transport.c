@@ -1,0 +1,211 @@
+/* Which transport the node dials an address with, and when it dials once more with v1. */
+#include "outbound_fixture.h"
+
+#define V2_SERVICES (SERVICES | SPV_NODE_P2P_V2)
+
+/* n addresses of their own groups whose DNS seeds filter by P2P_V2. */
+static void know_v2(struct node_fixture *s, unsigned n, uint8_t first)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char seed[24];
+        const struct spv_netaddr a = ipv4((uint8_t)(first + i), 1, 1, 1);
+        (void)snprintf(seed, sizeof seed, "x809.seed%u", i);
+        resolve(s, seed, &a, 1);
+    }
+}
+
+static struct node_fixture *named(enum spv_transport_choice choice, size_t n)
+{
+    struct spv_node_config cfg = {.request_timeout_us = UINT64_C(1) << 40, .transport = choice};
+    return node_fixture_new(&cfg, n);
+}
+
+static struct spv_effect next_dial(struct node_fixture *s)
+{
+    const struct spv_effect *e = node_fixture_next(s, SPV_EFFECT_CONNECT);
+    assert_non_null(e);
+    return *e;
+}
+
+static void complete(struct node_fixture *s, uint64_t id, enum spv_transport transport)
+{
+    const struct spv_peer_stats info = {
+        .ready = true, .version = 70016, .services = V2_SERVICES, .transport = transport};
+    assert_int_equal(spv_node_connected(s->node, id, &info, s->now), 0);
+    node_fixture_pull(s);
+}
+
+static void the_choice_decides_for_a_named_peer(void **state)
+{
+    (void)state;
+    static const struct {
+        enum spv_transport_choice choice;
+        enum spv_transport dialled;
+    } cases[] = {{SPV_TRANSPORT_AUTO, SPV_TRANSPORT_V2},
+                 {SPV_TRANSPORT_ONLY_V1, SPV_TRANSPORT_V1},
+                 {SPV_TRANSPORT_ONLY_V2, SPV_TRANSPORT_V2}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct node_fixture *s = named(cases[i].choice, 1);
+        assert_int_equal(next_dial(s).transport, cases[i].dialled);
+        node_fixture_free(s);
+    }
+}
+
+static void a_found_address_is_dialled_with_what_it_offers(void **state)
+{
+    struct spv_node_config cfg = {.peers = 8};
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
+    (void)state;
+    know(s, 2, 20);
+    know_v2(s, 2, 40);
+    for (int i = 0; i < 4; i++) {
+        const struct spv_effect e = next_dial(s);
+        assert_int_equal(e.transport,
+                         e.endpoint.host[0] == '4' ? SPV_TRANSPORT_V2 : SPV_TRANSPORT_V1);
+    }
+    node_fixture_free(s);
+}
+
+static void a_fall_back_costs_one_connection_and_is_remembered(void **state)
+{
+    (void)state;
+    struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 1);
+    const struct spv_effect v2 = next_dial(s);
+    node_fixture_close(s, v2.peer, SPV_ERR_V1_PEER);
+    const struct spv_effect v1 = next_dial(s); /* at once */
+    assert_int_equal(v1.transport, SPV_TRANSPORT_V1);
+    assert_string_equal(v1.endpoint.host, v2.endpoint.host);
+    assert_true(v1.peer != v2.peer);
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 0);
+    complete(s, v1.peer, SPV_TRANSPORT_V1);
+    node_fixture_close(s, v1.peer, SPV_ERR_CLOSED);
+    pass(s, SPV_BACKOFF_MAX);
+    const struct spv_effect again = next_dial(s);
+    assert_int_equal(again.transport, SPV_TRANSPORT_V1);
+    complete(s, again.peer, SPV_TRANSPORT_V1);
+    s->now.mono_us += SPV_V1_NOTE; /* the note expires */
+    node_fixture_close(s, again.peer, SPV_ERR_CLOSED);
+    pass(s, SPV_BACKOFF_MAX);
+    const struct spv_effect later = next_dial(s);
+    assert_int_equal(later.transport, SPV_TRANSPORT_V2);
+    node_fixture_free(s);
+}
+
+static void v1_is_tried_once_only(void **state)
+{
+    (void)state;
+    struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 1);
+    node_fixture_close(s, next_dial(s).peer, SPV_ERR_V1_PEER);
+    node_fixture_close(s, next_dial(s).peer, SPV_ERR_V1_PEER); /* no v1 connection ends so */
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 1);
+    node_fixture_free(s);
+}
+
+static void other_ends_of_a_v2_dial_do_not_fall_back(void **state)
+{
+    (void)state;
+    struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 1);
+    node_fixture_close(s, next_dial(s).peer, SPV_ERR_V2_GARBAGE);
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
+    pass(s, SPV_BACKOFF_MAX);
+    assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V2);
+    node_fixture_free(s);
+}
+
+static void v2_only_backs_off_from_a_v1_peer_without_a_ban(void **state)
+{
+    (void)state;
+    struct node_fixture *s = named(SPV_TRANSPORT_ONLY_V2, 1);
+    node_fixture_close(s, next_dial(s).peer, SPV_ERR_V1_PEER);
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
+    assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 1);
+    assert_int_equal(stats_of(s).bans, 0);
+    pass(s, SPV_BACKOFF_MAX);
+    assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V2);
+    node_fixture_free(s);
+}
+
+static size_t warnings(struct node_fixture *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        n += s->log[i].kind == SPV_EFFECT_EVENT && s->log[i].event.kind == SPV_EVENT_WARNING &&
+             s->log[i].event.warning == SPV_WARN_V2_BLOCKED;
+    return n;
+}
+
+static void a_path_that_blocks_v2_is_reported_once_and_no_address_is_noted(void **state)
+{
+    (void)state;
+    struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 4);
+    struct spv_effect dial[4];
+    for (int i = 0; i < 4; i++)
+        dial[i] = next_dial(s);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(warnings(s), 0);
+        node_fixture_close(s, dial[i].peer, SPV_ERR_V1_PEER);
+    }
+    assert_int_equal(warnings(s), 1);
+    node_fixture_close(s, dial[3].peer, SPV_ERR_V1_PEER);
+    assert_int_equal(warnings(s), 1);
+    node_fixture_free(s);
+}
+
+static void one_success_shows_that_the_path_is_open(void **state)
+{
+    (void)state;
+    struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 4);
+    struct spv_effect dial[4];
+    for (int i = 0; i < 4; i++)
+        dial[i] = next_dial(s);
+    complete(s, dial[0].peer, SPV_TRANSPORT_V2);
+    for (int i = 1; i < 4; i++)
+        node_fixture_close(s, dial[i].peer, SPV_ERR_V1_PEER);
+    assert_int_equal(warnings(s), 0);
+    node_fixture_free(s);
+}
+
+static void seeds_are_asked_for_v2_addresses_first(void **state)
+{
+    (void)state;
+    for (int only_v1 = 0; only_v1 < 2; only_v1++) {
+        struct spv_node_config cfg = {
+            .peers = 8, .transport = only_v1 ? SPV_TRANSPORT_ONLY_V1 : SPV_TRANSPORT_AUTO};
+        struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
+        const char *asked = NULL;
+        for (size_t i = 0; i < s->n; i++)
+            if (s->log[i].kind == SPV_EFFECT_RESOLVE &&
+                strstr(s->log[i].endpoint.host, "achownodes"))
+                asked = s->log[i].endpoint.host;
+        assert_non_null(asked);
+        assert_int_equal(strncmp(asked, "x809.", 5) == 0, !only_v1);
+        char text[SPV_ENDPOINT_TEXT];
+        (void)snprintf(text, sizeof text, "%s", asked);
+        const size_t before = s->n;
+        resolve(s, text, NULL, 0); /* asked again with fewer service bits */
+        const char *next = only_v1 ? "seed." : "x9.seed.";
+        bool found = false;
+        for (size_t i = before; i < s->n; i++)
+            found |= s->log[i].kind == SPV_EFFECT_RESOLVE &&
+                     strncmp(s->log[i].endpoint.host, next, strlen(next)) == 0;
+        assert_true(found);
+        node_fixture_free(s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_choice_decides_for_a_named_peer),
+        cmocka_unit_test(a_found_address_is_dialled_with_what_it_offers),
+        cmocka_unit_test(a_fall_back_costs_one_connection_and_is_remembered),
+        cmocka_unit_test(v1_is_tried_once_only),
+        cmocka_unit_test(other_ends_of_a_v2_dial_do_not_fall_back),
+        cmocka_unit_test(v2_only_backs_off_from_a_v1_peer_without_a_ban),
+        cmocka_unit_test(a_path_that_blocks_v2_is_reported_once_and_no_address_is_noted),
+        cmocka_unit_test(one_success_shows_that_the_path_is_open),
+        cmocka_unit_test(seeds_are_asked_for_v2_addresses_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
