@@ -62,6 +62,7 @@ extern "C" {
 
 /* Protocol version thresholds. */
 #define SPV_PROTOCOL_VERSION 70016
+#define SPV_FEATURE_PROTOCOL_VERSION 70017 /* offered in its place with features (BIP434) */
 #define SPV_MIN_PROTOCOL_VERSION 31800
 #define SPV_VERSION_PING_NONCE 60001 /* BIP31: versions above 60000 */
 #define SPV_VERSION_MEMPOOL 60002 /* BIP35 */
@@ -73,6 +74,7 @@ extern "C" {
 #define SPV_VERSION_FEEFILTER 70013 /* BIP133 */
 #define SPV_VERSION_SENDCMPCT 70014 /* BIP152 */
 #define SPV_VERSION_ADDRV2 70016 /* BIP155; also wtxidrelay, BIP339 */
+#define SPV_VERSION_FEATURE 70017 /* BIP434 */
 
 /* X(NAME, "command"): every command that the library supports. */
 #define SPV_COMMANDS(X)                                                                            \
@@ -107,7 +109,8 @@ extern "C" {
     X(GETCFHEADERS, "getcfheaders")                                                                \
     X(CFHEADERS, "cfheaders")                                                                      \
     X(GETCFCHECKPT, "getcfcheckpt")                                                                \
-    X(CFCHECKPT, "cfcheckpt")
+    X(CFCHECKPT, "cfcheckpt")                                                                      \
+    X(FEATURE, "feature")
 
 enum spv_command {
     SPV_CMD_UNKNOWN = 0,
@@ -217,6 +220,17 @@ struct spv_msg_filteradd {
 struct spv_msg_feefilter {
     uint64_t rate; /* BIP133: satoshis per 1,000 virtual bytes; ignored above SPV_MAX_MONEY */
 };
+/* feature (BIP434), between version and verack. The id should be printable ASCII, but need not be.
+ */
+#define SPV_MIN_FEATURE_ID 4
+#define SPV_MAX_FEATURE_ID 80
+#define SPV_MAX_FEATURE_DATA 512
+struct spv_msg_feature {
+    const uint8_t *id;
+    size_t id_len;
+    const uint8_t *data;
+    size_t n;
+};
 struct spv_msg_sendcmpct {
     bool announce; /* BIP152: announce blocks by cmpctblock */
     uint64_t version; /* 1 without, 2 with witness */
@@ -276,6 +290,7 @@ struct spv_msg {
         struct spv_msg_filteradd filteradd;
         struct spv_msg_feefilter feefilter;
         struct spv_msg_sendcmpct sendcmpct;
+        struct spv_msg_feature feature;
         struct spv_msg_getcfilters getcfilters; /* and getcfheaders */
         struct spv_msg_cfilter cfilter;
         struct spv_msg_cfheaders cfheaders;

@@ -12,8 +12,8 @@
 #include "spv/export.h"
 #include "spv/header_db.h"
 #include "spv/network.h"
-#include "spv/transport.h"
 #include "spv/reactor.h"
+#include "spv/transport.h"
 
 #ifdef __cplusplus
 extern "C" {

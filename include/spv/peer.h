@@ -91,9 +91,13 @@ struct spv_peer_config {
     struct spv_endpoint endpoint;
     uint64_t services; /* service bits that we offer */
     uint64_t need_services; /* bits that the peer must offer, else SPV_ERR_SERVICES */
-    uint32_t max_version; /* 0: SPV_PROTOCOL_VERSION */
+    uint32_t max_version; /* 0: SPV_PROTOCOL_VERSION, with features SPV_FEATURE_PROTOCOL_VERSION */
     bool relay; /* relay field of our version message (BIP37) */
     bool wtxidrelay; /* offer BIP339 */
+    /* Announced between version and verack to a peer of version 70017 or later (BIP434), which is
+     * then our version, too; at most SPV_PEER_FEATURES. Each has a valid id and data. */
+    const struct spv_msg_feature *features;
+    size_t n_features;
     const char *user_agent; /* NULL: "/libspv:<version>/"; at most SPV_MAX_USER_AGENT bytes */
     int32_t height; /* our height, for the version message */
     /* Used instead of height when not NULL: called when the version message is encoded, so that one
@@ -135,6 +139,7 @@ struct spv_peer_config {
 
 #define SPV_PEER_QUEUE_BYTES (8u * 1024 * 1024) /* ours: two messages of the largest size */
 #define SPV_PEER_QUEUE_MESSAGES 65536 /* ours: small messages that fill a quarter of the bytes */
+#define SPV_PEER_FEATURES 16 /* ours: features of one connection, either way */
 #define SPV_PEER_REQUESTS 64 /* ours: unanswered getheaders and getdata of one connection */
 
 struct spv_peer_stats {
@@ -208,11 +213,11 @@ SPV_API int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_no
  *
  * Returns 0, or an error and queues nothing: SPV_ERR_QUEUE_FULL when the limit of bytes, messages
  * or unanswered requests is reached; SPV_ERR_TOO_LONG for more entries than the protocol allows;
- * SPV_ERR_INVALID for a field out of range, and for version, verack, sendaddrv2 and wtxidrelay,
- * which only the peer itself sends; SPV_ERR_NOMEM; the peer's earlier error; or SPV_ERR_UNSUPPORTED
- * for a command that the negotiated version does not have, for addrv2 before the handshake is
- * complete or to a peer that did not send sendaddrv2 (BIP155), and for a bloom command or mempool
- * to a peer without SPV_NODE_BLOOM, which would disconnect us (BIP111). */
+ * SPV_ERR_INVALID for a field out of range, and for version, verack, sendaddrv2, wtxidrelay and
+ * feature, which only the peer itself sends; SPV_ERR_NOMEM; the peer's earlier error; or
+ * SPV_ERR_UNSUPPORTED for a command that the negotiated version does not have, for addrv2 before
+ * the handshake is complete or to a peer that did not send sendaddrv2 (BIP155), and for a bloom
+ * command or mempool to a peer without SPV_NODE_BLOOM, which would disconnect us (BIP111). */
 SPV_API int spv_peer_send(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 
 /* Queues a message as spv_peer_send does and reports its outcome: when this returns 0,
@@ -263,6 +268,10 @@ SPV_API uint64_t spv_peer_deadline(const struct spv_peer *p);
 
 /* Returns true once the handshake is complete: version and verack were received. */
 SPV_API bool spv_peer_ready(const struct spv_peer *p);
+
+/* Sets *out to the features that the peer has announced, the first SPV_PEER_FEATURES of them, and
+ * returns how many. Borrowed: valid until the next call on the peer. */
+SPV_API size_t spv_peer_features(const struct spv_peer *p, const struct spv_msg_feature **out);
 
 /* Returns true when an outbound v2 connection has failed such that the peer may know v1 only: it
  * closed or stayed silent before its first byte, or answered with v1. Dial it once more with v1. */

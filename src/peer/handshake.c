@@ -52,8 +52,12 @@ int spv_handshake_check(const struct spv_peer *p, enum spv_command command)
         return command == SPV_CMD_VERSION ? 1 : SPV_ERR_NOT_VERSION;
     if (command == SPV_CMD_VERSION || (command == SPV_CMD_VERACK && p->verack_received))
         return 0;
-    /* BIP155, BIP339: only between version and verack. */
-    if ((command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY) && p->verack_received)
+    if (command == SPV_CMD_FEATURE && p->stats.version < SPV_VERSION_FEATURE)
+        return 0; /* an unknown command at that version */
+    /* BIP155, BIP339, BIP434: only between version and verack. */
+    if ((command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY ||
+         command == SPV_CMD_FEATURE) &&
+        p->verack_received)
         return SPV_ERR_LATE_NEGOTIATION;
     return 1;
 }
@@ -81,17 +85,25 @@ static int send_empty(struct spv_peer *p, enum spv_command command)
     return spv_send_control(p, &msg, p->stats.version);
 }
 
-/* The features that BIP155 and BIP339 announce between version and verack. */
+/* What BIP155 and BIP339 announce between version and verack, and the caller's features (BIP434).
+ */
 static int send_features(struct spv_peer *p)
 {
+    int rc = 0;
     if (p->stats.version < SPV_VERSION_ADDRV2)
         return 0;
-    if (p->cfg.wtxidrelay) {
-        int rc = send_empty(p, SPV_CMD_WTXIDRELAY);
-        if (rc < 0)
-            return rc;
+    if (p->cfg.wtxidrelay)
+        rc = send_empty(p, SPV_CMD_WTXIDRELAY);
+    if (rc < 0)
+        return rc;
+    rc = send_empty(p, SPV_CMD_SENDADDRV2);
+    if (p->stats.version < SPV_VERSION_FEATURE)
+        return rc;
+    for (size_t i = 0; rc == 0 && i < p->cfg.n_features; i++) {
+        const struct spv_msg msg = {.command = SPV_CMD_FEATURE, .u.feature = p->cfg.features[i]};
+        rc = spv_send_control(p, &msg, p->stats.version);
     }
-    return send_empty(p, SPV_CMD_SENDADDRV2);
+    return rc;
 }
 
 static int on_version(struct spv_peer *p, const struct spv_msg_version *v, struct spv_now now)
@@ -130,6 +142,8 @@ int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct sp
         on_verack(p);
         return 1;
     }
+    if (msg->command == SPV_CMD_FEATURE)
+        return spv_features_add(&p->features, &msg->u.feature);
     if (msg->command == SPV_CMD_SENDADDRV2)
         p->stats.addrv2 = true;
     else if (msg->command == SPV_CMD_WTXIDRELAY)

@@ -187,6 +187,12 @@ static void format_body(struct line *l, const struct spv_msg *msg)
         format_text(l, " (%s, version %llu)", msg->u.sendcmpct.announce ? "announce" : "on request",
                     (unsigned long long)msg->u.sendcmpct.version);
         break;
+    case SPV_CMD_FEATURE:
+        format_text(l, " (");
+        for (size_t i = 0; i < msg->u.feature.id_len; i++)
+            format_escaped(l, msg->u.feature.id[i] ? (const char *)msg->u.feature.id + i : "?", 1);
+        format_text(l, ", %zu bytes)", msg->u.feature.n);
+        break;
     case SPV_CMD_GETCFILTERS:
     case SPV_CMD_GETCFHEADERS:
         format_text(l, " (from %lu", (unsigned long)msg->u.getcfilters.start);

@@ -44,10 +44,17 @@ static int check_config(struct spv_peer *p, const struct spv_peer_config *cfg)
         return SPV_ERR_INVALID;
     p->cfg = *cfg;
     struct spv_peer_config *c = &p->cfg;
+    const uint32_t newest = c->n_features > 0 ? SPV_FEATURE_PROTOCOL_VERSION : SPV_PROTOCOL_VERSION;
     if (c->max_version == 0)
-        c->max_version = SPV_PROTOCOL_VERSION;
-    if (c->max_version < SPV_MIN_PROTOCOL_VERSION || c->max_version > SPV_PROTOCOL_VERSION)
+        c->max_version = newest;
+    if (c->max_version < SPV_MIN_PROTOCOL_VERSION || c->max_version > newest)
         return SPV_ERR_INVALID;
+    if (c->n_features > SPV_PEER_FEATURES)
+        return SPV_ERR_INVALID;
+    for (size_t i = 0; i < c->n_features; i++)
+        if (c->features[i].id_len < SPV_MIN_FEATURE_ID ||
+            c->features[i].id_len > SPV_MAX_FEATURE_ID || c->features[i].n > SPV_MAX_FEATURE_DATA)
+            return SPV_ERR_INVALID;
     const char *agent = c->user_agent ? c->user_agent : "/libspv:" SPV_VERSION "/";
     size_t n = strlen(agent);
     if (n > SPV_MAX_USER_AGENT)
@@ -149,6 +156,7 @@ void spv_peer_free(struct spv_peer *p)
     spv_requests_free(&p->requests);
     spv_send_queue_free(&p->out);
     spv_transport_free(&p->transport);
+    spv_features_free(&p->features);
     free(p);
 }
 
@@ -468,6 +476,12 @@ void spv_peer_get_stats(const struct spv_peer *p, struct spv_peer_stats *out)
     out->answer_us = p->requests.answer_us;
 }
 
+size_t spv_peer_features(const struct spv_peer *p, const struct spv_msg_feature **out)
+{
+    *out = p->features.list;
+    return p->features.n;
+}
+
 bool spv_peer_wants_v1(const struct spv_peer *p)
 {
     if (!spv_transport_unanswered(&p->transport))
@@ -479,5 +493,6 @@ bool spv_peer_wants_v1(const struct spv_peer *p)
 size_t spv_peer_memory(const struct spv_peer *p)
 {
     return sizeof(*p) + spv_transport_memory(&p->transport) + spv_send_queue_memory(&p->out) +
-           spv_requests_memory(&p->requests) + spv_relay_memory(&p->relay);
+           spv_requests_memory(&p->requests) + spv_relay_memory(&p->relay) +
+           spv_features_memory(&p->features);
 }

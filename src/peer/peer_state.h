@@ -6,6 +6,7 @@
 #define SPV_PEER_PEER_STATE_H
 
 #include "peer/command_rules.h"
+#include "peer/features.h"
 #include "peer/relay.h"
 #include "peer/requests.h"
 #include "peer/send_queue.h"
@@ -59,6 +60,7 @@ struct spv_peer {
     struct spv_requests requests;
     struct spv_last_getblocks last_getblocks;
     struct spv_relay relay;
+    struct spv_features features; /* the peer's */
 
     uint64_t deadline[SPV_PEER_DEADLINES]; /* absolute, or SPV_NEVER */
     uint64_t ping_nonce;

@@ -45,7 +45,8 @@ void spv_send_reject_before_close(struct spv_peer *p, const char *command, uint8
 static int check_command(const struct spv_peer *p, const struct spv_msg *msg)
 {
     if (msg->command == SPV_CMD_VERSION || msg->command == SPV_CMD_VERACK ||
-        msg->command == SPV_CMD_SENDADDRV2 || msg->command == SPV_CMD_WTXIDRELAY)
+        msg->command == SPV_CMD_SENDADDRV2 || msg->command == SPV_CMD_WTXIDRELAY ||
+        msg->command == SPV_CMD_FEATURE)
         return SPV_ERR_INVALID;
     /* BIP155: only to a peer that sent sendaddrv2, which it may do until verack. */
     if (msg->command == SPV_CMD_ADDRV2 && !(p->ready && p->stats.addrv2))

@@ -28,6 +28,7 @@
 #define CAP_REJECT 1024 /* ours: a long reason is truncated, not refused */
 #define CAP_FEEFILTER 8
 #define CAP_SENDCMPCT (1 + 8)
+#define CAP_FEATURE (1 + SPV_MAX_FEATURE_ID + COUNT_3 + SPV_MAX_FEATURE_DATA)
 #define CAP_GETCFILTERS (1 + 4 + HASH)
 #define CAP_GETCFCHECKPT (1 + HASH)
 #define CAP_CFILTER (1 + HASH + COUNT_5 + SPV_MAX_CFILTER)
@@ -70,6 +71,7 @@ static const struct spv_command_row rows[] = {
     [SPV_CMD_CFHEADERS] = {"cfheaders", &spv_codec_cfheaders, CAP_CFHEADERS, 0},
     [SPV_CMD_GETCFCHECKPT] = {"getcfcheckpt", &spv_codec_getcfcheckpt, CAP_GETCFCHECKPT, 0},
     [SPV_CMD_CFCHECKPT] = {"cfcheckpt", &spv_codec_cfcheckpt, CAP_CFCHECKPT, 0},
+    [SPV_CMD_FEATURE] = {"feature", &spv_codec_feature, CAP_FEATURE, SPV_VERSION_FEATURE},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 

@@ -56,5 +56,6 @@ extern const struct spv_codec spv_codec_cfilter;
 extern const struct spv_codec spv_codec_cfheaders;
 extern const struct spv_codec spv_codec_getcfcheckpt;
 extern const struct spv_codec spv_codec_cfcheckpt;
+extern const struct spv_codec spv_codec_feature;
 
 #endif
