@@ -232,7 +232,8 @@ static void put_fields(json_t *o, const struct spv_msg *msg)
     case SPV_CMD_CFHEADERS:
     case SPV_CMD_GETCFCHECKPT:
     case SPV_CMD_CFCHECKPT:
-        break; /* the summary is enough */
+    case SPV_CMD_FEATURE:
+        break; /* the summary says enough */
     }
 }
 

@@ -32,6 +32,12 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .checkpoints = c->cfg.checkpoints,
         .n_checkpoints = c->cfg.n_checkpoints,
     };
+    static const enum spv_transport_choice choices[] = {
+        [SIM_TRANSPORT_V1] = SPV_TRANSPORT_ONLY_V1,
+        [SIM_TRANSPORT_V2] = SPV_TRANSPORT_ONLY_V2,
+        [SIM_TRANSPORT_MIXED] = SPV_TRANSPORT_AUTO,
+    };
+    cfg.transport = choices[sim->cfg.transport];
     cfg.addrman_rows = &c->addrman_rows;
     cfg.proxied = c->cfg.proxied;
     struct spv_endpoint hub = {.port = sim->cfg.params->net.port};
@@ -71,6 +77,7 @@ static void connect_effect(struct sim *sim, struct sim_client *c, const struct s
     e->client = c->index;
     e->server = server;
     e->peer = effect->peer;
+    e->transport = effect->transport;
     e->epoch = c->epoch;
     e->error = dead ? SPV_ERR_CONNECT_TIMEOUT : SPV_ERR_REFUSED;
 }
@@ -244,6 +251,9 @@ static int attach(struct sim *sim, struct sim_conn *conn)
         .height = (int32_t)sim_store_tip(&c->store)->height,
         .rng = test_random_rng(&end->random),
         .self_nonces = &c->nonces,
+        .transport =
+            conn->transport == SPV_TRANSPORT_V2 ? SPV_TRANSPORT_ONLY_V2 : SPV_TRANSPORT_ONLY_V1,
+        .v2_context = sim->v2_context,
     };
     return spv_peer_new(&end->peer, &cfg, SPV_OUTBOUND, sim_client_now(sim, c));
 }
@@ -268,7 +278,7 @@ void sim_client_dialled(struct sim *sim, const struct sim_event *e)
         return;
     }
     *state_of(c, e->peer) = SIM_PEER_OPEN;
-    sim_conn_open(sim, e->client, e->server, e->peer);
+    sim_conn_open(sim, e);
 }
 
 void sim_client_resolved(struct sim *sim, const struct sim_event *e)

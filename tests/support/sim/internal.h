@@ -36,6 +36,7 @@ struct sim_event {
     uint64_t order; /* BYTES: the sequence number of its sender's fragment; ANSWER: answer */
     size_t client, server; /* DIALLED, UNREACHED, RESOLVED */
     uint64_t peer, epoch;
+    enum spv_transport transport; /* DIALLED */
     struct spv_endpoint endpoint; /* RESOLVED */
     void (*call)(struct sim *sim, void *ctx);
     void *ctx;
@@ -69,6 +70,7 @@ struct sim_conn {
     uint64_t id;
     size_t client, server;
     uint64_t peer; /* the node's id */
+    enum spv_transport transport; /* of the client */
     struct sim_end end[2];
 };
 
@@ -113,6 +115,7 @@ struct sim {
     size_t hosts;
     struct sim_client *client[SIM_CLIENTS];
     size_t clients;
+    struct spv_v2_context *v2_context; /* NULL: v1 */
     const struct sim_owner *owner[2]; /* of the client ends, of the server ends */
     struct sim_conn **conn;
     size_t conns, conns_cap;
@@ -141,7 +144,7 @@ size_t sim_pipe(const struct sim *sim);
 /* net.c */
 /* The time of this end's clock. */
 struct spv_now sim_end_now(const struct sim *sim, const struct sim_conn *conn, int end);
-void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer);
+void sim_conn_open(struct sim *sim, const struct sim_event *e);
 struct sim_conn *sim_conn_find(struct sim *sim, uint64_t id);
 struct sim_conn *sim_conn_of(struct sim *sim, size_t client, uint64_t peer);
 void sim_conn_flush(struct sim *sim, struct sim_conn *conn, int end);

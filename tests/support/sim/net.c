@@ -28,21 +28,22 @@ struct sim_conn *sim_conn_of(struct sim *sim, size_t client, uint64_t peer)
     return NULL;
 }
 
-void sim_conn_open(struct sim *sim, size_t client, size_t server, uint64_t peer)
+void sim_conn_open(struct sim *sim, const struct sim_event *e)
 {
     struct sim_conn *conn = calloc(1, sizeof(*conn));
     if (!conn)
         abort();
     conn->id = ++sim->next_conn;
-    conn->client = client;
-    conn->server = server;
-    conn->peer = peer;
+    conn->client = e->client;
+    conn->server = e->server;
+    conn->peer = e->peer;
+    conn->transport = e->transport;
     conn->end[0].random.state = test_random_next(&sim->random);
     conn->end[1].random.state = test_random_next(&sim->random);
     sim->conn = sim_grow(sim->conn, &sim->conns_cap, sim->conns, sizeof(sim->conn[0]));
     sim->conn[sim->conns++] = conn;
     sim_note(sim, "open c%llu client %zu peer %llu server %zu", (unsigned long long)conn->id,
-             client, (unsigned long long)peer, server);
+             e->client, (unsigned long long)e->peer, e->server);
     if (sim->owner[SIM_SERVER_END]->attach(sim, conn) < 0 ||
         sim->owner[SIM_CLIENT_END]->attach(sim, conn) < 0)
         sim_break(sim, "a peer could not be created");
@@ -147,6 +148,8 @@ static void mark_closed(struct sim *sim, struct sim_conn *conn, int end, int err
     sim_note(sim, "end c%llu %s %s", (unsigned long long)conn->id,
              end == SIM_CLIENT_END ? "client" : "server", spv_err_name(error));
     conn->end[end].closed = true;
+    if (end == SIM_CLIENT_END && conn->end[end].peer && spv_peer_wants_v1(conn->end[end].peer))
+        error = SPV_ERR_V1_PEER;
     if (sim->owner[end]->on_closed)
         sim->owner[end]->on_closed(sim, conn->client, conn->peer, error);
 }

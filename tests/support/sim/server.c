@@ -80,6 +80,10 @@ static int attach(struct sim *sim, struct sim_conn *conn)
                                        : (int32_t)sim_store_tip(host->cfg.chain)->height,
         .rng = test_random_rng(&end->random),
         .self_nonces = &host->nonces,
+        .transport = sim->cfg.transport == SIM_TRANSPORT_MIXED && conn->server % 3 == 0
+                         ? SPV_TRANSPORT_ONLY_V1
+                         : SPV_TRANSPORT_AUTO,
+        .v2_context = sim->v2_context,
     };
     return spv_peer_new(&end->peer, &cfg, SPV_INBOUND, sim_end_now(sim, conn, SIM_SERVER_END));
 }

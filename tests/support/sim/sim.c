@@ -8,6 +8,16 @@
 
 #define SIM_BUSY 200000 /* steps at one time; more is a loop without progress */
 
+static enum sim_transport transport_of_environment(void)
+{
+    const char *name = getenv("SPV_SIM_TRANSPORT");
+    if (name && strcmp(name, "v2") == 0)
+        return SIM_TRANSPORT_V2;
+    if (name && strcmp(name, "mixed") == 0)
+        return SIM_TRANSPORT_MIXED;
+    return SIM_TRANSPORT_V1;
+}
+
 struct sim *sim_new(const struct sim_config *cfg)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
@@ -22,6 +32,14 @@ struct sim *sim_new(const struct sim_config *cfg)
     }
     if (sim->cfg.fragment_max == 0)
         sim->cfg.fragment_max = 16384;
+    if (sim->cfg.transport == SIM_TRANSPORT_DEFAULT)
+        sim->cfg.transport = transport_of_environment();
+    if (sim->cfg.transport != SIM_TRANSPORT_V1) {
+        struct test_random random = {.state = 1};
+        const struct spv_rng rng = test_random_rng(&random);
+        if (spv_v2_context_new(&sim->v2_context, &rng) < 0)
+            abort();
+    }
     sim->owner[SIM_CLIENT_END] = &sim_client_owner;
     sim->owner[SIM_SERVER_END] = &sim_server_owner;
     sim->random.state = cfg->seed;
@@ -46,6 +64,7 @@ void sim_free(struct sim *sim)
     free(sim->conn);
     free(sim->heap);
     spv_buffer_free(&sim->trace);
+    spv_v2_context_free(sim->v2_context);
     free(sim);
 }
 

@@ -54,12 +54,22 @@ void sim_store_grow(struct sim_store *s, uint32_t n, uint32_t spacing, uint64_t 
 void sim_store_forge(struct sim_store *s, uint32_t n, uint64_t seed,
                      void (*change)(void *ctx, struct spv_header *header, uint32_t i), void *ctx);
 
+/* Transports of all connections. The environment variable SPV_SIM_TRANSPORT (v1, v2, mixed) sets
+ * that of scenarios that choose none; by default v1. */
+enum sim_transport {
+    SIM_TRANSPORT_DEFAULT = 0,
+    SIM_TRANSPORT_V1,
+    SIM_TRANSPORT_V2, /* clients dial with v2 only */
+    SIM_TRANSPORT_MIXED, /* clients choose automatically; every third server has v1 only */
+};
+
 struct sim_config {
     uint64_t seed;
     const struct spv_params *params; /* NULL: regtest */
     uint64_t latency_min_us, latency_max_us; /* one way latency; 0, 0: 5 to 150 ms */
     size_t fragment_max; /* bytes delivered at once; 0: 16 KiB */
     unsigned reset_permille; /* probability that a delivery is a reset instead */
+    enum sim_transport transport; /* 0: SPV_SIM_TRANSPORT of the environment */
     size_t pipe; /* limit of bytes in flight in one direction; 0: 256 KiB, two socket buffers */
 };
 

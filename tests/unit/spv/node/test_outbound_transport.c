@@ -4,7 +4,7 @@
 #define V2_SERVICES (SERVICES | SPV_NODE_P2P_V2)
 
 /* n addresses of their own groups whose DNS seeds filter by P2P_V2. */
-static void know_v2(struct node_fixture *s, unsigned n, uint8_t first)
+static void add_known_v2(struct node_fixture *s, unsigned n, uint8_t first)
 {
     for (unsigned i = 0; i < n; i++) {
         char seed[24];
@@ -56,8 +56,8 @@ static void a_found_address_is_dialled_with_what_it_offers(void **state)
     struct spv_node_config cfg = {.peers = 8};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
-    know(s, 2, 20);
-    know_v2(s, 2, 40);
+    add_known(s, 2, 20);
+    add_known_v2(s, 2, 40);
     for (int i = 0; i < 4; i++) {
         const struct spv_effect e = next_dial(s);
         assert_int_equal(e.transport,
@@ -79,13 +79,13 @@ static void a_fall_back_costs_one_connection_and_is_remembered(void **state)
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 0);
     complete(s, v1.peer, SPV_TRANSPORT_V1);
     node_fixture_close(s, v1.peer, SPV_ERR_CLOSED);
-    pass(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX);
     const struct spv_effect again = next_dial(s);
     assert_int_equal(again.transport, SPV_TRANSPORT_V1);
     complete(s, again.peer, SPV_TRANSPORT_V1);
     s->now.mono_us += SPV_V1_NOTE; /* the note expires */
     node_fixture_close(s, again.peer, SPV_ERR_CLOSED);
-    pass(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX);
     const struct spv_effect later = next_dial(s);
     assert_int_equal(later.transport, SPV_TRANSPORT_V2);
     node_fixture_free(s);
@@ -108,7 +108,7 @@ static void other_ends_of_a_v2_dial_do_not_fall_back(void **state)
     struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 1);
     node_fixture_close(s, next_dial(s).peer, SPV_ERR_V2_GARBAGE);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
-    pass(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX);
     assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V2);
     node_fixture_free(s);
 }
@@ -121,7 +121,7 @@ static void v2_only_backs_off_from_a_v1_peer_without_a_ban(void **state)
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 1);
     assert_int_equal(stats_of(s).bans, 0);
-    pass(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX);
     assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V2);
     node_fixture_free(s);
 }
