@@ -233,7 +233,7 @@ static void put_fields(json_t *o, const struct spv_msg *msg)
     case SPV_CMD_GETCFCHECKPT:
     case SPV_CMD_CFCHECKPT:
     case SPV_CMD_FEATURE:
-        break; /* the summary says enough */
+        break; /* the summary is enough */
     }
 }
 
