@@ -168,8 +168,7 @@ bool spv_transport_can_send(const struct spv_transport_state *t)
 
 bool spv_transport_unanswered(const struct spv_transport_state *t)
 {
-    return t->v2 && t->v2->role == SPV_V2_INITIATOR && t->v2->state == SPV_V2_RECV_KEY &&
-           !t->v2->garbage_sent;
+    return t->v2 && t->v2->role == SPV_V2_INITIATOR && t->v2->state == SPV_V2_RECV_KEY;
 }
 
 /* Begins a packet with the name of its message. */

@@ -58,7 +58,7 @@ int spv_transport_payload(struct spv_transport_state *t, const uint8_t **payload
 
 /* True once messages can be encoded: the transport is known and, for v2, its keys are derived. */
 bool spv_transport_can_send(const struct spv_transport_state *t);
-/* True when an outbound v2 connection has received no byte, or the beginning of a v1 one. */
+/* True while an outbound v2 connection has not received the peer's whole key. */
 bool spv_transport_unanswered(const struct spv_transport_state *t);
 /* A message is encoded in two steps, so that a caller may drop it in between by setting out->len
  * back to *start. The first appends it at *start in its final length and returns as spv_msg_write.

@@ -103,6 +103,7 @@ static void features_are_kept_with_their_data(void **state)
     assert_int_equal(got[1].id_len, 80);
     assert_int_equal(got[1].id[0], 7);
     assert_int_equal(got[1].n, 512);
+    assert_int_equal(got[1].data[0], 9);
     assert_int_equal(got[1].data[511], 9);
     for (int i = 0; i < 100; i++)
         assert_int_equal(send_feature(&k, 80, 512, 0), 0);

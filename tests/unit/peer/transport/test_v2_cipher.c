@@ -193,9 +193,42 @@ static void used_key_stream_and_old_keys_are_overwritten(void **state)
     spv_v2_cipher_free(&e.open);
 }
 
+/* The first handshake of bip324.json ("mainnet plain"), so that a tree without the shared data
+ * checks each derived key, too. */
+static void keys_are_derived_as_in_the_vector(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t offset, n;
+        const char *hex;
+    } want[] = {
+        {offsetof(struct spv_v2_secrets, initiator_length), 32,
+         "e39f6e5f81bbc2c36364df2c74dd0ef16418c47d446b3f675712e88201a9e005"},
+        {offsetof(struct spv_v2_secrets, responder_packet), 32,
+         "96b332ef439ff4abb469b37019806008eda626790c7bf63cec7ad86a83943d9a"},
+        {offsetof(struct spv_v2_secrets, initiator_terminator), 16,
+         "8ed575f1b68b16cf0142c83a0d42e8e0"},
+        {offsetof(struct spv_v2_secrets, responder_terminator), 16,
+         "d8a927f14b53cfd2659f17f72f856b49"},
+        {offsetof(struct spv_v2_secrets, session_id), 32,
+         "6694315db463a3450dfe83d2b887c32e169ffaea4df45e324e6b72ec4da9a1a5"},
+    };
+    static const uint8_t magic[4] = {0xf9, 0xbe, 0xb4, 0xd9};
+    struct spv_v2_secrets s;
+    uint8_t shared[32], bytes[32];
+    unhex(shared, sizeof shared,
+          "671a3a72e1a16c67cf290f4cbab01dcd63ff858dc967e33e5c0b2213a5c2103e");
+    assert_int_equal(spv_v2_derive(&s, shared, magic), 0);
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        unhex(bytes, want[i].n, want[i].hex);
+        assert_memory_equal((const uint8_t *)&s + want[i].offset, bytes, want[i].n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_are_derived_as_in_the_vector),
         cmocka_unit_test(packets_past_two_changes_of_key_are_the_reference_s),
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(a_replayed_or_reordered_packet_is_refused),
