@@ -113,7 +113,7 @@ void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_n
     uint64_t *message = &p->deadline[SPV_DEADLINE_MESSAGE];
     if (spv_transport_buffered(&p->transport) == 0) {
         *message = SPV_NEVER;
-        schedule_trim(p, spv_transport_bulky(&p->transport), now);
+        schedule_trim(p, spv_transport_is_oversized(&p->transport), now);
     } else if (message_done || *message == SPV_NEVER) {
         *message = now.mono_us + p->cfg.timeouts.message;
     }

@@ -226,10 +226,10 @@ size_t spv_transport_buffered(const struct spv_transport_state *t)
     return t->v2 ? spv_v2_buffered(t->v2) : spv_frame_reader_buffered(&t->v1);
 }
 
-bool spv_transport_bulky(const struct spv_transport_state *t)
+bool spv_transport_is_oversized(const struct spv_transport_state *t)
 {
     return t->arena.cap > SPV_FRAME_READER_KEEP ||
-           (t->v2 ? spv_v2_bulky(t->v2) : spv_frame_reader_is_oversized(&t->v1));
+           (t->v2 ? spv_v2_is_oversized(t->v2) : spv_frame_reader_is_oversized(&t->v1));
 }
 
 void spv_transport_trim(struct spv_transport_state *t)

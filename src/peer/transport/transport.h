@@ -76,7 +76,7 @@ int spv_transport_seal(struct spv_transport_state *t, struct spv_buffer *out, si
 size_t spv_transport_buffered(const struct spv_transport_state *t);
 /* True when more memory is kept than an idle connection keeps; trim frees it, and what the last
  * message borrowed with it. */
-bool spv_transport_bulky(const struct spv_transport_state *t);
+bool spv_transport_is_oversized(const struct spv_transport_state *t);
 void spv_transport_trim(struct spv_transport_state *t);
 size_t spv_transport_memory(const struct spv_transport_state *t);
 

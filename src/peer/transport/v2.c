@@ -110,14 +110,14 @@ size_t spv_v2_buffered(const struct spv_v2 *v)
     return v->in.len - v->off;
 }
 
-bool spv_v2_bulky(const struct spv_v2 *v)
+bool spv_v2_is_oversized(const struct spv_v2 *v)
 {
     return v->in.cap > 2 * spv_v2_buffered(v) + SPV_V2_KEEP;
 }
 
 void spv_v2_trim(struct spv_v2 *v)
 {
-    if (!spv_v2_bulky(v))
+    if (!spv_v2_is_oversized(v))
         return;
     spv_buffer_consume(&v->in, v->off);
     v->off = 0;

@@ -84,7 +84,7 @@ size_t spv_v2_buffered(const struct spv_v2 *v);
 /* True when the buffer is larger than twice these plus SPV_V2_KEEP; trim frees the surplus, and
  * returned contents become invalid. */
 #define SPV_V2_KEEP 4096 /* bytes that an idle connection keeps */
-bool spv_v2_bulky(const struct spv_v2 *v);
+bool spv_v2_is_oversized(const struct spv_v2 *v);
 void spv_v2_trim(struct spv_v2 *v);
 
 /* A packet is written in four steps: begin, which returns where it starts; the caller appends the
