@@ -123,7 +123,7 @@ static void serves_many_clients_at_once(void **state)
     struct spv_peer_stats stats;
     spv_link_stats(c.ends[0].link, &stats);
     assert_int_equal(stats.start_height, HEADERS);
-    assert_int_equal(stats.services, 0);
+    assert_int_equal(stats.services, SPV_NODE_P2P_V2);
     net_fixture_close(*state);
     server_fixture_stop(&s);
     assert_int_equal(s.stats.accepted, CLIENTS);

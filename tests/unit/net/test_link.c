@@ -235,16 +235,30 @@ static void trim_at_once_link_reads_in_small_chunks(void **state)
     (void)close(fd);
 }
 
-static void foreign_magic_closes_with_its_own_error(void **state)
+static void closes_by_its_first_bytes(void **state, enum spv_transport_choice choice,
+                                      const char bytes[30])
 {
     struct end e = {.on_closed = net_fixture_stop};
-    const struct spv_peer_config cfg = net_fixture_config();
+    struct spv_peer_config cfg = net_fixture_config();
+    cfg.transport = choice;
     int fd = half_connect(*state, &e, SPV_INBOUND, &cfg);
-    assert_int_equal(write(fd, "GET / HTTP/1.1\r\nHost: nobody\r\n", 30), 30);
+    assert_int_equal(write(fd, bytes, 30), 30);
     net_fixture_run(*state);
     assert_int_equal(e.error, SPV_ERR_MAGIC);
     assert_int_equal(e.n_closed, 1);
     (void)close(fd);
+}
+
+/* With v2 allowed they may be a key. */
+static void foreign_magic_closes_a_v1_connection_with_its_own_error(void **state)
+{
+    closes_by_its_first_bytes(state, SPV_TRANSPORT_ONLY_V1, "GET / HTTP/1.1\r\nHost: nobody\r\n");
+}
+
+static void version_message_of_another_network_is_no_v2(void **state)
+{
+    closes_by_its_first_bytes(state, SPV_TRANSPORT_AUTO,
+                              "\xf9\xbe\xb4\xd9version\0\0\0\0\0\x66\0\0\0____________");
 }
 
 static void silent_peer_is_closed_at_the_handshake_deadline(void **state)
@@ -472,7 +486,8 @@ int main(void)
         T(peer_that_disconnects_closes_the_link_once),
         T(last_message_of_a_disconnected_peer_is_read),
         T(trim_at_once_link_reads_in_small_chunks),
-        T(foreign_magic_closes_with_its_own_error),
+        T(foreign_magic_closes_a_v1_connection_with_its_own_error),
+        T(version_message_of_another_network_is_no_v2),
         T(silent_peer_is_closed_at_the_handshake_deadline),
         T(expired_deadline_reads_received_bytes_first),
         T(last_reject_is_flushed_before_closing),

@@ -233,7 +233,7 @@ static void unknown_command_without_a_valid_name_is_not_written(void **state)
 static void every_command_is_found_by_its_name(void **state)
 {
     (void)state;
-    for (int i = SPV_CMD_UNKNOWN + 1; i <= SPV_CMD_CFCHECKPT; i++) {
+    for (int i = SPV_CMD_UNKNOWN + 1; i <= SPV_CMD_FEATURE; i++) {
         const char *name = spv_command_name((enum spv_command)i);
         assert_true(strlen(name) <= SPV_COMMAND_SIZE);
         assert_int_equal(spv_command_find(name), i);
@@ -245,7 +245,7 @@ static void every_command_is_found_by_its_name(void **state)
     assert_int_equal(spv_command_find("unknown"), SPV_CMD_UNKNOWN);
     assert_int_equal(spv_command_find(""), SPV_CMD_UNKNOWN);
     assert_int_equal(spv_command_find("Version"), SPV_CMD_UNKNOWN);
-    assert_string_equal(spv_command_name((enum spv_command)(SPV_CMD_CFCHECKPT + 1)), "unknown");
+    assert_string_equal(spv_command_name((enum spv_command)(SPV_CMD_FEATURE + 1)), "unknown");
     assert_string_equal(spv_command_name((enum spv_command)999), "unknown");
 }
 
