@@ -278,6 +278,8 @@ static int read_option(const struct cli_option *o, const char *text)
         return read_number(o, text);
     case CLI_NETWORK:
         return read_network(o, text);
+    case CLI_TRANSPORT:
+        return cli_read_transport(o->into, o->name, text);
     }
     return CLI_PROCEED;
 }

@@ -15,6 +15,7 @@
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/params.h"
+#include "spv/transport.h"
 
 #if defined(__GNUC__)
 #define CLI_FORMAT(text, args) __attribute__((format(printf, text, args)))
@@ -39,6 +40,7 @@ enum cli_kind {
     CLI_LIST, /* struct cli_list; repeatable */
     CLI_NUMBER, /* uint64_t, decimal, min..max */
     CLI_NETWORK, /* const struct spv_params *, by name */
+    CLI_TRANSPORT, /* enum spv_transport_choice, by name */
 };
 
 struct cli_option {
@@ -133,6 +135,23 @@ int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
     {                                                                                              \
         .name = "verbose", .letter = 'v', .kind = CLI_FLAG, .help = (text), .into = &(flag)        \
     }
+
+/* The transport of the program's connections. */
+#define CLI_TRANSPORT_ROW(choice, text)                                                            \
+    {                                                                                              \
+        .name = "transport", .kind = CLI_TRANSPORT, .value = "auto|v1|v2", .help = (text),         \
+        .into = &(choice)                                                                          \
+    }
+/* Reads a transport's name. Returns CLI_PROCEED, or the code to exit with after reporting the
+ * error. */
+int cli_read_transport(enum spv_transport_choice *out, const char *option, const char *text);
+#define CLI_TRANSPORT_TEXT 80
+/* Writes "v1", or "v2, session HEX" with the session id, into out and returns it. */
+const char *cli_transport(char out[CLI_TRANSPORT_TEXT], enum spv_transport transport,
+                          const uint8_t session_id[SPV_SESSION_ID]);
+/* Adds "transport", and with v2 "session_id", to an object; NULL is ignored. */
+void cli_json_transport(json_t *object, enum spv_transport transport,
+                        const uint8_t session_id[SPV_SESSION_ID]);
 
 /* Errors: "spv-sync: <what>: <why>. <what to do>" on standard error, and an "error" object on
  * standard output in JSON mode. Each returns the code to exit with. */

@@ -20,6 +20,7 @@ struct serve {
     const char *headers, *listen, *services_text, *http_text;
     uint64_t mine, seed, max_clients, http_rate, http_clients, http_timeout;
     bool quiet, json, verbose;
+    enum spv_transport_choice transport;
     uint64_t services;
     struct spv_endpoint endpoint, http;
     struct source source;
@@ -89,6 +90,23 @@ static void on_client(void *ctx, const struct spv_endpoint *from, bool connected
     } else if (s->verbose) {
         cli_print("%s went: %s (%u clients)", address, error != 0 ? spv_strerror(error) : "closed",
                   clients);
+    }
+}
+
+static void on_ready(void *ctx, const struct spv_endpoint *from, const struct spv_peer_stats *stats)
+{
+    const struct serve *s = ctx;
+    char address[SPV_ENDPOINT_TEXT], transport[CLI_TRANSPORT_TEXT];
+
+    spv_endpoint_text(address, from);
+    if (cli_json_on() && !s->quiet) {
+        json_t *object = json_pack("{s:s, s:s, s:s}", "event", "ready", "peer", address,
+                                   "user_agent", stats->user_agent);
+        cli_json_transport(object, stats->transport, stats->session_id);
+        cli_json(object);
+    } else if (s->verbose) {
+        cli_print("%s is ready (%s)", address,
+                  cli_transport(transport, stats->transport, stats->session_id));
     }
 }
 
@@ -216,7 +234,9 @@ static int run_servers(struct serve *s)
                                     .listen = s->endpoint,
                                     .services = s->services,
                                     .max_clients = (unsigned)s->max_clients,
+                                    .transport = s->transport,
                                     .on_client = on_client,
+                                    .on_ready = on_ready,
                                     .on_refused = on_refused,
                                     .watch_us = s->source.store ? WATCH_US : 0,
                                     .on_tip = on_tip,
@@ -355,6 +375,9 @@ static const struct cli_option options[] = {
      .help = "Service bits to offer, as a number or names: network, bloom, witness, "
              "compact-filters, network-limited, p2p-v2. Default: none.",
      .into = &state.services_text},
+    CLI_TRANSPORT_ROW(state.transport,
+                      "Encryption (BIP324, v2) of clients. auto: as the client asks, and p2p-v2 is "
+                      "offered; v1: never; v2: only encrypted clients. Default auto."),
     {.name = "max-clients",
      .kind = CLI_NUMBER,
      .value = "N",
@@ -399,8 +422,8 @@ static const struct cli_option options[] = {
     {.group = "Output"},
     CLI_JSON_ROW(
         state.json,
-        "One JSON object per line: listening, http, tip, connected, disconnected, refused, error, "
-        "stopped."),
+        "One JSON object per line: listening, http, tip, connected, ready, disconnected, refused, "
+        "error, stopped."),
     CLI_QUIET_ROW(state.quiet, "Print only errors."),
     CLI_VERBOSE_ROW(state.verbose, "Also print each client."),
     {0},

@@ -115,6 +115,7 @@ static int run_loop(struct sync *s)
     s->report.backfill = s->backfill;
     s->report.few_peers = s->connect.n > 0;
     cfg.node.clear_bans = s->clear_bans;
+    cfg.node.transport = s->transport;
     sync_proxy_apply(&s->proxy, &cfg);
     rc = spv_evloop_new(&s->loop, &cfg, &why);
 
@@ -284,6 +285,9 @@ static const struct cli_option options[] = {
      .kind = CLI_FLAG,
      .help = "Connect only to onion addresses, through --proxy. Default proxy: 127.0.0.1:9050.",
      .into = &state.proxy.onion},
+    CLI_TRANSPORT_ROW(state.transport,
+                      "Encrypt connections (BIP324, v2). auto: where the peer has it, else v1; v1: "
+                      "never; v2: only with peers that have it. Default auto."),
     {.name = "clear-bans",
      .kind = CLI_FLAG,
      .help = "Remove all bans. A peer is banned for 24 hours for sending an invalid header.",

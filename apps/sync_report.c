@@ -222,6 +222,8 @@ static void json_event(const struct report *r, const struct spv_event *e)
     if (more && e->seconds > 0 &&
         (e->kind == SPV_EVENT_DISCONNECTED || e->kind == SPV_EVENT_CONNECT_FAILED))
         json_object_set_new(more, "again_in", json_integer(e->seconds));
+    if (e->kind == SPV_EVENT_CONNECTED)
+        cli_json_transport(more, e->transport, e->session_id);
     if (more && e->kind == SPV_EVENT_REORG) {
         json_object_set_new(more, "fork_height", json_integer(e->fork_height));
         json_object_set_new(more, "removed", json_integer(e->removed));
@@ -395,14 +397,15 @@ static void print_failure(const char *failure, const struct spv_event *e)
 
 static void print_event(const struct report *r, const struct spv_event *e)
 {
-    char a[CLI_FIGURE], failure[sizeof r->failure];
+    char a[CLI_FIGURE], failure[sizeof r->failure], transport[CLI_TRANSPORT_TEXT];
 
     switch (e->kind) {
     case SPV_EVENT_CONNECTED:
-        if (r->lost)
+        if (r->verbose)
+            cli_print("%s %s (%s)", r->lost ? "connected again:" : "connected to", e->address,
+                      cli_transport(transport, e->transport, e->session_id));
+        else if (r->lost)
             cli_print("connected again: %s", e->address);
-        else if (r->verbose)
-            cli_print("connected to %s", e->address);
         break;
     case SPV_EVENT_DISCONNECTED:
     case SPV_EVENT_CONNECT_FAILED:

@@ -17,6 +17,7 @@ struct sync {
     struct cli_target target;
     struct cli_list connect, add_peers;
     struct sync_proxy proxy;
+    enum spv_transport_choice transport;
     bool clear_bans;
     uint64_t peers, timeout;
     const char *min_work_text, *checkpoint_file;

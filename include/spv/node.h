@@ -124,6 +124,8 @@ struct spv_event {
     /* CONNECTED, DISCONNECTED, CONNECT_FAILED: how often in a row this peer has failed: it was not
      * reachable, or useless. */
     unsigned failures;
+    enum spv_transport transport; /* CONNECTED: that of the connection */
+    uint8_t session_id[SPV_SESSION_ID]; /* CONNECTED with v2; else zero */
     uint32_t claimed_height, given_height; /* WARNING, UNRESOLVED: see enum spv_warning */
     struct spv_u256 work, wanted_work; /* WARNING, UNRESOLVED: see enum spv_warning */
 };
@@ -205,6 +207,7 @@ struct spv_node_peer {
     uint64_t segments_done; /* segments that it delivered first */
     uint64_t hedges; /* segments that were requested from another peer as well */
     uint64_t stalls; /* how often this address was disconnected because it did not answer */
+    enum spv_transport transport;
     uint64_t latency_us; /* of the last answer; 0: unknown. Set by the loop (spv/loop.h) only */
 };
 

@@ -12,6 +12,7 @@
 #include "spv/export.h"
 #include "spv/header_db.h"
 #include "spv/network.h"
+#include "spv/peer.h"
 #include "spv/reactor.h"
 #include "spv/transport.h"
 
@@ -42,6 +43,9 @@ struct spv_server_config {
      * spv_server_free. */
     void (*on_client)(void *ctx, const struct spv_endpoint *from, bool connected, int error,
                       unsigned clients);
+    /* A client's handshake is complete: its transport and version are known. */
+    void (*on_ready)(void *ctx, const struct spv_endpoint *from,
+                     const struct spv_peer_stats *stats);
     /* A connection was rejected: SPV_ERR_ADDRESS_LIMIT, SPV_ERR_SERVER_FULL, or a local error. */
     void (*on_refused)(void *ctx, const struct spv_endpoint *from, int error, unsigned clients);
     void *ctx; /* argument of the callbacks */

@@ -72,8 +72,13 @@ static void notify_client(const struct spv_server *s, const struct spv_endpoint 
 static void on_ready(struct spv_link *link, void *ctx)
 {
     struct client *c = ctx;
-    (void)link;
+    const struct spv_server *s = c->server;
+    struct spv_peer_stats stats;
     c->ready = true;
+    if (!s->cfg.on_ready)
+        return;
+    spv_link_stats(link, &stats);
+    s->cfg.on_ready(s->cfg.ctx, spv_link_endpoint(link), &stats);
 }
 
 static void on_reply_taken(void *ctx, int error)

@@ -35,16 +35,28 @@ static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_
     return at > now.mono_us ? (int64_t)((at - now.mono_us + SPV_SECOND - 1) / SPV_SECOND) : 0;
 }
 
-static void emit_event(struct spv_node *n, enum spv_event_kind kind, const struct spv_conn *conn,
-                       int error, struct spv_now now)
+/* Returns NULL when the queue has failed. */
+static struct spv_event *emit_event(struct spv_node *n, enum spv_event_kind kind,
+                                    const struct spv_conn *conn, int error, struct spv_now now)
 {
     struct spv_event *event = spv_sync_event(&n->effects, n->chain, kind, conn->id);
     if (!event)
-        return;
+        return NULL;
     event->error = error;
     event->failures = spv_outbound_failures(&n->outbound, conn);
     event->seconds = event->failures ? seconds_until_dialled(n, conn, now) : 0;
     spv_endpoint_text(event->address, &conn->endpoint);
+    return event;
+}
+
+static void emit_connected(struct spv_node *n, const struct spv_conn *conn,
+                           const struct spv_peer_stats *info, struct spv_now now)
+{
+    struct spv_event *event = emit_event(n, SPV_EVENT_CONNECTED, conn, 0, now);
+    if (!event)
+        return;
+    event->transport = info->transport;
+    memcpy(event->session_id, info->session_id, sizeof event->session_id);
 }
 
 static void set_quorum(struct spv_node *n, struct spv_now now)
@@ -91,12 +103,12 @@ static void remove_peer(struct spv_node *n, struct spv_conn *conn, int error, st
     const bool useful = !short_lived && spv_sync_useful(&n->sync, id);
     spv_outbound_on_closed(&n->outbound, conn, error, useful, now);
     if (misbehaved)
-        emit_event(n, SPV_EVENT_BANNED, &was, error, now);
+        (void)emit_event(n, SPV_EVENT_BANNED, &was, error, now);
     else if (!short_lived)
-        emit_event(n,
-                   was.state == SPV_CONN_STATE_READY ? SPV_EVENT_DISCONNECTED
-                                                     : SPV_EVENT_CONNECT_FAILED,
-                   &was, error, now);
+        (void)emit_event(n,
+                         was.state == SPV_CONN_STATE_READY ? SPV_EVENT_DISCONNECTED
+                                                           : SPV_EVENT_CONNECT_FAILED,
+                         &was, error, now);
     (void)node_fail(n, spv_checkpoint_start_remove(n->start, id, now));
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
     /* the peer may come back: without it nothing is synced yet */
@@ -240,9 +252,9 @@ static void emit_banned(struct spv_node *n, struct spv_now now)
     for (size_t i = 0; i < n->outbound.manual.n; i++) {
         const struct spv_manual_peer *p = &n->outbound.manual.at[i];
         if (p->banned_until_us)
-            emit_event(n, SPV_EVENT_CONNECT_FAILED,
-                       &(struct spv_conn){.endpoint = p->endpoint, .manual = -1, .entry = -1},
-                       SPV_ERR_BANNED, now);
+            (void)emit_event(n, SPV_EVENT_CONNECT_FAILED,
+                             &(struct spv_conn){.endpoint = p->endpoint, .manual = -1, .entry = -1},
+                             SPV_ERR_BANNED, now);
     }
 }
 
@@ -352,7 +364,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         return SPV_ERR_STATE;
     const bool for_chain = conn->kind == SPV_CONN_OUTBOUND;
     if (for_chain)
-        emit_event(n, SPV_EVENT_CONNECTED, conn, 0, now);
+        emit_connected(n, conn, info, now);
     const uint64_t group = conn->group;
     const unsigned failures = spv_outbound_failures(&n->outbound, conn);
     spv_outbound_on_handshake(&n->outbound, conn, info, now);

@@ -36,6 +36,7 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
             continue;
         spv_endpoint_text(p->address, &conn->endpoint);
         p->group = group_kind(conn);
+        p->transport = conn->transport;
         spv_sync_peer_info(&n->sync, p);
         add_segments(p, n->sync.segments);
         add_segments(p, spv_checkpoint_start_segments(n->start));

@@ -68,6 +68,7 @@ static const struct seed_prefix {
     uint64_t services; /* of the addresses that it returns */
 } prefixes[] = {
     {SPV_SEED_X809, "x809.", SERVICES_X9 | SPV_NODE_P2P_V2},
+    {SPV_SEED_X849, "x849.", SERVICES_X9 | SPV_NODE_P2P_V2 | SPV_NODE_COMPACT_FILTERS},
     {SPV_SEED_X9, "x9.", SERVICES_X9},
     {0, "", SPV_NODE_NETWORK},
 };
