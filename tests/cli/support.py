@@ -247,8 +247,9 @@ class Wire:
 
 
 class FakePeer:
-    """A listening peer: it completes the handshake of each connection, then runs converse(wire),
-    which a subclass overrides. Counts the connections in `dialled`."""
+    """A listening peer without encryption: it completes the handshake of each connection, then runs
+    converse(wire), which a subclass overrides. Counts the unencrypted connections in `dialled`; it
+    closes encrypted ones."""
 
     def __init__(self, height=1000, clock_offset=0, magic=REGTEST_MAGIC):
         self.height, self.clock_offset, self.magic = height, clock_offset, magic
@@ -267,11 +268,13 @@ class FakePeer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            self.dialled += 1
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
         try:
+            if sock.recv(4, socket.MSG_PEEK | socket.MSG_WAITALL) != self.magic:
+                raise EOFError
+            self.dialled += 1
             wire = Wire(sock, self.magic)
             wire.wait(b"version")
             wire.send_version(self.height, int(time.time()) + self.clock_offset)
