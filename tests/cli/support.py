@@ -194,6 +194,53 @@ class Proxy:
             s.close()
 
 
+class Middlebox(Proxy):
+    """A proxy that sees the first bytes of each connection: `encrypted` and `plain` count the two
+    kinds. refuse(client) is called for an encrypted one, and what it returns decides: True: it is
+    forwarded all the same. A chunk of bytes from the server passes through change(data, offset)."""
+
+    def __init__(self, port, refuse=None, change=None, delay=0):
+        self.encrypted = self.plain = 0
+        self.refuse, self.change, self.delay = refuse, change, delay
+        super().__init__(port)
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self._sockets.append(client)
+            threading.Thread(target=self._connection, args=(client,), daemon=True).start()
+
+    def _connection(self, client):
+        try:
+            first = client.recv(16, socket.MSG_PEEK | socket.MSG_WAITALL)
+            if first == REGTEST_MAGIC + b"version\0\0\0\0\0":
+                self.plain += 1
+            else:
+                self.encrypted += 1
+                if self.refuse and not self.refuse(client):
+                    return
+            server = socket.create_connection(("127.0.0.1", self.port_behind))
+            self._sockets.append(server)
+            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
+            self._forward(server, client)
+        except OSError:
+            self._end(client)
+
+    def _forward(self, server, client):
+        offset = 0
+        while True:
+            data = server.recv(65536)
+            if not data:
+                break
+            time.sleep(self.delay)
+            client.sendall(self.change(data, offset) if self.change else data)
+            offset += len(data)
+        self._end(server, client)
+
+
 def sha256d(data):
     return hashlib.sha256(hashlib.sha256(data).digest()).digest()
 

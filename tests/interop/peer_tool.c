@@ -199,6 +199,8 @@ static bool take_option(struct tool *t, const char *text)
         t->config.max_version = (uint32_t)number;
     else if (n == 5 && strncmp(text, "relay", n) == 0)
         t->config.relay = number != 0;
+    else if (n == 9 && strncmp(text, "transport", n) == 0)
+        t->config.transport = (enum spv_transport_choice)number;
     else if (n == 8 && strncmp(text, "tolerant", n) == 0)
         t->config.tolerate_malformed = number != 0;
     else

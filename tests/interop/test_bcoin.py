@@ -5,7 +5,9 @@ The node mines; what spv-sync has in its database afterwards must be what the no
 height by height. Arguments: the spv-sync program. Exits with 77 when node or bcoin is not there."""
 
 import json
+import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from pathlib import Path
 from bcoin import HERE, PATIENCE, Lines, Node, main
 
 sys.path.insert(1, str(HERE.parent / "cli"))
-from support import Proxy  # noqa: E402
+from support import Middlebox, Proxy  # noqa: E402
 
 SPV_SYNC = sys.argv[1] if len(sys.argv) > 1 else "build/dev/bin/spv-sync"
 
@@ -73,6 +75,38 @@ class Bcoin(unittest.TestCase):
         self.assertEqual(tip["height"], 300)
         last = [s for s in said if s.get("event") == "synced"][-1]
         self.assertEqual((last["height"], last["hash"]), (300, tip["hash"]))
+        self.assert_database_is_the_nodes()
+
+    def test_the_fall_back_to_v1_costs_one_connection_and_is_remembered(self):
+        """bcoin answers our 64 key bytes by a v1 version message."""
+        box = Middlebox(self.node.port)
+        self.addCleanup(box.close)
+        arguments = [a.replace(f":{self.node.port}", f":{box.port}") for a in self.arguments("--follow")]
+        run = Lines(arguments)
+        self.addCleanup(run.end)
+        tip = self.node.ask("tip")
+        self.follow_until(run, "synced", tip["height"], tip["hash"])
+        self.assertEqual((box.encrypted, box.plain), (1, 1))
+        said = [json.loads(line) for line in run.seen]
+        self.assertEqual([s["transport"] for s in said if s["event"] == "connected"], ["v1"])
+        box.cut()
+        while run.next().get("event") != "connected":
+            pass
+        self.assertEqual((box.encrypted, box.plain), (1, 2))
+        self.assert_database_is_the_nodes()
+
+    def test_a_ban_for_early_garbage_is_survived(self):
+        """It bans our address: the run says that no peer is usable, and the next one syncs."""
+        with socket.create_connection(("127.0.0.1", self.node.port), 10) as s:
+            s.settimeout(PATIENCE)
+            s.sendall(os.urandom(64 + 10 * 24))
+            while s.recv(4096):
+                pass
+        run = subprocess.run([*self.arguments(), "--timeout", "3"], capture_output=True, text=True,
+                             timeout=PATIENCE)
+        self.assertEqual(run.returncode, 4, run.stdout + run.stderr)
+        self.node.ask("unban")
+        self.sync()
         self.assert_database_is_the_nodes()
 
     def test_a_new_run_follows_a_deeper_branch_that_replaces_10(self):

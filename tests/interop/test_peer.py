@@ -455,6 +455,13 @@ class Errors(Case):
         again = self.tool("dial", self.node.port)
         self.assertIn(again.until("closed")["error"], ("CLOSED", "RESET"))
 
+    def test_it_answers_a_key_by_a_version_and_does_not_ban_for_it(self):
+        tool = self.tool("dial", self.node.port, transport=2)  # v2 only
+        self.assertEqual(tool.until("closed")["error"], "V1_PEER")
+        self.eventually(lambda: not self.node.ask("peers"))
+        with self.dialled() as tool:  # v1
+            tool.pong()
+
     def test_it_leaves_without_a_word(self):
         tip = self.node.ask("tip")["hash"]
         filtered = frame("getdata", b"\x01" + struct.pack("<I", FILTERED_BLOCK)
