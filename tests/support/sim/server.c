@@ -69,7 +69,9 @@ static int attach(struct sim *sim, struct sim_conn *conn)
 {
     struct sim_host *host = &sim->host[conn->server];
     struct sim_end *end = &conn->end[SIM_SERVER_END];
-    host->connections++;
+    const bool v1_only = sim->cfg.transport == SIM_TRANSPORT_MIXED && conn->server % 3 == 0;
+    if (!v1_only || conn->transport == SPV_TRANSPORT_V1)
+        host->connections++; /* else it falls back */
     if (host->cfg.listen == SIM_HANG)
         return 0;
     struct spv_peer_config cfg = {
@@ -80,9 +82,7 @@ static int attach(struct sim *sim, struct sim_conn *conn)
                                        : (int32_t)sim_store_tip(host->cfg.chain)->height,
         .rng = test_random_rng(&end->random),
         .self_nonces = &host->nonces,
-        .transport = sim->cfg.transport == SIM_TRANSPORT_MIXED && conn->server % 3 == 0
-                         ? SPV_TRANSPORT_ONLY_V1
-                         : SPV_TRANSPORT_AUTO,
+        .transport = v1_only ? SPV_TRANSPORT_ONLY_V1 : SPV_TRANSPORT_AUTO,
         .v2_context = sim->v2_context,
     };
     return spv_peer_new(&end->peer, &cfg, SPV_INBOUND, sim_end_now(sim, conn, SIM_SERVER_END));

@@ -141,8 +141,8 @@ void sim_server_announce(struct sim *sim, size_t server, struct sim_store *chain
 void sim_server_push(struct sim *sim, size_t server, const struct spv_header *headers, size_t n);
 /* How often clients banned it. */
 uint64_t sim_server_bans(const struct sim *sim, size_t server);
-/* How many connections it has accepted, how many getheaders it has received, and how many it has
- * answered. */
+/* How many connections it has accepted (encrypted ones to a server that has v1 only do not count),
+ * how many getheaders it has received, and how many it has answered. */
 uint64_t sim_server_connections(const struct sim *sim, size_t server);
 uint64_t sim_server_asked(const struct sim *sim, size_t server);
 uint64_t sim_server_answered(const struct sim *sim, size_t server);
