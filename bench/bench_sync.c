@@ -37,8 +37,10 @@ enum part {
     INSERTING,
     INDEXING,
     LOWER_BOUND, /* their sum */
-    SYNC,
+    SYNC, /* encrypted (v2), as by default */
     RATIO,
+    SYNC_V1,
+    V2_RATIO, /* v2 to v1 */
     PARTS,
 };
 
@@ -113,7 +115,7 @@ static void measure_lower_bounds(void *out, const char *headers, const char *db,
 
 /* Runs one sync, with a list of checkpoints unless it is NULL. */
 static double sync_once(const char *program, const char *db, const char *list, uint16_t port,
-                        struct rusage *usage)
+                        const char *transport, struct rusage *usage)
 {
     char peer[32];
     snprintf(peer, sizeof peer, "127.0.0.1:%u", port);
@@ -123,7 +125,8 @@ static double sync_once(const char *program, const char *db, const char *list, u
         bench_die("fork");
     if (pid == 0) {
         execl(program, "spv-sync", "--network", "regtest", "--connect", peer, "--db", db, "--quiet",
-              list ? "--checkpoint-file" : (char *)NULL, list, (char *)NULL);
+              "--transport", transport, list ? "--checkpoint-file" : (char *)NULL, list,
+              (char *)NULL);
         _exit(127);
     }
     int status = 0;
@@ -150,18 +153,23 @@ struct paths {
 /* Rounds of lower bounds and sync alternate, so that other load on the machine affects both. */
 static void measure(const struct paths *at, uint32_t n, unsigned rounds, bool listed)
 {
-    double values[PARTS][ROUNDS_MAX], cpus[ROUNDS_MAX], part[PARTS] = {0};
+    double values[PARTS][ROUNDS_MAX], cpus[ROUNDS_MAX], v1_cpus[ROUNDS_MAX], part[PARTS] = {0};
     long peak = 0;
     uint16_t port = 0;
     const pid_t server = bench_serve(at->bin, at->headers, &port);
     for (unsigned i = 0; i < rounds; i++) {
         struct rusage usage;
         in_child(measure_lower_bounds, part, sizeof part, at->headers, at->db, n);
-        part[SYNC] = sync_once(at->sync, at->db, listed ? at->list : NULL, port, &usage);
+        struct rusage v1_usage;
+        part[SYNC_V1] =
+            sync_once(at->sync, at->db, listed ? at->list : NULL, port, "v1", &v1_usage);
+        part[SYNC] = sync_once(at->sync, at->db, listed ? at->list : NULL, port, "v2", &usage);
+        part[V2_RATIO] = part[SYNC] / part[SYNC_V1];
         part[RATIO] = part[SYNC] / part[LOWER_BOUND];
         for (int k = 0; k < PARTS; k++)
             values[k][i] = part[k];
         cpus[i] = cpu(&usage);
+        v1_cpus[i] = cpu(&v1_usage);
         if (usage.ru_maxrss > peak)
             peak = usage.ru_maxrss;
     }
@@ -179,6 +187,9 @@ static void measure(const struct paths *at, uint32_t n, unsigned rounds, bool li
            median(values[HASHING], rounds), median(values[INSERTING], rounds),
            median(values[INDEXING], rounds));
     printf("  ratio       %7.2f x   (target: 1.25)\n", median(values[RATIO], rounds));
+    printf("  v2 to v1    %7.2f x   (target: 1.0; unencrypted: %.2f s, cpu %.2f s)\n",
+           median(values[V2_RATIO], rounds), median(values[SYNC_V1], rounds),
+           median(v1_cpus, rounds));
     printf("  peak memory %7.1f MiB (target: 48)\n", (double)peak / 1024.0);
 }
 
