@@ -153,8 +153,12 @@ int spv_outbound_resolved(struct spv_outbound *o, const struct spv_endpoint *see
     const struct spv_netgroup source = spv_netgroup_of_name(name);
     int rc = 0;
     if (error || n == 0) {
-        if (prefix->flag)
-            resolve(o, prefix[1].text, name);
+        const struct seed_prefix *fewer = prefix + 1;
+        if (!prefix->flag)
+            return 0;
+        while (fewer->services & ~prefix->services)
+            fewer++; /* what has more service bits is in no answer either */
+        resolve(o, fewer->text, name);
         return 0;
     }
     for (size_t i = 0; rc >= 0 && i < n; i++) {

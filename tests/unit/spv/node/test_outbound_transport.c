@@ -194,6 +194,33 @@ static void seeds_are_asked_for_v2_addresses_first(void **state)
     }
 }
 
+/* Its answers have compact filters as well. */
+static void a_seed_without_x809_is_asked_by_x849(void **state)
+{
+    (void)state;
+    static const struct spv_dns_seed seeds[] = {{"seed.test.example", SPV_SEED_X9 | SPV_SEED_X849},
+                                                {NULL, 0}};
+    static const char *const wanted[] = {"x849.seed.test.example", "x9.seed.test.example",
+                                         "seed.test.example"};
+    struct spv_params params = *spv_params_get(SPV_SIGNET);
+    params.dns_seeds = seeds;
+    struct spv_node_config cfg = {
+        .params = &params, .peers = 8, .request_timeout_us = UINT64_C(1) << 40};
+    struct node_fixture *s = node_fixture_new(&cfg, 0);
+    size_t asked = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->log[i].kind != SPV_EFFECT_RESOLVE)
+            continue;
+        assert_true(asked < sizeof wanted / sizeof wanted[0]);
+        assert_string_equal(s->log[i].endpoint.host, wanted[asked++]);
+        char text[SPV_ENDPOINT_TEXT];
+        (void)snprintf(text, sizeof text, "%s", s->log[i].endpoint.host);
+        resolve(s, text, NULL, 0);
+    }
+    assert_int_equal(asked, sizeof wanted / sizeof wanted[0]);
+    node_fixture_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_path_that_blocks_v2_is_reported_once_and_no_address_is_noted),
         cmocka_unit_test(one_success_shows_that_the_path_is_open),
         cmocka_unit_test(seeds_are_asked_for_v2_addresses_first),
+        cmocka_unit_test(a_seed_without_x809_is_asked_by_x849),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
