@@ -372,8 +372,9 @@ static const struct cli_option options[] = {
     {.name = "services",
      .kind = CLI_TEXT,
      .value = "BITS",
-     .help = "Service bits to offer, as a number or names: network, bloom, witness, "
-             "compact-filters, network-limited, p2p-v2. Default: none.",
+     .help =
+         "Service bits to offer, as a number or names: network, bloom, witness, "
+         "compact-filters, network-limited, p2p-v2. Default: none but p2p-v2 (see --transport).",
      .into = &state.services_text},
     CLI_TRANSPORT_ROW(state.transport,
                       "Encryption (BIP324, v2) of clients. auto: as the client asks, and p2p-v2 is "

@@ -59,10 +59,12 @@ class Endings(TestCase):
 
     def test_a_server_of_another_network_is_no_usable_peer(self):
         server = self.server("--mine", 10, network="simnet")
-        result = self.sync("--connect", server.address, "--timeout", 3)
+        # encrypted, two networks never understand each other: that ends by a time limit (30 s)
+        result = self.sync("--connect", server.address, "--timeout", 3, "--transport", "v1")
         self.ends(result, NO_PEER)
         for part in (server.address, "serves regtest (--network)"):
             self.assertIn(part, result.stderr)
+        self.ends(self.sync("--connect", server.address, "--timeout", 3), NO_PEER)
 
     def test_errors_are_json_objects_as_well(self):
         result = self.sync("--connect", f"127.0.0.1:{self.closed_port()}", "--timeout", 1, "--json")
@@ -95,7 +97,8 @@ class Endings(TestCase):
                 wire.sock.close()
 
         threading.Thread(target=mute, daemon=True).start()
-        result = self.sync("--connect", f"127.0.0.1:{listener.getsockname()[1]}", "--timeout", 3)
+        result = self.sync("--connect", f"127.0.0.1:{listener.getsockname()[1]}", "--timeout", 3,
+                           "--transport", "v1")
         self.ends(result, NO_PEER)
         self.assertIn("stuck at height 0", result.stderr)
 
@@ -262,7 +265,10 @@ class ServerEndings(TestCase):
         self.assertEqual(served, 3)
 
     def test_services_are_offered_as_asked(self):
-        for args, want in (((), 0), (("--services", "network,witness"), 9), (("--services", "0x40"), 64)):
+        v2 = 1 << 11  # P2P_V2, offered where clients may use it
+        for args, want in (((), v2), (("--transport", "v1"), 0),
+                           (("--services", "network,witness"), 9 | v2),
+                           (("--services", "0x40", "--transport", "v1"), 64)):
             server = self.server("--mine", 1, *args)
             wire = Wire(socket.create_connection(("127.0.0.1", server.port), 60))
             wire.send_version()
