@@ -139,15 +139,17 @@ static inline void multiply(uint64_t r[4], const uint64_t a[4], const uint64_t b
     uint64_t top = 0;
     for (size_t i = 0; i < 4; i++)
         r[i] = mul_add(&top, z[i + 4], FOLD, z[i]);
-    /* top < 2^34: the second fold carries out at most once, and then leaves a small number. */
+    /* top < 2^34: the second fold carries out at most once, and then leaves less than 2^67. */
     uint64_t carry = 0;
     r[0] = mul_add(&carry, top, FOLD, r[0]);
     for (size_t i = 1; i < 4; i++) {
         r[i] += carry;
         carry = r[i] < carry;
     }
-    if (carry)
+    if (carry) {
         r[0] += FOLD;
+        r[1] += r[0] < FOLD;
+    }
 }
 
 struct spv_fe spv_fe_mul(const struct spv_fe *a, const struct spv_fe *b)

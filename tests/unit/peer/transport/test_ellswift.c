@@ -205,10 +205,25 @@ static void arithmetic_holds_at_the_edges_of_the_field(void **state)
     assert_true(spv_fe_is_zero(&p));
 }
 
+/* (p - 2^32)^2 = 2^64: folded twice, the product lies just above 2^256, and what is left of it just
+ * below 2^64, so that the last addition carries into the second limb. */
+static void the_last_fold_of_a_product_carries(void **state)
+{
+    static const uint8_t want[32] = {[23] = 1};
+    const struct spv_fe root = spv_fe_from_u64(UINT64_C(1) << 32);
+    const struct spv_fe u = spv_fe_neg(&root);
+    const struct spv_fe square = spv_fe_sqr(&u);
+    uint8_t bytes[32];
+    (void)state;
+    spv_fe_to_be(bytes, &square);
+    assert_memory_equal(bytes, want, sizeof want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arithmetic_holds_at_the_edges_of_the_field),
+        cmocka_unit_test(the_last_fold_of_a_product_carries),
         cmocka_unit_test(decodes_what_the_bip_gives),
         cmocka_unit_test(inverts_in_exactly_the_cases_that_the_bip_gives),
         cmocka_unit_test(every_encoding_decodes_to_its_key),
