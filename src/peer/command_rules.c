@@ -77,5 +77,5 @@ uint32_t spv_command_rules_most(const struct spv_peer_config *cfg)
     for (size_t i = 0; i < cfg->n_caps; i++)
         if (cfg->caps[i].bytes > most)
             most = cfg->caps[i].bytes;
-    return most;
+    return most < SPV_MAX_PAYLOAD ? most : SPV_MAX_PAYLOAD;
 }

@@ -68,6 +68,12 @@ void spv_queued_frames_pop(struct spv_queued_frames *q)
         spv_queued_frames_free(q);
 }
 
+void spv_queued_frames_pop_newest(struct spv_queued_frames *q)
+{
+    if (--q->n == q->head)
+        q->head = q->n = 0;
+}
+
 void spv_completions_free(struct spv_completions *c)
 {
     free(c->list);

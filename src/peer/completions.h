@@ -42,6 +42,7 @@ int spv_queued_frames_push(struct spv_queued_frames *q, const struct spv_queued_
 const struct spv_queued_frame *spv_queued_frames_front(
     const struct spv_queued_frames *q); /* NULL: the queue is empty */
 void spv_queued_frames_pop(struct spv_queued_frames *q);
+void spv_queued_frames_pop_newest(struct spv_queued_frames *q);
 
 void spv_completions_free(struct spv_completions *c);
 /* Reserves capacity for one more completion. Returns 0, SPV_ERR_NOMEM. */

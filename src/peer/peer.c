@@ -362,6 +362,12 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
     return 0;
 }
 
+/* A message that could not be encrypted has put the cipher out of step. */
+static int on_send_error(struct spv_peer *p, int error, struct spv_now now)
+{
+    return error == SPV_ERR_CRYPTO ? peer_fail(p, error, now) : error;
+}
+
 static int peer_send_message(struct spv_peer *p, const struct spv_msg *msg, const uint64_t *tag,
                              struct spv_now now)
 {
@@ -369,7 +375,7 @@ static int peer_send_message(struct spv_peer *p, const struct spv_msg *msg, cons
         return p->error;
     int rc = spv_send_message(p, msg, tag, now);
     if (rc < 0)
-        return rc;
+        return on_send_error(p, rc, now);
     spv_relay_on_sent(&p->relay, msg);
     spv_peer_timers_on_queued(p, now);
     return 0;
@@ -393,7 +399,7 @@ int spv_peer_send_headers(struct spv_peer *p, struct spv_shared_frame *frame, co
         return p->error;
     int rc = spv_send_headers_frame(p, frame, tag);
     if (rc < 0)
-        return rc;
+        return on_send_error(p, rc, now);
     spv_relay_on_sent_headers(&p->relay, frame->bytes + SPV_FRAME_HEADER,
                               frame->n - SPV_FRAME_HEADER);
     spv_peer_timers_on_queued(p, now);

@@ -121,8 +121,15 @@ static int keep_message(struct spv_send_queue *q, enum spv_command command, cons
         q->wire.len = start;
         return rc;
     }
+    rc = spv_transport_seal(transport, &q->wire, start);
+    if (rc < 0) {
+        spv_queued_frames_pop_newest(&q->frames);
+        if (tag)
+            spv_completions_unreserve(&q->completions);
+        return rc;
+    }
     q->messages++;
-    return spv_transport_seal(transport, &q->wire, start);
+    return 0;
 }
 
 static const char *name_of(const struct spv_msg *msg)

@@ -218,7 +218,10 @@ int spv_transport_put_frame(const struct spv_transport_state *t, struct spv_buff
 
 int spv_transport_seal(struct spv_transport_state *t, struct spv_buffer *out, size_t start)
 {
-    return t->v2 ? spv_v2_packet_seal(t->v2, out, start, 0) : 0;
+    const int rc = t->v2 ? spv_v2_packet_seal(t->v2, out, start, 0) : 0;
+    if (rc < 0)
+        out->len = start; /* it must not leave unencrypted */
+    return rc;
 }
 
 size_t spv_transport_buffered(const struct spv_transport_state *t)

@@ -68,8 +68,8 @@ int spv_transport_put(const struct spv_transport_state *t, struct spv_buffer *ou
 /* The same for an encoded v1 frame. */
 int spv_transport_put_frame(const struct spv_transport_state *t, struct spv_buffer *out,
                             const uint8_t *frame, size_t n, size_t *start);
-/* The second encrypts it (v2), in the order in which the messages are sent. Returns 0 or
- * SPV_ERR_CRYPTO, after which the connection is unusable. */
+/* The second encrypts it (v2), in the order in which the messages are sent. Returns 0, or
+ * SPV_ERR_CRYPTO, removes it, and the connection is unusable. */
 int spv_transport_seal(struct spv_transport_state *t, struct spv_buffer *out, size_t start);
 
 /* Received bytes that do not belong to a returned message. */

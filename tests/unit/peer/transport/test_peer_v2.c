@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include <openssl/evp.h>
+
+#include "peer/peer_state.h"
 #include "peer/send_frame.h"
 #include "spv/error.h"
 #include "spv/peer.h"
@@ -408,6 +411,41 @@ static void an_idle_connection_keeps_little_memory(void **state)
     pair_close(&k);
 }
 
+/* OpenSSL refuses a context without a cipher. */
+static void a_message_that_cannot_be_encrypted_ends_the_connection_and_is_not_sent(void **state)
+{
+    (void)state;
+    struct pair k;
+    struct spv_msg ping = {.command = SPV_CMD_PING, .u.ping = {true, 1}};
+    const uint64_t tag = 5;
+    uint64_t done = 0;
+    int error = 0;
+    pair_init(&k, V2, V2);
+    pair_open(&k);
+    exchange(&k);
+    assert_int_equal(EVP_CIPHER_CTX_reset(k.side[0]->transport.v2->send.aead.ctx), 1);
+    assert_int_equal(spv_peer_send_tagged(k.side[0], &ping, tag, k.now), SPV_ERR_CRYPTO);
+    assert_int_equal(spv_peer_queued(k.side[0]), 0);
+    assert_int_equal(spv_peer_send(k.side[0], &ping, k.now), SPV_ERR_CRYPTO);
+    assert_int_equal(spv_peer_timer(k.side[0], k.now), SPV_ERR_CRYPTO);
+    spv_peer_close(k.side[0], SPV_ERR_CRYPTO);
+    assert_int_equal(spv_peer_next_completion(k.side[0], &done, &error), 0);
+    pair_close(&k);
+}
+
+/* The limit is added to: it must not wrap. */
+static void any_limit_of_a_payload_leaves_room_for_its_name(void **state)
+{
+    (void)state;
+    struct pair k;
+    pair_init(&k, V2, V2);
+    k.cfg[0].max_payload = k.cfg[1].max_payload = UINT32_MAX;
+    pair_open(&k);
+    exchange(&k);
+    expect_ready(&k, SPV_TRANSPORT_V2);
+    pair_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +462,8 @@ int main(void)
         cmocka_unit_test(a_message_that_does_not_fit_the_queue_keeps_the_cipher_in_step),
         cmocka_unit_test(a_flipped_bit_ends_the_connection_without_a_message),
         cmocka_unit_test(an_idle_connection_keeps_little_memory),
+        cmocka_unit_test(a_message_that_cannot_be_encrypted_ends_the_connection_and_is_not_sent),
+        cmocka_unit_test(any_limit_of_a_payload_leaves_room_for_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
