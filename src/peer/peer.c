@@ -357,6 +357,7 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
         if (rc > 0)
             return 1;
     }
+    spv_peer_timers_on_read(p, false, now); /* decoys may have emptied the buffer */
     if (p->cfg.trim_at_once && spv_transport_is_oversized(&p->transport))
         spv_transport_trim(&p->transport);
     return 0;

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "peer/transport/transport.h"
+#include "peer/peer_state.h"
 #include "spv/error.h"
 #include "spv/peer.h"
 #include "support/random.h"
@@ -264,6 +264,27 @@ static void a_burst_is_freed_two_seconds_later(void **state)
     end(&k);
 }
 
+static void a_decoy_is_freed_and_leaves_no_deadline(void **state)
+{
+    (void)state;
+    struct fixture k;
+    static uint8_t zeros[300000];
+    begin(&k);
+    complete_handshake(&k);
+    k.now.mono_us += 3 * SPV_SECOND; /* frees what the handshake used */
+    assert_int_equal(spv_peer_timer(k.p, k.now), 0);
+    const uint64_t deadline = spv_peer_deadline(k.p);
+    put_packet(&k, zeros, sizeof zeros, SPV_V2_IGNORE);
+    send_out(&k);
+    assert_int_equal(k.n_got, 0);
+    assert_int_equal(k.p->deadline[SPV_DEADLINE_MESSAGE], SPV_NEVER);
+    k.now.mono_us += 2 * SPV_SECOND;
+    assert_int_equal(spv_peer_timer(k.p, k.now), 0);
+    assert_true(spv_peer_memory(k.p) < 16 * 1024);
+    assert_int_equal(spv_peer_deadline(k.p), deadline);
+    end(&k);
+}
+
 static void garbage_ends_after_4095_bytes(void **state)
 {
     (void)state;
@@ -304,6 +325,7 @@ int main(void)
         cmocka_unit_test(a_message_before_the_handshake_is_limited),
         cmocka_unit_test(a_replayed_packet_is_not_authentic),
         cmocka_unit_test(a_burst_is_freed_two_seconds_later),
+        cmocka_unit_test(a_decoy_is_freed_and_leaves_no_deadline),
         cmocka_unit_test(garbage_ends_after_4095_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
