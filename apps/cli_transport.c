@@ -1,4 +1,4 @@
-/* The transport of a connection, as options name it and as output tells it. */
+/* The transport of a connection, as options and output name it. */
 #include <string.h>
 
 #include "cli.h"

@@ -95,7 +95,8 @@ struct spv_peer_config {
     bool relay; /* relay field of our version message (BIP37) */
     bool wtxidrelay; /* offer BIP339 */
     /* Announced between version and verack to a peer of version 70017 or later (BIP434), which is
-     * then our version, too; at most SPV_PEER_FEATURES. Each has a valid id and data. */
+     * then our version, too; at most SPV_PEER_FEATURES. Each has a valid id and data. Borrowed:
+     * valid until the handshake is complete. */
     const struct spv_msg_feature *features;
     size_t n_features;
     const char *user_agent; /* NULL: "/libspv:<version>/"; at most SPV_MAX_USER_AGENT bytes */

@@ -14,7 +14,7 @@
 #include "spv/error.h"
 #include "util/hmac.h"
 
-/* Memory beyond what has arrived: a length is the sender's word for it. */
+/* ours: limit of memory beyond the received bytes; an announced length allocates nothing */
 #define AHEAD (256 * 1024)
 #define MAX_GARBAGE_AND_TERMINATOR (SPV_V2_MAX_GARBAGE + SPV_V2_TERMINATOR)
 
@@ -175,7 +175,7 @@ static int send_version_packet(struct spv_v2 *v, struct spv_buffer *out)
     return rc ? rc : spv_v2_packet_seal(v, out, start, 0);
 }
 
-/* Their key is there: everything that we owe the handshake goes out. */
+/* The peer's key is complete: derives the keys and sends the rest of our handshake. */
 static int on_key(struct spv_v2 *v, struct spv_buffer *out)
 {
     const bool initiator = v->role == SPV_V2_INITIATOR;

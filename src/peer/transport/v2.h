@@ -11,7 +11,7 @@
 #define SPV_V2_MAX_GARBAGE 4095 /* BIP324 */
 #define SPV_V1_PREFIX 16 /* magic, "version" and five zeros: how a v1 connection begins */
 
-/* What the first bytes of the other side say. */
+/* What the peer's first bytes show. */
 enum spv_v2_first_bytes {
     SPV_FIRST_BYTES_UNDECIDED, /* as v1 so far, fewer than SPV_V1_PREFIX */
     SPV_FIRST_BYTES_V1,
@@ -40,7 +40,7 @@ struct spv_v2 {
     uint8_t *garbage; /* ours, until the first packet has carried it as AAD */
     size_t n_garbage;
     struct spv_buffer in;
-    size_t off; /* bytes at the front of `in` that are done with */
+    size_t off; /* processed bytes at the front of `in` */
     size_t n_aad; /* length of their garbage */
     bool has_aad; /* the garbage is still in front of the first packet */
     uint8_t terminator[SPV_V2_TERMINATOR]; /* theirs */
@@ -69,14 +69,12 @@ int spv_v2_start(struct spv_v2 *v, struct spv_buffer *out);
  * SPV_ERR_NOMEM. */
 int spv_v2_feed(struct spv_v2 *v, const uint8_t *bytes, size_t n);
 
-/* Goes as far as the bytes allow; replies are appended to *out. Returns 1 and the contents of one
- * application message (at least one byte or none: *n may be 0), which stay valid until the next
- * feed; 0 when more bytes are needed; or SPV_ERR_V1_PEER      the other side speaks v1 (nothing was
- * consumed: see spv_v2_take_bytes) SPV_ERR_MAGIC        it speaks v1 on another network
- * SPV_ERR_V2_GARBAGE   no terminator within 4,095 + 16 bytes behind the key
- * SPV_ERR_LENGTH       a packet longer than any message
- * SPV_ERR_V2_TAG       a packet that is not authentic
- * SPV_ERR_CRYPTO, SPV_ERR_NOMEM. */
+/* Processes the received bytes; replies are appended to *out. Returns 1 and the contents of one
+ * application message (*n may be 0), which stay valid until the next feed or trim; 0 when more
+ * bytes are needed; or an error, after which the machine is unusable: SPV_ERR_V1_PEER (the peer
+ * uses v1), SPV_ERR_MAGIC (v1 on another network), SPV_ERR_V2_GARBAGE (no terminator within
+ * 4,095 + 16 bytes after the key), SPV_ERR_LENGTH (a packet longer than max_contents),
+ * SPV_ERR_V2_TAG (a packet that is not authentic), SPV_ERR_CRYPTO, SPV_ERR_NOMEM. */
 int spv_v2_next(struct spv_v2 *v, struct spv_buffer *out, const uint8_t **contents, size_t *n);
 
 /* Bytes received and not yet returned. */

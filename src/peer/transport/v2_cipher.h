@@ -47,7 +47,7 @@ void spv_v2_cipher_free(struct spv_v2_cipher *c);
  * SPV_ERR_CRYPTO. */
 int spv_v2_seal(struct spv_v2_cipher *c, uint8_t *packet, size_t n, uint8_t header,
                 const uint8_t *aad, size_t aad_len);
-/* Bytes of contents of the next packet, from the 3 bytes that it begins with. Reads nothing away:
+/* Bytes of contents of the next packet, from the 3 bytes that it begins with. Changes nothing:
  * may be called again. */
 size_t spv_v2_open_length(const struct spv_v2_cipher *c, const uint8_t bytes[SPV_V2_LENGTH]);
 /* Opens the packet of n bytes of contents behind its length: header, contents and tag at text, in
