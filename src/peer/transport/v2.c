@@ -282,9 +282,9 @@ int spv_v2_next(struct spv_v2 *v, struct spv_buffer *out, const uint8_t **conten
         rc = recv_packet(v, &header, &text, n);
         if (rc != 1)
             break;
-        if (header & SPV_V2_IGNORE) {
-            v->decoys++;
-        } else if (v->state == SPV_V2_RECV_VERSION) {
+        if (header & SPV_V2_IGNORE)
+            continue; /* a decoy */
+        if (v->state == SPV_V2_RECV_VERSION) {
             v->state = SPV_V2_READY; /* its contents are for later versions of the BIP */
         } else {
             *contents = text;

@@ -46,7 +46,6 @@ struct spv_v2 {
     uint8_t terminator[SPV_V2_TERMINATOR]; /* theirs */
     struct spv_v2_cipher send, recv;
     uint8_t session_id[32];
-    uint64_t decoys; /* received */
 };
 
 /* Takes the key and copies the garbage, which are drawn by the caller (spv_v2_draw). ctx must
