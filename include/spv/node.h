@@ -103,8 +103,9 @@ enum spv_warning {
                              work; the highest of their chains ends at given_height */
     SPV_WARN_LOW_WORK = 8, /* the peer's chain ends at given_height with `work`, less than
                           wanted_work: another chain, or the peer is still syncing */
-    SPV_WARN_V2_BLOCKED = 9, /* dials to three network groups failed with v2 and none succeeded:
-                                something on the path blocks it; once. v1 is used. */
+    SPV_WARN_V2_BLOCKED = 9, /* peers of three network groups offer v2, but could be reached with v1
+                                only, and none with v2: something on the path blocks it; once. v1
+                                is used for an hour. */
 };
 struct spv_event {
     enum spv_event_kind kind;

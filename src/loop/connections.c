@@ -93,7 +93,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
 {
     struct spv_loop_conn *conn = ctx;
     struct spv_connections *c = conn->owner;
-    if (spv_link_wants_v1(link))
+    if (spv_link_wants_v1(link) && spv_err_class_of(error) != SPV_CLASS_LOCAL)
         error = SPV_ERR_V1_PEER;
     c->on_input(c->ctx, end_conn(conn, error));
 }

@@ -368,6 +368,8 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     const uint64_t group = conn->group;
     const unsigned failures = spv_outbound_failures(&n->outbound, conn);
     spv_outbound_on_handshake(&n->outbound, conn, info, now);
+    if (spv_outbound_v2_blocked(&n->outbound))
+        emit_warning(n, SPV_WARN_V2_BLOCKED, 0);
     if (!for_chain)
         return process(n, 0, now);
     /* Discovered peers must serve the chain; a manual peer may be a plain header server. */
@@ -434,10 +436,8 @@ int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now
         return n->error;
     if (!conn)
         return 0;
-    if (!spv_outbound_fall_back(&n->outbound, conn, error, now))
+    if (!spv_outbound_fall_back(&n->outbound, conn, error))
         remove_peer(n, conn, error, now);
-    else if (spv_outbound_v2_blocked(&n->outbound))
-        emit_warning(n, SPV_WARN_V2_BLOCKED, 0);
     return process(n, 0, now);
 }
 

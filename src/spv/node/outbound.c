@@ -271,8 +271,7 @@ void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn,
                                const struct spv_peer_stats *info, struct spv_now now)
 {
     const uint64_t services = info->services;
-    if (info->transport == SPV_TRANSPORT_V2)
-        spv_outbound_v2_succeeded(o, conn);
+    spv_outbound_transport_works(o, conn, info, now);
     conn->state = SPV_CONN_STATE_READY;
     conn->ready_us = now.mono_us;
     if (conn->entry >= 0 && spv_serves_chain(services))

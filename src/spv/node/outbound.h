@@ -31,6 +31,7 @@
 #define SPV_SAVE_SOON (10 * SPV_SECOND) /* ours: after a successful connection */
 #define SPV_V1_NOTE (7 * 86400 * SPV_SECOND) /* ours: an address that fell back gets v1 first */
 #define SPV_V2_BLOCKED_GROUPS 3 /* ours: so many fall back: the path blocks v2 */
+#define SPV_V2_BLOCKED_TIME (3600 * SPV_SECOND) /* ours: then v2 is tried again */
 #define SPV_ANCHORS 2 /* as in Bitcoin Core */
 
 enum spv_conn_type {
@@ -50,6 +51,7 @@ struct spv_conn {
     int manual; /* index in manual peers, or -1 */
     int entry; /* index in addrman, or -1 */
     enum spv_transport transport; /* dialled with */
+    bool fell_back; /* v2 failed just before: see spv_outbound_fall_back */
     uint64_t ready_us;
     uint64_t deadline_us; /* of feelers and addr_fetch; else SPV_NEVER */
     uint64_t addr_tokens; /* hundredths of an address that it may send */
@@ -82,9 +84,10 @@ struct spv_outbound {
     uint64_t feelers; /* opened in this run */
     enum spv_transport_choice transport;
     bool v2_reached; /* a v2 handshake succeeded in this run */
-    bool v2_blocked; /* reported */
-    uint64_t fell_back[SPV_V2_BLOCKED_GROUPS]; /* network groups whose dials fell back */
+    struct spv_netgroup fell_back[SPV_V2_BLOCKED_GROUPS]; /* though their peers offer v2 */
     size_t n_fell_back;
+    uint64_t v2_blocked_until_us; /* v1 is dialled until then; 0: v2 was never blocked */
+    bool v2_blocked_reported;
 };
 
 int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
@@ -116,11 +119,12 @@ uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted);
 void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn,
                                const struct spv_peer_stats *info, struct spv_now now);
 /* A dial with v2 has ended such that the peer may know v1 only: with automatic choice it is dialled
- * once more, with v1, and its address gets v1 first for SPV_V1_NOTE. Returns false when the end
+ * once more, with v1. When that succeeds, its address gets v1 first for SPV_V1_NOTE; and when its
+ * peer offers v2 all the same, something on the path may block v2. Returns false when the end
  * counts as any other. */
-bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int error,
-                            struct spv_now now);
-/* True once, when so many dials to different groups fell back that the path seems to block v2. */
+bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int error);
+/* True once: peers of SPV_V2_BLOCKED_GROUPS network groups offer v2, could be reached with v1 only,
+ * and none was reached with v2. */
 bool spv_outbound_v2_blocked(struct spv_outbound *o);
 /* An addr or addrv2 message. An addr_fetch connection is closed after it. 0 or SPV_ERR_NOMEM. */
 int spv_outbound_gossip(struct spv_outbound *o, struct spv_conn *conn,

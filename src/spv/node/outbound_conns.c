@@ -151,22 +151,15 @@ static void note_v1(struct spv_outbound *o, const struct spv_conn *conn, uint64_
         o->addrman.at[conn->entry].v1_until_us = until_us;
 }
 
-static void count_group(struct spv_outbound *o, uint64_t group)
+static void count_group(struct spv_outbound *o, const struct spv_netgroup *group)
 {
     for (size_t i = 0; i < o->n_fell_back; i++)
-        if (o->fell_back[i] == group)
+        if (spv_netgroup_eq(&o->fell_back[i], group))
             return;
-    if (o->n_fell_back < SPV_V2_BLOCKED_GROUPS)
-        o->fell_back[o->n_fell_back++] = group;
+    o->fell_back[o->n_fell_back++] = *group;
 }
 
-static bool is_v2_blocked(const struct spv_outbound *o)
-{
-    return !o->v2_reached && o->n_fell_back == SPV_V2_BLOCKED_GROUPS;
-}
-
-bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int error,
-                            struct spv_now now)
+bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int error)
 {
     if (error != SPV_ERR_V1_PEER || o->transport != SPV_TRANSPORT_AUTO ||
         conn->transport != SPV_TRANSPORT_V2 || conn->state != SPV_CONN_STATE_CONNECTING)
@@ -174,12 +167,9 @@ bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int e
     struct spv_effect *e = spv_effects_push(o->effects, SPV_EFFECT_CONNECT, o->next_id + 1);
     if (!e)
         return false;
-    count_group(o, conn->group);
-    note_v1(o, conn, now.mono_us + SPV_V1_NOTE);
-    if (is_v2_blocked(o))
-        forget_notes(o);
     conn->id = ++o->next_id;
     conn->transport = SPV_TRANSPORT_V1;
+    conn->fell_back = true;
     e->endpoint = conn->endpoint;
     e->transport = conn->transport;
     return true;
@@ -187,9 +177,9 @@ bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int e
 
 bool spv_outbound_v2_blocked(struct spv_outbound *o)
 {
-    if (o->v2_blocked || !is_v2_blocked(o))
+    if (o->v2_blocked_reported || !o->v2_blocked_until_us)
         return false;
-    o->v2_blocked = true;
+    o->v2_blocked_reported = true;
     return true;
 }
 
@@ -204,12 +194,34 @@ enum spv_transport spv_outbound_transport(const struct spv_outbound *o, bool off
     case SPV_TRANSPORT_AUTO:
         break;
     }
-    return offers_v2 && v1_until_us <= now.mono_us && !is_v2_blocked(o) ? SPV_TRANSPORT_V2
-                                                                        : SPV_TRANSPORT_V1;
+    return offers_v2 && v1_until_us <= now.mono_us && o->v2_blocked_until_us <= now.mono_us
+               ? SPV_TRANSPORT_V2
+               : SPV_TRANSPORT_V1;
 }
 
-void spv_outbound_v2_succeeded(struct spv_outbound *o, const struct spv_conn *conn)
+/* v1 works where v2 has failed. A peer without v2 explains that; one that offers it does not. */
+static void v1_succeeded(struct spv_outbound *o, const struct spv_conn *conn, uint64_t services,
+                         struct spv_now now)
 {
-    o->v2_reached = true;
-    note_v1(o, conn, 0);
+    note_v1(o, conn, now.mono_us + SPV_V1_NOTE);
+    if (o->v2_reached || !(services & SPV_NODE_P2P_V2))
+        return;
+    count_group(o, &conn->netgroup);
+    if (o->n_fell_back < SPV_V2_BLOCKED_GROUPS)
+        return;
+    o->n_fell_back = 0;
+    o->v2_blocked_until_us = now.mono_us + SPV_V2_BLOCKED_TIME;
+    forget_notes(o);
+}
+
+void spv_outbound_transport_works(struct spv_outbound *o, const struct spv_conn *conn,
+                                  const struct spv_peer_stats *info, struct spv_now now)
+{
+    if (info->transport == SPV_TRANSPORT_V2) {
+        o->v2_reached = true;
+        o->v2_blocked_until_us = 0;
+        note_v1(o, conn, 0);
+    } else if (conn->fell_back) {
+        v1_succeeded(o, conn, info->services, now);
+    }
 }

@@ -14,7 +14,9 @@ struct spv_conn *spv_outbound_connect(struct spv_outbound *o, enum spv_conn_type
 /* What to dial an address with: one that offers v2, or is named by the user, and has no note. */
 enum spv_transport spv_outbound_transport(const struct spv_outbound *o, bool offers_v2,
                                           uint64_t v1_until_us, struct spv_now now);
-void spv_outbound_v2_succeeded(struct spv_outbound *o, const struct spv_conn *conn);
+/* The handshake has shown that its transport works for the address. */
+void spv_outbound_transport_works(struct spv_outbound *o, const struct spv_conn *conn,
+                                  const struct spv_peer_stats *info, struct spv_now now);
 /* Closes a feeler or an addr_fetch connection; the node is not involved. */
 void spv_outbound_close(struct spv_outbound *o, struct spv_conn *conn, int error,
                         struct spv_now now);

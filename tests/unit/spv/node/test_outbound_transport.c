@@ -27,12 +27,18 @@ static struct spv_effect next_dial(struct node_fixture *s)
     return *e;
 }
 
-static void complete(struct node_fixture *s, uint64_t id, enum spv_transport transport)
+static void complete_with(struct node_fixture *s, uint64_t id, enum spv_transport transport,
+                          uint64_t services)
 {
     const struct spv_peer_stats info = {
-        .ready = true, .version = 70016, .services = V2_SERVICES, .transport = transport};
+        .ready = true, .version = 70016, .services = services, .transport = transport};
     assert_int_equal(spv_node_connected(s->node, id, &info, s->now), 0);
     node_fixture_pull(s);
+}
+
+static void complete(struct node_fixture *s, uint64_t id, enum spv_transport transport)
+{
+    complete_with(s, id, transport, V2_SERVICES);
 }
 
 static void the_choice_decides_for_a_named_peer(void **state)
@@ -135,20 +141,58 @@ static size_t warnings(struct node_fixture *s)
     return n;
 }
 
-static void a_path_that_blocks_v2_is_reported_once_and_no_address_is_noted(void **state)
+/* Dials n named peers with v2 and then, as that fails, with v1, which succeeds. */
+static void fall_back_with(struct node_fixture *s, size_t n, uint64_t services)
+{
+    struct spv_effect dial[4];
+    for (size_t i = 0; i < n; i++)
+        dial[i] = next_dial(s);
+    for (size_t i = 0; i < n; i++) {
+        node_fixture_close(s, dial[i].peer, SPV_ERR_V1_PEER);
+        const struct spv_effect v1 = next_dial(s);
+        assert_int_equal(v1.transport, SPV_TRANSPORT_V1);
+        complete_with(s, v1.peer, SPV_TRANSPORT_V1, services);
+        dial[i] = v1;
+    }
+    for (size_t i = 0; i < n; i++)
+        node_fixture_close(s, dial[i].peer, SPV_ERR_CLOSED);
+}
+
+static void a_path_that_blocks_v2_is_reported_once_and_v1_used_for_an_hour(void **state)
+{
+    (void)state;
+    struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 3);
+    fall_back_with(s, 3, V2_SERVICES);
+    assert_int_equal(warnings(s), 1);
+    advance_clock(s, SPV_BACKOFF_MAX);
+    assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V1);
+    node_fixture_free(s);
+    /* addresses got no note: after an hour v2 is tried again, and reported no more */
+    s = named(SPV_TRANSPORT_AUTO, 3);
+    fall_back_with(s, 3, V2_SERVICES);
+    advance_clock(s, SPV_V2_BLOCKED_TIME);
+    fall_back_with(s, 3, V2_SERVICES);
+    assert_int_equal(warnings(s), 1);
+    node_fixture_free(s);
+}
+
+static void peers_without_v2_are_no_sign_of_a_path_that_blocks_it(void **state)
 {
     (void)state;
     struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 4);
-    struct spv_effect dial[4];
-    for (int i = 0; i < 4; i++)
-        dial[i] = next_dial(s);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(warnings(s), 0);
-        node_fixture_close(s, dial[i].peer, SPV_ERR_V1_PEER);
-    }
-    assert_int_equal(warnings(s), 1);
-    node_fixture_close(s, dial[3].peer, SPV_ERR_V1_PEER);
-    assert_int_equal(warnings(s), 1);
+    fall_back_with(s, 4, SERVICES);
+    assert_int_equal(warnings(s), 0);
+    node_fixture_free(s);
+}
+
+static void a_peer_that_is_not_reached_with_v1_either_is_not_noted(void **state)
+{
+    (void)state;
+    struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 1);
+    node_fixture_close(s, next_dial(s).peer, SPV_ERR_V1_PEER);
+    node_fixture_close(s, next_dial(s).peer, SPV_ERR_CLOSED);
+    advance_clock(s, SPV_BACKOFF_MAX);
+    assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V2);
     node_fixture_free(s);
 }
 
@@ -160,8 +204,10 @@ static void one_success_shows_that_the_path_is_open(void **state)
     for (int i = 0; i < 4; i++)
         dial[i] = next_dial(s);
     complete(s, dial[0].peer, SPV_TRANSPORT_V2);
-    for (int i = 1; i < 4; i++)
+    for (int i = 1; i < 4; i++) {
         node_fixture_close(s, dial[i].peer, SPV_ERR_V1_PEER);
+        complete(s, next_dial(s).peer, SPV_TRANSPORT_V1);
+    }
     assert_int_equal(warnings(s), 0);
     node_fixture_free(s);
 }
@@ -230,7 +276,9 @@ int main(void)
         cmocka_unit_test(v1_is_tried_once_only),
         cmocka_unit_test(other_ends_of_a_v2_dial_do_not_fall_back),
         cmocka_unit_test(v2_only_backs_off_from_a_v1_peer_without_a_ban),
-        cmocka_unit_test(a_path_that_blocks_v2_is_reported_once_and_no_address_is_noted),
+        cmocka_unit_test(a_path_that_blocks_v2_is_reported_once_and_v1_used_for_an_hour),
+        cmocka_unit_test(peers_without_v2_are_no_sign_of_a_path_that_blocks_it),
+        cmocka_unit_test(a_peer_that_is_not_reached_with_v1_either_is_not_noted),
         cmocka_unit_test(one_success_shows_that_the_path_is_open),
         cmocka_unit_test(seeds_are_asked_for_v2_addresses_first),
         cmocka_unit_test(a_seed_without_x809_is_asked_by_x849),
