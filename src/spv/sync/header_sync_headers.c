@@ -335,7 +335,7 @@ static int handle_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
     return behind < 0 ? behind : 0;
 }
 
-/* An announcement of headers that do not connect to ours; it answers no request. */
+/* Headers that do not connect to ours: an announcement, or an answer that lacks its first part. */
 static int handle_unconnecting(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
 {
     if (++p->sync.n_unconnecting > SPV_SYNC_MAX_UNCONNECTING) {
@@ -388,6 +388,7 @@ static int accept_headers(struct spv_sync *s, struct spv_peer_entry *p,
     if (v.error == SPV_ERR_HDR_UNCONNECTING || v.error == SPV_ERR_FORK_BELOW_START) {
         /* a late answer to another request: the checkpoint start requests lower headers */
         const bool late = msg->role == SPV_HEADERS_ANSWER && !answer;
+        spv_sync_request_done(p, msg, now);
         return late ? 0 : handle_unconnecting(s, p, now);
     }
     p->sync.n_unconnecting = 0;

@@ -318,6 +318,24 @@ static void an_unconnecting_announcement_is_answered_by_getheaders(void **state)
     node_fixture_free(s);
 }
 
+/* The first part of the answer may follow, as of a peer that splits it and swaps the parts. */
+static void an_unconnecting_answer_is_requested_again_at_once(void **state)
+{
+    (void)state;
+    struct spv_node_config cfg = {0};
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    const uint64_t a = node_fixture_connect(s, 4500, 0);
+    s->seen = s->n;
+    node_fixture_headers(s, a, main_chain.headers + 1001, 1000);
+    const struct spv_effect *again = node_fixture_next(s, SPV_EFFECT_SEND);
+    assert_non_null(again);
+    assert_int_equal(again->message.command, SPV_CMD_GETHEADERS);
+    node_fixture_headers(s, a, main_chain.headers + 1, 1000);
+    assert_int_equal(s->tip.height, 1000);
+    assert_int_equal(stats_of(s).peers, 1);
+    node_fixture_free(s);
+}
+
 static void drops_a_peer_whose_announcements_never_link(void **state)
 {
     (void)state;
@@ -501,6 +519,7 @@ int main(void)
         cmocka_unit_test(bans_a_misbehaving_peer_and_does_not_dial_it_again),
         cmocka_unit_test(requests_headers_from_the_future_again_without_a_ban),
         cmocka_unit_test(an_unconnecting_announcement_is_answered_by_getheaders),
+        cmocka_unit_test(an_unconnecting_answer_is_requested_again_at_once),
         cmocka_unit_test(drops_a_peer_whose_announcements_never_link),
         cmocka_unit_test(an_inv_of_an_unknown_block_is_answered_by_getheaders),
         cmocka_unit_test(an_unsolicited_empty_headers_message_completes_no_request),
