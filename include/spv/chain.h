@@ -76,7 +76,7 @@ struct spv_chain;
  * NULL): SPV_ERR_DB_DAMAGED when stored headers do not link or their chain work is wrong,
  * SPV_ERR_DB_CHECKPOINT when a stored header contradicts a checkpoint, SPV_ERR_DB_NETWORK when the
  * stored genesis is another network's, SPV_ERR_INVALID when the genesis bits of *params are
- * invalid, SPV_ERR_NOMEM, or an error of cfg->reader. */
+ * invalid, SPV_ERR_NOMEM, or an error of the header database. */
 SPV_API int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg);
 
 /* Releases a chain. NULL is ignored. */

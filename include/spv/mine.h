@@ -25,8 +25,9 @@ struct spv_mine_plan {
 
 /* Mines plan->n headers on the chain's tip, with times plan->spacing apart and bits by the
  * network's rules; the chain accepts each and treats it as stored. The chain's thread. Returns 0,
- * what plan->sink returned, SPV_ERR_INVALID when a time does not fit 32 bits, SPV_ERR_NOT_FOUND, an
- * error of spv_chain_accept, or the error for which the chain rejected a header. */
+ * what plan->on_header returned, SPV_ERR_INVALID when a time does not fit 32 bits,
+ * SPV_ERR_NOT_FOUND, an error of spv_chain_accept, or the error for which the chain rejected a
+ * header. */
 SPV_API int spv_mine_chain(struct spv_chain *c, const struct spv_mine_plan *plan);
 
 #ifdef __cplusplus

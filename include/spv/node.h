@@ -41,8 +41,9 @@ struct spv_node_config {
     unsigned peers; /* target number of outbound connections; 0: 4 (or n_connect) */
     enum spv_discovery_mode discovery;
     unsigned nets; /* SPV_NET_*: networks that can be connected to; 0: IPv4 and IPv6 */
-    enum spv_transport_choice transport; /* AUTO: v2 where an address offers it or is named here,
-                                            and v1 once more where that fails as of v1 only */
+    enum spv_transport_choice transport; /* AUTO: v2 to manual peers and to addresses that
+                                            advertise SPV_NODE_P2P_V2; v1 after a v2 handshake
+                                            that failed as with a peer that has v1 only */
     bool proxied; /* resolve no name: connect to DNS seeds by name and send them getaddr */
     const struct spv_addrman_rows *addrman_rows; /* the stored addresses and bans; NULL: none */
     bool clear_bans;
@@ -55,7 +56,7 @@ struct spv_node_config {
                               height where that is possible (spv_params_start); 0: at genesis */
     bool backfill; /* once synced, fetch the headers below the first stored one */
     struct spv_header_db backfill_db; /* those fetched so far (spv_store_backfill_db) */
-    bool indexed; /* reader.by_hash finds every stored header */
+    bool indexed; /* header_db.by_hash finds every stored header */
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
 };
@@ -198,7 +199,7 @@ struct spv_node_peer {
     uint64_t id;
     char address[SPV_ENDPOINT_TEXT];
     enum spv_group_kind group;
-    uint64_t connected_us; /* for how long */
+    uint64_t connected_us; /* duration of the connection so far */
     bool chain; /* headers are requested from it now */
     bool at_tip; /* its answers contain no better chain than ours */
     uint32_t claimed_height; /* the height of its chain, as claimed or shown */

@@ -140,7 +140,7 @@ struct spv_peer_config {
 
 #define SPV_PEER_QUEUE_BYTES (8u * 1024 * 1024) /* ours: two messages of the largest size */
 #define SPV_PEER_QUEUE_MESSAGES 65536 /* ours: small messages that fill a quarter of the bytes */
-#define SPV_PEER_FEATURES 16 /* ours: features of one connection, either way */
+#define SPV_PEER_FEATURES 16 /* ours: features of one connection, in each direction */
 #define SPV_PEER_REQUESTS 64 /* ours: unanswered getheaders and getdata of one connection */
 
 struct spv_peer_stats {
@@ -148,7 +148,7 @@ struct spv_peer_stats {
     struct spv_endpoint endpoint; /* as configured */
     enum spv_direction direction;
     enum spv_transport transport;
-    uint8_t session_id[SPV_SESSION_ID]; /* of SPV_TRANSPORT_V2, for comparison; else zeros */
+    uint8_t session_id[SPV_SESSION_ID]; /* v2: users may compare it with the peer's; v1: zeros */
     bool ready; /* handshake complete */
     uint32_t version; /* negotiated; 0 before the peer's version message */
     uint32_t peer_version; /* as advertised */

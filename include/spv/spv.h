@@ -1,5 +1,5 @@
-/* Includes all of libspv. The peer library alone: spv/peer.h, spv/link.h, spv/dial.h,
- * spv/listener.h, spv/resolve.h. */
+/* Includes all of libspv. The peer library alone: spv/peer.h, spv/push.h, spv/transport.h,
+ * spv/reactor.h, spv/link.h, spv/dial.h, spv/listener.h, spv/resolve.h. */
 #ifndef SPV_SPV_H
 #define SPV_SPV_H
 
@@ -30,6 +30,7 @@
 #include "spv/resolve.h"
 #include "spv/serve.h"
 #include "spv/store.h"
+#include "spv/transport.h"
 #include "spv/tx.h"
 #include "spv/types.h"
 #include "spv/version.h"

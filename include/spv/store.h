@@ -83,7 +83,7 @@ SPV_API int spv_store_open(struct spv_store **out, const struct spv_store_config
  * ignored. Returns 0 or a database error; the store is freed in any case. */
 SPV_API int spv_store_close(struct spv_store *s);
 
-/* Applies one update of the chain, with the tip, in one transaction. change is read during the
+/* Applies one update of the chain, with the tip, in one transaction. *update is read during the
  * call. Returns 0, SPV_ERR_STATE (it does not fit the stored chain), SPV_ERR_INVALID (it has no
  * headers), SPV_ERR_DB_READONLY (opened for reading) or a database error; nothing is written then.
  */

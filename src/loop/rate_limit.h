@@ -1,5 +1,5 @@
-/* Rate limit of requests: one token bucket per address, bounded in number. The time is an argument.
- */
+/* Rate limit of HTTP requests and of v2 handshakes: one token bucket per address, bounded in
+ * number. The time is an argument. */
 #ifndef SPV_LOOP_RATE_LIMIT_H
 #define SPV_LOOP_RATE_LIMIT_H
 

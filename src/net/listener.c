@@ -17,7 +17,8 @@
 
 #define PAUSE SPV_SECOND
 #define BACKLOG 128 /* connections not accepted yet */
-/* then other sockets have their turn: libevent accepts as long as there are connections */
+/* accepts in a row before other sockets have their turn: libevent would go on as long as there are
+ * connections */
 #define MAX_ACCEPTS 32
 
 struct spv_listener {

@@ -7,7 +7,7 @@
 
 #include "net/reactor.h"
 
-/* then it is armed again; keeps struct timeval far from overflow */
+/* a longer wait is armed in parts of this length; keeps struct timeval far from overflow */
 #define LONGEST_WAIT (SPV_SECOND * 86400)
 
 struct spv_timer {

@@ -6,8 +6,9 @@
  *             > verack: ready               > verack: ready
  *
  * The first message must be version. A second version or verack is ignored, as Bitcoin Core does.
- * Between them unknown commands are skipped and feature negotiation (sendaddrv2, wtxidrelay) is
- * stored; after verack it closes the connection. The negotiated version is the smaller of the two.
+ * Between them unknown commands are skipped and feature negotiation (sendaddrv2, wtxidrelay,
+ * feature) is stored; after verack it closes the connection. The negotiated version is the smaller
+ * of the two.
  */
 #include <string.h>
 

@@ -107,8 +107,8 @@ int spv_handshake_opened(struct spv_peer *p, struct spv_now now);
 /* Returns 1 when the command is allowed in this state, 0 to ignore it, or an error. Called before
  * the payload is decoded. */
 int spv_handshake_check(const struct spv_peer *p, enum spv_command command);
-/* Acts on a decoded version, verack, wtxidrelay or sendaddrv2. Returns 1 when the message completed
- * the handshake, 0 otherwise, or an error. */
+/* Acts on a decoded version, verack, wtxidrelay, sendaddrv2 or feature. Returns 1 when the message
+ * completed the handshake, 0 otherwise, or an error. */
 int spv_handshake_input(struct spv_peer *p, const struct spv_msg *msg, struct spv_now now);
 
 /* relay.c */

@@ -109,10 +109,11 @@ static void remove_sent(struct spv_send_queue *q)
     }
 }
 
-/* The message at start of the wire was put: keeps it, or removes it after an error. */
-static int keep_message(struct spv_send_queue *q, enum spv_command command, const char *name,
-                        struct spv_transport_state *transport, size_t start,
-                        const struct spv_send_queue_bound *bound, const uint64_t *tag)
+/* The message at offset start of q->wire was appended: adds its entry and seals it, or removes it
+ * again after an error. */
+static int commit_message(struct spv_send_queue *q, enum spv_command command, const char *name,
+                          struct spv_transport_state *transport, size_t start,
+                          const struct spv_send_queue_bound *bound, const uint64_t *tag)
 {
     int rc = is_over_bound(q, bound) ? SPV_ERR_QUEUE_FULL : 0;
     if (rc == 0)
@@ -148,7 +149,7 @@ int spv_send_queue_put(struct spv_send_queue *q, const struct spv_msg *msg,
         q->wire.len = start;
         return rc;
     }
-    return keep_message(q, msg->command, name_of(msg), transport, start, bound, tag);
+    return commit_message(q, msg->command, name_of(msg), transport, start, bound, tag);
 }
 
 /* Reserves capacity for one more shared frame. */
@@ -182,7 +183,7 @@ int spv_send_queue_put_shared(struct spv_send_queue *q, struct spv_shared_frame 
             q->wire.len = start;
             return rc;
         }
-        return keep_message(q, command, name, transport, start, bound, tag);
+        return commit_message(q, command, name, transport, start, bound, tag);
     }
     const uint64_t at = q->taken + spv_send_queue_pending(q);
     int rc = shared_reserve(q);

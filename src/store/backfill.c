@@ -151,7 +151,7 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
     if (s->start.height == 0 || last->height >= s->start.height)
         return spv_start_mismatch(s, "there is no gap at its height");
     if (c->fork_height > backfilled)
-        return spv_start_mismatch(s, "it does not follow what was filled");
+        return spv_start_mismatch(s, "it does not follow what was backfilled");
     sqlite3_stmt *st = NULL;
     rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
     if (rc)
@@ -161,7 +161,7 @@ int spv_backfill_apply(struct spv_store *s, const struct spv_chain_update *c)
     bool found = sqlite3_step(st) == SQLITE_ROW && spv_row_hash(below.b, st, 1) == 0;
     (void)sqlite3_reset(st);
     if (!found || !spv_blockhash_eq(&below, &c->headers[0].header.prev))
-        return spv_start_mismatch(s, "it does not follow what was filled");
+        return spv_start_mismatch(s, "it does not follow what was backfilled");
     if (c->fork_height < backfilled) {
         rc = remove_backfilled(s, c->fork_height);
         if (rc)

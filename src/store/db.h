@@ -66,7 +66,7 @@ struct spv_store {
     struct spv_chain_start start; /* where the chain begins: start.h */
     struct spv_blockhash start_parent; /* hash and work of the header below the start */
     struct spv_u256 start_work;
-    uint32_t rewound;
+    uint32_t lost_rows; /* deleted from a damaged tail, or lost with the log */
     char error_text[SPV_ERROR_INFO_TEXT];
 };
 

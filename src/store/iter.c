@@ -40,7 +40,7 @@ static int iter_damaged(struct spv_store_iter *it, const char *what)
         it->store->path, SPV_COUNT(it->next), what);
 }
 
-/* Steps to the row of height w->next. 1, 0 when nothing is left, negative. */
+/* Steps to the row of height it->next. 1, 0 when nothing is left, negative. */
 static int iter_step(struct spv_store_iter *it, struct spv_chain_header *out)
 {
     int code = sqlite3_step(it->st);

@@ -70,7 +70,7 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *start)
         return 0;
     rc = spv_store_by_height(s, &parent, to.height - 1);
     if (rc <= 0)
-        return rc < 0 ? rc : spv_start_mismatch(s, "the header below the new base is not there");
+        return rc < 0 ? rc : spv_start_mismatch(s, "the header below the new start is not there");
     const bool indexed = s->indexed;
     rc = prune_headers(s, &to, &parent);
     if (rc) {

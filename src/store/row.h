@@ -19,12 +19,12 @@ struct spv_row {
     uint8_t prev[32];
 };
 
-/* Binds a record to parameters 1..8 (the columns above). An SQLite result code. */
+/* Binds a header to parameters 1..8 (the columns above). An SQLite result code. */
 int spv_row_bind(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *entry);
 /* The same, and the previous hash as parameter 9. */
 int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_chain_header *entry);
 
-/* The record of the current row without its previous hash, which is left zero. 0, or
+/* The header of the current row without its previous hash, which is left zero. 0, or
  * SPV_ERR_DB_DAMAGED when a column is not what it should be. */
 int spv_row_read(struct spv_chain_header *out, sqlite3_stmt *st);
 /* The same, but for the work, whose form is checked and which is left zero. */

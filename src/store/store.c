@@ -184,7 +184,7 @@ static int check_lost_log(struct spv_store *s, const struct spv_wal_note *note)
     int lost = s->unchecked ? 0 : spv_wal_guard_check(s, note);
     if (lost > 0) {
         uint32_t n = note->height > s->tip.height ? note->height - s->tip.height : 1;
-        s->rewound = n > s->rewound ? n : s->rewound;
+        s->lost_rows = n > s->lost_rows ? n : s->lost_rows;
     }
     return lost < 0 ? lost : 0;
 }
@@ -433,7 +433,7 @@ const char *spv_store_path(const struct spv_store *s)
 
 uint32_t spv_store_lost_rows(const struct spv_store *s)
 {
-    return s->rewound;
+    return s->lost_rows;
 }
 
 const char *spv_store_last_error(const struct spv_store *s)

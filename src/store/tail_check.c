@@ -185,7 +185,7 @@ static int cut_tail(struct spv_store *s, struct finding *f)
         if (rc)
             return rc;
     }
-    s->rewound = lost > 0 ? (uint32_t)lost : 0;
+    s->lost_rows = lost > 0 ? (uint32_t)lost : 0;
     return spv_meta_set_tip(s, &f->tip);
 }
 

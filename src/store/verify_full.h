@@ -16,7 +16,7 @@ struct spv_full {
     struct spv_chain_header seed[SPV_FULL_SEED];
     size_t n_seed;
     struct spv_header *batch;
-    int64_t first; /* height of feed[0] */
+    int64_t first; /* height of batch[0] */
     size_t n_batch;
 };
 

@@ -1,5 +1,5 @@
-/* ChaCha20-Poly1305 and the bare ChaCha20 key stream (RFC 8439), from OpenSSL. A cipher keeps its
- * OpenSSL contexts, so that a packet allocates nothing. */
+/* ChaCha20-Poly1305 and the bare ChaCha20 key stream (RFC 8439), from OpenSSL. A struct
+ * spv_aead keeps its OpenSSL context, so that sealing and opening allocate nothing. */
 #ifndef SPV_UTIL_AEAD_H
 #define SPV_UTIL_AEAD_H
 

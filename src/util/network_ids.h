@@ -1,4 +1,4 @@
-/* Name, magic and port of each network, for the table of identities and the table of rules. */
+/* Name, magic and port of each network, for src/util/network.c and src/spv/params/params.c. */
 #ifndef SPV_UTIL_NETWORK_IDS_H
 #define SPV_UTIL_NETWORK_IDS_H
 

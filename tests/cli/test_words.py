@@ -74,11 +74,11 @@ class Words(TestCase):
         kinds = {
             "empty": (b"", "is empty. Download the file again."),
             "noise": (noise, "is not a file of headers: its first 80 bytes prove no work"),
-            "packed.bz2": (bz2.compress(Words.raw_bytes), "packed by bzip2"),
+            "packed.bz2": (bz2.compress(Words.raw_bytes), "compressed by bzip2"),
             "empty.bz2": (bz2.compress(b""), "is no file of headers: it has 14 bytes, a header has 80"),
             "zeros": (bytes(100), "is no file of headers: its first 80 bytes are zeros"),
             "few zeros": (bytes(79), "is no file of headers: it has 79 bytes"),
-            "packed.xz": (lzma.compress(Words.raw_bytes), "packed by xz"),
+            "packed.xz": (lzma.compress(Words.raw_bytes), "compressed by xz"),
             "database": (Words.image, "an SQLite database"),
         }
         for name, (data, words) in kinds.items():

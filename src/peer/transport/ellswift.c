@@ -3,9 +3,9 @@
  *     decode (u, t):  X = (u^3 + 7 - t^2) / (2t),  Y = (X + t) / (sqrt(-3) u),
  *     x is the first of  u + 4Y^2,  (-X/Y - u) / 2,  (X/Y - u) / 2  that is on the curve.
  *
- * Of u, t = 0, and of u^3 + t^2 + 7 = 0, the BIP takes 1, 1 and 2t. Each x has up to eight t for a
- * u. An encoding draws u and which of the eight anew in each try: trying the eight for one u in
- * turn would favour some encodings, which an observer could tell from random bytes. */
+ * The BIP replaces u = 0 and t = 0 by 1, and t by 2t when u^3 + t^2 + 7 = 0. For each x and u up to
+ * eight t decode to x. Each try of an encoding draws a new u and one of the eight: to try the eight
+ * for one u in turn would favour some encodings, which an observer could tell from random bytes. */
 #include "peer/transport/ellswift.h"
 
 /* A root of -3; the other one gives another mapping, so the BIP fixes it. */
@@ -50,8 +50,8 @@ static struct spv_fe decode(struct spv_fe u, struct spv_fe t)
     const struct spv_fe e = spv_fe_mul(&c, &u);
     const struct spv_fe de = spv_fe_mul(&d, &e);
     const struct spv_fe inverse = spv_fe_inv(&de);
-    const struct spv_fe top = spv_fe_sub(&g, &t2);
-    const struct spv_fe X_e = spv_fe_mul(&top, &inverse); /* X / e */
+    const struct spv_fe numerator = spv_fe_sub(&g, &t2);
+    const struct spv_fe X_e = spv_fe_mul(&numerator, &inverse); /* X / e */
     const struct spv_fe X = spv_fe_mul(&X_e, &e);
     const struct spv_fe X_plus_t = spv_fe_add(&X, &t);
     const struct spv_fe inverse_e = spv_fe_mul(&inverse, &d);
@@ -92,10 +92,10 @@ static bool solve_halves(struct spv_fe *s, struct spv_fe *v, const struct spv_fe
     const struct spv_fe u2 = spv_fe_sqr(u);
     const struct spv_fe u_plus_v = spv_fe_add(u, v);
     const struct spv_fe product = spv_fe_mul(&u_plus_v, v);
-    const struct spv_fe below = spv_fe_add(&u2, &product); /* u^2 + uv + v^2 */
+    const struct spv_fe denominator = spv_fe_add(&u2, &product); /* u^2 + uv + v^2 */
     const struct spv_fe g = curve(u);
     const struct spv_fe minus_g = spv_fe_neg(&g);
-    const struct spv_fe inverse = spv_fe_inv(&below);
+    const struct spv_fe inverse = spv_fe_inv(&denominator);
     *s = spv_fe_mul(&minus_g, &inverse);
     return true;
 }

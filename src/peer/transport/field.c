@@ -1,6 +1,6 @@
-/* Products are 512 bits wide and folded with 2^256 = 2^32 + 977 (mod p). Powers share the chain for
- * 2^223 - 1 and 2^22 - 1: the exponents of the inverse, p - 2, and of the square root, (p + 1) / 4,
- * both begin with 223 ones, a zero and 22 ones. */
+/* Products are 512 bits wide and folded with 2^256 = 2^32 + 977 (mod p). The two powers share the
+ * addition chain for 2^223 - 1 and 2^22 - 1: the exponents of the inverse, p - 2, and of the square
+ * root, (p + 1) / 4, both begin with 223 ones, a zero and 22 ones. */
 #include "peer/transport/field.h"
 
 #include <stddef.h>

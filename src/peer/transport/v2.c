@@ -1,6 +1,6 @@
 /* Each side sends its key (64 bytes), garbage, the terminator of its garbage, and then packets: the
- * version packet, which authenticates the garbage, and messages. It may send all behind the key as
- * soon as the other key is there.
+ * version packet, which authenticates the garbage, and messages. As soon as it
+ * has the other side's key it may send all that follows its own.
  *
  *     responder waits for the first byte that is not v1's, then sends its key
  *     initiator sends its key, and its garbage after the first byte that is not v1's

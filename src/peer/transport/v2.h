@@ -1,6 +1,6 @@
-/* The encrypted transport (BIP324) as a machine of bytes: handshake, then packets, in both roles.
- * It owns the keys, the garbage and the bytes that arrived and were not yet handed out. What it has
- * to send it appends to the caller's buffer. */
+/* The encrypted transport (BIP324) as a state machine over bytes: handshake, then packets, in
+ * both roles. It owns the keys, the garbage and the bytes received and not yet returned. What it
+ * has to send it appends to the caller's buffer. */
 #ifndef SPV_PEER_TRANSPORT_V2_H
 #define SPV_PEER_TRANSPORT_V2_H
 
@@ -24,7 +24,7 @@ enum spv_v2_state {
     SPV_V2_RECV_KEY,
     SPV_V2_RECV_GARBAGE,
     SPV_V2_RECV_VERSION, /* decoys and the version packet */
-    SPV_V2_READY, /* the other side is authenticated: it holds the key that it sent */
+    SPV_V2_READY, /* its version packet was authentic: it has the secret of the key that it sent */
 };
 
 struct spv_v2 {
@@ -48,7 +48,7 @@ struct spv_v2 {
     uint8_t session_id[32];
 };
 
-/* Takes the key and copies the garbage, which are drawn by the caller (spv_v2_draw). ctx must
+/* Takes the key and copies the garbage, which the caller draws (spv_v2_key_new). ctx must
  * outlive it. SPV_ERR_NOMEM, SPV_ERR_TOO_LONG. */
 int spv_v2_init(struct spv_v2 *v, enum spv_v2_role role, const uint8_t magic[4],
                 const struct spv_v2_context *ctx, const struct spv_v2_key *key,
@@ -70,7 +70,7 @@ int spv_v2_feed(struct spv_v2 *v, const uint8_t *bytes, size_t n);
 
 /* Processes the received bytes; replies are appended to *out. Returns 1 and the contents of one
  * application message (*n may be 0), which stay valid until the next feed or trim; 0 when more
- * bytes are needed; or an error, after which the machine is unusable: SPV_ERR_V1_PEER (the peer
+ * bytes are needed; or an error, after which *v is unusable: SPV_ERR_V1_PEER (the peer
  * uses v1), SPV_ERR_MAGIC (v1 on another network), SPV_ERR_V2_GARBAGE (no terminator within
  * 4,095 + 16 bytes after the key), SPV_ERR_LENGTH (a packet longer than max_contents),
  * SPV_ERR_V2_TAG (a packet that is not authentic), SPV_ERR_CRYPTO, SPV_ERR_NOMEM. */
@@ -78,8 +78,8 @@ int spv_v2_next(struct spv_v2 *v, struct spv_buffer *out, const uint8_t **conten
 
 /* Bytes received and not yet returned. */
 size_t spv_v2_buffered(const struct spv_v2 *v);
-/* True when the buffer is larger than twice these plus SPV_V2_KEEP; trim frees the surplus, and
- * returned contents become invalid. */
+/* True when the buffer is larger than twice these bytes plus SPV_V2_KEEP; trim frees the surplus,
+ * and returned contents become invalid. */
 #define SPV_V2_KEEP 4096 /* bytes that an idle connection keeps */
 bool spv_v2_is_oversized(const struct spv_v2 *v);
 void spv_v2_trim(struct spv_v2 *v);

@@ -13,16 +13,15 @@
     (SPV_V2_LENGTH + SPV_V2_HEADER + SPV_AEAD_TAG) /* bytes of an empty packet */
 #define SPV_V2_TERMINATOR 16
 #define SPV_V2_IGNORE 0x80 /* header bit: a decoy; the other bits are ignored */
-#define SPV_V2_MAX_CONTENTS                                                                        \
-    4000013 /* a v1-sized message of 4,000,000 bytes with a 13-byte name                           \
-             */
+/* 13 bytes of message type (0, then the name) and a payload of 4,000,000 bytes */
+#define SPV_V2_MAX_CONTENTS 4000013
 
 struct spv_v2_cipher {
     struct spv_aead aead;
-    /* The length key's stream of one period, and the next length key behind it. */
+    /* The length key's stream until the next rekeying, and behind it the next length key. */
     uint8_t length_stream[SPV_V2_REKEY_INTERVAL * SPV_V2_LENGTH + SPV_AEAD_KEY];
-    uint32_t packet; /* of this period */
-    uint64_t period;
+    uint32_t packet_counter; /* packets since the last rekeying */
+    uint64_t rekey_counter;
 };
 
 /* What the two sides derive from their shared secret. The initiator sends with initiator_*. */

@@ -1,6 +1,6 @@
-/* With libsecp256k1 0.4 and later, its ellswift module does both steps (SPV_HAVE_ELLSWIFT).
- * Otherwise ours maps the public x coordinates, and the module ecdh multiplies, with a hash
- * function of ours:
+/* With libsecp256k1 0.4 and later, its module ellswift encodes keys and computes the
+ * shared secret (SPV_HAVE_ELLSWIFT). Otherwise ours maps the public x coordinates, and the module
+ * ecdh multiplies, with a hash function of ours:
  *
  *     SHA256(tag || tag || initiator's encoding || responder's encoding || x),
  *     tag = SHA256("bip324_ellswift_xonly_ecdh").
@@ -52,7 +52,8 @@ void spv_v2_context_free(struct spv_v2_context *c)
         secp256k1_context_destroy(context_of(c));
 }
 
-/* 1 to the group's order less 1: all but 2^-128 of the draws. */
+/* A uniform secret key, 1 to the group's order less 1. A draw is outside with probability 2^-128.
+ */
 static void draw_secret(uint8_t secret[32], const secp256k1_context *ctx, const struct spv_rng *rng)
 {
     do

@@ -33,7 +33,7 @@ struct spv_addrman_entry {
     struct spv_addr_info a;
     uint64_t next_try_us; /* monotonic */
     uint64_t deferred_until_us; /* monotonic */
-    uint64_t v1_until_us; /* monotonic: dialled with v1 first until then; 0: no note */
+    uint64_t v1_until_us; /* monotonic: dialled with v1 first until then; 0: no preference */
     uint16_t next; /* in its hash chain, or the free list; index + 1 */
     uint16_t slot; /* in its table */
     uint8_t failures; /* in a row since start-up, of any kind; determines the back-off */
@@ -74,8 +74,8 @@ void spv_addrman_init(struct spv_addrman *am, const uint8_t *key, struct spv_rng
 void spv_addrman_free(struct spv_addrman *am);
 size_t spv_addrman_memory(const struct spv_addrman *am);
 
-/* Adds stored rows, which are in descending order of value; invalid rows and rows without a free
- * slot are skipped. Returns 0 or SPV_ERR_NOMEM. */
+/* Adds stored rows, the most useful first (anchors, then tried addresses); invalid rows and rows
+ * without a free slot are skipped. Returns 0 or SPV_ERR_NOMEM. */
 int spv_addrman_load(struct spv_addrman *am, const struct spv_addr_info *rows, size_t n,
                      struct spv_now now);
 

@@ -13,7 +13,7 @@ struct spv_manual_peer {
     struct spv_endpoint endpoint;
     uint64_t next_try_us; /* monotonic */
     uint64_t banned_until_us;
-    uint64_t v1_until_us; /* dialled with v1 first until then; 0: no note */
+    uint64_t v1_until_us; /* dialled with v1 first until then; 0: no preference */
     unsigned failures; /* in a row */
     bool in_use; /* connecting or connected */
 };

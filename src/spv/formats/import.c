@@ -127,12 +127,12 @@ static const char *other_kind(const uint8_t *p, size_t n)
         const char *what;
     } kinds[] = {
         {"SQLite format 3", 0, 16, "an SQLite database"},
-        {"1AY&SY", 4, 6, "packed by bzip2"}, /* after "BZh" and the level */
+        {"1AY&SY", 4, 6, "compressed by bzip2"}, /* after "BZh" and the level */
         {"\xfd"
          "7zXZ",
-         0, 6, "packed by xz"},
-        {"\x04\x22\x4d\x18", 0, 4, "packed by lz4"},
-        {"7z\xbc\xaf\x27\x1c", 0, 6, "packed by 7-Zip"},
+         0, 6, "compressed by xz"},
+        {"\x04\x22\x4d\x18", 0, 4, "compressed by lz4"},
+        {"7z\xbc\xaf\x27\x1c", 0, 6, "compressed by 7-Zip"},
         {"PK\x03\x04", 0, 4, "a zip archive"},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

@@ -1,7 +1,7 @@
 /* The gap is fetched between the checkpoints below the first stored header, and up to the header
- * before that one, whose hash it commits to. The headers are checked by a chain of their own, and
- * stored beside the main chain, not as part of it. After a restart it resumes above the backfilled
- * headers.
+ * that the first stored one names as its previous hash. The headers are checked by a chain of their
+ * own, and stored beside the main chain, not as part of it. After a restart it resumes above the
+ * backfilled headers.
  *
  * Without checkpoints a peer may send headers of another chain up to the last one, which it cannot
  * forge; then, or when no peer has the backfilled headers, the backfill begins again at genesis. */

@@ -84,7 +84,7 @@ void spv_sync_start_lowered(struct spv_sync *s, struct spv_now now)
         s->recheck_us = now.mono_us;
     }
     if (s->more_peers != SPV_MORE_PEERS_NONE && !s->cfg.discovers) {
-        /* a named peer that the backfill closed for the same reason comes back in a moment */
+        /* a manual peer that the backfill closed for the same reason comes back in a moment */
         s->synced = false;
         spv_sync_restart_manual_wait(s);
     }

@@ -57,10 +57,10 @@ void spv_presync_end(struct spv_presync *p); /* zeroed is fine */
  * 0, or why the header at *taken ends it:
  *   SPV_ERR_HDR_UNCONNECTING  the first one does not follow (nothing has changed)
  *   another SPV_ERR_HDR_*
- *   SPV_ERR_LOW_WORK    more headers than the time since the start allows
- *   SPV_ERR_REDOWNLOAD_MISMATCH second pass: not the chain of the first
+ *   SPV_ERR_LOW_WORK          more headers than the time since the start allows
+ *   SPV_ERR_REDOWNLOAD_MISMATCH  second pass: not the chain of the first
  *   SPV_ERR_NOMEM
- *   SPV_ERR_STATE         no pass runs, or released headers are not popped yet */
+ *   SPV_ERR_STATE             no pass runs, or released headers are not popped yet */
 int spv_presync_take(struct spv_presync *p, size_t *taken, const struct spv_header *headers,
                      size_t n, struct spv_now now);
 

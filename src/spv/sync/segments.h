@@ -25,7 +25,7 @@ struct spv_peer_table;
 #define SPV_SEGMENTS_FIRST_OPEN 16 /* ours: segments requested from a peer of unknown rate */
 #define SPV_SEGMENTS_TIMEOUT (20 * SPV_SECOND) /* ours: without any answer; as SPV_SYNC_REQUEST */
 #define SPV_SEGMENTS_LONE_PEER_FACTOR 4 /* ours: so many times longer for our only peer */
-/* ours: a peer that lacks a start is spared so long */
+/* ours: a peer that lacks the start of a segment gets no requests for so long */
 #define SPV_SEGMENTS_BEHIND (60 * SPV_SECOND)
 
 /* Whose segments: each owner has a part of its own in the peer table. */
@@ -57,7 +57,8 @@ struct spv_segments_batch {
     struct spv_blockhash last; /* the last one's hash; the others are in the next one's prev */
     uint64_t peer; /* who sent the first of it; it may be disconnected by now */
     bool proven; /* its links end in a checkpoint. Not so where checkpoints are further apart than
-                    SPV_SEGMENTS_MAX_HEADERS, whose headers come as they are, nor post_checkpoint */
+                    SPV_SEGMENTS_MAX_HEADERS (such headers are returned as they arrive), nor for
+                    post_checkpoint */
     bool post_checkpoint; /* what follows the last checkpoint: one whole answer; the last batch */
 };
 

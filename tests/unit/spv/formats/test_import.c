@@ -444,10 +444,10 @@ static void files_without_headers_are_reported_by_their_type(void **state)
         int rc;
         const char *words;
     } cases[] = {
-        {"BZh91AY&SY", 10, SPV_ERR_UNSUPPORTED, "is not a file of headers but packed by bzip2"},
+        {"BZh91AY&SY", 10, SPV_ERR_UNSUPPORTED, "is not a file of headers but compressed by bzip2"},
         {"\xfd"
          "7zXZ\0",
-         6, SPV_ERR_UNSUPPORTED, "is not a file of headers but packed by xz"},
+         6, SPV_ERR_UNSUPPORTED, "is not a file of headers but compressed by xz"},
         {"SQLite format 3", 16, SPV_ERR_UNSUPPORTED,
          "is not a file of headers but an SQLite database"},
         {"\x01\x02\x03\x80", 4, SPV_ERR_MALFORMED,
