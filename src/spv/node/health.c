@@ -56,7 +56,7 @@ void spv_health_closed(struct spv_health *h, uint64_t id, struct spv_now now)
     h->check_us = SPV_NEVER;
 }
 
-static uint64_t is_due(int64_t from_us, uint64_t after_s)
+static uint64_t due_us(int64_t from_us, uint64_t after_s)
 {
     const int64_t at = from_us + (int64_t)(after_s * SPV_SECOND);
     if (after_s == 0)
@@ -77,8 +77,8 @@ bool spv_health_tip(struct spv_health *h, bool synced, const struct spv_chain_he
     h->started = true;
     h->tip = tip->hash;
     h->moved_us = (int64_t)now.mono_us - old * (int64_t)SPV_SECOND;
-    h->fresh_us = is_due(h->moved_us, h->fresh_s);
-    h->stale_us = is_due(h->moved_us, h->stale_s);
+    h->fresh_us = due_us(h->moved_us, h->fresh_s);
+    h->stale_us = due_us(h->moved_us, h->stale_s);
     h->tip_resumed = h->stale;
     h->stale = false;
     return true;
@@ -114,18 +114,18 @@ static int64_t skew(const struct spv_health *h, struct spv_now now)
     return 2 * early > n ? ahead[(n - 1) / 2] : 0;
 }
 
-static int push_warning(struct spv_health_note *out, enum spv_warning warning, int64_t seconds)
+static int push_warning(struct spv_health_event *out, enum spv_warning warning, int64_t seconds)
 {
-    *out = (struct spv_health_note){
+    *out = (struct spv_health_event){
         .kind = SPV_HEALTH_WARNING, .warning = warning, .seconds = seconds};
     return 1;
 }
 
-int spv_health_next(struct spv_health *h, struct spv_health_note *out, struct spv_now now)
+int spv_health_next(struct spv_health *h, struct spv_health_event *out, struct spv_now now)
 {
     if (h->tip_resumed) {
         h->tip_resumed = false;
-        *out = (struct spv_health_note){.kind = SPV_HEALTH_TIP_RESUMED};
+        *out = (struct spv_health_event){.kind = SPV_HEALTH_TIP_RESUMED};
         return 1;
     }
     if (h->no_peers_us <= now.mono_us) {
@@ -135,7 +135,7 @@ int spv_health_next(struct spv_health *h, struct spv_health_note *out, struct sp
     if (h->fresh_us <= now.mono_us) {
         h->fresh_us = now.mono_us + h->fresh_s * SPV_SECOND;
         h->stale = true;
-        *out = (struct spv_health_note){.kind = SPV_HEALTH_FRESH_PEERS};
+        *out = (struct spv_health_event){.kind = SPV_HEALTH_FRESH_PEERS};
         return 1;
     }
     if (h->stale_us <= now.mono_us) {
@@ -143,7 +143,7 @@ int spv_health_next(struct spv_health *h, struct spv_health_note *out, struct sp
         return push_warning(out, SPV_WARN_STALE_TIP, (int64_t)spv_health_age(h, now));
     }
     if (h->check_us <= now.mono_us) {
-        h->check_us = now.mono_us + SPV_HEALTH_LOOK;
+        h->check_us = now.mono_us + SPV_HEALTH_CLOCK_INTERVAL;
         h->skew_s = skew(h, now);
         if (h->skew_s != 0 && h->skew_us <= now.mono_us) {
             h->skew_us = now.mono_us + SPV_HEALTH_AGAIN;

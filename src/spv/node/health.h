@@ -11,7 +11,7 @@
 #define SPV_HEALTH_SKEW 600 /* seconds that a peer's clock may be off */
 #define SPV_HEALTH_CLOCKS 5 /* clocks needed for a majority, where so many peers are wanted */
 /* ours: how often clocks are compared: ours may be corrected */
-#define SPV_HEALTH_LOOK (600 * SPV_SECOND)
+#define SPV_HEALTH_CLOCK_INTERVAL (600 * SPV_SECOND)
 #define SPV_HEALTH_NO_PEERS_DELAY (10 * SPV_SECOND) /* ours: a lost peer may reconnect at once */
 #define SPV_HEALTH_EXTRA 2 /* ours: extra peers while the tip is stale */
 
@@ -20,7 +20,7 @@ enum spv_health_kind {
     SPV_HEALTH_TIP_RESUMED, /* the tip has moved since */
     SPV_HEALTH_WARNING, /* emit a WARNING */
 };
-struct spv_health_note {
+struct spv_health_event {
     enum spv_health_kind kind;
     enum spv_warning warning; /* WARNING */
     int64_t seconds; /* WARNING: how old, how far ahead; see enum spv_warning */
@@ -57,7 +57,7 @@ bool spv_health_tip(struct spv_health *h, bool synced, const struct spv_chain_he
                     struct spv_now now);
 
 /* The next thing that is due: 1 and *out, or 0. */
-int spv_health_next(struct spv_health *h, struct spv_health_note *out, struct spv_now now);
+int spv_health_next(struct spv_health *h, struct spv_health_event *out, struct spv_now now);
 uint64_t spv_health_deadline(const struct spv_health *h);
 
 /* Seconds since the tip moved, or since its own time where it is older than our clock; 0 before the

@@ -27,11 +27,11 @@ static int node_fail(struct spv_node *n, int error)
 static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_conn *conn,
                                      struct spv_now now)
 {
-    const struct spv_manual_peers *named = &n->outbound.manual;
-    if (n->outbound.on || conn->manual < 0 || named->n > n->target_outbound ||
-        named->at[conn->manual].in_use)
+    const struct spv_manual_peers *manual = &n->outbound.manual;
+    if (n->outbound.discovery || conn->manual < 0 || manual->n > n->target_outbound ||
+        manual->at[conn->manual].in_use)
         return 0;
-    const uint64_t at = spv_manual_peers_next(named, conn->manual);
+    const uint64_t at = spv_manual_peers_next(manual, conn->manual);
     return at > now.mono_us ? (int64_t)((at - now.mono_us + SPV_SECOND - 1) / SPV_SECOND) : 0;
 }
 
@@ -62,7 +62,7 @@ static void emit_connected(struct spv_node *n, const struct spv_conn *conn,
 static void set_quorum(struct spv_node *n, struct spv_now now)
 {
     size_t groups = n->target_outbound;
-    if (!n->outbound.on) {
+    if (!n->outbound.discovery) {
         const size_t alive = spv_manual_peers_alive(&n->outbound.manual, now);
         if (alive < groups)
             groups = alive;
@@ -74,7 +74,7 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
 
 static enum spv_more_peers more_peers(const struct spv_node *n, struct spv_now now)
 {
-    if (n->outbound.on || spv_checkpoint_start_running(n->start))
+    if (n->outbound.discovery || spv_checkpoint_start_running(n->start))
         return SPV_MORE_PEERS_EXPECTED;
     if (spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY) >= n->target_outbound)
         return SPV_MORE_PEERS_NONE;
@@ -161,17 +161,17 @@ static void emit_warning(struct spv_node *n, enum spv_warning warning, int64_t s
 /* Fresh peers when the tip is older than 30 minutes, a warning at 90. */
 static void handle_health(struct spv_node *n, struct spv_now now)
 {
-    struct spv_health_note note;
+    struct spv_health_event event;
     if (spv_health_tip(&n->health, n->sync.synced, spv_chain_tip(n->chain), now))
         n->tip_peer = n->current_peer;
-    while (!n->effects.error && spv_health_next(&n->health, &note, now)) {
-        switch (note.kind) {
+    while (!n->effects.error && spv_health_next(&n->health, &event, now)) {
+        switch (event.kind) {
         case SPV_HEALTH_FRESH_PEERS:
             if (n->n_extra)
                 close_extra(n, now);
             else
                 n->last_regular = n->outbound.next_id;
-            n->n_extra = !n->outbound.on ? 0 : SPV_HEALTH_EXTRA;
+            n->n_extra = !n->outbound.discovery ? 0 : SPV_HEALTH_EXTRA;
             if (n->n_extra > SPV_NODE_MAX_PEERS - n->target_outbound)
                 n->n_extra = SPV_NODE_MAX_PEERS - n->target_outbound;
             break;
@@ -179,7 +179,7 @@ static void handle_health(struct spv_node *n, struct spv_now now)
             close_extra(n, now);
             break;
         case SPV_HEALTH_WARNING:
-            emit_warning(n, note.warning, note.seconds);
+            emit_warning(n, event.warning, event.seconds);
             break;
         }
     }
@@ -199,7 +199,7 @@ static void add_addresses(struct spv_node *n)
 }
 
 /* After every input: disconnects the peers that are to be dropped, and fills free slots. */
-static int process(struct spv_node *n, int rc, struct spv_now now)
+static int after_input(struct spv_node *n, int rc, struct spv_now now)
 {
     struct spv_sync_drop drop;
     struct spv_segments_drop other;
@@ -315,7 +315,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
                                              cfg->min_work ? *cfg->min_work : n->params.min_work,
                                          .request_timeout_us = cfg->request_timeout_us,
                                          .indexed = cfg->indexed,
-                                         .discovers = n->outbound.on,
+                                         .discovers = n->outbound.discovery,
                                          .rng = cfg->rng};
     rc = spv_sync_init(&n->sync, &sync, now);
     if (rc < 0) {
@@ -371,15 +371,15 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     if (spv_outbound_v2_blocked(&n->outbound))
         emit_warning(n, SPV_WARN_V2_BLOCKED, 0);
     if (!for_chain)
-        return process(n, 0, now);
+        return after_input(n, 0, now);
     /* Discovered peers must serve the chain; a manual peer may be a plain header server. */
     if (conn->manual < 0 && !spv_serves_chain(info->services)) {
         close_peer(n, conn, SPV_ERR_SERVICES, now);
-        return process(n, 0, now);
+        return after_input(n, 0, now);
     }
     struct spv_peer_entry *p = spv_peer_table_add(&n->peers, peer);
     if (!p)
-        return process(n, SPV_ERR_FULL, now);
+        return after_input(n, SPV_ERR_FULL, now);
     p->group = group;
     p->version = info->version;
     p->start_height = info->start_height > 0 ? (uint32_t)info->start_height : 0;
@@ -390,7 +390,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         rc = spv_backfill_add(n->backfill, peer, now);
     if (!rc && !spv_checkpoint_start_running(n->start))
         rc = spv_sync_add(&n->sync, p, failures, now);
-    return process(n, rc, now);
+    return after_input(n, rc, now);
 }
 
 static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_headers *msg,
@@ -426,7 +426,7 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
         rc = spv_sync_inv(&n->sync, peer, &msg->u.inv, now);
     else if (msg->command == SPV_CMD_ADDR || msg->command == SPV_CMD_ADDRV2)
         rc = spv_outbound_gossip(&n->outbound, conn, &msg->u.addr, now);
-    return process(n, rc, now);
+    return after_input(n, rc, now);
 }
 
 int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now now)
@@ -438,7 +438,7 @@ int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now
         return 0;
     if (!spv_outbound_fall_back(&n->outbound, conn, error))
         remove_peer(n, conn, error, now);
-    return process(n, 0, now);
+    return after_input(n, 0, now);
 }
 
 int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, int error,
@@ -446,8 +446,8 @@ int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, i
 {
     if (n->error)
         return n->error;
-    return process(n, spv_outbound_resolved(&n->outbound, endpoint, error, addrs, n_addrs, now),
-                   now);
+    return after_input(n, spv_outbound_resolved(&n->outbound, endpoint, error, addrs, n_addrs, now),
+                       now);
 }
 
 int spv_node_addrman_changes(struct spv_node *n, struct spv_addrman_changes *out,
@@ -494,11 +494,11 @@ int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
         return SPV_ERR_STATE;
     if (node_fail(n, error))
         return n->error;
-    return process(n,
-                   start      ? handle_start_stored(n, now)
-                   : backfill ? handle_backfill_stored(n, now)
-                              : spv_sync_stored(&n->sync, now),
-                   now);
+    return after_input(n,
+                       start      ? handle_start_stored(n, now)
+                       : backfill ? handle_backfill_stored(n, now)
+                                  : spv_sync_stored(&n->sync, now),
+                       now);
 }
 
 int spv_node_indexed(struct spv_node *n, int error, struct spv_now now)
@@ -506,7 +506,7 @@ int spv_node_indexed(struct spv_node *n, int error, struct spv_now now)
     if (node_fail(n, error))
         return n->error;
     spv_sync_indexed(&n->sync);
-    return process(n, 0, now);
+    return after_input(n, 0, now);
 }
 
 int spv_node_timer(struct spv_node *n, struct spv_now now)
@@ -516,7 +516,7 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
     int rc = spv_checkpoint_start_timer(n->start, now);
     if (!rc)
         rc = spv_backfill_timer(n->backfill, now);
-    return process(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
+    return after_input(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
 }
 
 uint64_t spv_node_deadline(const struct spv_node *n)

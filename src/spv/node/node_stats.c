@@ -49,10 +49,10 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
 void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
 {
     const unsigned ready = spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY);
-    struct spv_chain_start base;
-    spv_chain_get_start(n->chain, &base);
+    struct spv_chain_start start;
+    spv_chain_get_start(n->chain, &start);
     *out = (struct spv_node_stats){
-        .start = base,
+        .start = start,
         .tip = *spv_chain_tip(n->chain),
         .start_height = n->start_height,
         .headers_added = n->sync.headers_added + spv_checkpoint_start_added(n->start) +

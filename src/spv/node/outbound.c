@@ -66,7 +66,7 @@ int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
     o->params = params;
     o->effects = effects;
     o->rng = cfg->rng;
-    o->on = !cfg->n_connect && cfg->discovery == SPV_DISCOVERY_ON;
+    o->discovery = !cfg->n_connect && cfg->discovery == SPV_DISCOVERY_ON;
     o->proxied = cfg->proxied;
     o->transport = cfg->transport;
     o->nets = cfg->nets ? cfg->nets : SPV_NET_IPV4 | SPV_NET_IPV6;
@@ -75,7 +75,7 @@ int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
     int rc = add_manual(o, cfg->connect, cfg->n_connect);
     if (!rc && !cfg->n_connect) /* "--connect (only these)" */
         rc = add_manual(o, cfg->add_peers, cfg->n_add_peers);
-    if (!rc && rows && o->on)
+    if (!rc && rows && o->discovery)
         rc = spv_addrman_load(&o->addrman, rows->addresses, rows->n, now);
     if (rc)
         return rc;
@@ -88,7 +88,7 @@ int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
     /* With a filled addrman the seeds are queried only when its addresses fail. */
     o->dns_us = now.mono_us +
                 (o->addrman.n_new + o->addrman.n_tried < SPV_ADDRMAN_ENOUGH ? 0 : SPV_DNS_STEP);
-    o->fallback_us = now.mono_us + (o->proxied ? 0 : SPV_FALLBACK_AFTER);
+    o->fixed_seeds_us = now.mono_us + (o->proxied ? 0 : SPV_FIXED_SEEDS_AFTER);
     o->feeler_us = now.mono_us + jittered(o, SPV_FEELER_INTERVAL);
     o->save_us = SPV_NEVER;
     return 0;
@@ -219,7 +219,7 @@ static unsigned count_kind(const struct spv_outbound *o, enum spv_conn_type kind
     return n;
 }
 
-static unsigned is_connected_to(const struct spv_outbound *o)
+static unsigned outbound_count(const struct spv_outbound *o)
 {
     return spv_outbound_count(o, SPV_CONN_STATE_CONNECTING) +
            spv_outbound_count(o, SPV_CONN_STATE_READY);
@@ -235,15 +235,15 @@ void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now n
                                                                    : SPV_ERR_HANDSHAKE_TIMEOUT,
                                now);
     }
-    if (o->on)
+    if (o->discovery)
         spv_outbound_replenish(o, wanted, now);
-    while (!o->effects->error && is_connected_to(o) < wanted)
+    while (!o->effects->error && outbound_count(o) < wanted)
         if (!dial_manual(o, now) &&
-            (!o->on || (!dial_anchor(o, now) && !dial_addrman(o, SPV_CONN_OUTBOUND, now))))
+            (!o->discovery || (!dial_anchor(o, now) && !dial_addrman(o, SPV_CONN_OUTBOUND, now))))
             break;
-    if (o->on && o->feeler_us <= now.mono_us) {
+    if (o->discovery && o->feeler_us <= now.mono_us) {
         /* only when the slots are full: before that, dials test addresses anyway */
-        if (is_connected_to(o) >= wanted && !count_kind(o, SPV_CONN_FEELER))
+        if (outbound_count(o) >= wanted && !count_kind(o, SPV_CONN_FEELER))
             o->feelers += open_feeler(o, now);
         o->feeler_us = now.mono_us + jittered(o, SPV_FEELER_INTERVAL);
     }
@@ -255,12 +255,12 @@ uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted)
     uint64_t first = spv_outbound_sources_deadline(o, wanted);
     for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
         first = spv_min_deadline(first, o->conn[i].deadline_us);
-    if (is_connected_to(o) < wanted) {
+    if (outbound_count(o) < wanted) {
         first = spv_min_deadline(first, spv_manual_peers_deadline(&o->manual));
-        if (o->on)
+        if (o->discovery)
             first = spv_min_deadline(first, spv_addrman_deadline(&o->addrman));
     }
-    if (o->on)
+    if (o->discovery)
         first = spv_min_deadline(first, o->feeler_us);
     return spv_min_deadline(first, o->save_us);
 }
@@ -280,7 +280,7 @@ void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn,
         spv_addrman_set_services(&o->addrman, conn->entry, services);
     switch (conn->kind) {
     case SPV_CONN_OUTBOUND:
-        if (o->on)
+        if (o->discovery)
             spv_effects_send_empty(o->effects, conn->id, SPV_CMD_GETADDR);
         break;
     case SPV_CONN_FEELER:

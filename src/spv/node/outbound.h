@@ -17,7 +17,7 @@
 #define SPV_DNS_INTERVAL (60 * SPV_SECOND) /* ours: between rounds through all seeds */
 #define SPV_DNS_SEEDS 16 /* in a network's list, at most */
 #define SPV_ADDRMAN_ENOUGH 8 /* ours: with fewer addresses the seeds are queried at once */
-#define SPV_FALLBACK_AFTER (60 * SPV_SECOND) /* as in Bitcoin Core */
+#define SPV_FIXED_SEEDS_AFTER (60 * SPV_SECOND) /* as in Bitcoin Core */
 #define SPV_FEELER_INTERVAL (120 * SPV_SECOND) /* on average, as in Bitcoin Core */
 /* ours: from dial to handshake; through a proxy, which may be Tor; an addr_fetch connection's from
  * handshake, too */
@@ -29,7 +29,8 @@
 #define SPV_ADDR_PER_SECOND 10 /* hundredths of an address after that; as in Bitcoin Core */
 #define SPV_SAVE_AFTER (180 * SPV_SECOND) /* ours: after gossip */
 #define SPV_SAVE_SOON (10 * SPV_SECOND) /* ours: after a successful connection */
-#define SPV_V1_NOTE (7 * 86400 * SPV_SECOND) /* ours: an address that fell back gets v1 first */
+#define SPV_V1_FIRST_TIME                                                                          \
+    (7 * 86400 * SPV_SECOND) /* ours: an address that fell back gets v1 first */
 #define SPV_V2_BLOCKED_GROUPS 3 /* ours: so many fall back: the path blocks v2 */
 #define SPV_V2_BLOCKED_TIME (3600 * SPV_SECOND) /* ours: then v2 is tried again */
 #define SPV_ANCHORS 2 /* as in Bitcoin Core */
@@ -66,7 +67,7 @@ struct spv_outbound {
     const struct spv_params *params;
     struct spv_effects *effects;
     struct spv_rng rng;
-    bool on; /* discovery is on */
+    bool discovery; /* addresses are taken from addrman, DNS seeds and gossip */
     bool proxied; /* resolve no names */
     unsigned nets; /* SPV_NET_* */
     uint64_t next_id;
@@ -76,7 +77,7 @@ struct spv_outbound {
     size_t n_seeds, next_seed;
     uint64_t dns_us; /* when DNS seeds may be queried again */
     bool dns_answered; /* a DNS seed has returned addresses in this run */
-    uint64_t fallback_us;
+    uint64_t fixed_seeds_us; /* when the fixed seeds may be added */
     bool fixed_seeds_used;
     uint64_t feeler_us;
     uint64_t save_us;
@@ -119,8 +120,8 @@ uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted);
 void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn,
                                const struct spv_peer_stats *info, struct spv_now now);
 /* A dial with v2 has ended such that the peer may know v1 only: with automatic choice it is dialled
- * once more, with v1. When that succeeds, its address gets v1 first for SPV_V1_NOTE; and when its
- * peer offers v2 all the same, something on the path may block v2. Returns false when the end
+ * once more, with v1. When that succeeds, its address gets v1 first for SPV_V1_FIRST_TIME; and when
+ * its peer offers v2 all the same, something on the path may block v2. Returns false when the end
  * counts as any other. */
 bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int error);
 /* True once: peers of SPV_V2_BLOCKED_GROUPS network groups offer v2, could be reached with v1 only,

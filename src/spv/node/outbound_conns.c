@@ -134,8 +134,8 @@ void spv_outbound_close(struct spv_outbound *o, struct spv_conn *conn, int error
 
 /* ---- transport ---- */
 
-/* The addresses may have been noted for what the path did. */
-static void forget_notes(struct spv_outbound *o)
+/* Once the path is known to block v2, that v2 failed says nothing about the addresses. */
+static void clear_v1_first(struct spv_outbound *o)
 {
     for (size_t i = 0; i < o->manual.n; i++)
         o->manual.at[i].v1_until_us = 0;
@@ -143,7 +143,7 @@ static void forget_notes(struct spv_outbound *o)
         o->addrman.at[i].v1_until_us = 0;
 }
 
-static void note_v1(struct spv_outbound *o, const struct spv_conn *conn, uint64_t until_us)
+static void set_v1_first(struct spv_outbound *o, const struct spv_conn *conn, uint64_t until_us)
 {
     if (conn->manual >= 0)
         o->manual.at[conn->manual].v1_until_us = until_us;
@@ -203,7 +203,7 @@ enum spv_transport spv_outbound_transport(const struct spv_outbound *o, bool off
 static void v1_succeeded(struct spv_outbound *o, const struct spv_conn *conn, uint64_t services,
                          struct spv_now now)
 {
-    note_v1(o, conn, now.mono_us + SPV_V1_NOTE);
+    set_v1_first(o, conn, now.mono_us + SPV_V1_FIRST_TIME);
     if (o->v2_reached || !(services & SPV_NODE_P2P_V2))
         return;
     count_group(o, &conn->netgroup);
@@ -211,7 +211,7 @@ static void v1_succeeded(struct spv_outbound *o, const struct spv_conn *conn, ui
         return;
     o->n_fell_back = 0;
     o->v2_blocked_until_us = now.mono_us + SPV_V2_BLOCKED_TIME;
-    forget_notes(o);
+    clear_v1_first(o);
 }
 
 void spv_outbound_transport_works(struct spv_outbound *o, const struct spv_conn *conn,
@@ -220,7 +220,7 @@ void spv_outbound_transport_works(struct spv_outbound *o, const struct spv_conn 
     if (info->transport == SPV_TRANSPORT_V2) {
         o->v2_reached = true;
         o->v2_blocked_until_us = 0;
-        note_v1(o, conn, 0);
+        set_v1_first(o, conn, 0);
     } else if (conn->fell_back) {
         v1_succeeded(o, conn, info->services, now);
     }

@@ -18,9 +18,9 @@
 #define SERVICES_X9 (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
 /* Lower ports belong to other services: gossip must not make us dial them. */
 #define LOWEST_PORT 1024
-#define SEED_VISITS 2 /* ours: addr_fetch connections at once */
+#define ADDR_FETCH_MAX 2 /* ours: addr_fetch connections at once */
 
-static size_t is_in_addrman(const struct spv_outbound *o)
+static size_t addrman_count(const struct spv_outbound *o)
 {
     return o->addrman.n_new + o->addrman.n_tried;
 }
@@ -29,13 +29,13 @@ static size_t is_in_addrman(const struct spv_outbound *o)
 static bool wants_seeds(const struct spv_outbound *o, unsigned wanted)
 {
     const unsigned ready = spv_outbound_count(o, SPV_CONN_STATE_READY);
-    return o->on && o->n_seeds && ready < wanted &&
-           (is_in_addrman(o) < SPV_ADDRMAN_ENOUGH || ready < 2) &&
+    return o->discovery && o->n_seeds && ready < wanted &&
+           (addrman_count(o) < SPV_ADDRMAN_ENOUGH || ready < 2) &&
            (!o->proxied ||
             (o->nets & SPV_NET_IPV4)); /* their names resolve to clearnet addresses */
 }
 
-static void resolve(struct spv_outbound *o, const char *prefix, const char *name)
+static void push_resolve(struct spv_outbound *o, const char *prefix, const char *name)
 {
     struct spv_effect *e = spv_effects_push(o->effects, SPV_EFFECT_RESOLVE, 0);
     if (!e)
@@ -49,10 +49,10 @@ static void resolve(struct spv_outbound *o, const char *prefix, const char *name
 static void fetch_addrs_from(struct spv_outbound *o, const char *name, struct spv_now now)
 {
     struct spv_endpoint endpoint = {.port = o->params->net.port};
-    unsigned visits = 0;
+    unsigned fetching = 0;
     for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
-        visits += o->conn[i].kind == SPV_CONN_ADDR_FETCH;
-    if (visits >= SEED_VISITS)
+        fetching += o->conn[i].kind == SPV_CONN_ADDR_FETCH;
+    if (fetching >= ADDR_FETCH_MAX)
         return;
     strncpy(endpoint.host, name, sizeof endpoint.host - 1);
     struct spv_conn *conn = spv_outbound_connect(o, SPV_CONN_ADDR_FETCH, &endpoint,
@@ -83,7 +83,7 @@ static const struct seed_prefix *best_prefix(const struct spv_outbound *o, unsig
     return p;
 }
 
-/* The prefix of a name that was asked. */
+/* The prefix of a name that was queried. */
 static const struct seed_prefix *prefix_of(const char *host)
 {
     const struct seed_prefix *p = prefixes;
@@ -94,7 +94,7 @@ static const struct seed_prefix *prefix_of(const char *host)
 
 static void ask_seeds(struct spv_outbound *o, struct spv_now now)
 {
-    for (unsigned i = 0; i < (o->proxied ? SEED_VISITS : SPV_DNS_AT_ONCE) &&
+    for (unsigned i = 0; i < (o->proxied ? ADDR_FETCH_MAX : SPV_DNS_AT_ONCE) &&
                          o->next_seed < o->n_seeds && !o->effects->error;
          i++) {
         const struct spv_dns_seed *seed = &o->params->dns_seeds[o->seed_order[o->next_seed++]];
@@ -102,7 +102,7 @@ static void ask_seeds(struct spv_outbound *o, struct spv_now now)
         if (o->proxied)
             fetch_addrs_from(o, seed->name, now);
         else
-            resolve(o, best_prefix(o, seed->prefixes)->text, seed->name);
+            push_resolve(o, best_prefix(o, seed->prefixes)->text, seed->name);
     }
     o->dns_us = now.mono_us + SPV_DNS_STEP;
     if (o->next_seed == o->n_seeds) {
@@ -111,14 +111,14 @@ static void ask_seeds(struct spv_outbound *o, struct spv_now now)
     }
 }
 
-static bool wants_fallback(const struct spv_outbound *o)
+static bool wants_fixed_seeds(const struct spv_outbound *o)
 {
-    return o->on && !o->fixed_seeds_used && o->params->fixed_seeds && !o->dns_answered &&
-           (o->proxied ? is_in_addrman(o) < SPV_ADDRMAN_ENOUGH
+    return o->discovery && !o->fixed_seeds_used && o->params->fixed_seeds && !o->dns_answered &&
+           (o->proxied ? addrman_count(o) < SPV_ADDRMAN_ENOUGH
                        : spv_outbound_count(o, SPV_CONN_STATE_READY) == 0);
 }
 
-static void use_fallback(struct spv_outbound *o, struct spv_now now)
+static void add_fixed_seeds(struct spv_outbound *o, struct spv_now now)
 {
     const struct spv_netgroup source = spv_netgroup_of_name("fallback");
     for (size_t i = 0; i < o->params->fixed_seeds->n; i++) {
@@ -133,8 +133,8 @@ static void use_fallback(struct spv_outbound *o, struct spv_now now)
 
 void spv_outbound_replenish(struct spv_outbound *o, unsigned wanted, struct spv_now now)
 {
-    if (o->fallback_us <= now.mono_us && wants_fallback(o))
-        use_fallback(o, now);
+    if (o->fixed_seeds_us <= now.mono_us && wants_fixed_seeds(o))
+        add_fixed_seeds(o, now);
     if (o->dns_us <= now.mono_us && wants_seeds(o, wanted))
         ask_seeds(o, now);
 }
@@ -142,7 +142,7 @@ void spv_outbound_replenish(struct spv_outbound *o, unsigned wanted, struct spv_
 uint64_t spv_outbound_sources_deadline(const struct spv_outbound *o, unsigned wanted)
 {
     uint64_t first = wants_seeds(o, wanted) ? o->dns_us : SPV_NEVER;
-    return wants_fallback(o) ? spv_min_deadline(first, o->fallback_us) : first;
+    return wants_fixed_seeds(o) ? spv_min_deadline(first, o->fixed_seeds_us) : first;
 }
 
 int spv_outbound_resolved(struct spv_outbound *o, const struct spv_endpoint *seed, int error,
@@ -158,7 +158,7 @@ int spv_outbound_resolved(struct spv_outbound *o, const struct spv_endpoint *see
             return 0;
         while (fewer->services & ~prefix->services)
             fewer++; /* what has more service bits is in no answer either */
-        resolve(o, fewer->text, name);
+        push_resolve(o, fewer->text, name);
         return 0;
     }
     for (size_t i = 0; rc >= 0 && i < n; i++) {
@@ -195,7 +195,7 @@ static int64_t sane_time(uint32_t claimed, int64_t now)
 int spv_outbound_gossip(struct spv_outbound *o, struct spv_conn *conn,
                         const struct spv_msg_addr *msg, struct spv_now now)
 {
-    if (!o->on || conn->state != SPV_CONN_STATE_READY)
+    if (!o->discovery || conn->state != SPV_CONN_STATE_READY)
         return 0;
     int rc = 0;
     refill_tokens(conn, now);
@@ -218,7 +218,7 @@ int spv_outbound_gossip(struct spv_outbound *o, struct spv_conn *conn,
 void spv_outbound_plan_save(struct spv_outbound *o, struct spv_now now)
 {
     uint64_t at = SPV_NEVER;
-    if (o->on && o->addrman.changed)
+    if (o->discovery && o->addrman.changed)
         at = now.mono_us + (o->addrman.save_soon ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
     if (o->banman.changed)
         at = now.mono_us;
@@ -261,7 +261,7 @@ int spv_outbound_changes(struct spv_outbound *o, struct spv_addrman_changes *out
 {
     *out = (struct spv_addrman_changes){0};
     memcpy(out->key, o->addrman.key, sizeof out->key);
-    if (o->on) {
+    if (o->discovery) {
         choose_anchors(o);
         const int rc = spv_addrman_get_changes(&o->addrman, out);
         if (rc < 0)

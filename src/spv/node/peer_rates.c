@@ -36,7 +36,7 @@ void spv_peer_rates_headers(struct spv_peer_rates *r, uint64_t id, size_t n, str
     p->rate.running += n;
 }
 
-static bool same(const struct spv_endpoint *a, const struct spv_endpoint *b)
+static bool same_endpoint(const struct spv_endpoint *a, const struct spv_endpoint *b)
 {
     return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
@@ -47,7 +47,7 @@ static void count_stall(struct spv_peer_rates *r, const struct spv_endpoint *end
     struct spv_peer_stalls *fewest = &r->stall[0];
     for (size_t i = 0; i < SPV_PEER_RATES_STALLS; i++) {
         struct spv_peer_stalls *s = &r->stall[i];
-        if (s->n && same(&s->endpoint, endpoint)) {
+        if (s->n && same_endpoint(&s->endpoint, endpoint)) {
             s->n++;
             return;
         }
@@ -87,7 +87,7 @@ bool spv_peer_rates_of(const struct spv_peer_rates *r, struct spv_node_peer *out
         out->rate = (double)(x.before + x.running) * (double)SPV_SECOND / (double)span_us;
     out->stalls = 0;
     for (size_t i = 0; i < SPV_PEER_RATES_STALLS; i++)
-        if (r->stall[i].n && same(&r->stall[i].endpoint, endpoint))
+        if (r->stall[i].n && same_endpoint(&r->stall[i].endpoint, endpoint))
             out->stalls = r->stall[i].n;
     return true;
 }

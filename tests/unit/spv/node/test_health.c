@@ -45,12 +45,12 @@ static struct spv_chain_header tip_of(uint8_t mark, int64_t time)
 /* The next due report: a warning; -1 - kind for a report that is no warning; 0 for none. */
 static int next(struct spv_health *a, struct spv_now now, int64_t *seconds)
 {
-    struct spv_health_note note;
-    if (!spv_health_next(a, &note, now))
+    struct spv_health_event event;
+    if (!spv_health_next(a, &event, now))
         return 0;
     if (seconds)
-        *seconds = note.seconds;
-    return note.kind == SPV_HEALTH_WARNING ? (int)note.warning : -1 - (int)note.kind;
+        *seconds = event.seconds;
+    return event.kind == SPV_HEALTH_WARNING ? (int)event.warning : -1 - (int)event.kind;
 }
 #define FRESH (-1 - (int)SPV_HEALTH_FRESH_PEERS)
 #define OVER (-1 - (int)SPV_HEALTH_TIP_RESUMED)

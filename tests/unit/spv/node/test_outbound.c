@@ -1,4 +1,4 @@
-/* Sources of peer addresses: DNS seeds, the fallback list, a proxy, gossip. */
+/* Sources of peer addresses: DNS seeds, the fixed seeds, a proxy, gossip. */
 #include "outbound_fixture.h"
 
 static void queries_dns_seeds_by_service_bits_three_at_a_time(void **state)
@@ -40,12 +40,12 @@ static void a_seed_without_addresses_for_service_bits_is_queried_without_them(vo
     node_fixture_free(s);
 }
 
-static void the_fallback_list_is_used_when_dns_is_silent_for_a_minute(void **state)
+static void the_fixed_seeds_are_used_when_dns_is_silent_for_a_minute(void **state)
 {
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
-    advance_clock(s, SPV_FALLBACK_AFTER - 1);
+    advance_clock(s, SPV_FIXED_SEEDS_AFTER - 1);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     assert_int_equal(stats_of(s).addresses_new, 0);
     advance_clock(s, 1);
@@ -62,7 +62,7 @@ static void the_list_is_not_used_when_dns_helped(void **state)
     const struct spv_netaddr a = ipv4(9, 9, 9, 9);
     (void)state;
     resolve(s, "x9.seed.example", &a, 1);
-    advance_clock(s, 10 * SPV_FALLBACK_AFTER);
+    advance_clock(s, 10 * SPV_FIXED_SEEDS_AFTER);
     assert_int_equal(stats_of(s).addresses_new, 1);
     node_fixture_free(s);
 }
@@ -74,8 +74,7 @@ static void through_a_proxy_no_name_is_ever_looked_up(void **state)
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     uint64_t seed = 0;
     (void)state;
-    assert_true(stats_of(s).addresses_new >
-                40); /* the fallback list, at once, onion addresses too */
+    assert_true(stats_of(s).addresses_new > 40); /* the fixed seeds, at once, onion addresses too */
     for (size_t i = 0; i < s->n; i++)
         if (s->log[i].kind == SPV_EFFECT_CONNECT &&
             strncmp(s->log[i].endpoint.host, "seed.", 5) == 0)
@@ -240,7 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queries_dns_seeds_by_service_bits_three_at_a_time),
         cmocka_unit_test(a_seed_without_addresses_for_service_bits_is_queried_without_them),
-        cmocka_unit_test(the_fallback_list_is_used_when_dns_is_silent_for_a_minute),
+        cmocka_unit_test(the_fixed_seeds_are_used_when_dns_is_silent_for_a_minute),
         cmocka_unit_test(the_list_is_not_used_when_dns_helped),
         cmocka_unit_test(through_a_proxy_no_name_is_ever_looked_up),
         cmocka_unit_test(a_silent_addr_fetch_peer_is_disconnected),

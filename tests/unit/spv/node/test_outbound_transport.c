@@ -89,7 +89,7 @@ static void a_fall_back_costs_one_connection_and_is_remembered(void **state)
     const struct spv_effect again = next_dial(s);
     assert_int_equal(again.transport, SPV_TRANSPORT_V1);
     complete(s, again.peer, SPV_TRANSPORT_V1);
-    s->now.mono_us += SPV_V1_NOTE; /* the note expires */
+    s->now.mono_us += SPV_V1_FIRST_TIME; /* the note expires */
     node_fixture_close(s, again.peer, SPV_ERR_CLOSED);
     advance_clock(s, SPV_BACKOFF_MAX);
     const struct spv_effect later = next_dial(s);
