@@ -1,14 +1,14 @@
-/* A block is valid while its last header is on the best chain: that commits to all before it, so
+/* A chunk is valid while its last header is on the best chain: that commits to all before it, so
  * one look-up by height, in the answer's snapshot, suffices after any reorganisation. An invalid
- * block is dropped with all above it. The block at the tip is shorter and is extended as the chain
+ * chunk is dropped with all above it. The chunk at the tip is shorter and is extended as the chain
  * grows.
  *
- * An answer spans one block or two. A block of which at least half is needed is read whole and
+ * An answer spans one chunk or two. A chunk of which at least half is needed is read whole and
  * cached; of another one only the needed headers are read. So a client that syncs the chain at any
- * alignment costs one read of a block an answer when it is the first, and none otherwise.
+ * alignment costs one read of a chunk an answer when it is the first, and none otherwise.
  *
- * A full cache evicts a random block: with least-recently-used eviction, a client that syncs a
- * chain longer than the cache would miss on every block, as each is evicted before it is needed
+ * A full cache evicts a random chunk: with least-recently-used eviction, a client that syncs a
+ * chain longer than the cache would miss on every chunk, as each is evicted before it is needed
  * again. */
 #include "spv/serve/frame_cache.h"
 
@@ -19,15 +19,15 @@
 #include "spv/serve/header_range.h"
 #include "util/rng.h"
 
-#define BLOCK SPV_MAX_HEADERS /* the most headers of one answer */
+#define CHUNK SPV_MAX_HEADERS /* the most headers of one answer */
 #define ENTRY (SPV_HEADER_SIZE + 1) /* a header and its transaction count */
 #define COUNT_3 3 /* a CompactSize from 253 on */
-#define BLOCK_PAYLOAD (COUNT_3 + (size_t)BLOCK * ENTRY)
-#define BLOCK_BYTES (sizeof(struct spv_shared_frame) + SPV_FRAME_HEADER + BLOCK_PAYLOAD)
+#define CHUNK_PAYLOAD (COUNT_3 + (size_t)CHUNK * ENTRY)
+#define CHUNK_BYTES (sizeof(struct spv_shared_frame) + SPV_FRAME_HEADER + CHUNK_PAYLOAD)
 
-/* Heights number * BLOCK + 1 and up, n of them. The frame has the capacity of a whole block and is
+/* Heights number * CHUNK + 1 and up, n of them. The frame has the capacity of a whole chunk and is
  * sealed when it is complete. */
-struct block {
+struct chunk {
     uint32_t number;
     uint32_t n;
     struct spv_blockhash last;
@@ -36,11 +36,11 @@ struct block {
 
 struct spv_serve_cache {
     struct spv_serve_cache_config cfg;
-    struct block *blocks; /* in no order */
-    size_t n_blocks, max_blocks;
+    struct chunk *chunks; /* in no order */
+    size_t n_chunks, max_chunks;
     struct spv_serve_cache_stats stats;
-    struct spv_header headers[BLOCK];
-    uint8_t entries[BLOCK * ENTRY]; /* headers that are not cached, for one answer */
+    struct spv_header headers[CHUNK];
+    uint8_t entries[CHUNK * ENTRY]; /* headers that are not cached, for one answer */
 };
 
 int spv_serve_cache_new(struct spv_serve_cache **out, const struct spv_serve_cache_config *cfg)
@@ -51,11 +51,11 @@ int spv_serve_cache_new(struct spv_serve_cache **out, const struct spv_serve_cac
     if (!c)
         return SPV_ERR_NOMEM;
     c->cfg = *cfg;
-    c->n_blocks = 0;
-    c->max_blocks = bytes / BLOCK_BYTES;
+    c->n_chunks = 0;
+    c->max_chunks = bytes / CHUNK_BYTES;
     c->stats = (struct spv_serve_cache_stats){0};
-    c->blocks = calloc(c->max_blocks + 1, sizeof *c->blocks);
-    if (!c->blocks) {
+    c->chunks = calloc(c->max_chunks + 1, sizeof *c->chunks);
+    if (!c->chunks) {
         free(c);
         return SPV_ERR_NOMEM;
     }
@@ -63,32 +63,32 @@ int spv_serve_cache_new(struct spv_serve_cache **out, const struct spv_serve_cac
     return 0;
 }
 
-/* Moves the last block into its slot. */
-static void drop_block(struct spv_serve_cache *c, size_t i)
+/* Moves the last chunk into its slot. */
+static void drop_chunk(struct spv_serve_cache *c, size_t i)
 {
-    spv_shared_frame_unref(c->blocks[i].frame);
-    c->blocks[i] = c->blocks[--c->n_blocks];
+    spv_shared_frame_unref(c->chunks[i].frame);
+    c->chunks[i] = c->chunks[--c->n_chunks];
 }
 
 void spv_serve_cache_free(struct spv_serve_cache *c)
 {
     if (!c)
         return;
-    while (c->n_blocks > 0)
-        drop_block(c, c->n_blocks - 1);
-    free(c->blocks);
+    while (c->n_chunks > 0)
+        drop_chunk(c, c->n_chunks - 1);
+    free(c->chunks);
     free(c);
 }
 
 void spv_serve_cache_get_stats(const struct spv_serve_cache *c, struct spv_serve_cache_stats *out)
 {
     *out = c->stats;
-    out->blocks = c->n_blocks;
+    out->chunks = c->n_chunks;
 }
 
-static uint8_t *entries_of(const struct block *b)
+static uint8_t *entries_of(const struct chunk *chunk)
 {
-    return b->frame->bytes + SPV_FRAME_HEADER + COUNT_3;
+    return chunk->frame->bytes + SPV_FRAME_HEADER + COUNT_3;
 }
 
 /* Reads up to n headers from height `from` on as entries of a headers message. Returns how many,
@@ -107,88 +107,88 @@ static int read_entries(struct spv_serve_cache *c, uint8_t *out, uint32_t from, 
     return got;
 }
 
-/* Appends the chain's headers after the block's last one. Returns 0 or negative. */
-static int extend_block(struct spv_serve_cache *c, struct block *b)
+/* Appends the chain's headers after the chunk's last one. Returns 0 or negative. */
+static int extend_chunk(struct spv_serve_cache *c, struct chunk *chunk)
 {
-    uint8_t *at = entries_of(b) + (size_t)b->n * ENTRY;
-    const int got = read_entries(c, at, b->number * BLOCK + 1 + b->n, BLOCK - b->n);
+    uint8_t *at = entries_of(chunk) + (size_t)chunk->n * ENTRY;
+    const int got = read_entries(c, at, chunk->number * CHUNK + 1 + chunk->n, CHUNK - chunk->n);
 
     if (got <= 0)
         return got;
-    b->n += (uint32_t)got;
-    spv_header_hash_raw(&b->last, at + (size_t)(got - 1) * ENTRY, 1);
-    if (b->n == BLOCK) {
-        const uint8_t count[COUNT_3] = {0xfd, BLOCK & 0xff, BLOCK >> 8};
-        memcpy(b->frame->bytes + SPV_FRAME_HEADER, count, sizeof count);
-        spv_shared_frame_seal(b->frame, c->cfg.net, SPV_CMD_HEADERS);
+    chunk->n += (uint32_t)got;
+    spv_header_hash_raw(&chunk->last, at + (size_t)(got - 1) * ENTRY, 1);
+    if (chunk->n == CHUNK) {
+        const uint8_t count[COUNT_3] = {0xfd, CHUNK & 0xff, CHUNK >> 8};
+        memcpy(chunk->frame->bytes + SPV_FRAME_HEADER, count, sizeof count);
+        spv_shared_frame_seal(chunk->frame, c->cfg.net, SPV_CMD_HEADERS);
     }
     return 0;
 }
 
-/* Whether the block's last header is on the best chain. Returns 1, 0 or negative. */
-static int is_on_chain(const struct spv_serve_cache *c, const struct block *b)
+/* Whether the chunk's last header is on the best chain. Returns 1, 0 or negative. */
+static int is_on_chain(const struct spv_serve_cache *c, const struct chunk *chunk)
 {
     const struct spv_header_db *r = &c->cfg.header_db;
     struct spv_chain_header entry;
-    const int rc = r->by_height(r->ctx, &entry, b->number * BLOCK + b->n);
+    const int rc = r->by_height(r->ctx, &entry, chunk->number * CHUNK + chunk->n);
 
-    return rc == 1 ? spv_blockhash_eq(&entry.hash, &b->last) : rc;
+    return rc == 1 ? spv_blockhash_eq(&entry.hash, &chunk->last) : rc;
 }
 
 static void drop_from(struct spv_serve_cache *c, uint32_t number)
 {
-    for (size_t i = c->n_blocks; i-- > 0;)
-        if (c->blocks[i].number >= number)
-            drop_block(c, i);
+    for (size_t i = c->n_chunks; i-- > 0;)
+        if (c->chunks[i].number >= number)
+            drop_chunk(c, i);
 }
 
-/* A free slot for a block; a random block is evicted from a full cache. */
-static struct block *free_block(struct spv_serve_cache *c)
+/* A free slot for a chunk; a random chunk is evicted from a full cache. */
+static struct chunk *free_chunk(struct spv_serve_cache *c)
 {
-    if (c->n_blocks == c->max_blocks)
-        drop_block(c, (size_t)spv_rng_below(&c->cfg.rng, c->n_blocks));
-    return &c->blocks[c->n_blocks];
+    if (c->n_chunks == c->max_chunks)
+        drop_chunk(c, (size_t)spv_rng_below(&c->cfg.rng, c->n_chunks));
+    return &c->chunks[c->n_chunks];
 }
 
-/* Reads a block into the cache; *out is NULL when the chain has none of its headers. */
-static int load_block(struct spv_serve_cache *c, struct block **out, uint32_t number)
+/* Reads a chunk into the cache; *out is NULL when the chain has none of its headers. */
+static int load_chunk(struct spv_serve_cache *c, struct chunk **out, uint32_t number)
 {
-    struct block *block = free_block(c);
+    struct chunk *chunk = free_chunk(c);
 
     *out = NULL;
-    *block = (struct block){.number = number, .frame = spv_shared_frame_new(BLOCK_PAYLOAD)};
-    if (!block->frame)
+    *chunk = (struct chunk){.number = number, .frame = spv_shared_frame_new(CHUNK_PAYLOAD)};
+    if (!chunk->frame)
         return SPV_ERR_NOMEM;
-    int rc = extend_block(c, block);
-    if (rc < 0 || block->n == 0) {
-        spv_shared_frame_unref(block->frame);
+    int rc = extend_chunk(c, chunk);
+    if (rc < 0 || chunk->n == 0) {
+        spv_shared_frame_unref(chunk->frame);
         return rc;
     }
-    c->n_blocks++;
-    *out = block;
+    c->n_chunks++;
+    *out = chunk;
     return 0;
 }
 
-/* The valid block of this number; NULL when it is not cached and less than half of it is needed. */
-static int find_block(struct spv_serve_cache *c, struct block **out, uint32_t number,
+/* The valid chunk of this number; NULL when it is not cached and less than half of it is needed. */
+static int find_chunk(struct spv_serve_cache *c, struct chunk **out, uint32_t number,
                       uint32_t wanted)
 {
     *out = NULL;
-    for (size_t i = 0; i < c->n_blocks; i++) {
-        struct block *b = &c->blocks[i];
-        if (b->number != number)
+    for (size_t i = 0; i < c->n_chunks; i++) {
+        struct chunk *chunk = &c->chunks[i];
+        if (chunk->number != number)
             continue;
-        int rc = is_on_chain(c, b);
+        int rc = is_on_chain(c, chunk);
         if (rc == 1) {
-            *out = b;
-            return b->n < BLOCK ? extend_block(c, b) : 0;
+            *out = chunk;
+            return chunk->n < CHUNK ? extend_chunk(c, chunk) : 0;
         }
         if (rc < 0)
             return rc;
         drop_from(c, number);
         break;
     }
-    return wanted >= BLOCK / 2 && c->max_blocks > 0 ? load_block(c, out, number) : 0;
+    return wanted >= CHUNK / 2 && c->max_chunks > 0 ? load_chunk(c, out, number) : 0;
 }
 
 /* Part of an answer: n entries. */
@@ -198,26 +198,26 @@ struct part {
     uint32_t n;
 };
 
-/* n headers at `from`, all of one block. Headers that are not cached are read into `buffer`. */
+/* n headers at `from`, all of one chunk. Headers that are not cached are read into `buffer`. */
 static int get_part(struct spv_serve_cache *c, struct part *out, uint8_t *buffer, uint32_t from,
                     uint32_t n)
 {
-    const uint32_t first = (from - 1) % BLOCK;
-    struct block *b;
-    int rc = find_block(c, &b, (from - 1) / BLOCK, n);
+    const uint32_t first = (from - 1) % CHUNK;
+    struct chunk *chunk;
+    int rc = find_chunk(c, &chunk, (from - 1) / CHUNK, n);
 
     *out = (struct part){.entries = buffer};
     if (rc < 0)
         return rc;
-    if (!b) {
+    if (!chunk) {
         rc = read_entries(c, buffer, from, n);
         out->n = rc > 0 ? (uint32_t)rc : 0;
         return rc < 0 ? rc : 0;
     }
-    if (b->n > first)
-        out->n = b->n - first < n ? b->n - first : n;
-    out->entries = entries_of(b) + (size_t)first * ENTRY;
-    out->frame = spv_shared_frame_ref(b->frame);
+    if (chunk->n > first)
+        out->n = chunk->n - first < n ? chunk->n - first : n;
+    out->entries = entries_of(chunk) + (size_t)first * ENTRY;
+    out->frame = spv_shared_frame_ref(chunk->frame);
     return 0;
 }
 
@@ -266,7 +266,7 @@ static int finish_frame(struct spv_serve_cache *c, struct spv_shared_frame **out
 {
     const uint32_t n = count_to_stop(p, p[0].n + p[1].n, stop);
 
-    if (p[0].n == BLOCK && n == BLOCK && p[0].frame) {
+    if (p[0].n == CHUNK && n == CHUNK && p[0].frame) {
         *out = spv_shared_frame_ref(p[0].frame);
         c->stats.whole++;
     } else {
@@ -284,19 +284,19 @@ static int cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out
 
     if (rc < 0)
         return rc;
-    if (range.from == 0) { /* genesis, which is in no block, or no header */
+    if (range.from == 0) { /* genesis, which is in no chunk, or no header */
         rc = read_entries(c, c->entries, 0, range.max);
         p[0] = (struct part){.entries = c->entries, .n = rc > 0 ? (uint32_t)rc : 0};
     } else {
-        const uint32_t left_in_block = BLOCK - (range.from - 1) % BLOCK;
-        const uint32_t n0 = range.max < left_in_block ? range.max : left_in_block;
+        const uint32_t left_in_chunk = CHUNK - (range.from - 1) % CHUNK;
+        const uint32_t n0 = range.max < left_in_chunk ? range.max : left_in_chunk;
         rc = get_part(c, &p[0], c->entries, range.from, n0);
         if (rc == 0 && p[0].n == n0 && n0 < range.max)
             rc = get_part(c, &p[1], c->entries + (size_t)n0 * ENTRY, range.from + n0,
                           range.max - n0);
     }
     if (rc >= 0)
-        rc = finish_frame(c, out, p, range.seek);
+        rc = finish_frame(c, out, p, range.stop_hash);
     spv_shared_frame_unref(p[0].frame);
     spv_shared_frame_unref(p[1].frame);
     return rc;

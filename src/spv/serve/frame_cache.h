@@ -1,6 +1,6 @@
 /* Answers to getheaders as complete frames, built from a bounded cache of encoded headers.
  *
- * The cache has blocks of 2,000 headers at heights 1, 2001, 4001, ...: a client that syncs from
+ * The cache has chunks of 2,000 headers at heights 1, 2001, 4001, ...: a client that syncs from
  * genesis receives them unchanged; any other answer costs two copies and one checksum. Frames are
  * reference-counted: one lives while it is queued for a peer. */
 #ifndef SPV_SPV_SERVE_FRAME_CACHE_H
@@ -12,14 +12,14 @@
 #include "spv/types.h"
 #include "wire/shared_frame.h"
 
-/* ours: 207 blocks, two fifths of a chain of a million headers */
+/* ours: 207 chunks, two fifths of a chain of a million headers */
 #define SPV_SERVE_CACHE_BYTES (32u << 20)
 
 struct spv_serve_cache_config {
     const struct spv_netid *net;
     struct spv_header_db header_db;
-    struct spv_rng rng; /* selects the block that is evicted */
-    size_t max_bytes; /* of all blocks; 0: SPV_SERVE_CACHE_BYTES. Less than a block: no cache */
+    struct spv_rng rng; /* selects the chunk that is evicted */
+    size_t max_bytes; /* of all chunks; 0: SPV_SERVE_CACHE_BYTES. Less than a chunk: no cache */
 };
 struct spv_serve_cache;
 
@@ -32,9 +32,9 @@ void spv_serve_cache_free(struct spv_serve_cache *c);
 int spv_serve_cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
                            const struct spv_msg_getheaders *request);
 
-/* Cached blocks, headers read from the database so far, answers that were an unchanged block. */
+/* Cached chunks, headers read from the database so far, answers that were an unchanged chunk. */
 struct spv_serve_cache_stats {
-    size_t blocks;
+    size_t chunks;
     uint64_t headers_read;
     uint64_t whole;
 };

@@ -43,7 +43,7 @@ int spv_serve_find_range(const struct spv_header_db *db, struct spv_serve_range 
     if (spv_blockhash_is_zero(&request->stop))
         return 0;
     if (db->by_hash(db->ctx, &entry, &request->stop) != 1)
-        out->seek = &request->stop;
+        out->stop_hash = &request->stop;
     else if (entry.height >= out->from && entry.height - out->from < out->max)
         out->max = entry.height - out->from + 1;
     return 0;
@@ -58,10 +58,10 @@ static int answer_range(const struct spv_header_db *db, struct spv_header *out,
     if (rc < 0 || range.max == 0)
         return rc;
     rc = db->range(db->ctx, out, range.from, range.max);
-    if (rc <= 0 || !range.seek)
+    if (rc <= 0 || !range.stop_hash)
         return rc;
     for (int i = 1; i < rc; i++)
-        if (spv_blockhash_eq(&out[i].prev, range.seek))
+        if (spv_blockhash_eq(&out[i].prev, range.stop_hash))
             return i;
     return rc;
 }

@@ -10,7 +10,7 @@ struct spv_serve_range {
     uint32_t max; /* headers; 0: none */
     /* A stop hash that the database did not find, for instance while it has no hash index: a header
      * with this hash still ends the answer. NULL: none. Borrowed from the request. */
-    const struct spv_blockhash *seek;
+    const struct spv_blockhash *stop_hash;
 };
 
 /* Returns 0, or an error of the database. Call it between begin_read and end_read. */

@@ -9,10 +9,10 @@
 #include "unit/spv/chain/chain_fixture.h"
 #include "wire/codec.h"
 
-#define TOP 6500 /* three blocks and a quarter */
+#define TOP 6500 /* three chunks and a quarter */
 #define FORK 3000
 #define BRANCH 5500 /* where the other branch ends */
-#define BLOCK_BYTES 163840 /* a block and its bookkeeping */
+#define CHUNK_BYTES 163840 /* a chunk and its bookkeeping */
 
 /* Two chains that fork above FORK, and a header database of either. */
 static struct chain_fixture_headers headers[2];
@@ -159,7 +159,7 @@ static int check_after(struct serve_fixture *s, uint32_t height)
 
 static void answers_are_the_same_as_without_a_cache(void **state)
 {
-    static const size_t bytes[] = {1, BLOCK_BYTES, 2 * BLOCK_BYTES, 0};
+    static const size_t bytes[] = {1, CHUNK_BYTES, 2 * CHUNK_BYTES, 0};
     struct test_random random = {.state = 7};
     (void)state;
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
@@ -185,12 +185,12 @@ static void answers_are_the_same_as_without_a_cache(void **state)
                 .locator = &s->records[1900].hash, .n = 1, .stop = s->records[1900 + n].hash};
             assert_int_equal(check(s, &request), (int)n);
         }
-        assert_true(stats_of(s).blocks <= (bytes[i] == 0 ? 4 : bytes[i] / BLOCK_BYTES));
+        assert_true(stats_of(s).chunks <= (bytes[i] == 0 ? 4 : bytes[i] / CHUNK_BYTES));
         end(s);
     }
 }
 
-static void answer_at_an_aligned_height_is_the_block_itself(void **state)
+static void answer_at_an_aligned_height_is_the_chunk_itself(void **state)
 {
     struct serve_fixture *s = begin(0);
     const struct spv_msg_getheaders request = {.locator = &s->records[2000].hash, .n = 1};
@@ -226,7 +226,7 @@ static void walk(struct serve_fixture *s, uint32_t start, uint32_t step)
 static void client_that_downloads_the_chain_hits_the_cache_of_an_earlier_one(void **state)
 {
     static const struct {
-        uint32_t start, step, reread; /* parts of blocks of which few headers were requested */
+        uint32_t start, step, reread; /* parts of chunks of which few headers were requested */
     } walks[] = {{0, 2000, 0}, {0, 2016, 96}, {1500, 2000, 500}, {700, 2000, 1900}};
     (void)state;
     for (size_t i = 0; i < sizeof walks / sizeof walks[0]; i++) {
@@ -240,17 +240,17 @@ static void client_that_downloads_the_chain_hits_the_cache_of_an_earlier_one(voi
     }
 }
 
-static void reorganised_blocks_are_not_served(void **state)
+static void reorganised_chunks_are_not_served(void **state)
 {
     struct serve_fixture *s = begin(0);
     (void)state;
     for (uint32_t from = 0; from < TOP; from += 2000)
         (void)check_after(s, from);
-    assert_int_equal(stats_of(s).blocks, 4);
-    s->records = stores[1].records; /* the lowest block that changed is requested last */
+    assert_int_equal(stats_of(s).chunks, 4);
+    s->records = stores[1].records; /* the lowest chunk that changed is requested last */
     s->tip = BRANCH;
     assert_int_equal(check_after(s, 4000), BRANCH - 4000);
-    assert_int_equal(stats_of(s).blocks, 3);
+    assert_int_equal(stats_of(s).chunks, 3);
     assert_int_equal(check_after(s, 3000), 2000);
     assert_int_equal(check_after(s, 2000), 2000);
     assert_int_equal(check_after(s, 1000), 2000);
@@ -263,7 +263,7 @@ static void reorganised_blocks_are_not_served(void **state)
     end(s);
 }
 
-static void block_at_the_tip_grows_with_the_chain(void **state)
+static void chunk_at_the_tip_grows_with_the_chain(void **state)
 {
     struct serve_fixture *s = begin(0);
     (void)state;
@@ -283,16 +283,16 @@ static void block_at_the_tip_grows_with_the_chain(void **state)
     end(s);
 }
 
-static void full_cache_replaces_a_random_block(void **state)
+static void full_cache_replaces_a_random_chunk(void **state)
 {
     (void)state;
     for (uint64_t which = 0; which < 2; which++) {
-        struct serve_fixture *s = begin(2 * BLOCK_BYTES);
+        struct serve_fixture *s = begin(2 * CHUNK_BYTES);
         (void)check_after(s, 0);
         (void)check_after(s, 2000);
         s->random = 10 + which;
         (void)check_after(s, 4000); /* takes the place of one of them */
-        assert_int_equal(stats_of(s).blocks, 2);
+        assert_int_equal(stats_of(s).chunks, 2);
         const uint64_t read = stats_of(s).headers_read;
         (void)check_after(s, which == 0 ? 2000 : 0); /* the other one is there */
         assert_int_equal(stats_of(s).headers_read, read);
@@ -332,11 +332,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_the_same_as_without_a_cache),
-        cmocka_unit_test(answer_at_an_aligned_height_is_the_block_itself),
+        cmocka_unit_test(answer_at_an_aligned_height_is_the_chunk_itself),
         cmocka_unit_test(client_that_downloads_the_chain_hits_the_cache_of_an_earlier_one),
-        cmocka_unit_test(reorganised_blocks_are_not_served),
-        cmocka_unit_test(block_at_the_tip_grows_with_the_chain),
-        cmocka_unit_test(full_cache_replaces_a_random_block),
+        cmocka_unit_test(reorganised_chunks_are_not_served),
+        cmocka_unit_test(chunk_at_the_tip_grows_with_the_chain),
+        cmocka_unit_test(full_cache_replaces_a_random_chunk),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
