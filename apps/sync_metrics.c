@@ -39,14 +39,15 @@ static const char *group_name(enum spv_group_kind kind)
 
 static json_t *peer_object(const struct spv_node_peer *p)
 {
-    return json_pack(
-        "{s:I, s:s, s:s, s:s, s:f, s:b, s:b, s:I, s:I, s:f, s:i, s:I, s:I, s:I, s:f}", "peer_id",
-        (json_int_t)p->id, "peer", p->address, "group", group_name(p->group), "transport",
-        p->transport == SPV_TRANSPORT_V2 ? "v2" : "v1", "connected", (double)p->connected_us / 1e6,
-        "chain", (int)p->chain, "done", (int)p->at_tip, "claim", (json_int_t)p->claimed_height,
-        "headers", (json_int_t)p->headers, "rate", p->rate, "requests", (int)p->requests,
-        "segments_done", (json_int_t)p->segments_done, "hedges", (json_int_t)p->hedges, "stalls",
-        (json_int_t)p->stalls, "latency", (double)p->latency_us / 1e6);
+    return json_pack("{s:I, s:s, s:s, s:s, s:f, s:b, s:b, s:I, s:I, s:f, s:i, s:I, s:I, s:I, s:f}",
+                     "peer_id", (json_int_t)p->id, "peer", p->address, "group",
+                     group_name(p->group), "transport",
+                     p->transport == SPV_TRANSPORT_V2 ? "v2" : "v1", "connected",
+                     (double)p->connected_for_us / 1e6, "chain", (int)p->is_sync_peer, "done",
+                     (int)p->at_tip, "claim", (json_int_t)p->claimed_height, "headers",
+                     (json_int_t)p->headers, "rate", p->rate, "requests", (int)p->requests,
+                     "segments_done", (json_int_t)p->segments_done, "hedges", (json_int_t)p->hedges,
+                     "stalls", (json_int_t)p->stalls, "latency", (double)p->latency_us / 1e6);
 }
 
 void metrics_peers(json_t *object, const struct spv_node_peer *peers, size_t n)

@@ -167,7 +167,7 @@ struct spv_node_stats {
                                without claims that a peer's headers did not reach */
     unsigned peers; /* connected, handshake complete */
     unsigned peers_connecting;
-    uint64_t chain_peer; /* id of the peer that headers are requested from now; 0: none */
+    uint64_t sync_peer; /* id of the peer that headers are requested from now; 0: none */
     bool synced;
     bool stale; /* the tip has not moved for long: extra peers are tried */
     int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
@@ -199,8 +199,8 @@ struct spv_node_peer {
     uint64_t id;
     char address[SPV_ENDPOINT_TEXT];
     enum spv_group_kind group;
-    uint64_t connected_us; /* duration of the connection so far */
-    bool chain; /* headers are requested from it now */
+    uint64_t connected_for_us; /* duration of the connection so far */
+    bool is_sync_peer; /* headers are requested from it now */
     bool at_tip; /* its answers contain no better chain than ours */
     uint32_t claimed_height; /* the height of its chain, as claimed or shown */
     uint64_t headers; /* received from it */

@@ -100,7 +100,7 @@ static bool same_hash(const struct spv_blockhash *a, const struct spv_blockhash 
 }
 
 /* The index of a hash in an array, searched from its end; n when it is not there. */
-static size_t scan_window(const struct spv_header_array *s, const struct spv_blockhash *hash)
+static size_t find_in_array(const struct spv_header_array *s, const struct spv_blockhash *hash)
 {
     for (size_t i = s->n; i > 0; i--)
         if (same_hash(&s->headers[i - 1].hash, hash))
@@ -112,7 +112,7 @@ int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
                        struct spv_chain_header *header, const struct spv_blockhash *hash)
 {
     const uint32_t start = spv_chain_window_start(c);
-    size_t i = scan_window(&c->window, hash);
+    size_t i = find_in_array(&c->window, hash);
     int rc;
 
     if (i < c->window.n) {
@@ -122,7 +122,7 @@ int spv_chain_find_pos(const struct spv_chain *c, struct spv_chain_pos *out,
     }
     for (int b = 0; b < SPV_CHAIN_BRANCHES; b++) {
         const struct spv_branch *branch = &c->branches[b];
-        i = scan_window(&branch->headers, hash);
+        i = find_in_array(&branch->headers, hash);
         if (i < branch->headers.n) {
             *out = (struct spv_chain_pos){b, branch->fork + 1 + (uint32_t)i};
             *header = branch->headers.headers[i];

@@ -388,7 +388,7 @@ free_headers:
 
 /* ---- creation ---- */
 
-static int start_from_genesis_or_reader(struct spv_chain *c)
+static int start_from_genesis_or_header_db(struct spv_chain *c)
 {
     struct spv_header_ctx ctx = {.params = c->params};
     struct spv_chain_header *genesis = &c->genesis;
@@ -437,7 +437,7 @@ int spv_chain_new(struct spv_chain **out, const struct spv_chain_config *cfg)
         c->checkpoints = own ? cfg->checkpoints : cfg->params->checkpoints;
         c->n_checkpoints = own ? cfg->n_checkpoints : cfg->params->n_checkpoints;
     }
-    rc = start_from_genesis_or_reader(c);
+    rc = start_from_genesis_or_header_db(c);
     if (rc < 0) {
         spv_chain_free(c);
         return rc;

@@ -62,7 +62,7 @@ void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
         .target_height = spv_sync_target(&n->sync),
         .peers = ready,
         .peers_connecting = spv_outbound_count(&n->outbound, SPV_CONN_STATE_CONNECTING),
-        .chain_peer = n->sync.chain_peer,
+        .sync_peer = n->sync.sync_peer,
         .synced = n->sync.synced && ready > 0,
         .stale = n->health.stale,
         .clock_skew_s = n->health.skew_s,
@@ -91,6 +91,6 @@ void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
         out->segments_done += stats.done;
         out->hedges += stats.hedges;
     }
-    out->requests += spv_sync_open(&n->sync);
+    out->requests += spv_sync_open_requests(&n->sync);
     spv_sync_presync_info(&n->sync, out);
 }

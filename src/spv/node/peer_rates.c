@@ -81,7 +81,7 @@ bool spv_peer_rates_of(const struct spv_peer_rates *r, struct spv_node_peer *out
     if (span_us > known_us)
         span_us = known_us;
     out->headers = x.headers;
-    out->connected_us = known_us;
+    out->connected_for_us = known_us;
     out->rate = 0;
     if (span_us > 0)
         out->rate = (double)(x.before + x.running) * (double)SPV_SECOND / (double)span_us;

@@ -1,6 +1,6 @@
-/* One peer at a time is the chain peer: while its answers are full, the next request is sent before
+/* One peer at a time is the sync peer: while its answers are full, the next request is sent before
  * the batch is stored. When it has no more headers it is at its tip, and a getheaders goes to all
- * other peers at once; one with a better chain becomes the chain peer. The chain is synced when no
+ * other peers at once; one with a better chain becomes the sync peer. The chain is synced when no
  * request is open and peers of enough network groups are at their tips.
  *
  * A claimed height proves nothing: it only decides which peer gets the first request and what
@@ -59,8 +59,8 @@ void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
         p->sync = (struct spv_sync_peer){0};
         p->presync = (struct spv_presync_peer){0};
     }
-    if (s->chain_peer == id)
-        s->chain_peer = 0;
+    if (s->sync_peer == id)
+        s->sync_peer = 0;
     spv_effects_discard_sends(s->cfg.effects, id);
     (void)spv_sync_accept_segments(s, now); /* the queue keeps its error */
     (void)spv_sync_schedule(s, now);
@@ -143,7 +143,7 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
         rc = spv_sync_segments_begin(s, now);
     for (struct spv_peer_entry *p = NULL;
          !rc && (retry || recheck) && (p = spv_sync_next_peer(s, p));) {
-        if (!spv_sync_busy(p) && !p->sync.drop && !s->chain_peer && !s->fetching_segments)
+        if (!spv_sync_busy(p) && !p->sync.drop && !s->sync_peer && !s->fetching_segments)
             rc = spv_sync_ask(s, p, NULL, now);
     }
     if (!rc && !s->fetching_segments)
@@ -180,7 +180,7 @@ void spv_sync_presync_info(const struct spv_sync *s, struct spv_node_stats *out)
     }
 }
 
-unsigned spv_sync_open(const struct spv_sync *s)
+unsigned spv_sync_open_requests(const struct spv_sync *s)
 {
     unsigned open = 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
@@ -193,7 +193,7 @@ void spv_sync_peer_info(const struct spv_sync *s, struct spv_node_peer *out)
     const struct spv_peer_entry *p = spv_sync_find(s, out->id);
     if (!p)
         return;
-    out->chain = s->chain_peer == p->id;
+    out->is_sync_peer = s->sync_peer == p->id;
     out->at_tip = p->sync.at_tip;
     out->claimed_height = p->sync.claimed_height;
     out->requests = spv_sync_request_open(p);

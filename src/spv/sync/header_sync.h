@@ -87,7 +87,7 @@ struct spv_sync_drop {
 
 struct spv_sync {
     struct spv_sync_config cfg;
-    uint64_t chain_peer; /* the peer that headers are requested from; 0: none */
+    uint64_t sync_peer; /* the peer that headers are requested from; 0: none */
     unsigned quorum; /* network groups that SYNCED requires now */
     enum spv_more_peers more_peers;
     enum spv_warning unresolved; /* of the last UNRESOLVED, at unresolved_tip */
@@ -154,7 +154,7 @@ void spv_sync_peer_info(const struct spv_sync *s, struct spv_node_peer *out);
 void spv_sync_presync_info(const struct spv_sync *s, struct spv_node_stats *out);
 
 /* Open requests, those of segments excluded. */
-unsigned spv_sync_open(const struct spv_sync *s);
+unsigned spv_sync_open_requests(const struct spv_sync *s);
 
 /* See spv_node_stats.target_height. */
 uint32_t spv_sync_target(const struct spv_sync *s);

@@ -22,8 +22,8 @@ static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
     p->sync.partial = false;
     p->sync.waiting_since_us = 0;
     p->sync.overdue = false;
-    if (s->chain_peer == p->id)
-        s->chain_peer = 0;
+    if (s->sync_peer == p->id)
+        s->sync_peer = 0;
     /* "a peer that cannot show enough work is dropped" */
     if (!spv_sync_enough_work(s)) {
         const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
@@ -111,7 +111,7 @@ static int reaches_claim(const struct spv_sync *s, const struct spv_peer_entry *
     return rc < 0 ? rc : rc == 1 && p->start_height > 0 && r.height >= p->start_height;
 }
 
-/* The peer may have more headers after `last`. It gets a request when it is the chain peer or
+/* The peer may have more headers after `last`. It gets a request when it is the sync peer or
  * becomes it, or when it is overdue and so cannot become it. A peer whose answers are not full may
  * need many requests, so these are sent in parallel with those to the others, which may need one.
  */
@@ -120,11 +120,11 @@ static int request_more(struct spv_sync *s, struct spv_peer_entry *p,
 {
     p->sync.at_tip = false;
     p->sync.partial = !full;
-    if (p->sync.partial && s->chain_peer == p->id)
-        s->chain_peer = 0;
-    if (!p->sync.partial && !p->sync.overdue && !s->chain_peer)
-        s->chain_peer = p->id;
-    return s->chain_peer == p->id || p->sync.partial || p->sync.overdue
+    if (p->sync.partial && s->sync_peer == p->id)
+        s->sync_peer = 0;
+    if (!p->sync.partial && !p->sync.overdue && !s->sync_peer)
+        s->sync_peer = p->id;
+    return s->sync_peer == p->id || p->sync.partial || p->sync.overdue
                ? spv_sync_ask(s, p, last, now)
                : 0;
 }
@@ -218,8 +218,8 @@ static int presync_finished(struct spv_sync *s, struct spv_peer_entry *p,
     const int noted = spv_sync_note_shown(s, p, last);
     if (noted < 0)
         return noted;
-    if (!s->chain_peer)
-        s->chain_peer = p->id;
+    if (!s->sync_peer)
+        s->sync_peer = p->id;
     return spv_sync_ask(s, p, rc == 1 ? last : NULL, now);
 }
 
@@ -443,7 +443,7 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
             return rc < 0 ? rc : 0;
         p->sync.at_tip = false;
         p->sync.recheck = spv_sync_request_open(p);
-        return spv_sync_busy(p) || s->chain_peer || s->fetching_segments
+        return spv_sync_busy(p) || s->sync_peer || s->fetching_segments
                    ? 0
                    : spv_sync_ask(s, p, NULL, now);
     }

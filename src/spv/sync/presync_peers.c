@@ -1,6 +1,6 @@
 /* Low-work header DoS protection, as in Bitcoin Core. Headers go to the chain at once where their
  * parent has enough work, or is below a checkpoint in force, which proves the chain. Otherwise
- * their peer gets a slot and its chain goes through two passes. Meanwhile it is not the chain peer,
+ * their peer gets a slot and its chain goes through two passes. Meanwhile it is not the sync peer,
  * and requests go to the others as if it were not there, so an endless chain delays no other peer.
  * Without a free slot the peer waits, and gets a new request when one is free.
  *
@@ -155,8 +155,8 @@ static int begin_presync(struct spv_sync *s, struct spv_peer_entry *p,
 
     p->sync.at_tip = false;
     spv_sync_request_done(p, msg, now);
-    if (s->chain_peer == p->id)
-        s->chain_peer = 0;
+    if (s->sync_peer == p->id)
+        s->sync_peer = 0;
     if (!slot) {
         p->presync.waiting = true;
         return SPV_SYNC_CONSUMED;
@@ -188,9 +188,8 @@ static struct spv_u256 best_work_plus_one(const struct spv_sync *s)
 
 /* Begins presync of a peer without a slot if its headers require it. Returns an enum
  * spv_sync_result or negative. */
-static int needs_presync(struct spv_sync *s, struct spv_peer_entry *p,
-                         struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
-                         struct spv_now now)
+static int try_presync(struct spv_sync *s, struct spv_peer_entry *p, struct spv_presync_drop *drop,
+                       const struct spv_msg_headers *msg, struct spv_now now)
 {
     const struct spv_chain *c = s->cfg.chain;
     const struct spv_chain_header *tip = spv_chain_tip(c);
@@ -299,7 +298,7 @@ int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
     int rc;
 
     if (!slot)
-        return needs_presync(s, p, drop, msg, now);
+        return try_presync(s, p, drop, msg, now);
     rc = chain_caught_up(s, slot);
     if (rc < 0)
         return rc;
@@ -315,7 +314,7 @@ int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
         return rc;
     restarts = slot->restarts + 1;
     clear_slot(s, slot);
-    rc = needs_presync(s, p, drop, msg, now);
+    rc = try_presync(s, p, drop, msg, now);
     if (p->presync.slot)
         p->presync.slot->restarts = restarts;
     return rc;

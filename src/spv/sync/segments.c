@@ -357,7 +357,7 @@ uint64_t spv_segments_deadline(const struct spv_segments *segs)
 
 /* ---- statistics ---- */
 
-uint64_t spv_segments_time(const struct spv_segments *segs, uint64_t id)
+uint64_t spv_segments_answer_us(const struct spv_segments *segs, uint64_t id)
 {
     const struct spv_segments_peer *p = spv_segments_find_peer(segs, id);
     if (!p || !p->rtt_us)

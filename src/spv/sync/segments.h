@@ -155,7 +155,7 @@ bool spv_segments_all_behind(const struct spv_segments *segs);
 
 /* How long (us) a full answer of the peer would take, counted from now, after its open requests; 0:
  * unknown. */
-uint64_t spv_segments_time(const struct spv_segments *segs, uint64_t id);
+uint64_t spv_segments_answer_us(const struct spv_segments *segs, uint64_t id);
 
 /* False when there is no such peer. */
 bool spv_segments_get_peer(const struct spv_segments *segs, struct spv_segments_peer_stats *out,

@@ -20,28 +20,28 @@
 #include "spv/sync/segments_state.h"
 #include "util/u256.h"
 
-enum fit {
-    FIT_NONE, /* no answer to a segment request */
-    FIT_START, /* what follows the request's first hash */
-    FIT_SECOND, /* what follows its second: the peer lacks the first */
-    FIT_BEHIND, /* the peer lacks its start */
+enum request_match {
+    MATCH_NONE, /* no answer to a segment request */
+    MATCH_START, /* what follows the request's first hash */
+    MATCH_SECOND, /* what follows its second: the peer lacks the first */
+    MATCH_BEHIND, /* the peer lacks its start */
 };
 
-static enum fit match_request(const struct spv_segments_peer *p, unsigned *at,
-                              const struct spv_msg_headers *msg)
+static enum request_match match_request(const struct spv_segments_peer *p, unsigned *at,
+                                        const struct spv_msg_headers *msg)
 {
     unsigned i = 0;
     while (i < p->n_open && p->requests[i].tag != msg->tag)
         i++;
     *at = i;
     if (!msg->tag || i == p->n_open)
-        return FIT_NONE;
+        return MATCH_NONE;
     if (!msg->n)
-        return FIT_BEHIND;
+        return MATCH_BEHIND;
     const struct spv_blockhash *prev = &msg->headers[0].prev;
     if (spv_blockhash_eq(prev, &p->requests[i].first))
-        return FIT_START;
-    return spv_blockhash_eq(prev, &p->requests[i].second) ? FIT_SECOND : FIT_BEHIND;
+        return MATCH_START;
+    return spv_blockhash_eq(prev, &p->requests[i].second) ? MATCH_SECOND : MATCH_BEHIND;
 }
 
 /* The segment ends at a header of our own chain, not at a checkpoint. */
@@ -119,8 +119,9 @@ static void set_behind(struct spv_segments_peer *p, const struct spv_segment *s,
 }
 
 /* Headers from `offset` on, from a peer to which the request was sent. */
-static void consume(struct spv_segments *segs, struct spv_segments_peer *p, struct spv_segment *s,
-                    uint32_t offset, const struct spv_msg_headers *msg, struct spv_now now)
+static void store_answer(struct spv_segments *segs, struct spv_segments_peer *p,
+                         struct spv_segment *s, uint32_t offset, const struct spv_msg_headers *msg,
+                         struct spv_now now)
 {
     const uint32_t left = s->end - s->from - offset;
     uint32_t due = left < SPV_MAX_HEADERS ? left : SPV_MAX_HEADERS;
@@ -155,23 +156,23 @@ int spv_segments_headers(struct spv_segments *segs, uint64_t id, const struct sp
 {
     struct spv_segments_peer *p = spv_segments_find_peer(segs, id);
     unsigned at;
-    enum fit fit = p ? match_request(p, &at, msg) : FIT_NONE;
-    if (fit == FIT_NONE)
+    enum request_match match = p ? match_request(p, &at, msg) : MATCH_NONE;
+    if (match == MATCH_NONE)
         return 0;
     const struct spv_segment_request o = p->requests[at];
     struct spv_segment *s = spv_segments_find(segs, o.serial);
     if (!msg->n && s && s->is_post_checkpoint)
-        fit = FIT_START; /* the last checkpoint is its tip */
+        match = MATCH_START; /* the last checkpoint is its tip */
     const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
-    if (wanted && fit != FIT_BEHIND && alloc_headers(s) < 0)
+    if (wanted && match != MATCH_BEHIND && alloc_headers(s) < 0)
         return SPV_ERR_NOMEM;
     finish_request(p, at);
-    spv_segments_measure(p, &o, fit == FIT_BEHIND ? 0 : msg->n, now);
-    if (fit == FIT_BEHIND && s && !p->drop)
+    spv_segments_measure(p, &o, match == MATCH_BEHIND ? 0 : msg->n, now);
+    if (match == MATCH_BEHIND && s && !p->drop)
         set_behind(p, s, now);
     else if (wanted)
-        consume(segs, p, s, fit == FIT_START ? o.offset : 0, msg, now);
-    if (!wanted || fit == FIT_BEHIND)
+        store_answer(segs, p, s, match == MATCH_START ? o.offset : 0, msg, now);
+    if (!wanted || match == MATCH_BEHIND)
         p->stats.wasted += msg->n;
     const int rc = spv_segments_schedule(segs, now);
     return rc < 0 ? rc : 1;

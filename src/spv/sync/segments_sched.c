@@ -52,7 +52,7 @@ void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_
 
 /* The estimates of one scheduling run. */
 struct sched {
-    struct spv_segments *f;
+    struct spv_segments *segs;
     uint64_t now_us;
     double guess_rate; /* of a peer whose rate is unknown: that of the best, until it is late */
     uint64_t guess_rtt_us;
@@ -85,8 +85,8 @@ static uint64_t arrival_us(const struct sched *x, const struct spv_segments_peer
     const uint64_t busy =
         p->last_us > p->requests[0].asked_us ? p->last_us : p->requests[0].asked_us;
     const uint64_t by_rate = busy + in_time(ahead, rate(x, p));
-    const uint64_t by_way = p->requests[at].asked_us + rtt(x, p);
-    return by_rate > by_way ? by_rate : by_way;
+    const uint64_t by_rtt = p->requests[at].asked_us + rtt(x, p);
+    return by_rate > by_rtt ? by_rate : by_rtt;
 }
 
 /* Time until the expected arrival; of a late one, as long as it is late already. */
@@ -159,7 +159,7 @@ static void scan_peers(struct sched *x)
     x->guess_rate = 0;
     x->guess_rtt_us = 0;
     x->all_rates = 0;
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->f, p));) {
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
         p->idle = p->drop != 0;
         if (p->idle)
             continue;
@@ -189,12 +189,12 @@ static void add_inflight(const struct sched *x, struct spv_segment *s,
 
 static void scan_segments(const struct sched *x)
 {
-    for (size_t i = 0; i < x->f->n; i++)
-        x->f->segment[i].inflight = 0;
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->f, p));) {
+    for (size_t i = 0; i < x->segs->n; i++)
+        x->segs->segment[i].inflight = 0;
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
         for (unsigned at = 0; !p->drop && at < p->n_open; at++) {
             const struct spv_segment_request *o = &p->requests[at];
-            struct spv_segment *s = spv_segments_find(x->f, o->serial);
+            struct spv_segment *s = spv_segments_find(x->segs, o->serial);
             if (s && spv_segments_asks_next(o, s) && !spv_segments_is_behind(p, s, x->now_us))
                 add_inflight(x, s, p, at);
         }
@@ -248,10 +248,10 @@ static bool too_slow_for(const struct sched *x, const struct spv_segments_peer *
 {
     const uint64_t mine = time_for(x, p, next_count(s));
     const uint64_t needed =
-        x->all_rates > 0 ? in_time(s->from - x->f->segment[0].from, x->all_rates) : 0;
+        x->all_rates > 0 ? in_time(s->from - x->segs->segment[0].from, x->all_rates) : 0;
     if (!p->rtt_us || needed >= mine)
         return false;
-    for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(x->f, q));)
+    for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(x->segs, q));)
         if (q != p && !q->drop && q->rtt_us && !spv_segments_is_behind(q, s, x->now_us) &&
             mine > SLOW_TIMES * time_for(x, q, next_count(s)) + TOLERANCE)
             return true;
@@ -260,7 +260,7 @@ static bool too_slow_for(const struct sched *x, const struct spv_segments_peer *
 
 static struct spv_segment *pick_segment(const struct sched *x, const struct spv_segments_peer *p)
 {
-    struct spv_segments *segs = x->f;
+    struct spv_segments *segs = x->segs;
     size_t lowest = 0;
     while (lowest < segs->n && spv_segments_complete(&segs->segment[lowest]))
         lowest++;
@@ -294,7 +294,7 @@ static struct spv_segments_peer *fastest_peer(const struct sched *x)
 {
     struct spv_segments_peer *best = NULL;
     uint64_t best_us = 0;
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->f, p));) {
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
         if (p->idle || !has_free_slot(p))
             continue;
         const uint64_t us = time_for(x, p, SPV_MAX_HEADERS);
@@ -310,11 +310,11 @@ static struct spv_segments_peer *fastest_peer(const struct sched *x)
 static uint64_t next_check(const struct sched *x)
 {
     uint64_t first = SPV_NEVER;
-    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->f, p));) {
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
         if (p->drop || !has_free_slot(p))
             continue;
-        for (size_t k = 0; k < x->f->n; k++) {
-            const struct spv_segment *s = &x->f->segment[k];
+        for (size_t k = 0; k < x->segs->n; k++) {
+            const struct spv_segment *s = &x->segs->segment[k];
             if (!s->inflight || s->inflight >= SPV_SEGMENTS_MAX_INFLIGHT || !can_request(x, p, s) ||
                 is_requested_from(p, s))
                 continue;
@@ -328,7 +328,7 @@ static uint64_t next_check(const struct sched *x)
 
 int spv_segments_schedule(struct spv_segments *segs, struct spv_now now)
 {
-    struct sched x = {.f = segs, .now_us = now.mono_us};
+    struct sched x = {.segs = segs, .now_us = now.mono_us};
     struct spv_segments_peer *p;
     segs->sched_us = SPV_NEVER;
     if (!segs->active)

@@ -45,8 +45,8 @@ void spv_sync_exclude(struct spv_sync *s, struct spv_peer_entry *p, enum spv_war
     p->sync.excluded = why;
     p->sync.waiting_since_us = 0;
     p->sync.overdue = false;
-    if (s->chain_peer == p->id)
-        s->chain_peer = 0;
+    if (s->sync_peer == p->id)
+        s->sync_peer = 0;
 }
 
 /* ---- requests ---- */

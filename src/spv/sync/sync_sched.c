@@ -1,4 +1,4 @@
-/* Which peer headers are requested from next. One peer at a time is the chain peer; when it has no
+/* Which peer headers are requested from next. One peer at a time is the sync peer; when it has no
  * more headers, a getheaders goes to all others at once. */
 #include "spv/sync/sync_state.h"
 
@@ -6,9 +6,9 @@
  * at its tip. */
 static bool is_slow(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
-    const uint64_t mine = s->segments ? spv_segments_time(s->segments, p->id) : 0;
+    const uint64_t mine = s->segments ? spv_segments_answer_us(s->segments, p->id) : 0;
     for (struct spv_peer_entry *q = NULL; mine && (q = spv_sync_next_peer(s, q));) {
-        const uint64_t time = !q->sync.at_tip ? spv_segments_time(s->segments, q->id) : 0;
+        const uint64_t time = !q->sync.at_tip ? spv_segments_answer_us(s->segments, q->id) : 0;
         if (time && mine / SPV_SYNC_SLOW > time)
             return true;
     }
@@ -44,17 +44,17 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
     int rc = 0;
     if (s->fetching_segments)
         return s->cfg.effects->error;
-    if (!s->chain_peer && !spv_sync_done_groups(s)) {
+    if (!s->sync_peer && !spv_sync_groups_at_tip(s)) {
         bool asking = false;
         for (struct spv_peer_entry *q = NULL; (q = spv_sync_next_peer(s, q));)
             asking |= spv_sync_request_open(q) && !q->presync.slot && !q->sync.overdue &&
                       !q->sync.partial && !q->sync.drop;
         struct spv_peer_entry *p = asking ? NULL : best_untried(s);
         if (p) {
-            s->chain_peer = p->id;
+            s->sync_peer = p->id;
             rc = spv_sync_ask(s, p, NULL, now);
         }
-    } else if (!s->chain_peer) {
+    } else if (!s->sync_peer) {
         for (struct spv_peer_entry *p = NULL; !rc && (p = spv_sync_next_peer(s, p));) {
             if (!spv_sync_answered(p) && !spv_sync_busy(p) && !p->sync.drop)
                 rc = spv_sync_ask(s, p, NULL, now);

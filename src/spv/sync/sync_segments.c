@@ -27,7 +27,7 @@ int spv_sync_segments_begin(struct spv_sync *s, struct spv_now now)
     const int rc = spv_segments_begin(s->segments, &from, UINT32_MAX, now);
     s->fetching_segments = !spv_segments_done(s->segments) && !spv_segments_all_behind(s->segments);
     if (s->fetching_segments)
-        s->chain_peer = 0;
+        s->sync_peer = 0;
     else
         spv_segments_stop(s->segments);
     return rc;

@@ -121,7 +121,7 @@ void spv_sync_low_work(struct spv_sync *s, struct spv_peer_entry *p, uint32_t he
 
 /* synced.c */
 /* In how many network groups a peer is at its tip. */
-unsigned spv_sync_done_groups(const struct spv_sync *s);
+unsigned spv_sync_groups_at_tip(const struct spv_sync *s);
 /* After each input: emits SYNCED or UNRESOLVED when that is so now. */
 void spv_sync_update_synced(struct spv_sync *s, struct spv_now now);
 /* Marks the requests as overdue that SYNCED has waited for long enough. */

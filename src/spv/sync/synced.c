@@ -35,7 +35,7 @@ static unsigned count_groups(const struct spv_sync *s, bool (*kind)(const struct
     return groups;
 }
 
-unsigned spv_sync_done_groups(const struct spv_sync *s)
+unsigned spv_sync_groups_at_tip(const struct spv_sync *s)
 {
     return count_groups(s, is_at_tip);
 }
@@ -46,7 +46,7 @@ static uint64_t wait_limit(const struct spv_sync *s)
 {
     const uint64_t most = s->cfg.request_timeout_us;
     uint64_t slowest = 0;
-    if (!spv_sync_done_groups(s))
+    if (!spv_sync_groups_at_tip(s))
         return most;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
         if (p->sync.at_tip && p->sync.answer_us > slowest)
@@ -110,8 +110,8 @@ void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
         if (!is_waited_for(p) || waiting_since(p) + wait > now.mono_us)
             continue;
         p->sync.overdue = true;
-        if (s->chain_peer == p->id)
-            s->chain_peer = 0; /* requests go to the others */
+        if (s->sync_peer == p->id)
+            s->sync_peer = 0; /* requests go to the others */
     }
 }
 
@@ -230,11 +230,11 @@ static void emit_unresolved(struct spv_sync *s, const struct spv_peer_entry *p,
  * proven work; or every peer, when fewer are configured or manual peers were waited for in vain. */
 void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
 {
-    if (s->synced || s->fetching_segments || s->chain_peer || any_waited_for(s))
+    if (s->synced || s->fetching_segments || s->sync_peer || any_waited_for(s))
         return;
     const struct spv_peer_entry *worst = NULL;
     enum spv_warning why = SPV_WARN_NONE;
-    const unsigned groups = spv_sync_done_groups(s);
+    const unsigned groups = spv_sync_groups_at_tip(s);
     const bool all = all_answered(s);
     const bool complete = s->more_peers != SPV_MORE_PEERS_EXPECTED;
     const bool quorum = spv_sync_enough_work(s) &&

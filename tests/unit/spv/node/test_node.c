@@ -97,18 +97,18 @@ static void queries_another_peer_when_one_stalls(void **state)
     const uint64_t mute =
         node_fixture_connect(s, 9000, 0); /* the highest start height is queried first */
     const uint64_t b = node_fixture_connect(s, 4500, 0);
-    assert_int_equal(stats_of(s).chain_peer, mute);
+    assert_int_equal(stats_of(s).sync_peer, mute);
     assert_int_equal(node_fixture_serve(s, b, &main_chain), 0);
     s->now.mono_us += 19 * SPV_SECOND;
     node_fixture_timer(s);
-    assert_int_equal(stats_of(s).chain_peer, mute);
+    assert_int_equal(stats_of(s).sync_peer, mute);
     s->now.mono_us += SPV_SECOND;
     node_fixture_timer(s);
     const struct spv_effect *close = node_fixture_next(s, SPV_EFFECT_CLOSE);
     assert_non_null(close);
     assert_int_equal(close->peer, mute);
     assert_int_equal(close->error, SPV_ERR_STALL);
-    assert_int_equal(stats_of(s).chain_peer, b);
+    assert_int_equal(stats_of(s).sync_peer, b);
     assert_int_equal(stats_of(s).bans, 0);
     assert_int_equal(node_fixture_serve(s, b, &main_chain), 3);
     assert_tip(s, &main_chain);

@@ -65,7 +65,7 @@ static void rates_are_of_the_last_seconds(void **state)
     assert_rate(&m, 7, 11000, 6500.0 / 6); /* the first ones are out of the span */
     assert_rate(&m, 7, 60000, 0);
     assert_int_equal(look(&m, 7, 60000).headers, 10500);
-    assert_int_equal(look(&m, 7, 60000).connected_us, 60 * SPV_SECOND);
+    assert_int_equal(look(&m, 7, 60000).connected_for_us, 60 * SPV_SECOND);
 }
 
 static void who_is_not_there_is_not_counted(void **state)
@@ -119,7 +119,7 @@ static void a_node_reports_its_peers(void **state)
     assert_int_equal(shown[0].id, a);
     assert_string_equal(shown[0].address, "a:1");
     assert_int_equal(shown[0].group, SPV_GROUP_MANUAL);
-    assert_true(shown[0].chain);
+    assert_true(shown[0].is_sync_peer);
     assert_int_equal(shown[0].requests, 1);
     assert_int_equal(shown[0].claimed_height, 3000);
     const uint64_t b = node_fixture_connect(s, 10, 0);
@@ -129,7 +129,7 @@ static void a_node_reports_its_peers(void **state)
     assert_int_equal(shown[0].headers, 3000);
     assert_true(shown[0].rate > 1499 && shown[0].rate < 1501);
     assert_true(shown[0].at_tip);
-    assert_false(shown[0].chain);
+    assert_false(shown[0].is_sync_peer);
     assert_int_equal(shown[0].requests, 0);
     assert_int_equal(shown[1].id, b);
     assert_int_equal(shown[1].headers, 0);
