@@ -25,7 +25,7 @@ extern "C" {
  */
 #define SPV_IMPORT_LINE_MAX 4096 /* bytes of a line; lines of spv-export have at most 500 */
 #define SPV_IMPORT_COLUMNS_MAX 32 /* of a csv file; those of spv-export have at most 10 */
-#define SPV_IMPORT_HOLE_MAX 8000000 /* zero headers in a row: more than any network's chain has */
+#define SPV_IMPORT_GAP_MAX 8000000 /* zero headers in a row: more than any network's chain has */
 #define SPV_IMPORT_REORGS_MAX 100000 /* reorganisations in a file written by --follow */
 
 enum spv_import_format {

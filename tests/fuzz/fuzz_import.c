@@ -43,7 +43,7 @@ static void add_item(struct outcome *o, const struct spv_import_item *item, cons
         FUZZ_CHECK(item->line > 0 || memcmp(raw, file + item->offset, sizeof raw) == 0);
         break;
     case SPV_IMPORT_GAP:
-        FUZZ_CHECK(item->count > 0 && item->count <= SPV_IMPORT_HOLE_MAX);
+        FUZZ_CHECK(item->count > 0 && item->count <= SPV_IMPORT_GAP_MAX);
         FUZZ_CHECK(item->offset + (uint64_t)item->count * SPV_HEADER_SIZE <= size);
         break;
     case SPV_IMPORT_REORG:

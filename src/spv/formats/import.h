@@ -49,7 +49,7 @@ struct spv_import {
     bool begun; /* the bytes before the headers were read */
     bool has_height; /* `height` is valid: the height of the next header */
     uint64_t height;
-    uint32_t hole; /* zero headers read in a row */
+    uint32_t gap; /* zero headers read in a row */
     /* csv */
     enum spv_import_field columns[SPV_IMPORT_COLUMNS_MAX];
     size_t n_columns; /* 0: not known yet */

@@ -3,7 +3,7 @@
  * that of genesis.
  *
  * In Electrum's file the offset of a header determines its height; headers that were not fetched
- * are zero. A raw file that starts at genesis and has such a hole is one of Electrum's. */
+ * are zero. A raw file that starts at genesis and has such a gap is one of Electrum's. */
 #include <string.h>
 
 #include "spv/formats/import.h"
@@ -106,14 +106,14 @@ static int read_start(struct spv_import *im)
 static int count_zero_header(struct spv_import *im)
 {
     if (im->format == SPV_IMPORT_RAW && im->detected && im->has_height)
-        im->format = SPV_IMPORT_ELECTRUM; /* a raw file has no holes */
+        im->format = SPV_IMPORT_ELECTRUM; /* a raw file has no gaps */
     if (im->format != SPV_IMPORT_ELECTRUM)
         return spv_import_fail(im, SPV_ERR_MALFORMED, "a header of zeros");
-    if (im->hole == SPV_IMPORT_HOLE_MAX) {
+    if (im->gap == SPV_IMPORT_GAP_MAX) {
         return spv_import_fail(im, SPV_ERR_TOO_LONG, "more than %d zero headers in a row",
-                               SPV_IMPORT_HOLE_MAX);
+                               SPV_IMPORT_GAP_MAX);
     }
-    im->hole++;
+    im->gap++;
     im->height++;
     spv_import_skip(im, SPV_HEADER_SIZE);
     return 0;
@@ -122,10 +122,10 @@ static int count_zero_header(struct spv_import *im)
 static int emit_gap(struct spv_import *im, struct spv_import_item *out)
 {
     out->kind = SPV_IMPORT_GAP;
-    out->count = im->hole;
-    out->height = (uint32_t)(im->height - im->hole);
-    out->offset = im->offset - (uint64_t)im->hole * SPV_HEADER_SIZE;
-    im->hole = 0;
+    out->count = im->gap;
+    out->height = (uint32_t)(im->height - im->gap);
+    out->offset = im->offset - (uint64_t)im->gap * SPV_HEADER_SIZE;
+    im->gap = 0;
     return 1;
 }
 
@@ -142,12 +142,11 @@ int spv_import_binary(struct spv_import *im, struct spv_import_item *out)
                 return rc;
             continue;
         }
-        if (n > 0 && n < SPV_HEADER_SIZE && im->detected && im->hole > 0 &&
-            im->hole == im->height) {
+        if (n > 0 && n < SPV_HEADER_SIZE && im->detected && im->gap > 0 && im->gap == im->height) {
             return spv_import_fail_whole(im, SPV_ERR_MALFORMED,
                                          "is no file of headers: its first %llu bytes are zeros, "
                                          "and no header follows",
-                                         (unsigned long long)im->hole * SPV_HEADER_SIZE);
+                                         (unsigned long long)im->gap * SPV_HEADER_SIZE);
         }
         if (n > 0 && n < SPV_HEADER_SIZE) {
             return spv_import_fail(im, SPV_ERR_SHORT,
@@ -162,7 +161,7 @@ int spv_import_binary(struct spv_import *im, struct spv_import_item *out)
                 return rc;
             continue;
         }
-        if (im->hole > 0)
+        if (im->gap > 0)
             return emit_gap(im, out);
         if (n == 0)
             return 0;

@@ -37,7 +37,7 @@ enum spv_import_field spv_import_field_by_name(const char *name)
 
 /* The values of one line; the first error is sticky. */
 struct field_reader {
-    struct spv_import *d;
+    struct spv_import *im;
     const struct spv_import_values *v;
     int error;
 };
@@ -46,7 +46,7 @@ static void field_error(struct field_reader *r, enum spv_import_field field, con
 {
     const char *text = r->v->text[field];
     if (r->error == 0) {
-        r->error = spv_import_fail(r->d, SPV_ERR_MALFORMED, "%s: '%.*s' is not %s", names[field],
+        r->error = spv_import_fail(r->im, SPV_ERR_MALFORMED, "%s: '%.*s' is not %s", names[field],
                                    SHOWN, text, wanted);
     }
 }
@@ -59,10 +59,10 @@ static const char *require_field(struct field_reader *r, enum spv_import_field f
     if (r->error != 0)
         return NULL;
     if (!text) {
-        r->error = spv_import_fail(r->d, SPV_ERR_MALFORMED, "%s is missing", names[field]);
+        r->error = spv_import_fail(r->im, SPV_ERR_MALFORMED, "%s is missing", names[field]);
         return NULL;
     }
-    if (r->d->format == SPV_IMPORT_JSONL && r->v->quoted[field] != quoted) {
+    if (r->im->format == SPV_IMPORT_JSONL && r->v->quoted[field] != quoted) {
         field_error(r, field, quoted ? "a string" : "a plain value: it is quoted");
         return NULL;
     }
@@ -121,7 +121,7 @@ static uint32_t read_bits(struct field_reader *r)
 
 static bool read_branch(struct field_reader *r)
 {
-    bool json = r->d->format == SPV_IMPORT_JSONL;
+    bool json = r->im->format == SPV_IMPORT_JSONL;
     const char *no = json ? "false" : "0";
     const char *yes = json ? "true" : "1";
     const char *text = require_field(r, SPV_FIELD_BRANCH, false);
@@ -140,8 +140,8 @@ static int read_reorg(struct field_reader *r, struct spv_import_item *out)
     out->height = read_number(r, SPV_FIELD_FORK_HEIGHT);
     out->count = read_number(r, SPV_FIELD_REMOVED);
     read_hash(r, &fork, SPV_FIELD_FORK_HASH);
-    if (r->error == 0 && ++r->d->n_reorgs > SPV_IMPORT_REORGS_MAX) {
-        r->error = spv_import_fail(r->d, SPV_ERR_TOO_LONG, "more than %d reorganisations",
+    if (r->error == 0 && ++r->im->n_reorgs > SPV_IMPORT_REORGS_MAX) {
+        r->error = spv_import_fail(r->im, SPV_ERR_TOO_LONG, "more than %d reorganisations",
                                    SPV_IMPORT_REORGS_MAX);
     }
     return r->error;
@@ -150,7 +150,7 @@ static int read_reorg(struct field_reader *r, struct spv_import_item *out)
 int spv_import_get_values(struct spv_import *im, struct spv_import_item *out,
                           const struct spv_import_values *v)
 {
-    struct field_reader r = {.d = im, .v = v};
+    struct field_reader r = {.im = im, .v = v};
     struct spv_header *h = &out->header;
     struct spv_blockhash computed;
     struct spv_blockhash root = {{0}};

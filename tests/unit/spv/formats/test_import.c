@@ -275,8 +275,7 @@ static void a_hole_longer_than_any_chain_is_refused(void **state)
     int rc = 0;
     uint64_t given = 0;
     assert_int_equal(spv_import_new(&d, regtest(), SPV_IMPORT_ELECTRUM), 0);
-    while (rc == 0 &&
-           given <= (uint64_t)SPV_IMPORT_HOLE_MAX * SPV_HEADER_SIZE + SPV_IMPORT_BUFFER) {
+    while (rc == 0 && given <= (uint64_t)SPV_IMPORT_GAP_MAX * SPV_HEADER_SIZE + SPV_IMPORT_BUFFER) {
         size_t capacity = 0;
         uint8_t *to = spv_import_reserve(d, &capacity);
         memset(to, 0, capacity);
