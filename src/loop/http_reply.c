@@ -9,7 +9,7 @@
 
 #define LINE 128 /* more than the longest field below */
 
-static const char *phrase(enum spv_rest_status status)
+static const char *reason_phrase(enum spv_rest_status status)
 {
     switch (status) {
     case SPV_REST_OK:
@@ -66,7 +66,7 @@ static void put_date(struct spv_buffer *out, int64_t unix_s)
 
 void spv_http_reply_put_head(struct spv_buffer *out, const struct spv_http_reply_head *head)
 {
-    put_line(out, "HTTP/1.1 %d %s", (int)head->status, phrase(head->status));
+    put_line(out, "HTTP/1.1 %d %s", (int)head->status, reason_phrase(head->status));
     put_date(out, head->unix_s);
     put_line(out, "Content-Type: %s", head->type);
     put_line(out, "Content-Length: %zu", head->length);

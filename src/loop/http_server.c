@@ -316,8 +316,9 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
     socklen_t len = sizeof sa;
     if (getpeername(fd, (struct sockaddr *)&sa, &len) == 0)
         (void)spv_sock_to_netaddr(&c->from, (const struct sockaddr *)&sa);
-    const struct spv_stream up = {.on_readable = on_readable, .on_writable = on_writable, .ctx = c};
-    if (spv_stream_new_socket(&c->stream, h->reactor, fd, &up) < 0)
+    const struct spv_stream stream_callbacks = {
+        .on_readable = on_readable, .on_writable = on_writable, .ctx = c};
+    if (spv_stream_new_socket(&c->stream, h->reactor, fd, &stream_callbacks) < 0)
         goto err1;
     c->http = h;
     c->fd = fd;

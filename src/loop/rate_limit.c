@@ -31,12 +31,12 @@ static void make_key(uint8_t key[16], const struct spv_netaddr *from)
 }
 
 /* Returns a bucket at the end: a new one, or the least recently used. */
-static struct spv_http_bucket *make_room(struct spv_rate_limit *r)
+static struct spv_rate_bucket *new_bucket(struct spv_rate_limit *r)
 {
-    if (r->n == r->cap && r->cap < SPV_HTTP_ADDRESSES) {
+    if (r->n == r->cap && r->cap < SPV_RATE_LIMIT_BUCKETS) {
         const size_t cap =
-            spv_array_next_cap(r->cap, r->cap + 1, FIRST_BUCKETS, SPV_HTTP_ADDRESSES);
-        struct spv_http_bucket *buckets = realloc(r->buckets, cap * sizeof *buckets);
+            spv_array_next_cap(r->cap, r->cap + 1, FIRST_BUCKETS, SPV_RATE_LIMIT_BUCKETS);
+        struct spv_rate_bucket *buckets = realloc(r->buckets, cap * sizeof *buckets);
         if (buckets) {
             r->buckets = buckets;
             r->cap = cap;
@@ -44,20 +44,20 @@ static struct spv_http_bucket *make_room(struct spv_rate_limit *r)
     }
     if (r->n < r->cap)
         return &r->buckets[r->n++];
-    struct spv_http_bucket *oldest = r->n > 0 ? &r->buckets[0] : NULL;
+    struct spv_rate_bucket *oldest = r->n > 0 ? &r->buckets[0] : NULL;
     for (size_t i = 1; i < r->n; i++)
         if (r->buckets[i].seen_us < oldest->seen_us)
             oldest = &r->buckets[i];
     return oldest;
 }
 
-static struct spv_http_bucket *find_bucket(struct spv_rate_limit *r, const uint8_t key[16])
+static struct spv_rate_bucket *find_bucket(struct spv_rate_limit *r, const uint8_t key[16])
 {
     for (size_t i = 0; i < r->n; i++) {
         if (memcmp(r->buckets[i].key, key, 16) != 0)
             continue;
         if (i > 0) { /* one place forward each time: active clients move to the front */
-            const struct spv_http_bucket swap = r->buckets[i - 1];
+            const struct spv_rate_bucket swap = r->buckets[i - 1];
             r->buckets[i - 1] = r->buckets[i];
             r->buckets[i] = swap;
             i--;
@@ -74,12 +74,12 @@ unsigned spv_rate_limit_take(struct spv_rate_limit *r, const struct spv_netaddr 
     if (r->rate <= 0)
         return 0;
     make_key(key, from);
-    struct spv_http_bucket *b = find_bucket(r, key);
+    struct spv_rate_bucket *b = find_bucket(r, key);
     if (!b) {
-        b = make_room(r);
+        b = new_bucket(r);
         if (!b)
             return 0;
-        *b = (struct spv_http_bucket){.seen_us = now_us, .tokens = r->burst};
+        *b = (struct spv_rate_bucket){.seen_us = now_us, .tokens = r->burst};
         memcpy(b->key, key, sizeof b->key);
     }
     if (now_us > b->seen_us) {

@@ -9,16 +9,16 @@
 #include "spv/message.h"
 
 /* buckets: 160 KiB; for a new one the least recently used is dropped */
-#define SPV_HTTP_ADDRESSES 4096
+#define SPV_RATE_LIMIT_BUCKETS 4096
 
-struct spv_http_bucket {
+struct spv_rate_bucket {
     uint8_t key[16]; /* the address; for IPv6 its /64, which one customer usually gets */
     uint64_t seen_us;
     double tokens;
 };
 
 struct spv_rate_limit {
-    struct spv_http_bucket *buckets;
+    struct spv_rate_bucket *buckets;
     size_t n, cap;
     double rate; /* tokens a second; 0: no limit */
     double burst;

@@ -389,8 +389,8 @@ static int send_open(struct spv_link *l, const struct spv_msg *msg,
     return 0;
 }
 
-int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
-                       struct spv_link_completion *completion)
+int spv_link_send_on_reactor(struct spv_link *l, const struct spv_msg *msg,
+                             struct spv_link_completion *completion)
 {
     spv_link_exec_queued(l); /* keeps the order */
     if (l->state != SPV_LINK_OPEN)
@@ -401,8 +401,9 @@ int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
     return rc;
 }
 
-int spv_link_exec_here(struct spv_link *l,
-                       void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx)
+int spv_link_exec_on_reactor(struct spv_link *l,
+                             void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now),
+                             void *ctx)
 {
     spv_link_exec_queued(l);
     if (l->state != SPV_LINK_OPEN)
@@ -414,7 +415,7 @@ int spv_link_exec_here(struct spv_link *l,
     return 0;
 }
 
-void spv_link_close_here(struct spv_link *l, int error)
+void spv_link_close_on_reactor(struct spv_link *l, int error)
 {
     spv_link_exec_queued(l);
     if (l->state != SPV_LINK_OPEN)

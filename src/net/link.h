@@ -60,17 +60,18 @@ struct spv_link {
 size_t spv_link_pending(const struct spv_link *link);
 /* Sends a message after the commands that were queued before. Returns as spv_peer_send does, or
  * SPV_ERR_STATE on a closed link; completion (may be NULL) is the link's when this returns 0. */
-int spv_link_send_here(struct spv_link *l, const struct spv_msg *msg,
-                       struct spv_link_completion *completion);
+int spv_link_send_on_reactor(struct spv_link *l, const struct spv_msg *msg,
+                             struct spv_link_completion *completion);
 /* Sends an encoded headers message without a copy, as spv_peer_send_headers does; done is called as
  * for spv_link_send_tracked. Returns 0, SPV_ERR_STATE, SPV_ERR_NOMEM or SPV_ERR_QUEUE_FULL. */
 struct spv_shared_frame;
 int spv_link_send_headers(struct spv_link *l, struct spv_shared_frame *frame,
                           void (*done)(void *ctx, int error), void *ctx);
 /* Calls fn after the commands that were queued before. Returns 0 or SPV_ERR_STATE. */
-int spv_link_exec_here(struct spv_link *l,
-                       void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx);
-void spv_link_close_here(struct spv_link *l, int error);
+int spv_link_exec_on_reactor(struct spv_link *l,
+                             void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now),
+                             void *ctx);
+void spv_link_close_on_reactor(struct spv_link *l, int error);
 /* Stops reading and calling on_message until spv_link_read_start, after which both continue from
  * the loop, in the same turn. May be called from callbacks. Deadlines are not suspended, so a link
  * is stopped for a short while only, or while the peer does not read. */

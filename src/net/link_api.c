@@ -32,7 +32,7 @@ static int send_message(struct spv_link *l, const struct spv_msg *msg,
                         struct spv_link_completion *completion)
 {
     if (spv_task_queue_on_loop_thread(l->task_queue))
-        return spv_link_send_here(l, msg, completion);
+        return spv_link_send_on_reactor(l, msg, completion);
     struct spv_link_cmd *cmd;
     int rc = spv_link_cmd_encode(&cmd, msg);
     if (rc < 0)
@@ -62,7 +62,7 @@ int spv_link_exec(struct spv_link *link,
                   void (*fn)(void *ctx, struct spv_peer *peer, struct spv_now now), void *ctx)
 {
     if (spv_task_queue_on_loop_thread(link->task_queue))
-        return spv_link_exec_here(link, fn, ctx);
+        return spv_link_exec_on_reactor(link, fn, ctx);
     struct spv_link_cmd *cmd;
     int rc = spv_link_cmd_new_exec(&cmd, fn, ctx);
     if (rc < 0)
@@ -111,7 +111,7 @@ int spv_link_push_inventory(struct spv_link *link, const struct spv_inv *item, u
 void spv_link_close(struct spv_link *link, int error)
 {
     if (spv_task_queue_on_loop_thread(link->task_queue)) {
-        spv_link_close_here(link, error);
+        spv_link_close_on_reactor(link, error);
         return;
     }
     const int reason = error < 0 ? error : SPV_ERR_DISCONNECTED;

@@ -95,9 +95,9 @@ int spv_link_attach(struct spv_link **out, struct spv_reactor *r, int fd,
     int rc = new_link(&l, r, cfg, dir, callbacks, fd);
     if (rc < 0)
         goto err0;
-    const struct spv_stream up = {
+    const struct spv_stream stream_callbacks = {
         .on_readable = spv_link_on_readable, .on_writable = spv_link_on_writable, .ctx = l};
-    rc = spv_stream_new_socket(&l->stream, r, fd, &up);
+    rc = spv_stream_new_socket(&l->stream, r, fd, &stream_callbacks);
     if (rc < 0)
         goto err1;
     spv_link_flush(l);
@@ -124,9 +124,9 @@ int spv_link_attach_bufferevent(struct spv_link **out, struct spv_reactor *r,
     rc = new_link(&l, r, cfg, dir, callbacks, bufferevent_getfd(bev));
     if (rc < 0)
         goto err0;
-    const struct spv_stream up = {
+    const struct spv_stream stream_callbacks = {
         .on_readable = spv_link_on_readable, .on_writable = spv_link_on_writable, .ctx = l};
-    rc = spv_stream_new_bufferevent(&l->stream, r, bev, &up);
+    rc = spv_stream_new_bufferevent(&l->stream, r, bev, &stream_callbacks);
     if (rc < 0)
         goto err1;
     spv_link_flush(l);

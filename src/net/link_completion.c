@@ -51,7 +51,7 @@ size_t spv_link_completion_collect(struct spv_link_completion_list *finished, st
     return collected;
 }
 
-static struct spv_link_completion *pop(struct spv_link_completion_list *finished)
+static struct spv_link_completion *completion_pop(struct spv_link_completion_list *finished)
 {
     struct spv_link_completion *first = finished->head;
     if (!first)
@@ -65,7 +65,7 @@ static struct spv_link_completion *pop(struct spv_link_completion_list *finished
 void spv_link_completion_run(struct spv_link_completion_list *finished)
 {
     struct spv_link_completion *completion;
-    while ((completion = pop(finished))) {
+    while ((completion = completion_pop(finished))) {
         completion->done(completion->ctx, completion->error);
         free(completion);
     }

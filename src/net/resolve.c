@@ -120,7 +120,7 @@ static bool has_addr(const struct job *job, const struct spv_netaddr *addr)
 }
 
 /* Without duplicates, in the system's order of preference (RFC 6724). */
-static void resolve(struct job *job)
+static void resolve_job(struct job *job)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
@@ -162,7 +162,7 @@ static void *worker(void *ctx)
     struct job *job;
     while ((job = pool_take(pool))) {
         if (!atomic_load(&job->cancelled))
-            resolve(job);
+            resolve_job(job);
         if (!spv_task_queue_push(pool->task_queue, &job->task))
             free(job);
     }

@@ -71,7 +71,7 @@ uint32_t spv_command_rules_cap(const struct spv_peer_config *cfg, enum spv_comma
     return cfg->max_payload;
 }
 
-uint32_t spv_command_rules_most(const struct spv_peer_config *cfg)
+uint32_t spv_command_rules_max_cap(const struct spv_peer_config *cfg)
 {
     uint32_t most = cfg->max_payload;
     for (size_t i = 0; i < cfg->n_caps; i++)

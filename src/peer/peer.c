@@ -93,7 +93,7 @@ static void init_transport(struct spv_peer *p)
                                              .allow_ctx = p->cfg.allow_ctx,
                                              .endpoint = &p->cfg.endpoint,
                                              .rng = &p->cfg.rng,
-                                             .max_contents = spv_command_rules_most(&p->cfg) +
+                                             .max_contents = spv_command_rules_max_cap(&p->cfg) +
                                                              SPV_V2_NAME_BYTES};
     spv_transport_init(&p->transport, &cfg);
     p->stats.transport = p->transport.kind;

@@ -15,7 +15,7 @@ static uint64_t size_of(const char *path, const char *suffix)
     return size;
 }
 
-static int count(struct spv_store *s, uint64_t *out, const char *sql)
+static int read_count(struct spv_store *s, uint64_t *out, const char *sql)
 {
     int64_t x = 0;
     int rc = spv_db_integer(s, &x, sql, "read the database");
@@ -41,7 +41,7 @@ static int collect_info(struct spv_store *s, struct spv_store_info *out)
         {&page, "PRAGMA page_size"},
     };
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        int rc = count(s, counts[i].out, counts[i].sql);
+        int rc = read_count(s, counts[i].out, counts[i].sql);
         if (rc)
             return rc;
     }

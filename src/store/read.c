@@ -242,35 +242,36 @@ int spv_store_branches(struct spv_store *s,
     return rc;
 }
 
-static int reader_tip(void *ctx, struct spv_chain_header *out)
+static int header_db_tip(void *ctx, struct spv_chain_header *out)
 {
     return spv_store_tip(ctx, out);
 }
 
-static int reader_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
+static int header_db_by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     return spv_store_by_height(ctx, out, height);
 }
 
-static int reader_by_hash(void *ctx, struct spv_chain_header *out, const struct spv_blockhash *hash)
+static int header_db_by_hash(void *ctx, struct spv_chain_header *out,
+                             const struct spv_blockhash *hash)
 {
     return spv_store_by_hash(ctx, out, hash);
 }
 
-static int reader_locate(void *ctx, struct spv_chain_header *out,
-                         const struct spv_blockhash *hashes, size_t n)
+static int header_db_locate(void *ctx, struct spv_chain_header *out,
+                            const struct spv_blockhash *hashes, size_t n)
 {
     return spv_store_locate(ctx, out, hashes, n);
 }
 
-static int reader_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
+static int header_db_range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 {
     return spv_store_range(ctx, out, from, n);
 }
 
 /* A snapshot for a reader, whose database other processes change. A writer is the only one that
  * changes its database. */
-static int reader_begin_read(void *ctx)
+static int header_db_begin_read(void *ctx)
 {
     struct spv_store *s = ctx;
     sqlite3_stmt *st = NULL;
@@ -280,25 +281,26 @@ static int reader_begin_read(void *ctx)
     return rc ? rc : spv_db_run(s, SPV_STMT_SNAPSHOT, "read it");
 }
 
-static void reader_end_read(void *ctx)
+static void header_db_end_read(void *ctx)
 {
     struct spv_store *s = ctx;
     if (s->mode == SPV_STORE_READ)
         spv_db_rollback(s);
 }
 
-static int reader_branches(void *ctx, int (*each)(void *arg, const struct spv_chain_header *header),
-                           void *arg)
+static int header_db_branches(void *ctx,
+                              int (*each)(void *arg, const struct spv_chain_header *header),
+                              void *arg)
 {
     return spv_store_branches(ctx, each, arg);
 }
 
-static int reader_has_hash_index(void *ctx)
+static int header_db_has_hash_index(void *ctx)
 {
     return spv_hash_index_find(ctx);
 }
 
-static void reader_start(void *ctx, struct spv_chain_start *out)
+static void header_db_start(void *ctx, struct spv_chain_start *out)
 {
     spv_store_get_start(ctx, out);
 }
@@ -307,16 +309,16 @@ struct spv_header_db spv_store_header_db(struct spv_store *s)
 {
     struct spv_header_db db = {
         .ctx = s,
-        .tip = reader_tip,
-        .by_height = reader_by_height,
-        .by_hash = reader_by_hash,
-        .range = reader_range,
-        .begin_read = reader_begin_read,
-        .end_read = reader_end_read,
-        .has_hash_index = reader_has_hash_index,
-        .start = reader_start,
-        .branches = reader_branches,
-        .locate = reader_locate,
+        .tip = header_db_tip,
+        .by_height = header_db_by_height,
+        .by_hash = header_db_by_hash,
+        .range = header_db_range,
+        .begin_read = header_db_begin_read,
+        .end_read = header_db_end_read,
+        .has_hash_index = header_db_has_hash_index,
+        .start = header_db_start,
+        .branches = header_db_branches,
+        .locate = header_db_locate,
     };
     return db;
 }

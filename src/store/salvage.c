@@ -219,7 +219,7 @@ static void copy_others(struct spv_store *fresh, const char *path)
     (void)sqlite3_exec(fresh->db, "DETACH old", NULL, NULL, NULL);
 }
 
-static int rebuild(struct spv_store *fresh, const char *path, int64_t limit)
+static int rebuild_database(struct spv_store *fresh, const char *path, int64_t limit)
 {
     struct spv_store source;
     sqlite3_stmt *st = NULL;
@@ -253,7 +253,7 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
     int rc = spv_store_open(&s, &cfg, why);
     if (rc)
         return rc;
-    rc = readable ? rebuild(s, path, limit) : 0;
+    rc = readable ? rebuild_database(s, path, limit) : 0;
     if (rc)
         goto out;
     if (spv_interrupt_requested(stop)) { /* then rows may have been unreadable for that reason */

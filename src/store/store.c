@@ -93,7 +93,7 @@ static int check_path(struct spv_store *s)
 
 /* Checks application id and schema version, and the tables' definitions before one of them is read.
  * *version: 0 for an empty database. */
-static int identify(struct spv_store *s, int64_t *version)
+static int identify_schema(struct spv_store *s, int64_t *version)
 {
     int64_t id = 0;
     int64_t tables = 0;
@@ -160,7 +160,7 @@ static int create_chain(struct spv_store *s)
 }
 
 /* Inside the transaction: migrates from any older version. */
-static int migrate(struct spv_store *s, int64_t version)
+static int migrate_schema(struct spv_store *s, int64_t version)
 {
     if (version > 0) { /* another network's file is not changed */
         int rc = spv_network_id_check(s);
@@ -193,10 +193,10 @@ static int check_lost_log(struct spv_store *s, const struct spv_wal_note *note)
 static int write_opening(struct spv_store *s, const struct spv_wal_note *note)
 {
     int64_t version = 0;
-    int rc = identify(s, &version);
+    int rc = identify_schema(s, &version);
     if (rc)
         return rc;
-    rc = migrate(s, version);
+    rc = migrate_schema(s, version);
     if (rc)
         return rc;
     if (version == 0)
@@ -221,7 +221,7 @@ static int open_write(struct spv_store *s)
     int code = spv_db_connect(&s->db, &s->watch, s->path, s->mode, false);
     if (code != SQLITE_OK)
         return spv_db_error(s, code, "open it");
-    int rc = identify(s, &version);
+    int rc = identify_schema(s, &version);
     if (rc)
         return rc;
     if (sqlite3_db_readonly(s->db, "main") != 0) {
@@ -296,7 +296,7 @@ static int connect_read(struct spv_store *s, bool immutable)
 static int check_snapshot(struct spv_store *s, const struct spv_wal_note *note, bool any_network)
 {
     int64_t version = 0;
-    int rc = identify(s, &version);
+    int rc = identify_schema(s, &version);
     if (rc)
         return rc;
     rc = any_network ? spv_network_id_load(s) : spv_network_id_check(s);

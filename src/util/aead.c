@@ -6,7 +6,7 @@
 
 #include "spv/error.h"
 
-static int pass(int ok)
+static int aead_result(int ok)
 {
     return ok == 1 ? 0 : SPV_ERR_CRYPTO;
 }
@@ -17,8 +17,8 @@ int spv_aead_init(struct spv_aead *a, enum spv_aead_direction direction,
     a->ctx = EVP_CIPHER_CTX_new();
     if (!a->ctx)
         return SPV_ERR_CRYPTO;
-    const int rc = pass(EVP_CipherInit_ex(a->ctx, EVP_chacha20_poly1305(), NULL, key, NULL,
-                                          direction == SPV_AEAD_SEAL));
+    const int rc = aead_result(EVP_CipherInit_ex(a->ctx, EVP_chacha20_poly1305(), NULL, key, NULL,
+                                                 direction == SPV_AEAD_SEAL));
     if (rc)
         spv_aead_free(a);
     return rc;
@@ -32,19 +32,19 @@ void spv_aead_free(struct spv_aead *a)
 
 int spv_aead_set_key(struct spv_aead *a, const uint8_t key[SPV_AEAD_KEY])
 {
-    return pass(EVP_CipherInit_ex(a->ctx, NULL, NULL, key, NULL, -1));
+    return aead_result(EVP_CipherInit_ex(a->ctx, NULL, NULL, key, NULL, -1));
 }
 
 /* Everything up to the tag. OpenSSL counts in int: no packet of ours is longer. */
-static int run(struct spv_aead *a, uint8_t *text, size_t n, const uint8_t nonce[SPV_AEAD_NONCE],
-               const uint8_t *aad, size_t aad_len)
+static int aead_run(struct spv_aead *a, uint8_t *text, size_t n,
+                    const uint8_t nonce[SPV_AEAD_NONCE], const uint8_t *aad, size_t aad_len)
 {
     int done = 0;
-    int rc = pass(EVP_CipherInit_ex(a->ctx, NULL, NULL, NULL, nonce, -1));
+    int rc = aead_result(EVP_CipherInit_ex(a->ctx, NULL, NULL, NULL, nonce, -1));
     if (!rc && aad_len > 0)
-        rc = pass(EVP_CipherUpdate(a->ctx, NULL, &done, aad, (int)aad_len));
+        rc = aead_result(EVP_CipherUpdate(a->ctx, NULL, &done, aad, (int)aad_len));
     if (!rc)
-        rc = pass(EVP_CipherUpdate(a->ctx, text, &done, text, (int)n));
+        rc = aead_result(EVP_CipherUpdate(a->ctx, text, &done, text, (int)n));
     return rc;
 }
 
@@ -52,11 +52,12 @@ int spv_aead_seal(struct spv_aead *a, uint8_t *text, size_t n, const uint8_t non
                   const uint8_t *aad, size_t aad_len)
 {
     int done = 0;
-    int rc = run(a, text, n, nonce, aad, aad_len);
+    int rc = aead_run(a, text, n, nonce, aad, aad_len);
     if (!rc)
-        rc = pass(EVP_CipherFinal_ex(a->ctx, text + n, &done));
+        rc = aead_result(EVP_CipherFinal_ex(a->ctx, text + n, &done));
     if (!rc)
-        rc = pass(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, SPV_AEAD_TAG, text + n));
+        rc =
+            aead_result(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, SPV_AEAD_TAG, text + n));
     return rc;
 }
 
@@ -64,18 +65,19 @@ int spv_aead_open(struct spv_aead *a, uint8_t *text, size_t n, const uint8_t non
                   const uint8_t *aad, size_t aad_len)
 {
     int done = 0;
-    int rc = run(a, text, n, nonce, aad, aad_len);
+    int rc = aead_run(a, text, n, nonce, aad, aad_len);
     if (!rc)
-        rc = pass(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, SPV_AEAD_TAG, text + n));
+        rc =
+            aead_result(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, SPV_AEAD_TAG, text + n));
     if (!rc)
-        rc = pass(EVP_CipherFinal_ex(a->ctx, text + n, &done));
+        rc = aead_result(EVP_CipherFinal_ex(a->ctx, text + n, &done));
     return rc;
 }
 
 int spv_aead_stream(struct spv_aead *a, uint8_t *out, size_t n, const uint8_t nonce[SPV_AEAD_NONCE])
 {
     memset(out, 0, n);
-    return run(a, out, n, nonce, NULL, 0);
+    return aead_run(a, out, n, nonce, NULL, 0);
 }
 
 int spv_chacha20_stream(uint8_t *out, size_t n, const uint8_t key[SPV_AEAD_KEY],
@@ -88,9 +90,9 @@ int spv_chacha20_stream(uint8_t *out, size_t n, const uint8_t key[SPV_AEAD_KEY],
         return SPV_ERR_CRYPTO;
     memcpy(iv + 4, nonce, SPV_AEAD_NONCE);
     memset(out, 0, n);
-    int rc = pass(EVP_CipherInit_ex(ctx, EVP_chacha20(), NULL, key, iv, 1));
+    int rc = aead_result(EVP_CipherInit_ex(ctx, EVP_chacha20(), NULL, key, iv, 1));
     if (!rc)
-        rc = pass(EVP_CipherUpdate(ctx, out, &done, out, (int)n));
+        rc = aead_result(EVP_CipherUpdate(ctx, out, &done, out, (int)n));
     EVP_CIPHER_CTX_free(ctx);
     return rc;
 }

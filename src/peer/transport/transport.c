@@ -79,11 +79,11 @@ int spv_transport_feed(struct spv_transport_state *t, const uint8_t *bytes, size
 
 /* Decides by the first bytes of an inbound connection. Returns 1 once it is decided, 0 before, or
  * an error. */
-static int detect(struct spv_transport_state *t)
+static int detect_transport(struct spv_transport_state *t)
 {
     const uint8_t *bytes = t->v1.buf.data + t->v1.off;
     const size_t n = spv_frame_reader_buffered(&t->v1);
-    switch (n > 0 ? spv_v2_first_bytes(bytes, n, t->cfg.net->magic) : SPV_FIRST_BYTES_UNDECIDED) {
+    switch (n > 0 ? spv_v2_classify(bytes, n, t->cfg.net->magic) : SPV_FIRST_BYTES_UNDECIDED) {
     case SPV_FIRST_BYTES_UNDECIDED:
         return 0;
     case SPV_FIRST_BYTES_V1:
@@ -138,7 +138,7 @@ static int open_packet(struct spv_transport_state *t, struct spv_buffer *out, ui
 int spv_transport_header(struct spv_transport_state *t, struct spv_buffer *out, uint32_t cap)
 {
     if (t->kind == SPV_TRANSPORT_PENDING && !t->v2) {
-        const int rc = detect(t);
+        const int rc = detect_transport(t);
         if (rc != 1)
             return rc;
     }

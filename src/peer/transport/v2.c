@@ -18,7 +18,7 @@
 #define AHEAD (256 * 1024)
 #define MAX_GARBAGE_AND_TERMINATOR (SPV_V2_MAX_GARBAGE + SPV_V2_TERMINATOR)
 
-enum spv_v2_first_bytes spv_v2_first_bytes(const uint8_t *bytes, size_t n, const uint8_t magic[4])
+enum spv_v2_first_bytes spv_v2_classify(const uint8_t *bytes, size_t n, const uint8_t magic[4])
 {
     uint8_t v1[SPV_V1_PREFIX] = {magic[0], magic[1], magic[2], magic[3], 'v', 'e',
                                  'r',      's',      'i',      'o',      'n'};
@@ -211,7 +211,7 @@ static int on_key(struct spv_v2 *v, struct spv_buffer *out)
 
 static int recv_key(struct spv_v2 *v, struct spv_buffer *out)
 {
-    switch (spv_v2_first_bytes(v->in.data + v->off, spv_v2_buffered(v), v->magic)) {
+    switch (spv_v2_classify(v->in.data + v->off, spv_v2_buffered(v), v->magic)) {
     case SPV_FIRST_BYTES_UNDECIDED:
         return 0;
     case SPV_FIRST_BYTES_V1:

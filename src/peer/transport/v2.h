@@ -18,7 +18,7 @@ enum spv_v2_first_bytes {
     SPV_FIRST_BYTES_V1_OTHER_NETWORK, /* v1 with another magic */
     SPV_FIRST_BYTES_V2,
 };
-enum spv_v2_first_bytes spv_v2_first_bytes(const uint8_t *bytes, size_t n, const uint8_t magic[4]);
+enum spv_v2_first_bytes spv_v2_classify(const uint8_t *bytes, size_t n, const uint8_t magic[4]);
 
 enum spv_v2_state {
     SPV_V2_RECV_KEY,

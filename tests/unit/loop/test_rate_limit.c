@@ -92,15 +92,15 @@ static void number_of_buckets_is_bounded_and_the_least_recent_is_replaced(void *
     const struct spv_netaddr busy = ipv4(0xffffffff), old = ipv4(0);
     (void)state;
     spv_rate_limit_init(&l, 1, 1);
-    for (uint32_t i = 0; i < 3 * SPV_HTTP_ADDRESSES; i++) {
+    for (uint32_t i = 0; i < 3 * SPV_RATE_LIMIT_BUCKETS; i++) {
         const struct spv_netaddr a = ipv4(i);
         (void)spv_rate_limit_take(&l, &busy, i);
         assert_int_equal(spv_rate_limit_take(&l, &a, i), 0);
     }
-    assert_int_equal(l.n, SPV_HTTP_ADDRESSES);
-    assert_int_equal(l.cap, SPV_HTTP_ADDRESSES);
-    assert_int_not_equal(spv_rate_limit_take(&l, &busy, 3 * SPV_HTTP_ADDRESSES), 0);
-    assert_int_equal(spv_rate_limit_take(&l, &old, 3 * SPV_HTTP_ADDRESSES),
+    assert_int_equal(l.n, SPV_RATE_LIMIT_BUCKETS);
+    assert_int_equal(l.cap, SPV_RATE_LIMIT_BUCKETS);
+    assert_int_not_equal(spv_rate_limit_take(&l, &busy, 3 * SPV_RATE_LIMIT_BUCKETS), 0);
+    assert_int_equal(spv_rate_limit_take(&l, &old, 3 * SPV_RATE_LIMIT_BUCKETS),
                      0); /* its bucket was replaced */
     spv_rate_limit_free(&l);
 }

@@ -237,14 +237,14 @@ static void first_bytes_tell_v1_from_v2_and_name_another_network(void **state)
     uint8_t v1[SPV_V1_PREFIX + 4] = {0xfa, 0xbf, 0xb5, 0xda, 'v', 'e', 'r', 's', 'i', 'o', 'n'};
     (void)state;
     for (size_t n = 0; n < SPV_V1_PREFIX; n++)
-        assert_int_equal(spv_v2_first_bytes(v1, n, regtest), SPV_FIRST_BYTES_UNDECIDED);
+        assert_int_equal(spv_v2_classify(v1, n, regtest), SPV_FIRST_BYTES_UNDECIDED);
     for (size_t n = SPV_V1_PREFIX; n <= sizeof v1; n++)
-        assert_int_equal(spv_v2_first_bytes(v1, n, regtest), SPV_FIRST_BYTES_V1);
+        assert_int_equal(spv_v2_classify(v1, n, regtest), SPV_FIRST_BYTES_V1);
     for (size_t i = 0; i < SPV_V1_PREFIX; i++) {
         v1[i] ^= 1;
         for (size_t n = i + 1; n < SPV_V1_PREFIX; n++)
-            assert_int_equal(spv_v2_first_bytes(v1, n, regtest), SPV_FIRST_BYTES_V2);
-        assert_int_equal(spv_v2_first_bytes(v1, SPV_V1_PREFIX, regtest),
+            assert_int_equal(spv_v2_classify(v1, n, regtest), SPV_FIRST_BYTES_V2);
+        assert_int_equal(spv_v2_classify(v1, SPV_V1_PREFIX, regtest),
                          i < 4 ? SPV_FIRST_BYTES_V1_OTHER_NETWORK : SPV_FIRST_BYTES_V2);
         v1[i] ^= 1;
     }
