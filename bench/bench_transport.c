@@ -102,8 +102,9 @@ static double arithmetic_us(void)
     double best = 1e9;
     must(spv_v2_key_new(&key, context, &rng));
     for (int round = 0; round < ROUNDS; round++) {
+        const int calls = HANDSHAKES / 10;
         const uint64_t begun = cpu_ns();
-        for (int i = 0; i < HANDSHAKES / 10; i++) {
+        for (int i = 0; i < calls; i++) {
             secp256k1_pubkey pub;
             size_t n = sizeof point;
             uint8_t encoded[SPV_ELLSWIFT_BYTES], x[32];
@@ -115,7 +116,7 @@ static double arithmetic_us(void)
             if (!secp256k1_ecdh(ctx, shared, &pub, key.secret, NULL, NULL))
                 exit(1);
         }
-        const double us = (double)(cpu_ns() - begun) / 1e3 / (HANDSHAKES / 10);
+        const double us = (double)(cpu_ns() - begun) / 1e3 / calls;
         best = us < best ? us : best;
     }
     secp256k1_context_destroy(ctx);

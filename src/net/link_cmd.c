@@ -13,7 +13,8 @@
 static bool is_negotiation(enum spv_command command)
 {
     return command == SPV_CMD_VERSION || command == SPV_CMD_VERACK ||
-           command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY;
+           command == SPV_CMD_SENDADDRV2 || command == SPV_CMD_WTXIDRELAY ||
+           command == SPV_CMD_FEATURE;
 }
 
 int spv_link_cmd_encode(struct spv_link_cmd **out, const struct spv_msg *msg)

@@ -32,7 +32,9 @@ int spv_features_add(struct spv_features *f, const struct spv_msg_feature *featu
 
 size_t spv_features_memory(const struct spv_features *f)
 {
-    size_t bytes = f->list ? SPV_PEER_FEATURES * sizeof *f->list : 0;
+    if (!f->list)
+        return 0;
+    size_t bytes = SPV_PEER_FEATURES * sizeof *f->list;
     for (size_t i = 0; i < f->n; i++)
         bytes += f->list[i].id_len + f->list[i].n;
     return bytes;

@@ -1,4 +1,5 @@
 /* Pruning moves the start of the chain up and deletes the headers below it, in one transaction. */
+#include "spv/params/interval.h"
 #include "store/hash_index.h"
 #include "store/start.h"
 
@@ -8,7 +9,7 @@
 /* The highest start, at most `below`, that keeps the headers which the chain needs. */
 static uint32_t prune_limit(const struct spv_store *s, uint32_t below)
 {
-    const uint32_t period = spv_start_interval(s);
+    const uint32_t period = spv_params_interval(&s->params);
     const uint32_t keep = 2 * period + KEEP_MEDIAN;
     const uint32_t most = s->tip.height > keep ? s->tip.height - keep : 0;
     if (below > most)

@@ -10,14 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spv/params/interval.h"
 #include "store/meta.h"
 #include "store/rows.h"
 #include "util/u256.h"
-
-uint32_t spv_start_interval(const struct spv_store *s)
-{
-    return s->params.target_timespan / s->params.target_spacing;
-}
 
 static int malformed_start(struct spv_store *s)
 {
@@ -77,7 +73,7 @@ static int load_start(struct spv_store *s)
         if (rc == 0 || spv_u256_from_hex(&work, hex) != 0)
             return malformed_start(s);
     }
-    if (start.height % spv_start_interval(s) != 0 || start.work_since > start.height)
+    if (start.height % spv_params_interval(&s->params) != 0 || start.work_since > start.height)
         return malformed_start(s);
     s->start = start;
     s->start_parent = parent;
@@ -166,7 +162,7 @@ int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
     struct spv_u256 below = {{0}};
     if (s->tip.height != 0 || s->start.height != 0)
         return spv_start_mismatch(s, "it is not empty");
-    if (first->height == 0 || first->height % spv_start_interval(s) != 0)
+    if (first->height == 0 || first->height % spv_params_interval(&s->params) != 0)
         return spv_start_mismatch(s, "the first one is not the first of a period");
     if (work_below(&below, first) != 0)
         return spv_start_mismatch(s, "the first one has impossible bits");

@@ -5,9 +5,6 @@
 
 #include "store/db.h"
 
-/* Blocks between two retargets: the chain starts at a multiple of it. */
-uint32_t spv_start_interval(const struct spv_store *s);
-
 /* SPV_ERR_STATE: the headers do not fit the stored chain; what: why. */
 int spv_start_mismatch(struct spv_store *s, const char *what);
 

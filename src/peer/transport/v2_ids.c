@@ -17,9 +17,9 @@ static const char *const names[] = {
 
 size_t spv_v2_name_write(uint8_t out[SPV_V2_NAME_BYTES], const uint8_t command[SPV_COMMAND_SIZE])
 {
-    for (uint8_t id = 1; id < IDS; id++) {
+    for (size_t id = 1; id < IDS; id++) {
         if (names[id] && strncmp(names[id], (const char *)command, SPV_COMMAND_SIZE) == 0) {
-            out[0] = id;
+            out[0] = (uint8_t)id;
             return 1;
         }
     }

@@ -55,6 +55,8 @@ void spv_sync_remove(struct spv_sync *s, uint64_t id, struct spv_now now)
     struct spv_peer_entry *p = spv_sync_find(s, id);
     spv_sync_segments_remove(s, id, now);
     if (p) {
+        if (spv_sync_is_waited_for(p)) /* it may come back */
+            spv_sync_restart_manual_wait(s);
         spv_presync_peers_forget(s, p);
         p->sync = (struct spv_sync_peer){0};
         p->presync = (struct spv_presync_peer){0};

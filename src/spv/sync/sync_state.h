@@ -21,6 +21,12 @@ static inline bool spv_sync_request_open(const struct spv_peer_entry *p)
     return p->sync.request_tag != 0;
 }
 
+/* SYNCED waits for its answer. */
+static inline bool spv_sync_is_waited_for(const struct spv_peer_entry *p)
+{
+    return !p->sync.drop && spv_sync_request_open(p) && !p->sync.overdue;
+}
+
 /* The message answers the peer's open request: not an earlier one that was replaced, nor one of the
  * checkpoint start, the backfill or the segments. */
 static inline bool spv_sync_is_answer(const struct spv_peer_entry *p,

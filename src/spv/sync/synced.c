@@ -58,16 +58,10 @@ static uint64_t wait_limit(const struct spv_sync *s)
     return SPV_SYNC_WAIT < most ? SPV_SYNC_WAIT : most;
 }
 
-/* SYNCED waits for its answer. */
-static bool is_waited_for(const struct spv_peer_entry *p)
-{
-    return !p->sync.drop && spv_sync_request_open(p) && !p->sync.overdue;
-}
-
 static bool any_waited_for(const struct spv_sync *s)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
-        if (is_waited_for(p))
+        if (spv_sync_is_waited_for(p))
             return true;
     return false;
 }
@@ -81,7 +75,7 @@ static uint64_t waiting_since(const struct spv_peer_entry *p)
  * few groups may have answered; then as long as for the first answer. */
 static uint64_t manual_wait_limit(const struct spv_sync *s)
 {
-    return spv_sync_done_groups(s) < s->quorum ? s->cfg.request_timeout_us : wait_limit(s);
+    return spv_sync_groups_at_tip(s) < s->quorum ? s->cfg.request_timeout_us : wait_limit(s);
 }
 
 uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
@@ -93,7 +87,7 @@ uint64_t spv_sync_synced_deadline(const struct spv_sync *s)
     if (s->manual_since_us && !s->manual_waited)
         first = s->manual_since_us + manual_wait_limit(s);
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (is_waited_for(p))
+        if (spv_sync_is_waited_for(p))
             first = spv_min_deadline(first, waiting_since(p) + wait);
     }
     return first;
@@ -107,7 +101,7 @@ void spv_sync_synced_timer(struct spv_sync *s, struct spv_now now)
     if (s->manual_since_us && s->manual_since_us + manual_wait_limit(s) <= now.mono_us)
         s->manual_waited = true;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (!is_waited_for(p) || waiting_since(p) + wait > now.mono_us)
+        if (!spv_sync_is_waited_for(p) || waiting_since(p) + wait > now.mono_us)
             continue;
         p->sync.overdue = true;
         if (s->sync_peer == p->id)

@@ -140,10 +140,14 @@ static void queued_commands_are_bounded_in_bytes(void **state)
 static void messages_of_the_handshake_are_refused_at_the_call(void **state)
 {
     struct counters t = {0};
-    const struct spv_msg verack = {.command = SPV_CMD_VERACK};
+    static const enum spv_command handshake[] = {
+        SPV_CMD_VERSION, SPV_CMD_VERACK, SPV_CMD_SENDADDRV2, SPV_CMD_WTXIDRELAY, SPV_CMD_FEATURE};
     const struct spv_msg inv = {.command = SPV_CMD_INV, .u.inv = {.n = SPV_MAX_INV + 1}};
     net_fixture_connect(*state, &t.a, &t.b);
-    assert_int_equal(spv_link_send(t.a.link, &verack), SPV_ERR_INVALID);
+    for (size_t i = 0; i < sizeof handshake / sizeof handshake[0]; i++) {
+        const struct spv_msg msg = {.command = handshake[i]};
+        assert_int_equal(spv_link_send(t.a.link, &msg), SPV_ERR_INVALID);
+    }
     assert_int_equal(spv_link_send(t.a.link, &inv), SPV_ERR_TOO_LONG);
     net_fixture_close(*state);
 }
