@@ -14,8 +14,8 @@ extern "C" {
 /* The cause of an error. */
 enum spv_err_class {
     SPV_CLASS_NONE = 0, /* no error */
-    SPV_CLASS_MISBEHAVING = 1, /* an invalid header that no honest node sends: the only class that
-                                  bans */
+    SPV_CLASS_MISBEHAVING = 1, /* an invalid header or merkle proof that no honest node sends: the
+                                  only class that bans */
     SPV_CLASS_TIMEOUT = 2, /* the peer is too slow: it is deprioritised, never banned */
     SPV_CLASS_CONNECTION = 3, /* the connection is lost or cannot be made: try again or another */
     SPV_CLASS_PEER = 4, /* the peer's data is unusable (malformed message, other network), though
@@ -106,7 +106,13 @@ enum spv_err_class {
     X(LOW_WORK, -113, PEER, "chain has too little work")                                           \
     X(CHAIN_BRANCHES, -114, LOCAL, "too many side branches")                                       \
     X(REDOWNLOAD_MISMATCH, -115, PEER, "redownloaded chain differs from the presynced one")        \
-    X(FORK_BELOW_START, -116, PEER, "chain forks below the database's first header")
+    X(FORK_BELOW_START, -116, PEER, "chain forks below the database's first header")               \
+    /* merkle proofs */                                                                            \
+    X(MERKLE_ROOT, -140, MISBEHAVING, "merkle proof does not give the header's merkle root")       \
+    X(MERKLE_DUPLICATE, -141, MISBEHAVING, "equal siblings in a merkle tree (CVE-2012-2459)")      \
+    X(MERKLE_BITS, -142, PEER, "merkle proof with too few or unused flag bits")                    \
+    X(MERKLE_HASHES, -143, PEER, "merkle proof with too few or unused hashes")                     \
+    X(MERKLE_PADDING, -144, PEER, "merkle proof with padding bits set")
 
 enum spv_err {
     SPV_OK = 0,

@@ -17,6 +17,7 @@
 #include "spv/link.h"
 #include "spv/listener.h"
 #include "spv/loop.h"
+#include "spv/merkle.h"
 #include "spv/message.h"
 #include "spv/mine.h"
 #include "spv/netaddr.h"
