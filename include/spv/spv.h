@@ -5,6 +5,7 @@
 
 #include "spv/addrman.h"
 #include "spv/block.h"
+#include "spv/bloom.h"
 #include "spv/chain.h"
 #include "spv/dial.h"
 #include "spv/endpoint.h"

@@ -1,10 +1,30 @@
 /* Each allocation failing in turn: an error, nothing leaked, and the next call succeeds. */
 #include "wallet_fixture.h"
 
+#include "spv/bloom.h"
 #include "spv/error.h"
 #include "support/failing_alloc.h"
 
 #define LEAVES 40
+
+/* Creates a filter, and another from its message. */
+static int make_filters(void)
+{
+    const struct spv_bloom_shape shape = {.n_bytes = 100, .n_functions = 5};
+    struct spv_msg_filterload load;
+    struct spv_bloom *bloom, *copy;
+    int rc = spv_bloom_new(&bloom, &shape);
+
+    assert_int_equal(bloom == NULL, rc != 0);
+    if (rc < 0)
+        return rc;
+    spv_bloom_filterload(&load, bloom);
+    rc = spv_bloom_from_filterload(&copy, &load);
+    assert_int_equal(copy == NULL, rc != 0);
+    spv_bloom_free(copy);
+    spv_bloom_free(bloom);
+    return rc;
+}
 
 static struct spv_txid leaves[LEAVES];
 static struct spv_header header;
@@ -67,6 +87,12 @@ static size_t fail_each(int (*call)(void))
     }
 }
 
+static void failed_allocation_makes_no_filter(void **state)
+{
+    (void)state;
+    assert_int_equal(fail_each(make_filters), 2);
+}
+
 static void failed_allocation_makes_no_proof(void **state)
 {
     (void)state;
@@ -76,6 +102,7 @@ static void failed_allocation_makes_no_proof(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failed_allocation_makes_no_filter),
         cmocka_unit_test(failed_allocation_makes_no_proof),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -1,0 +1,71 @@
+/* BIP37, "Filter matching algorithm" (Bitcoin Core: CBloomFilter::IsRelevantAndUpdate). All outputs
+ * are tested even after a match, so that each matching one is inserted; inputs only when nothing
+ * matched. */
+#include "spv/bloom.h"
+#include "spv/wallet/bloom_script.h"
+
+/* "each data element": empty pushes are none, and what follows a truncated push is not read */
+static bool match_pushes(const struct spv_bloom *bloom, struct spv_bytes script)
+{
+    struct spv_bloom_op op;
+
+    while (spv_bloom_script_next(&script, &op))
+        if (op.data.n > 0 && spv_bloom_contains(bloom, op.data.bytes, op.data.n))
+            return true;
+    return false;
+}
+
+static bool updates_with(enum spv_bloom_update update, struct spv_bytes script)
+{
+    switch (update) {
+    case SPV_BLOOM_UPDATE_NONE:
+        return false;
+    case SPV_BLOOM_UPDATE_ALL:
+        return true;
+    case SPV_BLOOM_UPDATE_P2PUBKEY_ONLY:
+        return spv_bloom_script_is_pubkey(script) || spv_bloom_script_is_multisig(script);
+    }
+    return false;
+}
+
+static bool match_outputs(struct spv_bloom *bloom, const struct spv_txid *txid,
+                          const struct spv_tx *tx)
+{
+    const enum spv_bloom_update update = spv_bloom_get_shape(bloom)->update;
+    struct spv_tx_iter outputs = spv_tx_outputs(tx);
+    struct spv_tx_output output;
+    bool matched = false;
+
+    for (uint32_t i = 0; spv_tx_next_output(&outputs, &output); i++) {
+        if (!match_pushes(bloom, output.script))
+            continue;
+        matched = true;
+        if (updates_with(update, output.script))
+            spv_bloom_insert_outpoint(bloom, txid, i);
+    }
+    return matched;
+}
+
+static bool match_inputs(const struct spv_bloom *bloom, const struct spv_tx *tx)
+{
+    struct spv_tx_iter inputs = spv_tx_inputs(tx);
+    struct spv_tx_input input;
+
+    while (spv_tx_next_input(&inputs, &input))
+        if (spv_bloom_contains_outpoint(bloom, &input.prev, input.index) ||
+            match_pushes(bloom, input.script))
+            return true;
+    return false;
+}
+
+bool spv_bloom_match_tx(struct spv_bloom *bloom, const struct spv_tx *tx)
+{
+    struct spv_txid txid;
+    bool matched;
+
+    spv_tx_txid(&txid, tx);
+    matched = spv_bloom_contains(bloom, txid.b, sizeof txid.b);
+    if (match_outputs(bloom, &txid, tx))
+        matched = true;
+    return matched || match_inputs(bloom, tx);
+}
