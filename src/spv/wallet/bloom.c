@@ -54,7 +54,7 @@ int spv_bloom_size(struct spv_bloom_shape *out, size_t n_items, double rate)
 {
     const size_t max_bits = (size_t)SPV_MAX_FILTER_LOAD * 8;
     double bits;
-    size_t n_bytes, n_functions;
+    size_t n_bytes, bits_per_item, n_functions;
 
     if (n_items == 0 || !(rate > 0 && rate < 1))
         return SPV_ERR_INVALID;
@@ -62,7 +62,8 @@ int spv_bloom_size(struct spv_bloom_shape *out, size_t n_items, double rate)
         return SPV_ERR_TOO_LONG;
     bits = -1 / (LN2 * LN2) * (double)n_items * natural_log(rate);
     n_bytes = (bits < (double)max_bits ? (size_t)bits : max_bits) / 8;
-    n_functions = (size_t)((double)(n_bytes * 8 / n_items) * LN2);
+    bits_per_item = n_bytes * 8 / n_items;
+    n_functions = (size_t)((double)bits_per_item * LN2);
     if (n_functions == 0) /* no bytes, or fewer than two bits an item */
         return SPV_ERR_INVALID;
     out->n_bytes = n_bytes;
@@ -74,12 +75,13 @@ int spv_bloom_size(struct spv_bloom_shape *out, size_t n_items, double rate)
 double spv_bloom_rate(const struct spv_bloom_shape *shape, size_t n_items)
 {
     const uint64_t bits = (uint64_t)shape->n_bytes * 8;
+    double is_zero;
 
     if (bits == 0)
         return 1;
     /* A bit is still 0 with the odds (1 - 1/bits)^(items functions). */
-    return power(1 - power(1 - 1 / (double)bits, (uint64_t)n_items * shape->n_functions),
-                 shape->n_functions);
+    is_zero = power(power(1 - 1 / (double)bits, n_items), shape->n_functions);
+    return power(1 - is_zero, shape->n_functions);
 }
 
 static int check_shape(const struct spv_bloom_shape *shape)

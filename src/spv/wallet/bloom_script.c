@@ -57,7 +57,7 @@ bool spv_bloom_script_is_pubkey(struct spv_bytes script)
 static size_t key_count(const struct spv_bloom_op *op)
 {
     if (op->opcode >= OP_1 && op->opcode <= OP_16)
-        return (size_t)(op->opcode - OP_1 + 1);
+        return op->opcode - (size_t)OP_1 + 1;
     if (op->opcode == 1 && op->data.bytes[0] > 16 && op->data.bytes[0] <= MAX_MULTISIG_KEYS)
         return op->data.bytes[0];
     return 0;

@@ -100,7 +100,7 @@ static void sizes_that_make_no_filter_are_refused(void **state)
     } bad[] = {
         {0, 0.01, SPV_ERR_INVALID},        {1, 0, SPV_ERR_INVALID},
         {1, 1, SPV_ERR_INVALID},           {1, -0.5, SPV_ERR_INVALID},
-        {1, 1.5, SPV_ERR_INVALID},         {1, NAN, SPV_ERR_INVALID},
+        {1, 1.5, SPV_ERR_INVALID},         {1, (double)NAN, SPV_ERR_INVALID},
         {10, 0.9, SPV_ERR_INVALID}, /* no bytes */
         {100, 0.9, SPV_ERR_INVALID}, /* two bytes, no function */
         {288000, 0.001, SPV_ERR_INVALID}, /* a bit an item */
@@ -128,6 +128,7 @@ static void rate_is_the_known_formula(void **state)
     assert_true(spv_bloom_rate(&full, 60000) > 0.05);
     /* One item sets two bits of eight: (1 - (7/8)^2)^2. */
     assert_true(fabs(spv_bloom_rate(&small, 1) - 0.054931640625) < 1e-12);
+    assert_true(spv_bloom_rate(&full, SIZE_MAX) > 0.999);
     assert_true(spv_bloom_rate(&none, 1) == 1);
     assert_true(spv_bloom_rate(&no_functions, 1) == 1);
 }
