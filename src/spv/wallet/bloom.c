@@ -151,9 +151,11 @@ const struct spv_bloom_shape *spv_bloom_get_shape(const struct spv_bloom *bloom)
 }
 
 /* The bit that the i-th hash function selects; there is at least one byte. */
-static size_t select_bit(const struct spv_bloom *bloom, uint32_t i, const uint8_t *data, size_t n)
+static uint32_t select_bit(const struct spv_bloom *bloom, uint32_t i, const uint8_t *data, size_t n)
 {
-    return spv_murmur3(i * SEED_STEP + bloom->shape.tweak, data, n) % (bloom->shape.n_bytes * 8);
+    const uint32_t n_bits = (uint32_t)bloom->shape.n_bytes * 8; /* at most 288,000 */
+
+    return spv_murmur3(i * SEED_STEP + bloom->shape.tweak, data, n) % n_bits;
 }
 
 void spv_bloom_insert(struct spv_bloom *bloom, const uint8_t *data, size_t n)
@@ -161,7 +163,7 @@ void spv_bloom_insert(struct spv_bloom *bloom, const uint8_t *data, size_t n)
     if (bloom->shape.n_bytes == 0)
         return;
     for (uint32_t i = 0; i < bloom->shape.n_functions; i++) {
-        const size_t bit = select_bit(bloom, i, data, n);
+        const uint32_t bit = select_bit(bloom, i, data, n);
         bloom->bits[bit / 8] |= (uint8_t)(1u << bit % 8);
     }
 }
@@ -171,7 +173,7 @@ bool spv_bloom_contains(const struct spv_bloom *bloom, const uint8_t *data, size
     if (bloom->shape.n_bytes == 0)
         return true;
     for (uint32_t i = 0; i < bloom->shape.n_functions; i++) {
-        const size_t bit = select_bit(bloom, i, data, n);
+        const uint32_t bit = select_bit(bloom, i, data, n);
         if ((bloom->bits[bit / 8] & 1u << bit % 8) == 0)
             return false;
     }
