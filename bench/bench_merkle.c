@@ -9,7 +9,6 @@
 #include "spv/bloom.h"
 #include "spv/error.h"
 #include "spv/merkle.h"
-#include "spv/wallet/murmur3.h"
 #include "support/random.h"
 #include "util/buffer.h"
 #include "util/hash.h"
@@ -184,6 +183,23 @@ static void merkle_verify_bound(void)
     sink += hash[0];
 }
 
+/* MurmurHash3_x86_32 of whole words, one seed at a time. */
+static uint32_t murmur3(uint32_t h, const uint8_t *data, size_t n)
+{
+    for (size_t i = 0; i < n; i += 4) {
+        uint32_t k;
+        memcpy(&k, data + i, sizeof k);
+        k *= 0xcc9e2d51u;
+        k = (k << 15 | k >> 17) * 0x1b873593u;
+        h ^= k;
+        h = (h << 13 | h >> 19) * 5 + 0xe6546b64u;
+    }
+    h ^= (uint32_t)n;
+    h = (h ^ h >> 16) * 0x85ebca6bu;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    return h ^ h >> 16;
+}
+
 static struct spv_bloom *bloom;
 
 static void bloom_insert(void)
@@ -198,7 +214,7 @@ static void bloom_insert_bound(void)
 
     for (size_t i = 0; i < ITEMS; i++)
         for (uint32_t f = 0; f < functions; f++)
-            sink += spv_murmur3(f * 0xfba4c795u, items[i], sizeof items[i]);
+            sink += murmur3(f * 0xfba4c795u, items[i], sizeof items[i]);
 }
 
 static void bloom_match(void)
@@ -220,11 +236,11 @@ static void bloom_match_bound(void)
     for (size_t i = 0; i < TXS; i++)
         for (uint32_t f = 0; f < 2; f++) {
             memcpy(item, txids[i].b, sizeof txids[i].b);
-            sink += spv_murmur3(f, item, 32);
-            sink += spv_murmur3(f, item, 36);
-            sink += spv_murmur3(f, item, 36);
-            sink += spv_murmur3(f, item, 20);
-            sink += spv_murmur3(f, item, 20);
+            sink += murmur3(f, item, 32);
+            sink += murmur3(f, item, 36);
+            sink += murmur3(f, item, 36);
+            sink += murmur3(f, item, 20);
+            sink += murmur3(f, item, 20);
         }
 }
 

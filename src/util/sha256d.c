@@ -26,6 +26,7 @@
 
 #define HEADER 80
 #define BLOCK 64
+#define GATHERED (16 * BLOCK)
 
 void spv_sha256(uint8_t out[32], const void *in, size_t n)
 {
@@ -41,18 +42,6 @@ void spv_sha256d(uint8_t out[32], const void *in, size_t n)
     uint8_t once[32];
 
     spv_sha256(once, in, n);
-    spv_sha256(out, once, sizeof once);
-}
-
-void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *chunks, size_t n)
-{
-    uint8_t once[32];
-    SHA256_CTX c;
-
-    SHA256_Init(&c);
-    for (size_t i = 0; i < n; i++)
-        SHA256_Update(&c, chunks[i].bytes, chunks[i].n);
-    SHA256_Final(once, &c);
     spv_sha256(out, once, sizeof once);
 }
 
@@ -76,6 +65,51 @@ static void store_state(uint8_t out[32], const SHA_LONG h[8])
         out[4 * i + 2] = (uint8_t)(h[i] >> 8);
         out[4 * i + 3] = (uint8_t)h[i];
     }
+}
+
+/* FIPS 180-4, 5.1.1: a 1 bit, zeros, and the length in bits as 64 bits big-endian. Returns how many
+ * bytes of blocks there are, after n bytes with room for BLOCK + 8 more. */
+static size_t pad(uint8_t *blocks, size_t n, uint64_t total)
+{
+    const size_t end = (n + 8) / BLOCK * BLOCK + BLOCK;
+
+    memset(blocks + n, 0, end - n);
+    blocks[n] = 0x80;
+    for (size_t i = 0; i < 8; i++)
+        blocks[end - 1 - i] = (uint8_t)(total * 8 >> 8 * i);
+    return end;
+}
+
+/* Most transactions fit into these bytes: copied together they are hashed in one call. */
+void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *chunks, size_t n)
+{
+    _Alignas(BLOCK) uint8_t blocks[GATHERED + 2 * BLOCK];
+    size_t used = 0;
+    uint64_t total = 0;
+    SHA256_CTX c;
+
+    SHA256_Init(&c);
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *at = chunks[i].bytes;
+        size_t left = chunks[i].n;
+        total += left;
+        while (left > 0) {
+            const size_t take = left < GATHERED - used ? left : GATHERED - used;
+            memcpy(blocks + used, at, take);
+            at += take;
+            left -= take;
+            used += take;
+            if (used == GATHERED) {
+                SHA256_Update(&c, blocks, GATHERED);
+                used = 0;
+            }
+        }
+    }
+    SHA256_Update(&c, blocks, pad(blocks, used, total));
+    store_state(blocks, c.h);
+    SHA256_Init(&c);
+    SHA256_Update(&c, blocks, pad(blocks, 32, 32));
+    store_state(out, c.h);
 }
 
 void spv_sha256d_headers(uint8_t *out, const uint8_t *raw, size_t n)

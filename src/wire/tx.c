@@ -19,21 +19,36 @@
 /* A CompactSize length and as many bytes. */
 static struct spv_bytes read_bytes(struct spv_cursor *c)
 {
-    struct spv_bytes out = {.n = spv_cursor_count(c, SIZE_MAX, 1)};
+    struct spv_bytes out = {.n = (size_t)spv_cursor_compact(c)};
 
     out.bytes = spv_cursor_take(c, out.n);
     return out;
+}
+
+/* `before` bytes, a CompactSize length and as many bytes, `after` bytes. Most lengths are one byte:
+ * then one comparison replaces four. */
+static void skip_bytes(struct spv_cursor *c, size_t before, size_t after)
+{
+    const size_t left = spv_cursor_left(c);
+
+    if (left > before && c->p[before] < 0xfd) {
+        const size_t n = before + 1 + c->p[before] + after;
+        if (n <= left) {
+            c->p += n;
+            return;
+        }
+    }
+    spv_cursor_take(c, before);
+    read_bytes(c);
+    spv_cursor_take(c, after);
 }
 
 static size_t skip_inputs(struct spv_cursor *c)
 {
     size_t n = spv_cursor_count(c, SIZE_MAX, MIN_INPUT);
 
-    for (size_t i = 0; i < n && c->error == 0; i++) {
-        spv_cursor_take(c, OUTPOINT);
-        read_bytes(c);
-        spv_cursor_take(c, 4);
-    }
+    for (size_t i = 0; i < n && c->error == 0; i++)
+        skip_bytes(c, OUTPOINT, 4);
     return n;
 }
 
@@ -41,10 +56,8 @@ static size_t skip_outputs(struct spv_cursor *c)
 {
     size_t n = spv_cursor_count(c, SIZE_MAX, MIN_OUTPUT);
 
-    for (size_t i = 0; i < n && c->error == 0; i++) {
-        spv_cursor_take(c, 8);
-        read_bytes(c);
-    }
+    for (size_t i = 0; i < n && c->error == 0; i++)
+        skip_bytes(c, 8, 0);
     return n;
 }
 
@@ -54,7 +67,7 @@ static size_t skip_witness(struct spv_cursor *c)
     size_t n = spv_cursor_count(c, SIZE_MAX, 1);
 
     for (size_t i = 0; i < n && c->error == 0; i++)
-        read_bytes(c);
+        skip_bytes(c, 0, 0);
     return n;
 }
 

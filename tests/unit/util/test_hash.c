@@ -107,12 +107,33 @@ static void chunks_are_hashed_as_if_concatenated(void **state)
     }
 }
 
+/* Around every multiple of a block, with and without room for the padding, and beyond what is
+ * gathered before it is hashed. */
+static void chunks_of_any_length_are_hashed(void **state)
+{
+    static uint8_t bytes[2500];
+    uint8_t whole[32], out[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 31 + i / 256);
+    for (size_t n = 0; n <= sizeof bytes; n++) {
+        const size_t first = n / 3, second = n - first - n / 4;
+        const struct spv_chunk chunks[] = {
+            {bytes, first}, {bytes + first, second}, {bytes + first + second, n / 4}};
+        spv_sha256d(whole, bytes, n);
+        spv_sha256d_chunks(out, chunks, COUNT(chunks));
+        assert_memory_equal(out, whole, sizeof whole);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_matches_the_vectors_of_fips_180),
         cmocka_unit_test(sha256d_hashes_twice),
         cmocka_unit_test(chunks_are_hashed_as_if_concatenated),
+        cmocka_unit_test(chunks_of_any_length_are_hashed),
         cmocka_unit_test(hash160_matches_the_key_hash_of_bip173),
         cmocka_unit_test(header_path_equals_the_plain_double_hash),
         cmocka_unit_test(siphash_matches_the_vectors_of_its_paper),

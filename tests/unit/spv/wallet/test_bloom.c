@@ -59,7 +59,48 @@ static void murmur3_has_known_values(void **state)
     for (size_t i = 0; i < COUNT(known); i++) {
         uint8_t data[16];
         const size_t n = unhex(data, sizeof data, known[i].data);
-        assert_int_equal(spv_murmur3(known[i].seed, data, n), known[i].hash);
+        const struct spv_murmur3_pair pair = spv_murmur3(known[i].seed, 1, data, n);
+        assert_int_equal(pair.first, known[i].hash);
+        assert_int_equal(spv_murmur3(1, known[i].seed, data, n).second, known[i].hash);
+    }
+}
+
+/* BIP37: the i-th function selects the bit MurmurHash3(i * 0xfba4c795 + tweak) modulo the number of
+ * bits, in filters of any size. */
+static void each_function_selects_one_bit(void **state)
+{
+    struct test_random random = {37};
+
+    (void)state;
+    for (int run = 0; run < 3000; run++) {
+        const struct spv_bloom_shape shape = {
+            .n_bytes = 1 + test_random_below(&random, SPV_MAX_FILTER_LOAD),
+            .n_functions = 1 + (uint32_t)test_random_below(&random, SPV_MAX_FILTER_FUNCTIONS),
+            .tweak = (uint32_t)test_random_next(&random)};
+        const uint32_t n_bits = (uint32_t)shape.n_bytes * 8;
+        struct spv_msg_filterload load;
+        struct spv_bloom *bloom;
+        uint8_t item[40];
+        const size_t n = test_random_below(&random, sizeof item);
+        size_t set = 0;
+
+        test_random_fill(&random, item, sizeof item);
+        assert_int_equal(spv_bloom_new(&bloom, &shape), 0);
+        spv_bloom_insert(bloom, item, n);
+        spv_bloom_filterload(&load, bloom);
+        uint8_t *expected = calloc(1, shape.n_bytes);
+        for (uint32_t i = 0; i < shape.n_functions; i++) {
+            const uint32_t seed = i * 0xfba4c795u + shape.tweak;
+            const uint32_t bit = spv_murmur3(seed, 0, item, n).first % n_bits;
+            expected[bit / 8] |= (uint8_t)(1u << bit % 8);
+        }
+        for (size_t i = 0; i < shape.n_bytes; i++)
+            set += expected[i] != 0;
+        assert_in_range(set, 1, shape.n_functions);
+        assert_memory_equal(load.filter, expected, shape.n_bytes);
+        assert_true(spv_bloom_contains(bloom, item, n));
+        free(expected);
+        spv_bloom_free(bloom);
     }
 }
 
@@ -441,6 +482,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(murmur3_has_known_values),
+        cmocka_unit_test(each_function_selects_one_bit),
         cmocka_unit_test(sizes_are_those_of_bitcoin_core),
         cmocka_unit_test(sizes_that_make_no_filter_are_refused),
         cmocka_unit_test(rate_is_the_known_formula),
