@@ -6,6 +6,7 @@
 
 #include "db.h"
 #include "db_commands.h"
+#include "find_header.h"
 
 /* One line of "name  value". */
 static void line(const char *name, const char *value)
@@ -96,36 +97,9 @@ int db_tip(struct db_job *j)
     return rc;
 }
 
-/* Finds a header by hash. Without the hash index, and for side branches, all headers are scanned.
- */
-static int find_hash(struct db_job *j, struct spv_chain_header *out, bool *best,
-                     const struct spv_blockhash *hash, uint32_t height)
+static void show_progress(void *ctx, uint32_t height, uint32_t tip)
 {
-    struct spv_store_iter *iter = NULL;
-    int rc = spv_store_by_hash(j->store, out, hash);
-    *best = true;
-    if (rc != 0) {
-        return rc;
-    }
-    uint32_t from = spv_store_indexed(j->store) ? height : 0;
-    rc = spv_store_iter_open(&iter, j->store, 0, UINT32_MAX);
-    bool found = false;
-    while (rc >= 0 && !found && from == 0 && (rc = spv_store_iter_next(iter, out)) > 0) {
-        found = spv_blockhash_eq(&out->hash, hash);
-        db_progress(j, "searched", out->height, height);
-        if (cli_stopped()) {
-            rc = SPV_ERR_INTERRUPTED;
-        }
-    }
-    if (rc >= 0 && !found) {
-        *best = false;
-        rc = spv_store_iter_branches(iter);
-    }
-    while (rc >= 0 && !found && (rc = spv_store_iter_next(iter, out)) > 0) {
-        found = spv_blockhash_eq(&out->hash, hash);
-    }
-    spv_store_iter_close(iter);
-    return rc < 0 ? rc : found;
+    db_progress(ctx, "searched", height, tip);
 }
 
 int db_header(struct db_job *j)
@@ -147,7 +121,7 @@ int db_header(struct db_job *j)
     if (rc != CLI_DONE) {
         return rc;
     }
-    int found = by_hash ? find_hash(j, &r, &best, &hash, tip.height)
+    int found = by_hash ? find_header(j->store, &r, &best, &hash, show_progress, j)
                         : spv_store_by_height(j->store, &r, (uint32_t)height);
     if (found == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;

@@ -115,6 +115,14 @@ class Db(TestCase):
             self.ends(result, FAILED)
             self.assertIn(f"ends at height {COUNT:,}", result.stderr)
 
+    def test_an_unknown_hash_in_a_pruned_database(self):
+        self.ends(self.tool("prune", "--below", 4032), DONE)
+        for index in ("", "DROP INDEX header_by_hash"):
+            self.meddle(index)
+            result = self.tool("header", "00" * 32)
+            self.ends(result, FAILED)
+            self.assertIn(f"ends at height {COUNT:,}", result.stderr)
+
     def test_wrong_usage(self):
         for args in ([], ["fix"], ["header"], ["header", "12x"], ["header", "1", "2"],
                      ["tip", "--svg", "x"], ["info", "--below", "5"], ["prune"], ["stats", "--full"],
