@@ -5,6 +5,8 @@
 #ifndef SPV_ERROR_H
 #define SPV_ERROR_H
 
+#include <stddef.h>
+
 #include "spv/export.h"
 
 #ifdef __cplusplus
@@ -112,7 +114,22 @@ enum spv_err_class {
     X(MERKLE_DUPLICATE, -141, MISBEHAVING, "equal siblings in a merkle tree (CVE-2012-2459)")      \
     X(MERKLE_BITS, -142, PEER, "merkle proof with too few or unused flag bits")                    \
     X(MERKLE_HASHES, -143, PEER, "merkle proof with too few or unused hashes")                     \
-    X(MERKLE_PADDING, -144, PEER, "merkle proof with padding bits set")
+    X(MERKLE_PADDING, -144, PEER, "merkle proof with padding bits set")                            \
+    /* keys, addresses and descriptors as text: the caller's input */                              \
+    X(PRIVATE_KEY, -145, CALLER, "private key or seed words: only public keys are accepted")       \
+    X(SLIP132, -146, CALLER, "extended public key in a SLIP-132 form")                             \
+    X(TEXT_CHECKSUM, -147, CALLER, "wrong checksum in a key, an address or a descriptor")          \
+    X(TEXT_CHARACTER, -148, CALLER, "character that is not allowed here")                          \
+    X(WRONG_NETWORK, -149, CALLER, "key or address of another network")                            \
+    X(ADDRESS, -150, CALLER, "not an address")                                                     \
+    X(PUBLIC_KEY, -151, CALLER, "not a valid public key")                                          \
+    X(DESC_SYNTAX, -152, CALLER, "syntax error in a descriptor")                                   \
+    X(DESC_CONTEXT, -153, CALLER, "not allowed at this place of a descriptor")                     \
+    X(DESC_LIMIT, -154, CALLER, "descriptor exceeds a limit")                                      \
+    X(DESC_UNSUPPORTED, -155, CALLER, "unsupported kind of descriptor")                            \
+    X(HARDENED, -156, CALLER, "hardened derivation needs the private key")                         \
+    X(NO_ADDRESS, -157, CALLER, "script without an address")                                       \
+    X(NO_CHILD_KEY, -158, CALLER, "no valid child key at this index (BIP32)")
 
 enum spv_err {
     SPV_OK = 0,
@@ -127,6 +144,18 @@ enum spv_err {
 struct spv_error_info {
     enum spv_err code;
     char text[SPV_ERROR_INFO_TEXT];
+};
+
+/* An error in a text that a user wrote: a key, an address, a descriptor. Functions that take one
+ * fill it when they return an error; NULL is allowed. The message has no part of the text but what
+ * it names as a wrong or an expected checksum: the text may hold a private key. */
+#define SPV_TEXT_ERROR_TEXT 256
+struct spv_text_error {
+    enum spv_err code;
+    unsigned n_at; /* how many wrong characters are located: 0, 1 or 2 */
+    size_t at[2]; /* their offsets in bytes from 0, ascending; the message counts from 1 */
+    unsigned key; /* descriptors: the number of the key, from 1 in the order of the text; 0: none */
+    char text[SPV_TEXT_ERROR_TEXT]; /* NUL-terminated */
 };
 
 /* Returns the message of an error code, a static string; "success" for 0, "unknown error" for an

@@ -22,6 +22,10 @@ enum spv_network {
 };
 #define SPV_NETWORKS 6
 
+/* Sets of networks: keys and addresses of the test networks share their prefixes. */
+#define SPV_NETWORK_BIT(network) (1u << (unsigned)(network))
+#define SPV_ANY_NETWORK ((1u << SPV_NETWORKS) - 1)
+
 #define SPV_NETNAME_MAX 24 /* "signet-", 8 hex digits, NUL, and some spare bytes */
 
 struct spv_netid {
