@@ -3,6 +3,7 @@
 #ifndef SPV_SPV_H
 #define SPV_SPV_H
 
+#include "spv/address.h"
 #include "spv/addrman.h"
 #include "spv/block.h"
 #include "spv/bloom.h"
