@@ -16,6 +16,7 @@
 #include "spv/header_db.h"
 #include "spv/http_server.h"
 #include "spv/import.h"
+#include "spv/keys.h"
 #include "spv/link.h"
 #include "spv/listener.h"
 #include "spv/loop.h"

@@ -7,11 +7,12 @@
 
 void spv_sha256(uint8_t out[32], const void *in, size_t n);
 void spv_sha256d(uint8_t out[32], const void *in, size_t n); /* SHA-256 of the SHA-256 */
-/* The double hash of n chunks, concatenated. */
+/* The hash and the double hash of n chunks, concatenated. */
 struct spv_chunk {
     const void *bytes;
     size_t n;
 };
+void spv_sha256_chunks(uint8_t out[32], const struct spv_chunk *chunks, size_t n);
 void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *chunks, size_t n);
 /* n double hashes of n consecutive 80-byte headers: the hot path of header sync. */
 void spv_sha256d_headers(uint8_t *out, const uint8_t *raw, size_t n);

@@ -45,6 +45,16 @@ void spv_sha256d(uint8_t out[32], const void *in, size_t n)
     spv_sha256(out, once, sizeof once);
 }
 
+void spv_sha256_chunks(uint8_t out[32], const struct spv_chunk *chunks, size_t n)
+{
+    SHA256_CTX c;
+
+    SHA256_Init(&c);
+    for (size_t i = 0; i < n; i++)
+        SHA256_Update(&c, chunks[i].bytes, chunks[i].n);
+    SHA256_Final(out, &c);
+}
+
 void spv_hash160(uint8_t out[20], const void *in, size_t n)
 {
     uint8_t once[32];

@@ -196,5 +196,5 @@ int spv_segwit_decode(struct spv_address *out, struct spv_text_error *why, const
     const size_t n_at = locate(at, &t);
     return spv_text_fail_many(why, SPV_ERR_TEXT_CHECKSUM, at, n_at,
                               n_at > 0 ? "wrong checksum: check the address"
-                                       : "wrong checksum: more than two characters are wrong");
+                                       : "wrong checksum: the wrong characters cannot be located");
 }

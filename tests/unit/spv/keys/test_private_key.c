@@ -59,6 +59,7 @@ static const struct {
     {"wpkh(" WIF_COMPRESSED "/*)#", 5, "(WIF)"},
     {"L4rK1yDtCWekvXuE6oXD9jCYfFNV2cWRpVuPLBcCU2z8TrisoyY2", 0, "(WIF)"}, /* mistyped */
     {"Kz11111111111111111111111111111111111111111111111111", 0, "(WIF)"},
+    {"cTpB4YiyKiBcPxnefsDpbnDxFDffjqJob8wGCEDXxgQ7zQoMXJdK", 0, "(WIF)"},
     {"pk(" WIF WIF_COMPRESSED ")", 3, "(WIF)"},
     {"pk(2" WIF_TEST_LONG ")", 3, "(WIF)"},
     {"pk(0" WIF_COMPRESSED "0)", 3, "(WIF)"},
@@ -169,6 +170,20 @@ static void wif_keys_of_other_networks_are_refused(void **state)
     assert_int_equal(refuse(&why, text), 0);
 }
 
+static void private_keys_are_refused_as_addresses(void **state)
+{
+    static const char *const texts[] = {XPRV, WIF, WIF_COMPRESSED, WIF_TEST, BIP38};
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct spv_address out;
+        struct spv_text_error why;
+        assert_int_equal(
+            spv_address_decode(&out, &why, texts[i], strlen(texts[i]), SPV_ANY_NETWORK),
+            SPV_ERR_PRIVATE_KEY);
+        assert_int_equal(why.code, SPV_ERR_PRIVATE_KEY);
+    }
+}
+
 static void private_keys_of_the_vectors_are_refused_as_addresses(void **state)
 {
     json_t *all = vector_json("key_io_valid.json");
@@ -198,6 +213,7 @@ int main(void)
         cmocka_unit_test(messages_repeat_no_part_of_a_private_key),
         cmocka_unit_test(public_texts_are_no_private_keys),
         cmocka_unit_test(wif_keys_of_other_networks_are_refused),
+        cmocka_unit_test(private_keys_are_refused_as_addresses),
         cmocka_unit_test(private_keys_of_the_vectors_are_refused_as_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
