@@ -8,6 +8,7 @@
 #include "spv/block.h"
 #include "spv/bloom.h"
 #include "spv/chain.h"
+#include "spv/descriptor.h"
 #include "spv/dial.h"
 #include "spv/endpoint.h"
 #include "spv/error.h"

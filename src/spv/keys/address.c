@@ -95,25 +95,33 @@ static int decode_base58(struct spv_address *out, struct spv_text_error *why,
                          payload[0]);
 }
 
+/* The length of the prefix of a text in the form of bech32: up to 8 characters, 1, and at least 14
+ * of the charset. 0: it has another form. Another coin's address has it, and a mistyped prefix. */
+static size_t foreign_prefix(const char *text, size_t n)
+{
+    const char *one = n > 0 ? memchr(text, '1', n) : NULL;
+    const size_t prefix = one ? (size_t)(one - text) : 0;
+    if (prefix == 0 || prefix > 8 || n - prefix - 1 < 14)
+        return 0;
+    for (size_t i = prefix + 1; i < n; i++)
+        if (spv_bech32_value(text[i]) == SPV_BECH32_BAD)
+            return 0;
+    return prefix;
+}
+
 /* A text that is neither base58 nor begins like bech32. */
 static int refuse_text(struct spv_text_error *why, const char *text, size_t n, int code,
                        size_t bad_at)
 {
-    const char *one = n > 0 && n <= SPV_BECH32_TEXT ? memchr(text, '1', n) : NULL;
+    const size_t prefix = foreign_prefix(text, n);
     if (n == 0)
         return spv_text_fail(why, SPV_ERR_ADDRESS, "the address is empty");
     if (code == SPV_ERR_TOO_LONG || n >= SPV_ADDRESS_TEXT)
         return spv_text_fail(why, SPV_ERR_ADDRESS, "this is too long for an address");
-    /* bech32 of another coin, or with a mistyped prefix: its checksum includes the prefix */
-    if (code == SPV_ERR_TEXT_CHARACTER && one && one > text && n > 20) {
-        size_t rest = (size_t)(text + n - one) - 1;
-        size_t known = 0;
-        for (size_t i = 1; i <= rest; i++)
-            known += spv_bech32_value(one[i]) != SPV_BECH32_BAD;
-        if (known == rest)
-            return spv_text_fail(why, SPV_ERR_ADDRESS,
-                                 "the prefix before the first 1 is of no known network");
-    }
+    if (code == SPV_ERR_TEXT_CHARACTER && prefix > 0)
+        return spv_text_fail(why, SPV_ERR_ADDRESS,
+                             "the prefix of %zu characters before the 1 is of no known network",
+                             prefix);
     if (code == SPV_ERR_TEXT_CHARACTER)
         return spv_text_fail_at(why, code, bad_at, "a character that base58 does not use");
     if (n < 26)

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static void text_fill(struct spv_text_error *why, int code, const size_t *at, size_t n_at,
                       const char *format, va_list args)
@@ -39,6 +40,23 @@ int spv_text_fail_at(struct spv_text_error *why, int code, size_t at, const char
     va_start(args, format);
     text_fill(why, code, &at, 1, format, args);
     va_end(args);
+    return code;
+}
+
+int spv_text_fail_key(struct spv_text_error *why, int code, size_t at, size_t key,
+                      const char *format, ...)
+{
+    va_list args;
+    if (!why)
+        return code;
+    va_start(args, format);
+    text_fill(why, code, &at, 1, format, args);
+    va_end(args);
+    if (key == 0)
+        return code;
+    why->key = (unsigned)key;
+    const size_t used = strlen(why->text);
+    (void)snprintf(why->text + used, sizeof why->text - used, " (key %zu)", key);
     return code;
 }
 

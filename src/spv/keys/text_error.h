@@ -17,6 +17,9 @@
 int spv_text_fail(struct spv_text_error *why, int code, const char *format, ...) SPV_FORMAT(3, 4);
 int spv_text_fail_at(struct spv_text_error *why, int code, size_t at, const char *format, ...)
     SPV_FORMAT(4, 5);
+/* With the number of a descriptor's key; 0: none. */
+int spv_text_fail_key(struct spv_text_error *why, int code, size_t at, size_t key,
+                      const char *format, ...) SPV_FORMAT(5, 6);
 /* n_at up to 2; at ascending. */
 int spv_text_fail_many(struct spv_text_error *why, int code, const size_t *at, size_t n_at,
                        const char *format, ...) SPV_FORMAT(5, 6);

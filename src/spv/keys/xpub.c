@@ -115,8 +115,6 @@ int spv_xpub_derive(struct spv_xpub *out, const struct spv_xpub *parent, uint32_
 {
     struct spv_hd_parent hd;
     struct spv_xpub child = {.version = parent->version, .child = index};
-    if (index >= SPV_HARDENED)
-        return SPV_ERR_HARDENED;
     if (parent->depth == UINT8_MAX)
         return SPV_ERR_TOO_LONG;
     int rc = spv_hd_parent_init(&hd, parent->key, parent->chain_code);

@@ -308,6 +308,23 @@ static void invalid_extended_keys_are_refused(void **state)
     assert_int_equal(why.at[0], 6);
 }
 
+static void extended_key_has_78_bytes(void **state)
+{
+    uint8_t payload[SPV_BASE58_BYTES] = {0};
+    char text[SPV_BASE58_TEXT];
+    struct spv_xpub out;
+    struct spv_text_error why;
+    size_t bad_at;
+    (void)state;
+    assert_int_equal(spv_base58check_decode(payload, XPUB, strlen(XPUB), &bad_at), 78);
+    payload[78] = 0;
+    assert_true(spv_base58check_encode(text, payload, 79) > 0);
+    assert_int_equal(parse(&out, &why, text), SPV_ERR_PUBLIC_KEY);
+    assert_non_null(strstr(why.text, "78 bytes"));
+    assert_true(spv_base58check_encode(text, payload, 77) > 0);
+    assert_int_equal(parse(&out, &why, text), SPV_ERR_PUBLIC_KEY);
+}
+
 static void slip132_public_keys_are_refused_with_the_descriptor_they_mean(void **state)
 {
     static const struct {
@@ -473,6 +490,7 @@ int main(void)
         cmocka_unit_test(bip32_vectors_1_and_2_derive),
         cmocka_unit_test(other_keys_of_the_vectors_are_children_of_each_other),
         cmocka_unit_test(invalid_extended_keys_are_refused),
+        cmocka_unit_test(extended_key_has_78_bytes),
         cmocka_unit_test(slip132_public_keys_are_refused_with_the_descriptor_they_mean),
         cmocka_unit_test(slip132_private_keys_are_refused_as_private),
         cmocka_unit_test(public_derivation_equals_private_derivation),

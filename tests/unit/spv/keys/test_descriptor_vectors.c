@@ -1,0 +1,367 @@
+/* descriptors.json, descriptor-addresses.json, descriptor-invalid.json and BIP341's trees. Cases
+ * with private keys must be refused as such; their scripts are those of the public form. */
+#include "key_vectors.h"
+
+#include "descriptor_fixture.h"
+#include "spv/address.h"
+#include "spv/keys/script.h"
+#include "spv/keys/taproot.h"
+#include "util/hash.h"
+
+#define TEXT 65536
+
+/* Parses the text, or its public form when it has a private key, which must be refused. */
+static struct spv_descriptor *parse_public(const char *text, unsigned networks, uint32_t index,
+                                           bool *was_private)
+{
+    static char replaced[TEXT];
+    struct spv_descriptor *d = NULL;
+    struct spv_text_error why;
+    *was_private = public_form(replaced, sizeof replaced, text, index);
+    if (*was_private) {
+        assert_int_equal(parse_descriptor(&d, &why, text, networks), SPV_ERR_PRIVATE_KEY);
+        assert_null(d);
+    }
+    if (parse_descriptor(&d, &why, *was_private ? replaced : text, networks) != 0)
+        fail_msg("%s: %s", text, why.text);
+    return d;
+}
+
+static void check_valid(const json_t *entry)
+{
+    const char *text = vector_member(entry, "descriptor");
+    const json_t *scripts = json_object_get(entry, "scripts");
+    char sum[SPV_DESCRIPTOR_SUM + 1];
+    const char *index;
+    json_t *want;
+    bool was_private = false;
+    assert_int_equal(spv_descriptor_checksum(sum, text, strlen(text)), 0);
+    assert_string_equal(sum, vector_member(entry, "checksum"));
+    if (vector_member(entry, "error")) {
+        /* parses, and gives no scripts */
+        struct spv_text_error why;
+        struct spv_derived_scripts none;
+        struct spv_descriptor *d = parse_public(text, SPV_ANY_NETWORK, 0, &was_private);
+        assert_int_equal(spv_descriptor_check_derivable(d, &why), SPV_ERR_HARDENED);
+        assert_int_equal(why.key, 1);
+        assert_int_equal(spv_descriptor_derive(&none, d, 0, 0, 1), SPV_ERR_HARDENED);
+        spv_descriptor_free(d);
+        return;
+    }
+    json_object_foreach((json_t *)(uintptr_t)scripts, index, want)
+    {
+        struct spv_derived_scripts got;
+        const char *hex[4];
+        const uint32_t i = (uint32_t)strtoul(index, NULL, 10);
+        struct spv_descriptor *d = parse_public(text, SPV_ANY_NETWORK, i, &was_private);
+        assert_int_equal(spv_descriptor_check_derivable(d, NULL), 0);
+        if (!was_private)
+            assert_int_equal(spv_descriptor_is_range(d),
+                             json_is_true(json_object_get(entry, "range")));
+        assert_int_equal(spv_descriptor_derive(&got, d, 0, i, 1), 0);
+        for (size_t j = 0; j < json_array_size(want); j++)
+            hex[j] = vector_text(want, j);
+        check_scripts(&got, hex, json_array_size(want), text);
+        assert_int_equal(spv_descriptor_scripts_per_index(d), json_array_size(want));
+        spv_derived_scripts_free(&got);
+        spv_descriptor_free(d);
+    }
+}
+
+static void descriptors_of_the_vectors_give_their_scripts(void **state)
+{
+    json_t *all = vector_json("descriptors.json");
+    (void)state;
+    if (!all)
+        skip();
+    const json_t *valid = json_object_get(all, "valid");
+    assert_int_equal(json_array_size(valid), 75);
+    for (size_t i = 0; i < json_array_size(valid); i++)
+        check_valid(json_array_get(valid, i));
+    json_decref(all);
+}
+
+/* Hardened steps after a public key parse; everything else that is invalid does not. */
+static void invalid_descriptors_of_the_vectors_are_refused(void **state)
+{
+    json_t *all = vector_json("descriptors.json");
+    size_t private_ones = 0;
+    (void)state;
+    if (!all)
+        skip();
+    const json_t *invalid = json_object_get(all, "invalid");
+    assert_int_equal(json_array_size(invalid), 74);
+    for (size_t i = 0; i < json_array_size(invalid); i++) {
+        const json_t *entry = json_array_get(invalid, i);
+        const char *text = vector_member(entry, "descriptor");
+        const char *reason = vector_member(entry, "reason");
+        struct spv_descriptor *d;
+        struct spv_text_error why;
+        const int rc = parse_descriptor(&d, &why, text, SPV_ANY_NETWORK);
+        if (strncmp(reason, "hardened", 8) == 0) {
+            assert_int_equal(rc, 0);
+            assert_int_equal(spv_descriptor_check_derivable(d, &why), SPV_ERR_HARDENED);
+            spv_descriptor_free(d);
+            continue;
+        }
+        if (rc == 0)
+            fail_msg("accepted: %s (%s)", text, reason);
+        assert_null(d);
+        assert_int_equal(why.code, rc);
+        private_ones += rc == SPV_ERR_PRIVATE_KEY;
+        if (strstr(text, "prv") || strstr(text, "5KYZ") || strstr(text, "L4rK"))
+            assert_int_equal(rc, SPV_ERR_PRIVATE_KEY);
+    }
+    assert_int_equal(private_ones, 14);
+    json_decref(all);
+}
+
+static void multipath_vectors_expand(void **state)
+{
+    json_t *all = vector_json("descriptors.json");
+    size_t expanded = 0;
+    (void)state;
+    if (!all)
+        skip();
+    const json_t *multipath = json_object_get(all, "multipath");
+    assert_int_equal(json_array_size(multipath), 5);
+    for (size_t i = 0; i < json_array_size(multipath); i++) {
+        const json_t *entry = json_array_get(multipath, i);
+        const char *text = vector_member(entry, "descriptor");
+        const json_t *want = json_object_get(entry, "expands_to");
+        struct spv_descriptor *d, *single;
+        struct spv_text_error why;
+        const int rc = parse_descriptor(&d, &why, text, SPV_ANY_NETWORK);
+        if (strstr(text, "xprv")) {
+            assert_int_equal(rc, SPV_ERR_PRIVATE_KEY);
+            continue;
+        }
+        assert_int_equal(rc, 0);
+        assert_int_equal(spv_descriptor_branches(d), json_array_size(want));
+        for (size_t j = 0; j < json_array_size(want); j++) {
+            struct spv_derived_scripts a, b;
+            assert_int_equal(spv_descriptor_expand(&single, d, j), 0);
+            const char *canonical = spv_descriptor_text(single);
+            assert_int_equal(strcspn(canonical, "#"), strlen(vector_text(want, j)));
+            assert_memory_equal(canonical, vector_text(want, j), strcspn(canonical, "#"));
+            assert_int_equal(spv_descriptor_derive(&a, d, j, 5, 3), 0);
+            assert_int_equal(spv_descriptor_derive(&b, single, 0, 5, 3), 0);
+            assert_int_equal(a.n, b.n);
+            for (size_t k = 0; k < a.n; k++) {
+                assert_int_equal(a.at[k].script.n, b.at[k].script.n);
+                assert_memory_equal(a.at[k].script.bytes, b.at[k].script.bytes, a.at[k].script.n);
+            }
+            spv_derived_scripts_free(&a);
+            spv_derived_scripts_free(&b);
+            spv_descriptor_free(single);
+            expanded++;
+        }
+        assert_int_equal(spv_descriptor_expand(&single, d, json_array_size(want)), SPV_ERR_INVALID);
+        spv_descriptor_free(d);
+    }
+    assert_int_equal(expanded, 2 + 2 + 3 + 3);
+    json_decref(all);
+}
+
+static enum spv_network network_of(const json_t *entry)
+{
+    const char *name = vector_member(entry, "network");
+    return !name                          ? SPV_MAINNET
+           : strcmp(name, "regtest") == 0 ? SPV_REGTEST
+           : strcmp(name, "testnet") == 0 ? SPV_TESTNET3
+                                          : SPV_MAINNET;
+}
+
+/* The address of a script; the file gives that of the key hash to a bare key. */
+static int address_of(char *out, const struct spv_bytes *script, enum spv_network network)
+{
+    struct spv_script_info info;
+    uint8_t hash[20], p2pkh[25];
+    if (spv_script_classify(&info, script->bytes, script->n) != SPV_SCRIPT_P2PK)
+        return spv_address_encode(out, script->bytes, script->n, network);
+    spv_hash160(hash, info.data.bytes, info.data.n);
+    return spv_address_encode(out, p2pkh, spv_script_p2pkh(p2pkh, hash), network);
+}
+
+/* Entries without a range are taken at index 0. */
+static void check_addresses(const json_t *entry)
+{
+    const char *text = vector_member(entry, "input"), *error = vector_member(entry, "error");
+    const json_t *want = json_object_get(entry, "addresses"),
+                 *range = json_object_get(entry, "range");
+    const enum spv_network network = network_of(entry);
+    uint32_t first = (uint32_t)json_integer_value(json_array_get(range, 0));
+    const size_t n = json_array_size(want);
+    size_t at = 0;
+    bool was_private = false;
+    if (json_is_integer(range))
+        first = 0;
+    for (uint32_t i = first; at < n || error; i++) {
+        struct spv_derived_scripts got;
+        struct spv_descriptor *d = parse_public(text, SPV_NETWORK_BIT(network), i, &was_private);
+        const int rc = spv_descriptor_derive(&got, d, 0, i, 1);
+        if (error && strstr(error, "hardened"))
+            assert_int_equal(rc, SPV_ERR_HARDENED);
+        else
+            assert_int_equal(rc, 0);
+        for (size_t j = 0; j < got.n; j++) {
+            char address[SPV_ADDRESS_TEXT];
+            const int no = address_of(address, &got.at[j].script, network);
+            assert_int_equal(no, error ? SPV_ERR_NO_ADDRESS : 0);
+            if (!error && at < n && strcmp(address, vector_text(want, at++)) != 0)
+                fail_msg("%s at %u: %s", text, i, address);
+        }
+        spv_derived_scripts_free(&got);
+        spv_descriptor_free(d);
+        if (error)
+            return;
+    }
+}
+
+static void descriptors_of_the_vectors_give_their_addresses(void **state)
+{
+    json_t *all = vector_json("descriptor-addresses.json");
+    const char *kind;
+    json_t *list;
+    size_t entries = 0;
+    (void)state;
+    if (!all)
+        skip();
+    json_object_foreach(all, kind, list) for (size_t i = 0; i < json_array_size(list);
+                                              i++, entries++)
+        check_addresses(json_array_get(list, i));
+    assert_int_equal(entries, 54);
+    json_decref(all);
+}
+
+/* What the library must say where it is not just "refused". */
+static int expected_code(const char *text)
+{
+    static const struct {
+        const char *part;
+        int code;
+    } codes[] = {
+        {"prv", SPV_ERR_PRIVATE_KEY},         {"5KYZ", SPV_ERR_PRIVATE_KEY},
+        {"KzoAz5", SPV_ERR_PRIVATE_KEY},      {"L4rK", SPV_ERR_PRIVATE_KEY},
+        {"\xc3\xa0", SPV_ERR_TEXT_CHARACTER}, {"#qwlqgth7", SPV_ERR_TEXT_CHECKSUM},
+        {"#tj", SPV_ERR_TEXT_CHECKSUM},       {"addr(asdf)", SPV_ERR_ADDRESS},
+        {"tpubD6Nz", SPV_ERR_WRONG_NETWORK},
+    };
+    for (size_t i = 0; i < COUNT(codes); i++)
+        if (strstr(text, codes[i].part))
+            return codes[i].code;
+    return 0;
+}
+
+static void entries_of_descriptor_invalid_are_refused(void **state)
+{
+    json_t *all = vector_json("descriptor-invalid.json");
+    size_t accepted = 0;
+    (void)state;
+    if (!all)
+        skip();
+    assert_int_equal(json_array_size(all), 40);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *entry = json_array_get(all, i);
+        const char *text = vector_member(entry, "input");
+        const enum spv_descriptor_rule rule =
+            json_is_true(json_object_get(entry, "requirechecksum")) ? SPV_CHECKSUM_REQUIRED
+                                                                    : SPV_CHECKSUM_OPTIONAL;
+        struct spv_descriptor *d;
+        struct spv_text_error why;
+        const int rc = spv_descriptor_parse(&d, &why, text, strlen(text),
+                                            SPV_NETWORK_BIT(network_of(entry)), rule);
+        if (rc == 0) {
+            /* written before BIP389 */
+            assert_non_null(strstr(text, "/<0;1>/*"));
+            assert_string_equal(vector_member(entry, "error"), "Path index is non-numeric.");
+            assert_int_equal(spv_descriptor_branches(d), 2);
+            spv_descriptor_free(d);
+            accepted++;
+            continue;
+        }
+        if (expected_code(text) != 0)
+            assert_int_equal(rc, expected_code(text));
+        if (strstr(text, "#qwlqgth7"))
+            assert_string_equal(why.text,
+                                "wrong checksum: #qwlqgth7 is given, #f0guwvcj is expected");
+        if (strstr(text, "#tjq09x4t"))
+            assert_string_equal(why.text,
+                                "wrong checksum: #tjq09x4t is given, #tjg09x5t is expected");
+        if (rc == SPV_ERR_TEXT_CHARACTER) {
+            assert_int_equal(why.n_at, 1);
+            assert_int_equal(why.at[0], 30);
+        }
+    }
+    assert_int_equal(accepted, 1);
+    json_decref(all);
+}
+
+/* A tree of bip341_wallet_vectors.json: null, a leaf, or two trees. */
+static void add_tree(struct spv_taptree *tree, const json_t *node, unsigned depth)
+{
+    if (json_is_array(node)) {
+        add_tree(tree, json_array_get(node, 0), depth + 1);
+        add_tree(tree, json_array_get(node, 1), depth + 1);
+        return;
+    }
+    uint8_t script[4096], leaf[32];
+    const size_t n = unhex(script, sizeof script, vector_member(node, "script"));
+    spv_tapleaf_hash(leaf, script, n);
+    spv_taptree_add(tree, leaf, depth);
+}
+
+static bool has_other_version(const json_t *node)
+{
+    if (json_is_array(node))
+        return has_other_version(json_array_get(node, 0)) ||
+               has_other_version(json_array_get(node, 1));
+    return json_integer_value(json_object_get(node, "leafVersion")) != 192;
+}
+
+static void bip341_trees_give_their_output_keys(void **state)
+{
+    json_t *all = vector_json("bip341_wallet_vectors.json");
+    size_t checked = 0;
+    (void)state;
+    if (!all)
+        skip();
+    const json_t *outputs = json_object_get(all, "scriptPubKey");
+    for (size_t i = 0; i < json_array_size(outputs); i++) {
+        const json_t *entry = json_array_get(outputs, i), *given = json_object_get(entry, "given");
+        const json_t *script_tree = json_object_get(given, "scriptTree");
+        const json_t *inter = json_object_get(entry, "intermediary");
+        const bool has_tree = !json_is_null(script_tree);
+        struct spv_taptree tree = {0};
+        uint8_t internal[32], want[32], got[32];
+        if (has_tree && has_other_version(script_tree))
+            continue; /* leaf versions without a descriptor */
+        (void)unhex(internal, 32, vector_member(given, "internalPubkey"));
+        (void)unhex(want, 32, vector_member(inter, "tweakedPubkey"));
+        if (has_tree) {
+            uint8_t root[32];
+            add_tree(&tree, script_tree, 0);
+            assert_int_equal(tree.n, 1);
+            (void)unhex(root, 32, vector_member(inter, "merkleRoot"));
+            assert_memory_equal(tree.hash[0], root, 32);
+        }
+        assert_int_equal(spv_taproot_output(got, internal, has_tree ? tree.hash[0] : NULL), 0);
+        assert_memory_equal(got, want, 32);
+        checked++;
+    }
+    assert_true(checked >= 5);
+    json_decref(all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(descriptors_of_the_vectors_give_their_scripts),
+        cmocka_unit_test(invalid_descriptors_of_the_vectors_are_refused),
+        cmocka_unit_test(multipath_vectors_expand),
+        cmocka_unit_test(descriptors_of_the_vectors_give_their_addresses),
+        cmocka_unit_test(entries_of_descriptor_invalid_are_refused),
+        cmocka_unit_test(bip341_trees_give_their_output_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
