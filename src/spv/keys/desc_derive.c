@@ -177,7 +177,7 @@ static int put_taproot(struct deriver *w, struct spv_buffer *out, const struct s
     if (rc != 0)
         return rc;
     spv_buffer_put(out, script, spv_script_witness(script, 1, key, sizeof key));
-    return 0;
+    return out->error;
 }
 
 static void put_p2pkh(struct spv_buffer *out, const struct spv_desc_point *point)
@@ -332,8 +332,6 @@ int spv_descriptor_derive(struct spv_derived_scripts *out, const struct spv_desc
     }
     if (branch >= d->branches || count > SPV_DESCRIPTOR_DERIVE_MAX)
         return SPV_ERR_INVALID;
-    if (first > SPV_HARDENED || count > SPV_HARDENED - first)
-        return SPV_ERR_HARDENED;
     int rc = spv_descriptor_check_derivable(d, NULL);
     if (rc != 0)
         return rc;

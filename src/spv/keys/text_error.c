@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+SPV_FORMAT(5, 0)
 static void text_fill(struct spv_text_error *why, int code, const size_t *at, size_t n_at,
                       const char *format, va_list args)
 {

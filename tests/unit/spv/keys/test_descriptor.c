@@ -496,8 +496,8 @@ static void private_keys_are_refused_whatever_else_is_wrong(void **state)
         "multi(L4rK1yDtCWekvXuE6oXD9jCYfFNV2cWRpVuPLBcCU2z8TrisoyY1",
         "tr(5KYZdUEo39z3FPrtuX2QbbwGnNP5zTd7yyr2SC1j299sBCnWjss)",
         "raw(deadbeef)#5KYZdUEo39z3FPrtuX2QbbwGnNP5zTd7yyr2SC1j299sBCnWjss",
-        "wpkh(abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon "
-        "abandon about)",
+        ("wpkh(abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon "
+         "abandon about)"),
         "zprvAWgYBBk7JR8Gj",
     };
     (void)state;

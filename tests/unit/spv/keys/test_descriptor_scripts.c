@@ -12,6 +12,9 @@ static const struct {
     uint32_t index;
     const char *scripts[4];
 } cases[] = {
+    {"combo(" KEY_LONG ")",
+     0,
+     {"41" KEY_LONG "ac", "76a914b5bd079c4d57cc7fc28ecf8213a6b791625b818388ac"}},
     {"pk(" KEY_A ")", 0, {"21" KEY_A "ac"}},
     {"pkh(" KEY_LONG ")", 0, {"76a914b5bd079c4d57cc7fc28ecf8213a6b791625b818388ac"}},
     {"sh(pkh(" KEY_A "))", 0, {"a9141a31ad23bf49c247dd531a623c2ef57da3c400c587"}},
@@ -296,6 +299,11 @@ static void sorted_multisigs_do_not_depend_on_the_order_of_keys(void **state)
     static const char *const pairs[][2] = {
         {"sortedmulti(1," KEY_A "," KEY_B ")", "sortedmulti(1," KEY_B "," KEY_A ")"},
         {"sortedmulti(1," KEY_LONG "," KEY_B ")", "sortedmulti(1," KEY_B "," KEY_LONG ")"},
+        /* x coordinates are compared, whatever the form */
+        {"tr(" KEY_X ",sortedmulti_a(1," KEY_X "," KEY_B "))",
+         "tr(" KEY_X
+         ",sortedmulti_a(1,60b2003c386519fc9eadf2b5cf124dd8eea4c4e68d5e154050a9346ea98ce600," KEY_A
+         "))"},
         {"tr(" KEY_X ",sortedmulti_a(1," KEY_A "," KEY_B "))",
          "tr(" KEY_X ",sortedmulti_a(1," KEY_B "," KEY_A "))"},
     };
