@@ -294,6 +294,32 @@ static void threshold_of_multi_a_is_a_minimal_script_number(void **state)
     }
 }
 
+/* TapLeaf(c0 || CompactSize || script) of n times OP_1, computed apart from this project. */
+static void leaf_hashes_have_the_size_as_compact_size(void **state)
+{
+    static const struct {
+        size_t n;
+        const char *hash;
+    } leaves[] = {
+        {0, "83d956a5b36109f8f667aa9b366e8479942e32396455b5f43b6df917768e4d45"},
+        {1, "a85b2107f791b26a84e7586c28cec7cb61202ed3d01944d832500f363782d675"},
+        {252, "efd60aaa9b2b3e736636417d829ec0853d9f12d474f57b0ee01d93d74fe13ff8"},
+        {253, "7b4b1828075de9371d1864408562b48dff100ac657e97fbc74c168a6333064e1"},
+        {254, "b6c5ebbf37ea0be218ae592351b539cf01573f3c255bf1545acef19bd622e320"},
+        {300, "14dbbf1ba8fbe4da51312d7f13eaa4178026942da2ce20cb4c9c8f0c1f538dfd"},
+        {34000, "f8e91b35c25e36173bbc2200b4f6f02b13e900e5ee8aff845f52645949b7e16c"},
+    };
+    static uint8_t script[34000];
+    (void)state;
+    memset(script, 0x51, sizeof script);
+    for (size_t i = 0; i < COUNT(leaves); i++) {
+        uint8_t want[32], got[32];
+        (void)unhex(want, 32, leaves[i].hash);
+        spv_tapleaf_hash(got, script, leaves[i].n);
+        assert_memory_equal(got, want, 32);
+    }
+}
+
 static void sorted_multisigs_do_not_depend_on_the_order_of_keys(void **state)
 {
     static const char *const pairs[][2] = {
@@ -367,6 +393,7 @@ int main(void)
         cmocka_unit_test(branches_take_their_alternative_wherever_the_tuple_stands),
         cmocka_unit_test(ranges_have_bounds),
         cmocka_unit_test(threshold_of_multi_a_is_a_minimal_script_number),
+        cmocka_unit_test(leaf_hashes_have_the_size_as_compact_size),
         cmocka_unit_test(sorted_multisigs_do_not_depend_on_the_order_of_keys),
         cmocka_unit_test(hardened_steps_after_a_public_key_give_no_scripts),
     };
