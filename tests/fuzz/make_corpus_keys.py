@@ -23,6 +23,7 @@ descriptors = {
     "private": "wpkh(L4rK1yDtCWekvXuE6oXD9jCYfFNV2cWRpVuPLBcCU2z8TrisoyY1)",
     "words": "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about",
     "multipath-lengths": f"wsh(multi(1,{A}/<0;1>/*,{A}/<0;1;2>/*))", "cut": "sh(wsh(pk(",
+    "four-wrong": "addr(bc1qw508d(qrej6bc0xtdg4y5r3zarvary0c5xw7k8t4v3f)",
 }
 addresses = {
     "p2pkh": "1P2wq5Y67a4e1VCYug3N1tSsBHmokZoVJT", "p2sh-test": "2N7K71Qaxd5zcgarLq9J1MFGWyjfrTtqwX6",
@@ -30,7 +31,8 @@ addresses = {
     "p2tr": "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
     "upper": "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", "unknown": "bc1sw50qgdz25j",
     "one-wrong": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", "two-wrong": "bc1qw508d6qejxtdg4y5r3zarvary0c5pp7kv8f3t4",
-    "outside": "bc1qw508d6qbjxtdg4y5r3zarvary0c5xw7kv8f3t4", "xpub": A, "other-coin": "ltc1qgfpyysjzgfpyysjzgfpyysjzgfpyysjzsh0dcy",
+    "outside": "bc1qw508d6qbjxtdg4y5r3zarvary0c5xw7kv8f3t4", "two-outside-two-wrong": "bc1bw508d6bejxtdg4y5r3zarvary0c5pp7kv8f3t4",
+    "xpub": A, "other-coin": "ltc1qgfpyysjzgfpyysjzgfpyysjzgfpyysjzsh0dcy",
 }
 scripts = {
     "script-p2wsh": "00201863143c14c5166804bd19203356da136c985678cd4d27a1b8c6329604903262",

@@ -74,14 +74,15 @@ struct reading {
     bool is_known; /* the corrected address has a kind of today */
 };
 
+/* n becomes 3 when there are more than two. */
 static void add_position(struct reading *r, size_t at)
 {
-    for (size_t i = 0; i < r->n; i++)
+    for (size_t i = 0; i < r->n && i < 2; i++)
         if (r->at[i] == at)
             return;
     if (r->n < 2)
         r->at[r->n] = at;
-    r->n++;
+    r->n = r->n < 2 ? r->n + 1 : 3;
 }
 
 /* The reading under one constant: false when there is none. */

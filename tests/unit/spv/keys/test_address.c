@@ -286,6 +286,7 @@ static const struct {
     {"bc1qw508d6qpjxtdg4y5r3zarvary0c5xw7kv8f3tb", SPV_ERR_TEXT_CHARACTER, 2, {11, 41}, "bech32"},
     /* two wrong ones besides a b where q, the value 0, is right */
     {"bc1qw508d6bejxtdg4y5r3zarvary0c5pp7kv8f3t4", SPV_ERR_TEXT_CHARACTER, 1, {10}, "bech32"},
+    {"bc1bw508d6bejxtdg4y5r3zarvary0c5pp7kv8f3t4", SPV_ERR_TEXT_CHARACTER, 2, {3, 10}, "bech32"},
     /* two errors away from an address of version 1 with 20 bytes, too */
     {"bc1pw508s6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", SPV_ERR_TEXT_CHECKSUM, 2, {3, 8}, "checksum"},
     /* two errors away from a P2TR and from a P2WSH address */
