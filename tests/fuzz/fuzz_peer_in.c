@@ -1,5 +1,6 @@
-/* The peer state machine: the input is a script of raw bytes, frames with a valid header, waits,
- * messages that we send and writes of the output, in either direction.
+/* The peer state machine over v1 (fuzz_transport_v2 has v2): the input is a script of raw bytes,
+ * frames with a valid header, waits, messages that we send and writes of the output, in either
+ * direction.
  *
  *   first byte: bit 0 the direction, bit 1 start after a handshake, bit 2 wtxidrelay, bit 3 we
  *               offer bloom filters, bit 4 malformed messages are tolerated
@@ -221,9 +222,11 @@ static size_t step(struct fuzz *f, const uint8_t *data, size_t size)
     size_t n = size > 1 ? data[1] : 0;
     switch (data[0] % 6) {
     case 0:
-        n = n < size - 1 ? n : size - 1;
-        feed_bytes(f, data + 1, n);
-        return 1 + n;
+        if (size < 2)
+            return size;
+        n = n < size - 2 ? n : size - 2;
+        feed_bytes(f, data + 2, n);
+        return 2 + n;
     case 1:
         if (size < 4)
             return size;
@@ -257,6 +260,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                      .now = {.mono_us = SPV_SECOND, .unix_s = 1700000000}};
     struct spv_peer_config cfg = {.net = f.net,
                                   .rng = test_random_rng(&random),
+                                  .transport = SPV_TRANSPORT_ONLY_V1,
                                   .self_nonces = &nonces,
                                   .max_queue_bytes = 64u << 10,
                                   .wtxidrelay = (data[0] & 4) != 0,

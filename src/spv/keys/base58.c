@@ -27,10 +27,8 @@ static void multiply_add(uint8_t *number, size_t *len, unsigned from, unsigned t
         number[i] = (uint8_t)(carry % to);
         carry /= to;
     }
-    while (carry > 0) {
+    for (; carry != 0; carry /= to)
         number[(*len)++] = (uint8_t)(carry % to);
-        carry /= to;
-    }
 }
 
 int spv_base58_encode(char *out, const uint8_t *in, size_t n)

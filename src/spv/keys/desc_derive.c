@@ -129,9 +129,9 @@ static const struct spv_desc_point **ordered(struct deriver *w, const struct spv
     for (size_t i = 0; i < node->n_keys; i++)
         w->sorted[i] = &w->points[node->key + i];
     if (node->fn == DESC_SORTEDMULTI)
-        qsort(w->sorted, node->n_keys, sizeof(*w->sorted), compare_points);
+        qsort(w->sorted, node->n_keys, sizeof(const struct spv_desc_point *), compare_points);
     else if (node->fn == DESC_SORTEDMULTI_A)
-        qsort(w->sorted, node->n_keys, sizeof(*w->sorted), compare_x);
+        qsort(w->sorted, node->n_keys, sizeof(const struct spv_desc_point *), compare_x);
     return w->sorted;
 }
 
@@ -284,7 +284,7 @@ static int deriver_init(struct deriver *w, const struct spv_descriptor *d, size_
     spv_buffer_init(&w->inner);
     w->parents = calloc(n, sizeof *w->parents);
     w->points = calloc(n, sizeof *w->points);
-    w->sorted = calloc(n, sizeof *w->sorted);
+    w->sorted = calloc(n, sizeof(const struct spv_desc_point *));
     if (!w->parents || !w->points || !w->sorted)
         rc = SPV_ERR_NOMEM;
     for (size_t i = 0; rc == 0 && i < d->n_keys; i++)

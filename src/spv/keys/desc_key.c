@@ -186,7 +186,7 @@ static int read_tuple(struct spv_desc_parser *p, struct spv_desc_key *key, uint3
 /* The steps after an extended key. */
 static int read_path(struct spv_desc_parser *p, struct spv_desc_key *key)
 {
-    uint32_t tuple[TUPLE_STEPS];
+    uint32_t tuple[TUPLE_STEPS] = {0};
     int rc = 0;
     key->path = p->d->n_steps;
     while (rc == 0 && key->range == DESC_NO_RANGE && spv_desc_skip(p, '/')) {

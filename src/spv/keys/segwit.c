@@ -90,7 +90,7 @@ static bool read_under(struct reading *out, const struct segwit_text *t, uint32_
 {
     struct spv_bech32_errors errors;
     struct spv_address address;
-    uint8_t values[SPV_BECH32_VALUES];
+    uint8_t values[SPV_BECH32_VALUES] = {0};
     const uint32_t remainder = spv_bech32_remainder(t->hrp, t->values, t->n);
     if (spv_bech32_locate(&errors, remainder ^ constant, t->n) != 0)
         return false;
