@@ -54,8 +54,7 @@ static unsigned digit(uint8_t c)
     return c <= '9' ? (unsigned)c - '0' : ((unsigned)c | 0x20) - 'a' + 10;
 }
 
-/* In place. Returns the number of bytes, or -1 for an odd number of digits. */
-static ssize_t decode_hex(uint8_t *bytes, size_t n)
+ssize_t read_bytes_decode(uint8_t *bytes, size_t n)
 {
     size_t digits = 0;
 
@@ -70,36 +69,12 @@ static ssize_t decode_hex(uint8_t *bytes, size_t n)
     return digits % 2 == 0 ? (ssize_t)(digits / 2) : -1;
 }
 
-static int decode(struct read_bytes *out, const char *path, size_t n, size_t max)
+/* Opens the file, or takes standard input. Returns CLI_DONE, or the code to exit with. */
+static int read_file(struct read_bytes *out, const char *path, size_t cap)
 {
-    ssize_t decoded = (ssize_t)n;
-
-    if (n == 0) {
-        return cli_fail_as(CLI_FAILED, SPV_ERR_SHORT, "%s: is empty.", read_bytes_name(path));
-    }
-    if (is_hex(out->at, n)) {
-        decoded = decode_hex(out->at, n);
-    }
-    if (decoded < 0) {
-        return cli_fail_as(CLI_FAILED, SPV_ERR_SHORT,
-                           "%s: has an odd number of hexadecimal digits: it is incomplete.",
-                           read_bytes_name(path));
-    }
-    if ((size_t)decoded > max) {
-        return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG,
-                           "%s: is longer than %s bytes: no proof or transaction is.",
-                           read_bytes_name(path), CLI_COUNT(max));
-    }
-    out->n = (size_t)decoded;
-    return CLI_DONE;
-}
-
-int read_bytes(struct read_bytes *out, const char *path, size_t max)
-{
-    const size_t cap = 2 * max + SPACE;
     const bool is_stdin = strcmp(path, "-") == 0;
-    int rc, fd = is_stdin ? STDIN_FILENO : cli_open_input(path);
-    ssize_t n;
+    int rc = CLI_DONE, fd = is_stdin ? STDIN_FILENO : cli_open_input(path);
+    ssize_t n = -1;
 
     *out = (struct read_bytes){0};
     if (fd < 0) {
@@ -108,23 +83,76 @@ int read_bytes(struct read_bytes *out, const char *path, size_t max)
     out->at = malloc(cap);
     if (!out->at) {
         rc = cli_fail(SPV_ERR_NOMEM, "%s: not enough memory.", read_bytes_name(path));
-        goto close;
+    } else {
+        n = read_all(fd, out->at, cap);
     }
-    n = read_all(fd, out->at, cap);
-    if (n < 0) {
+    if (rc == CLI_DONE && n < 0) {
         rc = cli_stopped() ? (int)cli_stop_code()
                            : cli_fail(SPV_ERR_IO, "%s: cannot be read: %s.", read_bytes_name(path),
                                       strerror(errno));
-        goto close;
     }
-    rc = decode(out, path, (size_t)n, max);
-close:
     if (!is_stdin) {
         (void)close(fd);
     }
+    out->n = n < 0 ? 0 : (size_t)n;
+    return rc;
+}
+
+static int check_length(const struct read_bytes *in, const char *path, size_t max)
+{
+    if (in->n == 0) {
+        return cli_fail_as(CLI_FAILED, SPV_ERR_SHORT, "%s: is empty.", read_bytes_name(path));
+    }
+    if (in->n > max) {
+        return cli_fail_as(CLI_FAILED, SPV_ERR_TOO_LONG, "%s: is longer than %s bytes.",
+                           read_bytes_name(path), CLI_COUNT(max));
+    }
+    return CLI_DONE;
+}
+
+static int decode(struct read_bytes *out, const char *path)
+{
+    const ssize_t n =
+        is_hex(out->at, out->n) ? read_bytes_decode(out->at, out->n) : (ssize_t)out->n;
+
+    if (n < 0) {
+        return cli_fail_as(CLI_FAILED, SPV_ERR_SHORT,
+                           "%s: has an odd number of hexadecimal digits: it is incomplete.",
+                           read_bytes_name(path));
+    }
+    out->n = (size_t)n;
+    return CLI_DONE;
+}
+
+/* Frees what was read after an error. */
+static int finish(struct read_bytes *out, int rc)
+{
     if (rc != CLI_DONE) {
         free(out->at);
         *out = (struct read_bytes){0};
     }
     return rc;
+}
+
+int read_bytes_file(struct read_bytes *out, const char *path, size_t max)
+{
+    int rc = read_file(out, path, max + 1);
+
+    if (rc == CLI_DONE) {
+        rc = check_length(out, path, max);
+    }
+    return finish(out, rc);
+}
+
+int read_bytes(struct read_bytes *out, const char *path, size_t max)
+{
+    int rc = read_file(out, path, 2 * max + SPACE);
+
+    if (rc == CLI_DONE) {
+        rc = decode(out, path);
+    }
+    if (rc == CLI_DONE) {
+        rc = check_length(out, path, max);
+    }
+    return finish(out, rc);
 }

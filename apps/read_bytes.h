@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct read_bytes {
     uint8_t *at; /* owned; free() it */
@@ -15,6 +16,11 @@ struct read_bytes {
  * (nothing is to be freed then). */
 int read_bytes(struct read_bytes *out, const char *path, size_t max);
 
+/* The same as it is. */
+int read_bytes_file(struct read_bytes *out, const char *path, size_t max);
+/* Decodes n hexadecimal digits and white space in place. Returns the number of bytes, or -1 for an
+ * odd number of digits. */
+ssize_t read_bytes_decode(uint8_t *bytes, size_t n);
 /* How messages name the file. */
 const char *read_bytes_name(const char *path);
 
