@@ -1,15 +1,16 @@
 /* BIP37, "Filter matching algorithm" (Bitcoin Core: CBloomFilter::IsRelevantAndUpdate). All outputs
  * are tested even after a match, so that each matching one is inserted; inputs only when nothing
  * matched. */
+#include "spv/address.h"
 #include "spv/bloom.h"
-#include "spv/wallet/bloom_script.h"
 
 /* "each data element": empty pushes are none, and what follows a truncated push is not read */
 static bool match_pushes(const struct spv_bloom *bloom, struct spv_bytes script)
 {
-    struct spv_bloom_op op;
+    struct spv_script_iter ops = spv_script_ops(script.bytes, script.n);
+    struct spv_script_op op;
 
-    while (spv_bloom_script_next(&script, &op))
+    while (spv_script_next_op(&ops, &op) == 1)
         if (op.data.n > 0 && spv_bloom_contains(bloom, op.data.bytes, op.data.n))
             return true;
     return false;
@@ -17,13 +18,17 @@ static bool match_pushes(const struct spv_bloom *bloom, struct spv_bytes script)
 
 static bool updates_with(enum spv_bloom_update update, struct spv_bytes script)
 {
+    struct spv_script_info info;
+    enum spv_script_kind kind;
+
     switch (update) {
     case SPV_BLOOM_UPDATE_NONE:
         return false;
     case SPV_BLOOM_UPDATE_ALL:
         return true;
     case SPV_BLOOM_UPDATE_P2PUBKEY_ONLY:
-        return spv_bloom_script_is_pubkey(script) || spv_bloom_script_is_multisig(script);
+        kind = spv_script_classify(&info, script.bytes, script.n);
+        return kind == SPV_SCRIPT_P2PK || kind == SPV_SCRIPT_MULTISIG;
     }
     return false;
 }

@@ -1,5 +1,5 @@
 /* Addresses to scripts and back on every network, the networks they fit, and wrong characters. */
-#include "key_vectors.h"
+#include "support/vectors.h"
 
 #include "spv/address.h"
 #include "spv/error.h"

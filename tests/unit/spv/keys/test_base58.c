@@ -1,5 +1,5 @@
 /* Base58 and Base58Check in both directions. */
-#include "key_vectors.h"
+#include "support/vectors.h"
 
 #include "spv/error.h"
 #include "spv/keys/base58.h"

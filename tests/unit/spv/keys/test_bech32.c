@@ -1,5 +1,5 @@
 /* Bech32 and bech32m: checksums, grouping of bits, and the location of wrong values. */
-#include "key_vectors.h"
+#include "support/vectors.h"
 
 #include "spv/error.h"
 #include "spv/keys/bech32.h"

@@ -1,6 +1,6 @@
 /* descriptors.json, descriptor-addresses.json, descriptor-invalid.json and BIP341's trees. Cases
  * with private keys must be refused as such; their scripts are those of the public form. */
-#include "key_vectors.h"
+#include "support/vectors.h"
 
 #include "descriptor_fixture.h"
 #include "spv/address.h"

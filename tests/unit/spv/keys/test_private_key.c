@@ -1,6 +1,6 @@
 /* Private keys and seed words are recognised by their form, wherever they stand in a text. The keys
  * here are those of the BIPs and of published test vectors. */
-#include "key_vectors.h"
+#include "support/vectors.h"
 
 #include "spv/address.h"
 #include "spv/error.h"

@@ -1,5 +1,5 @@
 /* Kinds of output scripts, and the operations of a script. */
-#include "key_vectors.h"
+#include "support/vectors.h"
 
 #include "spv/address.h"
 #include "spv/error.h"

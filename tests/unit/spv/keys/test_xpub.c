@@ -1,5 +1,5 @@
 /* Extended public keys: text, checks, fingerprints and public derivation against private. */
-#include "key_vectors.h"
+#include "support/vectors.h"
 
 #include "private_derivation.h"
 #include "spv/address.h"

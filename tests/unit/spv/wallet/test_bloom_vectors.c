@@ -9,25 +9,19 @@
 #include "spv/wallet/murmur3.h"
 #include "wire/codec.h"
 
-static char *text;
-static struct json *vectors;
+static json_t *vectors;
 
 static int teardown(void **state)
 {
     (void)state;
-    json_free(vectors);
-    free(text);
+    json_decref(vectors);
     return 0;
 }
 
-static const struct json *section(const char *name)
+static const json_t *section(const char *name)
 {
-    size_t n;
-
-    if (!vectors) {
-        text = read_data("vectors/bloom.json", &n);
-        vectors = json_parse(text);
-    }
+    if (!vectors)
+        vectors = read_json("vectors/bloom.json");
     return json_get(vectors, name);
 }
 
@@ -62,21 +56,23 @@ static void assert_filter_is(const struct spv_bloom *bloom, const char *hex)
     free(payload);
 }
 
-static void insert_all(struct spv_bloom *bloom, const struct json *items)
+static void insert_all(struct spv_bloom *bloom, const json_t *items)
 {
-    for (const struct json *j = items->child; j; j = j->next) {
+    for (size_t at = 0; at < json_array_size(items); at++) {
+        const json_t *j = json_array_get(items, at);
         size_t n;
-        uint8_t *item = hex_bytes(j->text, &n);
+        uint8_t *item = hex_bytes(json_string_value(j), &n);
         spv_bloom_insert(bloom, item, n);
         free(item);
     }
 }
 
-static void assert_all(const struct spv_bloom *bloom, const struct json *items, bool contained)
+static void assert_all(const struct spv_bloom *bloom, const json_t *items, bool contained)
 {
-    for (const struct json *j = items->child; j; j = j->next) {
+    for (size_t at = 0; at < json_array_size(items); at++) {
+        const json_t *j = json_array_get(items, at);
         size_t n;
-        uint8_t *item = hex_bytes(j->text, &n);
+        uint8_t *item = hex_bytes(json_string_value(j), &n);
         assert_int_equal(spv_bloom_contains(bloom, item, n), contained);
         free(item);
     }
@@ -84,11 +80,12 @@ static void assert_all(const struct spv_bloom *bloom, const struct json *items, 
 
 static void murmur3_values(void **state)
 {
-    const struct json *cases = section("murmur3");
+    const json_t *cases = section("murmur3");
 
     (void)state;
-    assert_int_equal(cases->n, 41);
-    for (const struct json *c = cases->child; c; c = c->next) {
+    assert_int_equal(json_array_size(cases), 41);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i);
         size_t n;
         uint8_t *data = hex_bytes(json_text(c, "data"), &n);
         const uint32_t hash = spv_murmur3((uint32_t)json_number(c, "seed"), 0, data, n).first;
@@ -99,11 +96,12 @@ static void murmur3_values(void **state)
 
 static void filters_are_created_and_filled(void **state)
 {
-    const struct json *cases = section("create");
+    const json_t *cases = section("create");
 
     (void)state;
-    assert_int_equal(cases->n, 13);
-    for (const struct json *c = cases->child; c; c = c->next) {
+    assert_int_equal(json_array_size(cases), 13);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i);
         struct spv_bloom_shape shape = {.tweak = (uint32_t)json_number(c, "tweak"),
                                         .update = (enum spv_bloom_update)json_number(c, "flags")};
         const int rc =
@@ -130,12 +128,13 @@ static void filters_are_created_and_filled(void **state)
 
 static void transactions_match_and_update_the_filter(void **state)
 {
-    const struct json *cases = section("match"), *transactions = section("transactions");
+    const json_t *cases = section("match"), *transactions = section("transactions");
     size_t steps = 0, refused = 0;
 
     (void)state;
-    assert_int_equal(cases->n, 36);
-    for (const struct json *c = cases->child; c; c = c->next) {
+    assert_int_equal(json_array_size(cases), 36);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i);
         struct spv_bloom *bloom;
         const int rc = load_filter(&bloom, json_text(c, "filter"));
         if (strncmp(json_text(c, "name"), "flags 3", 7) == 0) {
@@ -147,7 +146,8 @@ static void transactions_match_and_update_the_filter(void **state)
         assert_int_equal(rc, 0);
         insert_all(bloom, json_get(c, "insert")); /* are in it */
         assert_filter_is(bloom, json_text(c, "filter"));
-        for (const struct json *s = json_get(c, "steps")->child; s; s = s->next) {
+        for (size_t at = 0; at < json_array_size(json_get(c, "steps")); at++) {
+            const json_t *s = json_array_get(json_get(c, "steps"), at);
             struct spv_tx tx;
             size_t n;
             uint8_t *raw = hex_bytes(json_text(transactions, json_text(s, "txid")), &n);
@@ -167,17 +167,18 @@ static void transactions_match_and_update_the_filter(void **state)
 /* Matches a block's transactions in order and builds its merkleblock, as a server does. */
 static void blocks_give_their_merkleblock(void **state)
 {
-    const struct json *cases = section("block_match"), *blocks = section("blocks");
+    const json_t *cases = section("block_match"), *blocks = section("blocks");
 
     (void)state;
-    assert_int_equal(cases->n, 11);
-    for (const struct json *c = cases->child; c; c = c->next) {
+    assert_int_equal(json_array_size(cases), 11);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i);
         static struct spv_txid txids[64];
         static uint32_t positions[64];
         uint8_t bytes[4096];
         size_t n, n_txs = 0, n_matched = 0;
         uint8_t *raw = hex_bytes(json_text(blocks, json_text(c, "block")), &n), *expected;
-        const struct json *matched = json_get(c, "matched")->child;
+        const json_t *matched = json_get(c, "matched");
         struct spv_merkle_proof *proof;
         struct spv_block_iter iter;
         struct spv_block block;
@@ -192,13 +193,13 @@ static void blocks_give_their_merkleblock(void **state)
             if (!spv_bloom_match_tx(bloom, &tx))
                 continue;
             spv_txid_hex(hex, &txids[n_txs]);
-            assert_non_null(matched);
-            assert_string_equal(hex, json_text(matched, "txid"));
-            assert_int_equal(n_txs, (size_t)json_number(matched, "index"));
-            matched = matched->next;
+            const json_t *match = json_array_get(matched, n_matched);
+            assert_non_null(match);
+            assert_string_equal(hex, json_text(match, "txid"));
+            assert_int_equal(n_txs, (size_t)json_number(match, "index"));
             positions[n_matched++] = (uint32_t)n_txs;
         }
-        assert_null(matched);
+        assert_int_equal(n_matched, json_array_size(matched));
         assert_filter_is(bloom, json_text(c, "filter_after"));
         assert_all(bloom, json_get(c, "contains_after"), true);
         assert_all(bloom, json_get(c, "not_contains_after"), false);
@@ -217,11 +218,12 @@ static void blocks_give_their_merkleblock(void **state)
 
 static void messages_have_their_limits(void **state)
 {
-    const struct json *cases = section("limits");
+    const json_t *cases = section("limits");
 
     (void)state;
-    assert_int_equal(cases->n, 7);
-    for (const struct json *c = cases->child; c; c = c->next) {
+    assert_int_equal(json_array_size(cases), 7);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i);
         const bool load = strcmp(json_text(c, "message"), "filterload") == 0;
         struct spv_msg msg = {.command = load ? SPV_CMD_FILTERLOAD : SPV_CMD_FILTERADD};
         const size_t n = (size_t)json_number(c, "payload_bytes");

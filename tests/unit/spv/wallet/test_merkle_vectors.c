@@ -8,25 +8,19 @@
 #include "spv/block.h"
 #include "spv/error.h"
 
-static char *text;
-static struct json *vectors;
+static json_t *vectors;
 
 static int teardown(void **state)
 {
     (void)state;
-    json_free(vectors);
-    free(text);
+    json_decref(vectors);
     return 0;
 }
 
-static const struct json *section(const char *name)
+static const json_t *section(const char *name)
 {
-    size_t n;
-
-    if (!vectors) {
-        text = read_data("vectors/merkleblock.json", &n);
-        vectors = json_parse(text);
-    }
+    if (!vectors)
+        vectors = read_json("vectors/merkleblock.json");
     return json_get(vectors, name);
 }
 
@@ -38,11 +32,11 @@ static int parse_and_verify(struct spv_merkle_match *out, struct spv_msg_merkleb
     return rc < 0 ? rc : spv_merkle_verify(out, proof);
 }
 
-static void assert_matches(const struct spv_merkle_match *matches, int n,
-                           const struct json *expected)
+static void assert_matches(const struct spv_merkle_match *matches, int n, const json_t *expected)
 {
-    assert_int_equal(n, expected->n);
-    for (const struct json *e = expected->child; e; e = e->next, matches++) {
+    assert_int_equal(n, json_array_size(expected));
+    for (size_t at = 0; at < json_array_size(expected); at++, matches++) {
+        const json_t *e = json_array_get(expected, at);
         char hex[SPV_HASH_HEX];
         spv_txid_hex(hex, &matches->txid);
         assert_string_equal(hex, json_text(e, "txid"));
@@ -52,13 +46,14 @@ static void assert_matches(const struct spv_merkle_match *matches, int n,
 
 /* Leaf i of n of a synthetic block is the double hash of n and i, each as four bytes. */
 static void check_synthetic_matches(const struct spv_merkle_match *matches, int n,
-                                    const struct json *indices, uint32_t total)
+                                    const json_t *indices, uint32_t total)
 {
-    assert_int_equal(n, indices->n);
-    for (const struct json *e = indices->child; e; e = e->next, matches++) {
+    assert_int_equal(n, json_array_size(indices));
+    for (size_t at = 0; at < json_array_size(indices); at++, matches++) {
+        const json_t *e = json_array_get(indices, at);
         const struct spv_txid id = leaf_id(total, matches->position);
         assert_memory_equal(matches->txid.b, id.b, 32);
-        assert_int_equal(matches->position, strtoul(e->text, NULL, 10));
+        assert_int_equal(matches->position, json_integer_value(e));
     }
 }
 
@@ -86,7 +81,7 @@ static void check_rebuilt(const struct spv_msg_merkleblock *proof, const uint8_t
 }
 
 /* A valid case: verified, and encoded to the same bytes. */
-static void check_valid(const struct json *c, struct spv_msg_merkleblock *proof, uint8_t *bytes,
+static void check_valid(const json_t *c, struct spv_msg_merkleblock *proof, uint8_t *bytes,
                         size_t n)
 {
     static struct spv_merkle_match out[SPV_MAX_BLOCK_TXS];
@@ -111,11 +106,12 @@ static void check_valid(const struct json *c, struct spv_msg_merkleblock *proof,
 
 static void check_all_valid(const char *name, size_t expected)
 {
-    const struct json *cases = section(name);
+    const json_t *cases = section(name);
     const bool synthetic = strcmp(name, "synthetic") == 0;
 
-    assert_int_equal(cases->n, expected);
-    for (const struct json *c = cases->child; c; c = c->next) {
+    assert_int_equal(json_array_size(cases), expected);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i);
         struct spv_msg_merkleblock proof;
         size_t n;
         uint8_t *bytes = hex_bytes(json_text(c, "message"), &n);
@@ -197,11 +193,12 @@ static int expected_error(const char *name, const char *result)
 
 static void malformed_proofs_are_refused_by_the_rule_they_break(void **state)
 {
-    const struct json *cases = section("malformed");
+    const json_t *cases = section("malformed");
     size_t refused = 0, accepted = 0, either = 0, wrong = 0;
 
     (void)state;
-    for (const struct json *c = cases->child; c; c = c->next) {
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i);
         static struct spv_merkle_match out[SPV_MAX_BLOCK_TXS];
         const char *name = json_text(c, "name"), *expect = json_text(c, "expect");
         struct spv_msg_merkleblock proof;
@@ -226,11 +223,12 @@ static void malformed_proofs_are_refused_by_the_rule_they_break(void **state)
 
 static void caveats_pass_the_tree_check_with_depth_unproven(void **state)
 {
-    const struct json *cases = section("caveats");
+    const json_t *cases = section("caveats");
 
     (void)state;
-    assert_int_equal(cases->n, 2);
-    for (const struct json *c = cases->child; c; c = c->next) {
+    assert_int_equal(json_array_size(cases), 2);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i);
         struct spv_msg_merkleblock proof;
         size_t n;
         uint8_t *bytes = hex_bytes(json_text(c, "message"), &n);

@@ -30,122 +30,53 @@ char *read_data(const char *name, size_t *n)
     return text;
 }
 
-static char *skip_space(char *at)
+json_t *read_json(const char *name)
 {
-    return at + strspn(at, " \t\r\n");
+    size_t n;
+    char *text = read_data(name, &n);
+    json_t *json = json_loadb(text, n, 0, NULL);
+
+    assert_non_null(json);
+    free(text);
+    return json;
 }
 
-/* at is behind the opening quote; returns what is behind the closing one, which becomes NUL. */
-static char *end_string(char *at)
+const json_t *json_find(const json_t *object, const char *key)
 {
-    for (; *at != '"'; at++) {
-        if (*at == '\\')
-            at++;
-        assert_true(*at != '\0');
-    }
-    *at = '\0';
-    return at + 1;
+    return json_object_get(object, key);
 }
 
-static char *parse_value(struct json *out, char *at);
-
-static char *parse_list(struct json *out, char *at, char end)
+const json_t *json_get(const json_t *object, const char *key)
 {
-    struct json **tail = &out->child;
+    const json_t *member = json_object_get(object, key);
 
-    for (at = skip_space(at); *at != end; at = skip_space(at)) {
-        struct json *item = calloc(1, sizeof *item);
-        assert_non_null(item);
-        *tail = item;
-        tail = &item->next;
-        out->n++;
-        if (end == '}') {
-            assert_int_equal(*at, '"');
-            item->key = ++at;
-            at = skip_space(end_string(at));
-            assert_int_equal(*at++, ':');
-        }
-        at = skip_space(parse_value(item, skip_space(at)));
-        if (*at == ',')
-            at++;
-        else
-            assert_int_equal(*at, end);
-    }
-    return at + 1;
-}
-
-static char *parse_value(struct json *out, char *at)
-{
-    if (*at == '{')
-        return parse_list(out, at + 1, '}');
-    if (*at == '[')
-        return parse_list(out, at + 1, ']');
-    if (*at == '"') {
-        out->text = at + 1;
-        return end_string(at + 1);
-    }
-    out->text = at;
-    return at + strcspn(at, ",]} \t\r\n");
-}
-
-struct json *json_parse(char *text)
-{
-    struct json *out = calloc(1, sizeof *out);
-
-    assert_non_null(out);
-    assert_int_equal(*skip_space(parse_value(out, skip_space(text))), '\0');
-    return out;
-}
-
-void json_free(struct json *j)
-{
-    while (j) {
-        struct json *next = j->next;
-        json_free(j->child);
-        free(j);
-        j = next;
-    }
-}
-
-const struct json *json_find(const struct json *object, const char *key)
-{
-    for (const struct json *j = object->child; j; j = j->next)
-        if (j->key && strcmp(j->key, key) == 0)
-            return j;
-    return NULL;
-}
-
-const struct json *json_get(const struct json *object, const char *key)
-{
-    const struct json *j = json_find(object, key);
-
-    if (!j)
+    if (!member)
         fail_msg("no member %s", key);
-    return j;
+    return member;
 }
 
-const char *json_text(const struct json *object, const char *key)
+const char *json_text(const json_t *object, const char *key)
 {
-    const struct json *j = json_get(object, key);
+    const char *text = json_string_value(json_get(object, key));
 
-    assert_non_null(j->text);
-    assert_false(json_is_null(j));
-    return j->text;
+    assert_non_null(text);
+    return text;
 }
 
-double json_number(const struct json *object, const char *key)
+double json_number(const json_t *object, const char *key)
 {
-    return strtod(json_text(object, key), NULL);
+    const json_t *member = json_get(object, key);
+
+    assert_true(json_is_number(member));
+    return json_number_value(member);
 }
 
-bool json_bool(const struct json *object, const char *key)
+bool json_bool(const json_t *object, const char *key)
 {
-    return strncmp(json_text(object, key), "true", 4) == 0;
-}
+    const json_t *member = json_get(object, key);
 
-bool json_is_null(const struct json *j)
-{
-    return j->text && strncmp(j->text, "null", 4) == 0;
+    assert_true(json_is_boolean(member));
+    return json_is_true(member);
 }
 
 uint8_t *hex_bytes(const char *hex, size_t *n)

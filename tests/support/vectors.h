@@ -1,6 +1,6 @@
-/* Files of SPV_TEST_DATA/vectors for the tests of keys, addresses and descriptors. */
-#ifndef SPV_TESTS_KEY_VECTORS_H
-#define SPV_TESTS_KEY_VECTORS_H
+/* Files of SPV_TEST_DATA/vectors, read with Jansson. */
+#ifndef SPV_TESTS_SUPPORT_VECTORS_H
+#define SPV_TESTS_SUPPORT_VECTORS_H
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,8 +1,16 @@
-/* Operations of a script, and the scripts that pay to a key or to bare multisig. */
-#include "wallet_fixture.h"
+/* Operations of a script, and every form of the scripts that pay to a key or to bare multisig. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
 
-#include "spv/wallet/bloom_script.h"
+#include <cmocka.h>
 
+#include "spv/address.h"
+#include "spv/error.h"
+#include "util/hex.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define KEY "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
 #define KEY3 "03c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
 #define TAIL64                                                                                     \
@@ -15,8 +23,19 @@
 static struct spv_bytes script_of(const char *hex)
 {
     static uint8_t bytes[1024];
+    const size_t n = strlen(hex) / 2;
 
-    return (struct spv_bytes){.bytes = bytes, .n = unhex(bytes, sizeof bytes, hex)};
+    assert_true(n <= sizeof bytes);
+    assert_int_equal(spv_hex_decode(bytes, n, hex), 0);
+    return (struct spv_bytes){.bytes = bytes, .n = n};
+}
+
+static bool is_kind(const char *hex, enum spv_script_kind kind)
+{
+    const struct spv_bytes script = script_of(hex);
+    struct spv_script_info info;
+
+    return spv_script_classify(&info, script.bytes, script.n) == kind;
 }
 
 static void reads_each_operation_with_its_data(void **state)
@@ -25,17 +44,18 @@ static void reads_each_operation_with_its_data(void **state)
         uint8_t opcode;
         size_t n;
     } expected[] = {{0, 0}, {2, 2}, {0x4c, 1}, {0x4d, 2}, {0x4e, 3}, {0x60, 0}, {0x87, 0}};
-    struct spv_bytes script = script_of("0002aabb4c01cc4d0200ddee4e030000001122336087");
-    struct spv_bloom_op op;
+    const struct spv_bytes script = script_of("0002aabb4c01cc4d0200ddee4e030000001122336087");
+    struct spv_script_iter iter = spv_script_ops(script.bytes, script.n);
+    struct spv_script_op op;
 
     (void)state;
     for (size_t i = 0; i < COUNT(expected); i++) {
-        assert_true(spv_bloom_script_next(&script, &op));
+        assert_int_equal(spv_script_next_op(&iter, &op), 1);
         assert_int_equal(op.opcode, expected[i].opcode);
         assert_int_equal(op.data.n, expected[i].n);
     }
     op.opcode = 99;
-    assert_false(spv_bloom_script_next(&script, &op));
+    assert_int_equal(spv_script_next_op(&iter, &op), 0);
     assert_int_equal(op.opcode, 99);
 }
 
@@ -47,11 +67,11 @@ static void truncated_push_ends_the_script(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(truncated); i++) {
-        struct spv_bytes script = script_of(truncated[i]);
-        const size_t n = script.n;
-        struct spv_bloom_op op;
-        assert_false(spv_bloom_script_next(&script, &op));
-        assert_int_equal(script.n, n);
+        const struct spv_bytes script = script_of(truncated[i]);
+        struct spv_script_iter iter = spv_script_ops(script.bytes, script.n);
+        struct spv_script_op op;
+        assert_int_equal(spv_script_next_op(&iter, &op), SPV_ERR_SHORT);
+        assert_int_equal(spv_script_next_op(&iter, &op), 0);
     }
 }
 
@@ -79,7 +99,7 @@ static void finds_pay_to_pubkey(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
-        if (spv_bloom_script_is_pubkey(script_of(cases[i].script)) != cases[i].is)
+        if (is_kind(cases[i].script, SPV_SCRIPT_P2PK) != cases[i].is)
             fail_msg("%s", cases[i].script);
 }
 
@@ -115,7 +135,7 @@ static void finds_bare_multisig(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
-        if (spv_bloom_script_is_multisig(script_of(cases[i].script)) != cases[i].is)
+        if (is_kind(cases[i].script, SPV_SCRIPT_MULTISIG) != cases[i].is)
             fail_msg("%s", cases[i].script);
 }
 
