@@ -81,9 +81,11 @@ int spv_transport_feed(struct spv_transport_state *t, const uint8_t *bytes, size
  * an error. */
 static int detect_transport(struct spv_transport_state *t)
 {
-    const uint8_t *bytes = t->v1.buf.data + t->v1.off;
     const size_t n = spv_frame_reader_buffered(&t->v1);
-    switch (n > 0 ? spv_v2_classify(bytes, n, t->cfg.net->magic) : SPV_FIRST_BYTES_UNDECIDED) {
+    if (n == 0) /* the buffer may not be allocated yet */
+        return 0;
+    const uint8_t *bytes = t->v1.buf.data + t->v1.off;
+    switch (spv_v2_classify(bytes, n, t->cfg.net->magic)) {
     case SPV_FIRST_BYTES_UNDECIDED:
         return 0;
     case SPV_FIRST_BYTES_V1:
