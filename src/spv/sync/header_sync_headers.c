@@ -46,16 +46,14 @@ static int no_more_headers(struct spv_sync *s, struct spv_peer_entry *p, struct 
     return spv_sync_ask(s, p, NULL, now);
 }
 
-/* Returns whether these headers have moved the best chain; SYNCED then waits for this peer and for
- * manual peers again. */
-static bool tip_moved(struct spv_sync *s, struct spv_peer_entry *p,
-                      const struct spv_accept_result *v)
+/* Returns whether these headers have moved the best chain; SYNCED then waits for this peer again.
+ */
+static bool tip_moved(struct spv_peer_entry *p, const struct spv_accept_result *v)
 {
     const bool moved = v->update.kind == SPV_UPDATE_APPEND || v->update.kind == SPV_UPDATE_REORG;
     if (moved) {
         p->sync.waiting_since_us = 0;
         p->sync.overdue = false;
-        spv_sync_restart_manual_wait(s);
     }
     return moved;
 }
@@ -145,7 +143,7 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
         return 0;
     }
     p->sync.was_useful |= v->accepted > 0;
-    const bool moved = tip_moved(s, p, v);
+    const bool moved = tip_moved(p, v);
     struct spv_blockhash last;
     spv_header_hash(&last, &msg->headers[msg->n - 1]);
     int rc = spv_sync_note_shown(s, p, &last);
@@ -232,7 +230,7 @@ static int accept_presync_batch(struct spv_sync *s, const struct spv_presync_bat
     if (rc < 0)
         return rc;
     p->sync.was_useful |= v.accepted > 0;
-    tip_moved(s, p, &v);
+    tip_moved(p, &v);
     emit_update(s, p->id, &v);
     s->presync_peers.presynced_by = spv_chain_has_presynced_branch(s->cfg.chain) ? p->id : 0;
     if (v.error) { /* it contradicts a checkpoint, or our chain has changed */
