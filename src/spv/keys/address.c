@@ -123,7 +123,7 @@ static int refuse_text(struct spv_text_error *why, const char *text, size_t n, i
                              "the prefix of %zu characters before the 1 is of no known network",
                              prefix);
     if (code == SPV_ERR_TEXT_CHARACTER)
-        return spv_text_fail_at(why, code, bad_at, "a character that base58 does not use");
+        return SPV_TEXT_FAIL_AT(why, code, bad_at, "a character that base58 does not use");
     if (n < 26)
         return spv_text_fail(why, SPV_ERR_ADDRESS, "this is too short for an address");
     return spv_text_fail(why, code, "wrong checksum: check the address");

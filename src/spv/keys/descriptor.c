@@ -15,7 +15,7 @@ static int check_sum(size_t *body, struct spv_text_error *why, const char *text,
     char want[SPV_DESCRIPTOR_SUM + 1];
     for (size_t i = 0; i < n; i++)
         if (!spv_desc_has_char(text[i]))
-            return spv_text_fail_at(why, SPV_ERR_TEXT_CHARACTER, i,
+            return SPV_TEXT_FAIL_AT(why, SPV_ERR_TEXT_CHARACTER, i,
                                     "a character that descriptors do not use");
     const char *mark = n > 0 ? memchr(text, '#', n) : NULL;
     *body = mark ? (size_t)(mark - text) : n;
@@ -27,7 +27,7 @@ static int check_sum(size_t *body, struct spv_text_error *why, const char *text,
     const size_t len = n - *body - 1;
     const char *second = len > 0 ? memchr(given, '#', len) : NULL;
     if (second)
-        return spv_text_fail_at(why, SPV_ERR_DESC_SYNTAX, (size_t)(second - text), "a second #");
+        return SPV_TEXT_FAIL_AT(why, SPV_ERR_DESC_SYNTAX, (size_t)(second - text), "a second #");
     if (len != SPV_DESCRIPTOR_SUM)
         return spv_text_fail(why, SPV_ERR_TEXT_CHECKSUM,
                              "a checksum has 8 characters, the one given has %zu", len);

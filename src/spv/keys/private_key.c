@@ -109,7 +109,7 @@ static const char *glued_kind(const char *text, size_t n)
 
 static int refuse(struct spv_text_error *why, size_t at, const char *what)
 {
-    return spv_text_fail_at(why, SPV_ERR_PRIVATE_KEY, at,
+    return SPV_TEXT_FAIL_AT(why, SPV_ERR_PRIVATE_KEY, at,
                             "only public keys are accepted, but there is %s", what);
 }
 

@@ -33,17 +33,6 @@ int spv_text_fail(struct spv_text_error *why, int code, const char *format, ...)
     return code;
 }
 
-int spv_text_fail_at(struct spv_text_error *why, int code, size_t at, const char *format, ...)
-{
-    va_list args;
-    if (!why)
-        return code;
-    va_start(args, format);
-    text_fill(why, code, &at, 1, format, args);
-    va_end(args);
-    return code;
-}
-
 int spv_text_fail_key(struct spv_text_error *why, int code, size_t at, size_t key,
                       const char *format, ...)
 {

@@ -15,8 +15,7 @@
 
 /* All return the code; why may be NULL. The message ends with the position, counted from 1. */
 int spv_text_fail(struct spv_text_error *why, int code, const char *format, ...) SPV_FORMAT(3, 4);
-int spv_text_fail_at(struct spv_text_error *why, int code, size_t at, const char *format, ...)
-    SPV_FORMAT(4, 5);
+#define SPV_TEXT_FAIL_AT(why, code, at, ...) spv_text_fail_key(why, code, at, 0, __VA_ARGS__)
 /* With the number of a descriptor's key; 0: none. */
 int spv_text_fail_key(struct spv_text_error *why, int code, size_t at, size_t key,
                       const char *format, ...) SPV_FORMAT(5, 6);

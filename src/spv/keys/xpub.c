@@ -69,7 +69,7 @@ int spv_xpub_parse(struct spv_xpub *out, struct spv_text_error *why, const char 
         return rc;
     const int size = spv_base58check_decode(p, text, n, &bad_at);
     if (size == SPV_ERR_TEXT_CHARACTER)
-        return spv_text_fail_at(why, size, bad_at, "a character that base58 does not use");
+        return SPV_TEXT_FAIL_AT(why, size, bad_at, "a character that base58 does not use");
     if (size == SPV_ERR_TEXT_CHECKSUM)
         return spv_text_fail(why, size, "wrong checksum: check the extended key");
     if (size != XPUB_BYTES)
