@@ -79,7 +79,7 @@ struct spv_derived_script {
 struct spv_derived_scripts {
     struct spv_derived_script *at; /* by index; those of combo() as BIP384 lists them */
     size_t n;
-    uint8_t *bytes; /* of all scripts */
+    uint8_t *bytes; /* of all scripts; NULL when all are empty: raw() */
 };
 
 /* Derives the output scripts of a branch for count indexes from an index on. Without a range the

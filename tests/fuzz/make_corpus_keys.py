@@ -18,6 +18,7 @@ descriptors = {
     "sh-wsh": f"sh(wsh(sortedmulti(2,{A}/*,{K})))", "multi": f"multi(1,{K},{U})", "combo": f"combo({T}/3)",
     "tr": f"tr({X},{{pk({X}),{{multi_a(1,{X},{K}),sortedmulti_a(2,{X},{A}/*)}}}})", "rawtr": f"rawtr({X})",
     "raw": "raw(deadbeef)#89f8spxm", "raw-wrong": "raw(deedbeef)#89f8spxm",
+    "raw-empty": "raw()",
     "addr": "addr(bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4)", "hardened": f"wpkh({A}/0h/*h)",
     "miniscript": f"wsh(and_v(v:pk({K}),older(9)))", "musig": f"tr(musig({K},{K}))",
     "private": "wpkh(L4rK1yDtCWekvXuE6oXD9jCYfFNV2cWRpVuPLBcCU2z8TrisoyY1)",

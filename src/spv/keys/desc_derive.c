@@ -347,9 +347,11 @@ int spv_descriptor_derive(struct spv_derived_scripts *out, const struct spv_desc
         spv_derived_scripts_free(out);
         return rc;
     }
-    for (size_t i = 0, at = 0; i < out->n; i++) {
-        out->at[i].script.bytes = bytes.data + at;
-        at += out->at[i].script.n;
+    const uint8_t *script = bytes.data; /* NULL when every script is empty: raw() */
+    for (size_t i = 0; i < out->n; i++) {
+        out->at[i].script.bytes = script;
+        if (out->at[i].script.n > 0)
+            script += out->at[i].script.n;
     }
     return 0;
 }

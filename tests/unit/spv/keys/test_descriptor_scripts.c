@@ -294,6 +294,18 @@ static void threshold_of_multi_a_is_a_minimal_script_number(void **state)
     }
 }
 
+static void an_empty_script_is_one_script_of_no_bytes(void **state)
+{
+    struct spv_descriptor *d = parse("raw()");
+    struct spv_derived_scripts got;
+    (void)state;
+    assert_int_equal(spv_descriptor_derive(&got, d, 0, 0, 1), 0);
+    assert_int_equal(got.n, 1);
+    assert_int_equal(got.at[0].script.n, 0);
+    spv_derived_scripts_free(&got);
+    spv_descriptor_free(d);
+}
+
 /* TapLeaf(c0 || CompactSize || script) of n times OP_1, computed apart from this project. */
 static void leaf_hashes_have_the_size_as_compact_size(void **state)
 {
@@ -392,6 +404,7 @@ int main(void)
         cmocka_unit_test(public_descriptor_gives_the_scripts_of_the_private_one),
         cmocka_unit_test(branches_take_their_alternative_wherever_the_tuple_stands),
         cmocka_unit_test(ranges_have_bounds),
+        cmocka_unit_test(an_empty_script_is_one_script_of_no_bytes),
         cmocka_unit_test(threshold_of_multi_a_is_a_minimal_script_number),
         cmocka_unit_test(leaf_hashes_have_the_size_as_compact_size),
         cmocka_unit_test(sorted_multisigs_do_not_depend_on_the_order_of_keys),
