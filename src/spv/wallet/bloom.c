@@ -164,8 +164,8 @@ static uint32_t reduce(const struct spv_bloom *bloom, uint32_t h)
 }
 
 /* The bits that the i-th hash function and the next select; there is at least one byte. */
-static struct spv_murmur3_pair select_bits(const struct spv_bloom *bloom, uint32_t i,
-                                           const uint8_t *data, size_t n)
+static inline __attribute__((always_inline)) struct spv_murmur3_pair select_bits(
+    const struct spv_bloom *bloom, uint32_t i, const uint8_t *data, size_t n)
 {
     const uint32_t seed = i * SEED_STEP + bloom->shape.tweak;
     const struct spv_murmur3_pair hash = spv_murmur3(seed, seed + SEED_STEP, data, n);

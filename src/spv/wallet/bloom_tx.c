@@ -4,6 +4,8 @@
 #include "spv/address.h"
 #include "spv/bloom.h"
 
+#define OUTPOINT 36 /* bytes: a txid and an index */
+
 /* "each data element": empty pushes are none, and what follows a truncated push is not read */
 static bool match_pushes(const struct spv_bloom *bloom, struct spv_bytes script)
 {
@@ -56,11 +58,13 @@ static bool match_inputs(const struct spv_bloom *bloom, const struct spv_tx *tx)
     struct spv_tx_iter inputs = spv_tx_inputs(tx);
     struct spv_tx_input input;
 
-    while (spv_tx_next_input(&inputs, &input))
-        if (spv_bloom_contains_outpoint(bloom, &input.prev, input.index) ||
-            match_pushes(bloom, input.script))
+    for (;;) {
+        const uint8_t *outpoint = inputs.at; /* an input begins with it, as filters have it */
+        if (!spv_tx_next_input(&inputs, &input))
+            return false;
+        if (spv_bloom_contains(bloom, outpoint, OUTPOINT) || match_pushes(bloom, input.script))
             return true;
-    return false;
+    }
 }
 
 bool spv_bloom_match_tx(struct spv_bloom *bloom, const struct spv_tx *tx)
