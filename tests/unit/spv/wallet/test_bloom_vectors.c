@@ -1,7 +1,7 @@
 /* ../shared/data/vectors/bloom.json: each case as its fields say. */
 #include "wallet_fixture.h"
 
-#include "vector_json.h"
+#include "support/vector_json.h"
 
 #include "spv/block.h"
 #include "spv/bloom.h"

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "vector_json.h"
+#include "support/vector_json.h"
 
 #include "spv/block.h"
 #include "spv/error.h"

@@ -1,4 +1,4 @@
-#include "vector_json.h"
+#include "support/vector_json.h"
 
 #include <stdio.h>
 

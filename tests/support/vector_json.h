@@ -1,7 +1,7 @@
 /* JSON vectors and other files under SPV_TEST_DATA, by Jansson; anything unexpected fails the test.
  */
-#ifndef SPV_TESTS_VECTOR_JSON_H
-#define SPV_TESTS_VECTOR_JSON_H
+#ifndef SPV_TESTS_SUPPORT_VECTOR_JSON_H
+#define SPV_TESTS_SUPPORT_VECTOR_JSON_H
 
 #include <jansson.h>
 
