@@ -129,7 +129,10 @@ enum spv_err_class {
     X(DESC_UNSUPPORTED, -155, CALLER, "unsupported kind of descriptor")                            \
     X(HARDENED, -156, CALLER, "hardened derivation needs the private key")                         \
     X(NO_ADDRESS, -157, CALLER, "script without an address")                                       \
-    X(NO_CHILD_KEY, -158, CALLER, "no valid child key at this index (BIP32)")
+    X(NO_CHILD_KEY, -158, CALLER, "no valid child key at this index (BIP32)")                      \
+    /* compact block filters */                                                                    \
+    X(FILTER_RANGE, -170, PEER, "filter with a value out of range")                                \
+    X(FILTER_PADDING, -171, PEER, "filter with padding bits set")
 
 enum spv_err {
     SPV_OK = 0,

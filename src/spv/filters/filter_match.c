@@ -1,0 +1,252 @@
+/* Matching decodes all values of a filter, hashes all scripts with the filter's key, and compares
+ * the two lists by way of a bitmap that divides the range into 2^19 pieces:
+ *
+ *     few scripts:  their pieces are marked; values in unmarked pieces are dropped first
+ *     then:         the pieces of the (remaining) values are marked; a script in a marked piece is
+ *                   searched among the values, which ascend, from the first in its bucket (256
+ *                   pieces) on
+ *
+ * Nothing is sorted, and nothing is allocated for a filter that is not larger than all before. The
+ * bitmap is empty between uses. */
+#include "spv/filter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/error.h"
+#include "spv/filters/filter_match.h"
+#include "spv/filters/gcs.h"
+#include "util/array.h"
+
+#define PIECES_LOG2 SPV_FILTER_PIECES_LOG2
+#define BITMAP_WORDS (((size_t)1 << PIECES_LOG2) / 64)
+#define FEW_MARKS 2048 /* fewer are unmarked one by one: cheaper than clearing 64 KiB */
+
+static unsigned piece_shift(uint64_t range)
+{
+    unsigned shift = 0;
+
+    while ((range - 1) >> shift >> PIECES_LOG2 != 0)
+        shift++;
+    return shift;
+}
+
+static void mark(uint64_t *bitmap, const uint64_t *values, size_t n, unsigned shift)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t piece = values[i] >> shift;
+        bitmap[piece / 64] |= (uint64_t)1 << (piece % 64);
+    }
+}
+
+static bool is_marked(const uint64_t *bitmap, uint64_t value, unsigned shift)
+{
+    const uint64_t piece = value >> shift;
+    return (bitmap[piece / 64] >> (piece % 64) & 1) != 0;
+}
+
+/* Unmarks what was marked. */
+static void unmark(uint64_t *bitmap, const uint64_t *values, size_t n, unsigned shift)
+{
+    if (n > FEW_MARKS) {
+        memset(bitmap, 0, BITMAP_WORDS * sizeof *bitmap);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        bitmap[values[i] >> shift >> 6] = 0;
+}
+
+/* Keeps the values in marked pieces; returns their number. */
+static size_t keep_marked(uint64_t *values, size_t n, const uint64_t *bitmap, unsigned shift)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t value = values[i];
+        values[kept] = value;
+        kept += is_marked(bitmap, value, shift);
+    }
+    return kept;
+}
+
+/* Marks values and notes the first of each bucket. */
+static void mark_values(struct spv_filter_matcher *m, const uint64_t *values, size_t n,
+                        unsigned shift)
+{
+    for (size_t i = n; i-- > 0;) {
+        const uint64_t piece = values[i] >> shift;
+        m->bitmap[piece / 64] |= (uint64_t)1 << (piece % 64);
+        m->first[piece >> SPV_FILTER_BUCKET_LOG2] = (uint32_t)i;
+    }
+}
+
+/* Whether a value in a marked piece is among the values. UINT64_MAX stands behind the last. */
+static bool is_among(const struct spv_filter_matcher *m, const uint64_t *values, uint64_t value,
+                     unsigned shift)
+{
+    size_t i = m->first[value >> shift >> SPV_FILTER_BUCKET_LOG2];
+
+    while (values[i] < value)
+        i++;
+    return values[i] == value;
+}
+
+/* Whether scripts of a group, which have these values, are among the filter's; with hits, which. */
+static bool find_group(struct spv_filter_matcher *m, bool *hits,
+                       const struct spv_filter_group *group, const uint64_t *wanted,
+                       const uint64_t *values, unsigned shift)
+{
+    const size_t n = group->n_rows * SPV_FILTER_LANES;
+    size_t n_marked = 0;
+    bool found = false;
+
+    for (size_t i = 0; i < n; i++) {
+        m->slots[n_marked] = (uint16_t)i;
+        n_marked += is_marked(m->bitmap, wanted[i], shift);
+    }
+    for (size_t i = 0; i < n_marked && (hits || !found); i++) {
+        const size_t slot = m->slots[i];
+        if (!is_among(m, values, wanted[slot], shift))
+            continue;
+        found = true;
+        if (hits)
+            hits[m->query->script_of[group->first_slot + slot]] = true;
+    }
+    return found;
+}
+
+/* Whether a script is in a filter with these values, set->n of them; with hits, which scripts. The
+ * values are changed, and there is room for one more. */
+static bool find_scripts(struct spv_filter_matcher *m, bool *hits, uint64_t *values,
+                         const struct spv_gcs *set, struct spv_gcs_key key)
+{
+    const struct spv_filter_query *query = m->query;
+    const unsigned shift = piece_shift(set->range);
+    const bool few = query->n_slots <= SPV_FILTER_FEW_SCRIPTS;
+    bool found = false;
+    size_t n = set->n;
+
+    if (few) {
+        for (size_t g = 0; g < query->n_groups; g++)
+            spv_filter_group_hash(m->wanted + query->groups[g].first_slot, &query->groups[g], key,
+                                  set->range, m->simd);
+        mark(m->bitmap, m->wanted, query->n_slots, shift);
+        n = keep_marked(values, n, m->bitmap, shift);
+        unmark(m->bitmap, m->wanted, query->n_slots, shift);
+        if (n == 0)
+            return false;
+    }
+    values[n] = UINT64_MAX;
+    mark_values(m, values, n, shift);
+    for (size_t g = 0; g < query->n_groups && (hits || !found); g++) {
+        const struct spv_filter_group *group = &query->groups[g];
+        uint64_t *wanted = m->wanted + (few ? group->first_slot : 0);
+        if (!few)
+            spv_filter_group_hash(wanted, group, key, set->range, m->simd);
+        if (find_group(m, hits, group, wanted, values, shift))
+            found = true;
+    }
+    unmark(m->bitmap, values, n, shift);
+    return found;
+}
+
+static int reserve(struct spv_filter_matcher *m, unsigned which, size_t n)
+{
+    uint64_t *grown =
+        spv_array_grow(m->values[which], &m->cap[which], n + 1, 1024, sizeof *m->values[which]);
+
+    if (!grown)
+        return SPV_ERR_NOMEM;
+    m->values[which] = grown;
+    return 0;
+}
+
+/* Reads a filter's count and makes room for its values. */
+static int open_filter(struct spv_gcs *set, struct spv_filter_matcher *m, unsigned which,
+                       const struct spv_filter *filter)
+{
+    const int rc = spv_gcs_open(set, filter->bytes, filter->n);
+
+    return rc != 0 ? rc : reserve(m, which, set->n);
+}
+
+int spv_filter_matcher_new(struct spv_filter_matcher **out, const struct spv_filter_query *query)
+{
+    struct spv_filter_matcher *m = calloc(1, sizeof *m);
+
+    *out = NULL;
+    if (!m)
+        return SPV_ERR_NOMEM;
+    m->query = query;
+    m->simd = spv_simd_best();
+    m->wanted = calloc(SPV_FILTER_FEW_SCRIPTS, sizeof *m->wanted);
+    m->bitmap = calloc(BITMAP_WORDS, sizeof *m->bitmap);
+    if (!m->wanted || !m->bitmap) {
+        spv_filter_matcher_free(m);
+        return SPV_ERR_NOMEM;
+    }
+    *out = m;
+    return 0;
+}
+
+void spv_filter_matcher_free(struct spv_filter_matcher *matcher)
+{
+    if (!matcher)
+        return;
+    free(matcher->values[0]);
+    free(matcher->values[1]);
+    free(matcher->wanted);
+    free(matcher->bitmap);
+    free(matcher);
+}
+
+static int match_one(struct spv_filter_matcher *m, bool *hits, const struct spv_filter *filter)
+{
+    struct spv_gcs set;
+    int rc = open_filter(&set, m, 0, filter);
+
+    if (rc == 0)
+        rc = spv_gcs_decode(m->values[0], &set, m->simd);
+    return rc != 0 ? rc : find_scripts(m, hits, m->values[0], &set, spv_gcs_key_of(&filter->block));
+}
+
+int spv_filter_match(struct spv_filter_matcher *matcher, const struct spv_filter *filter)
+{
+    return match_one(matcher, NULL, filter);
+}
+
+int spv_filter_match_which(struct spv_filter_matcher *matcher, bool *hits,
+                           const struct spv_filter *filter)
+{
+    for (size_t i = 0; i < matcher->query->n; i++)
+        hits[i] = false;
+    return match_one(matcher, hits, filter);
+}
+
+void spv_filter_match_list(struct spv_filter_matcher *matcher, int *results,
+                           const struct spv_filter *filters, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + 1 < n; i += 2) {
+        struct spv_gcs a, b;
+        int *rc = results + i;
+        rc[0] = open_filter(&a, matcher, 0, &filters[i]);
+        rc[1] = open_filter(&b, matcher, 1, &filters[i + 1]);
+        if (rc[0] == 0 && rc[1] == 0)
+            spv_gcs_decode_pair(rc, matcher->values, (const struct spv_gcs *[2]){&a, &b},
+                                matcher->simd);
+        else if (rc[0] == 0)
+            rc[0] = spv_gcs_decode(matcher->values[0], &a, matcher->simd);
+        else if (rc[1] == 0)
+            rc[1] = spv_gcs_decode(matcher->values[1], &b, matcher->simd);
+        if (rc[0] == 0)
+            rc[0] = find_scripts(matcher, NULL, matcher->values[0], &a,
+                                 spv_gcs_key_of(&filters[i].block));
+        if (rc[1] == 0)
+            rc[1] = find_scripts(matcher, NULL, matcher->values[1], &b,
+                                 spv_gcs_key_of(&filters[i + 1].block));
+    }
+    if (i < n)
+        results[i] = spv_filter_match(matcher, &filters[i]);
+}
