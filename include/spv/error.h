@@ -132,7 +132,10 @@ enum spv_err_class {
     X(NO_CHILD_KEY, -158, CALLER, "no valid child key at this index (BIP32)")                      \
     /* compact block filters */                                                                    \
     X(FILTER_RANGE, -170, PEER, "filter with a value out of range")                                \
-    X(FILTER_PADDING, -171, PEER, "filter with padding bits set")
+    X(FILTER_PADDING, -171, PEER, "filter with padding bits set")                                  \
+    X(FILTER_OUTPUT, -172, MISBEHAVING, "filter lacks an output of its block")                     \
+    X(FILTER_SPENT, -173, MISBEHAVING, "filter lacks a script that its block spends")              \
+    X(FILTER_COUNT, -174, MISBEHAVING, "filter with too few or too many elements for its block")
 
 enum spv_err {
     SPV_OK = 0,

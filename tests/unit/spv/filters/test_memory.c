@@ -4,6 +4,7 @@
 
 #include "spv/error.h"
 #include "spv/filter.h"
+#include "spv/filters/block_evidence.h"
 
 static const struct spv_blockhash block = {{5}};
 static const uint8_t text[] = "a script, and another one that is longer";
@@ -44,36 +45,72 @@ static int build_and_match(void)
     return rc;
 }
 
-/* A block of one transaction without an input's worth of script. */
+/* A block of a coinbase with an output and an OP_RETURN output, and of a transaction whose input
+ * shows what it spends. */
+static void parse_block(struct spv_block *out)
+{
+    static const char hex[] = "01000000"
+                              "01"
+                              "0000000000000000000000000000000000000000000000000000000000000000"
+                              "ffffffff"
+                              "0151"
+                              "ffffffff"
+                              "02"
+                              "0000000000000000"
+                              "0151"
+                              "0000000000000000"
+                              "016a"
+                              "00000000"
+                              "01000000"
+                              "01"
+                              "0700000000000000000000000000000000000000000000000000000000000000"
+                              "00000000"
+                              "020152"
+                              "ffffffff"
+                              "01"
+                              "0000000000000000"
+                              "0153"
+                              "00000000";
+    static uint8_t bytes[80 + 1 + sizeof hex / 2];
+
+    bytes[80] = 2;
+    (void)unhex(bytes + 81, sizeof bytes - 81, hex);
+    assert_int_equal(spv_block_parse(out, bytes, sizeof bytes), 0);
+}
+
 static int build_of_a_block(void)
 {
-    static const char coinbase[] =
-        "01000000" /* version */
-        "01" /* inputs */
-        "0000000000000000000000000000000000000000000000000000000000000000"
-        "ffffffff"
-        "0151"
-        "ffffffff"
-        "02" /* outputs */
-        "0000000000000000"
-        "0151"
-        "0000000000000000"
-        "016a"
-        "00000000";
-    uint8_t bytes[80 + 1 + COUNT(coinbase) / 2] = {0};
+    const uint8_t script[] = {0x54};
+    const struct spv_bytes spent = {script, sizeof script};
     struct spv_block parsed;
     uint8_t *built;
     size_t n;
 
-    bytes[80] = 1;
-    (void)unhex(bytes + 81, sizeof bytes - 81, coinbase);
-    assert_int_equal(spv_block_parse(&parsed, bytes, sizeof bytes), 0);
-    const int rc = spv_filter_build_block(&built, &n, &parsed, NULL, 0);
+    parse_block(&parsed);
+    const int rc = spv_filter_build_block(&built, &n, &parsed, &spent, 1);
     assert_int_equal(built == NULL, rc != 0);
-    if (rc == 0) {
-        assert_int_equal(built[0], 1); /* the OP_RETURN output is no element */
-        free(built);
-    }
+    if (built)
+        assert_int_equal(built[0], 3); /* the OP_RETURN output is no element */
+    free(built);
+    return rc;
+}
+
+static int judge_a_filter(void)
+{
+    static const uint8_t bytes[] = {3, 0, 0, 0, 0, 0, 0, 0, 0};
+    const struct spv_filter filter = {.bytes = bytes, .n = sizeof bytes};
+    struct spv_block parsed;
+    struct spv_block_evidence *evidence;
+    struct spv_filter_verdict verdict;
+
+    parse_block(&parsed);
+    int rc = spv_block_evidence_new(&evidence, &parsed, true, NULL);
+    assert_int_equal(evidence == NULL, rc != 0);
+    if (rc == 0)
+        rc = spv_block_evidence_judge(&verdict, evidence, &filter);
+    if (rc == 0)
+        assert_int_equal(verdict.error, SPV_ERR_FILTER_OUTPUT);
+    spv_block_evidence_free(evidence);
     return rc;
 }
 
@@ -103,11 +140,18 @@ static void failed_allocation_builds_no_filter_of_a_block(void **state)
     assert_true(fail_each(build_of_a_block) >= 4);
 }
 
+static void failed_allocation_judges_nothing(void **state)
+{
+    (void)state;
+    assert_true(fail_each(judge_a_filter) >= 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failed_allocation_builds_and_matches_nothing),
         cmocka_unit_test(failed_allocation_builds_no_filter_of_a_block),
+        cmocka_unit_test(failed_allocation_judges_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,53 @@
+/* What a block proves about its filter. The block alone does not give the filter, because the
+ * scripts of the outputs that it spends are in other blocks; but it shows enough to prove many
+ * false filters false:
+ *
+ *     outputs     all their scripts are elements
+ *     certain     spent scripts that are certain: of an output of the same block, of one that the
+ *                 caller knows (the txid commits to it), or of a P2SH output around a witness
+ *                 program (BIP141 allows a witness beside a scriptSig for nothing else)
+ *     guesses     what the other inputs seem to spend, by their shape: an input can be made so that
+ *                 its guess is wrong, so guesses prove nothing
+ *     count       at least the distinct outputs and certain scripts, at most the distinct outputs
+ * and one script an input */
+#ifndef SPV_SPV_FILTERS_BLOCK_EVIDENCE_H
+#define SPV_SPV_FILTERS_BLOCK_EVIDENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "spv/block.h"
+#include "spv/filter.h"
+
+/* Outputs that the caller knows for certain. find() sets *script, valid until
+ * spv_block_evidence_new returns, and returns true, or returns false for an output that it does not
+ * know. */
+struct spv_known_outputs {
+    bool (*find)(void *ctx, struct spv_bytes *script, const struct spv_txid *txid, uint32_t index);
+    void *ctx;
+};
+
+struct spv_block_evidence;
+
+/* Reads a block, whose merkle root and witness commitment are checked already; nothing of it is
+ * kept. known may be NULL. Returns 0 or SPV_ERR_NOMEM; *out is NULL after an error. */
+int spv_block_evidence_new(struct spv_block_evidence **out, const struct spv_block *block,
+                           bool segwit_active, const struct spv_known_outputs *known);
+void spv_block_evidence_free(struct spv_block_evidence *evidence);
+
+/* What a filter says against the block. */
+struct spv_filter_verdict {
+    /* Why the filter is proven false: SPV_ERR_FILTER_OUTPUT, _SPENT, _COUNT, or an error of
+     * spv_filter_decode; 0 when nothing is proven. */
+    int error;
+    size_t n_guesses; /* different guessed scripts; 0 when it is proven false */
+    size_t n_guesses_missing; /* how many of them the filter lacks */
+};
+
+/* Judges a filter of this block, whose hash is that of filter->block. Returns 0 or SPV_ERR_NOMEM.
+ */
+int spv_block_evidence_judge(struct spv_filter_verdict *out,
+                             const struct spv_block_evidence *evidence,
+                             const struct spv_filter *filter);
+
+#endif
