@@ -22,15 +22,6 @@ extern "C" {
 #define SPV_FILTER_P 19 /* BIP158: bits of the Golomb-Rice code's remainder */
 #define SPV_FILTER_M 784931 /* BIP158: the inverse of the false-positive rate */
 
-/* SHA-256d of a filter's bytes, and the filter header (BIP157): SHA-256d of the filter hash and the
- * previous filter header. In internal byte order. */
-struct spv_filter_hash {
-    uint8_t b[32];
-};
-struct spv_filter_header {
-    uint8_t b[32];
-};
-
 /* A filter as a view: nothing is copied. */
 struct spv_filter {
     struct spv_blockhash block; /* its first 16 bytes are the key of the filter's SipHash */

@@ -21,6 +21,12 @@ struct spv_checkpoint {
     struct spv_u256 work; /* of blocks 0..height; 0: not known */
 };
 
+/* A filter header (BIP157) that every chain of basic filters contains. */
+struct spv_filter_checkpoint {
+    uint32_t height;
+    struct spv_filter_header header;
+};
+
 /* A DNS seed. The prefixes that it supports filter by service bits (hexadecimal): "x9." is
  * NODE_NETWORK | NODE_WITNESS, "xd." adds NODE_BLOOM, "x49." adds NODE_COMPACT_FILTERS to x9;
  * "x809." and "x849." add NODE_P2P_V2 to x9 and x49. */
@@ -55,10 +61,13 @@ struct spv_params {
     uint32_t bip34_height; /* version >= 2 from here on */
     uint32_t bip66_height; /* version >= 3 */
     uint32_t bip65_height; /* version >= 4 */
+    uint32_t segwit_height; /* BIP141's rules hold from here on; UINT32_MAX: not known (simnet) */
     uint32_t fresh_peers_s; /* a tip older than this makes us connect to more peers; 0: never */
     uint32_t stale_tip_s; /* a tip older than this causes a warning; 0: never */
     const struct spv_checkpoint *checkpoints; /* ascending heights; borrowed */
     size_t n_checkpoints;
+    const struct spv_filter_checkpoint *filter_checkpoints; /* ascending heights; borrowed */
+    size_t n_filter_checkpoints;
     struct spv_u256 min_work; /* minimum chain work of a chain that we accept as synced */
     const struct spv_dns_seed *dns_seeds; /* ends with a NULL name */
     const struct spv_fixed_seeds *fixed_seeds; /* NULL: none */

@@ -44,6 +44,14 @@ struct spv_txid {
 struct spv_wtxid {
     uint8_t b[32];
 };
+/* BIP157: SHA-256d of a filter's bytes, and the filter header: SHA-256d of the filter hash and the
+ * previous block's filter header. */
+struct spv_filter_hash {
+    uint8_t b[32];
+};
+struct spv_filter_header {
+    uint8_t b[32];
+};
 
 /* A 256-bit unsigned integer, least significant word first. Targets and chain work. */
 struct spv_u256 {

@@ -8,6 +8,7 @@
 
 #include "spv/error.h"
 #include "spv/params/checkpoints.h"
+#include "spv/params/filter_checkpoints.h"
 #include "spv/params/fixed_seeds.h"
 #include "util/hash.h"
 #include "util/network_ids.h"
@@ -90,8 +91,11 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .bip34_height = 227931,
         .bip66_height = 363725,
         .bip65_height = 388381,
+        .segwit_height = 481824,
         .checkpoints = spv_checkpoints_mainnet,
         .n_checkpoints = SPV_N_CHECKPOINTS_MAINNET,
+        .filter_checkpoints = spv_filter_checkpoints_mainnet,
+        .n_filter_checkpoints = SPV_N_FILTER_CHECKPOINTS_MAINNET,
         .min_work = {{UINT64_C(0x09ad8a9820433c68), UINT64_C(0xdee8e2a3), 0, 0}},
         .dns_seeds = mainnet_seeds,
         .fixed_seeds = &spv_fixed_seeds_mainnet,
@@ -109,8 +113,11 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .bip34_height = 21111,
         .bip66_height = 330776,
         .bip65_height = 581885,
+        .segwit_height = 834624,
         .checkpoints = spv_checkpoints_testnet3,
         .n_checkpoints = SPV_N_CHECKPOINTS_TESTNET3,
+        .filter_checkpoints = spv_filter_checkpoints_testnet3,
+        .n_filter_checkpoints = SPV_N_FILTER_CHECKPOINTS_TESTNET3,
         .min_work = {{UINT64_C(0x270dd94fac1d7632), UINT64_C(0x16dd), 0, 0}},
         .dns_seeds = testnet3_seeds,
     },
@@ -128,6 +135,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .bip34_height = 1,
         .bip66_height = 1,
         .bip65_height = 1,
+        .segwit_height = 1,
         .checkpoints = spv_checkpoints_testnet4,
         .n_checkpoints = SPV_N_CHECKPOINTS_TESTNET4,
         .min_work = {{UINT64_C(0x4690fe592dc49c7c), UINT64_C(0x034a), 0, 0}},
@@ -146,6 +154,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .bip34_height = 1,
         .bip66_height = 1,
         .bip65_height = 1,
+        .segwit_height = 1,
         .checkpoints = spv_checkpoints_signet,
         .n_checkpoints = SPV_N_CHECKPOINTS_SIGNET,
         .min_work = {{UINT64_C(0x0000067d328e681a), 0, 0, 0}},
@@ -167,6 +176,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .bip34_height = 1,
         .bip66_height = 1,
         .bip65_height = 1,
+        .segwit_height = 0,
         .dns_seeds = no_seeds,
     },
     {
@@ -177,6 +187,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
         .min_difficulty = true,
+        .segwit_height = UINT32_MAX,
         .dns_seeds = no_seeds,
     },
 };
@@ -203,6 +214,8 @@ int spv_params_signet(struct spv_params *out, const uint8_t *challenge, size_t n
     out->net = net;
     out->checkpoints = NULL;
     out->n_checkpoints = 0;
+    out->filter_checkpoints = NULL;
+    out->n_filter_checkpoints = 0;
     out->min_work = (struct spv_u256){{0}};
     out->dns_seeds = no_seeds;
     out->fixed_seeds = NULL;

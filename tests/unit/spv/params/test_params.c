@@ -12,25 +12,26 @@ struct expected {
     enum spv_network network;
     const char *genesis;
     uint32_t limit_bits;
-    uint32_t bip34, bip66, bip65;
+    uint32_t bip34, bip66, bip65, segwit;
     bool no_retarget, min_difficulty, bip94;
     const char *min_work;
     size_t n_seeds;
     uint32_t last_checkpoint; /* 0: none */
+    size_t n_filter_checkpoints;
 };
 static const struct expected all_expected[] = {
     {SPV_MAINNET, "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f", 0x1d00ffff,
-     227931, 363725, 388381, false, false, false, "dee8e2a309ad8a9820433c68", 8, 953567},
+     227931, 363725, 388381, 481824, false, false, false, "dee8e2a309ad8a9820433c68", 8, 953567, 5},
     {SPV_TESTNET3, "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943", 0x1d00ffff,
-     21111, 330776, 581885, false, true, false, "16dd270dd94fac1d7632", 5, 5011775},
+     21111, 330776, 581885, 834624, false, true, false, "16dd270dd94fac1d7632", 5, 5011775, 8},
     {SPV_TESTNET4, "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043", 0x1d00ffff,
-     1, 1, 1, false, true, true, "34a4690fe592dc49c7c", 2, 139103},
+     1, 1, 1, 1, false, true, true, "34a4690fe592dc49c7c", 2, 139103, 0},
     {SPV_SIGNET, "00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6", 0x1e0377ae, 1,
-     1, 1, false, false, false, "67d328e681a", 2, 308447},
+     1, 1, 1, false, false, false, "67d328e681a", 2, 308447, 0},
     {SPV_REGTEST, "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206", 0x207fffff, 1,
-     1, 1, true, false, false, "0", 0, 0},
+     1, 1, 0, true, false, false, "0", 0, 0, 0},
     {SPV_SIMNET, "683e86bd5c6d110d91b94b97137ba6bfe02dbbdb8e3dff722a669b5d69d77af6", 0x207fffff, 0,
-     0, 0, false, true, false, "0", 0, 0},
+     0, 0, UINT32_MAX, false, true, false, "0", 0, 0, 0},
 };
 #define N_EXPECTED (sizeof all_expected / sizeof all_expected[0])
 
@@ -62,6 +63,7 @@ static void each_network_has_its_rules(void **state)
         assert_int_equal(p->bip34_height, f->bip34);
         assert_int_equal(p->bip66_height, f->bip66);
         assert_int_equal(p->bip65_height, f->bip65);
+        assert_int_equal(p->segwit_height, f->segwit);
         assert_int_equal(p->no_retarget, f->no_retarget);
         assert_int_equal(p->min_difficulty, f->min_difficulty);
         assert_int_equal(p->bip94, f->bip94);
@@ -262,6 +264,69 @@ static void checkpoints_are_those_of_the_published_files(void **state)
     }
 }
 
+static void filter_checkpoints_are_as_published(void **state)
+{
+    struct spv_filter_header header;
+    struct spv_blockhash shown;
+
+    (void)state;
+    for (size_t i = 0; i < N_EXPECTED; i++) {
+        const struct spv_params *p = spv_params_get(all_expected[i].network);
+        assert_int_equal(p->n_filter_checkpoints, all_expected[i].n_filter_checkpoints);
+        for (size_t k = 1; k < p->n_filter_checkpoints; k++)
+            assert_true(p->filter_checkpoints[k].height > p->filter_checkpoints[k - 1].height);
+    }
+    /* mainnet's block 100,000, whose filter the tests of src/spv/filters compute */
+    assert_int_equal(
+        spv_blockhash_from_hex(&shown,
+                               "f28cbc1ab369eb01b7b5fe8bf59763abb73a31471fe404a26a06be4153aa7fa5"),
+        0);
+    header = spv_params_get(SPV_MAINNET)->filter_checkpoints[0].header;
+    assert_memory_equal(header.b, shown.b, 32);
+}
+
+/* The rows that more than one source has: network,height,filter_header,block_hash,sources */
+static void filter_checkpoints_are_those_of_the_published_file(void **state)
+{
+    const char *folder = getenv("SPV_TEST_DATA");
+    size_t n[SPV_NETWORKS] = {0};
+    char path[512], line[512];
+    FILE *f;
+
+    (void)state;
+    if (!folder) {
+        print_message("skipped: SPV_TEST_DATA is not set\n");
+        skip();
+    }
+    (void)snprintf(path, sizeof path, "%s/filters/filter-header-checkpoints.csv", folder);
+    f = fopen(path, "r");
+    if (!f) {
+        print_message("skipped: there is no %s\n", path);
+        skip();
+    }
+    assert_non_null(fgets(line, sizeof line, f));
+    while (fgets(line, sizeof line, f)) {
+        char *height = strchr(line, ',') + 1, *header = strchr(height, ',') + 1;
+        struct spv_blockhash hash;
+        if (!strchr(header, '+'))
+            continue;
+        height[-1] = header[-1] = header[64] = '\0';
+        for (size_t i = 0; i < SPV_NETWORKS; i++) {
+            const struct spv_params *p = spv_params_get((enum spv_network)i);
+            if (strcmp(p->net.name, line) != 0)
+                continue;
+            assert_true(n[i] < p->n_filter_checkpoints);
+            const struct spv_filter_checkpoint *built_in = &p->filter_checkpoints[n[i]++];
+            assert_int_equal(built_in->height, strtoul(height, NULL, 10));
+            assert_int_equal(spv_blockhash_from_hex(&hash, header), 0);
+            assert_memory_equal(built_in->header.b, hash.b, 32);
+        }
+    }
+    (void)fclose(f);
+    for (size_t i = 0; i < SPV_NETWORKS; i++)
+        assert_int_equal(n[i], spv_params_get((enum spv_network)i)->n_filter_checkpoints);
+}
+
 static void a_chain_starts_at_the_last_checkpoint_that_another_one_precedes(void **state)
 {
     /* 2015 has none before it; 6047 is alone; 9000 ends no period */
@@ -310,6 +375,7 @@ static void a_custom_signet_trusts_nothing_of_the_default_one(void **state)
     assert_memory_equal(&p.genesis, &spv_params_get(SPV_SIGNET)->genesis, sizeof p.genesis);
     assert_int_equal(p.pow_limit_bits, 0x1e0377ae);
     assert_int_equal(p.n_checkpoints, 0);
+    assert_int_equal(p.n_filter_checkpoints, 0);
     assert_true(spv_u256_is_zero(&p.min_work));
     assert_null(p.dns_seeds[0].name);
     assert_null(p.fixed_seeds);
@@ -347,6 +413,8 @@ int main(void)
         cmocka_unit_test(times_after_checkpoints_are_those_of_their_age),
         cmocka_unit_test(works_and_times_are_those_of_the_published_headers),
         cmocka_unit_test(checkpoints_are_those_of_the_published_files),
+        cmocka_unit_test(filter_checkpoints_are_as_published),
+        cmocka_unit_test(filter_checkpoints_are_those_of_the_published_file),
         cmocka_unit_test(a_chain_starts_at_the_last_checkpoint_that_another_one_precedes),
         cmocka_unit_test(a_birthday_is_looked_up_with_two_weeks_to_spare),
         cmocka_unit_test(a_custom_signet_trusts_nothing_of_the_default_one),
