@@ -80,3 +80,11 @@ for folder, seeds in (("bloom", bloom), ("merkle", merkle)):
     out.mkdir(parents=True, exist_ok=True)
     for name, data in seeds.items():
         (out / name).write_bytes(data)
+
+# fuzz_proof_file: the proofs and a transaction as files, in hexadecimal, with white space, and as they are
+out = here / "corpus" / "proof_file"
+out.mkdir(parents=True, exist_ok=True)
+for name, data in {"tx": payment, "tx-hex": payment.hex().encode() + b"\n", "tx-upper": payment.hex().upper().encode(),
+                   "odd": b"abc", "spaces": b" 01\t02\n0 3\r\n", "empty": b"", "only-spaces": b" \n", "not-hex": b"01g2",
+                   "long": b"00" * 601, "limit": b"00" * 600, "binary-long": bytes(601)}.items():
+    (out / name).write_bytes(data)
