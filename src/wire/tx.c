@@ -16,13 +16,13 @@
 #define MIN_OUTPUT (8 + 1)
 #define MARKER_AND_FLAG 2
 
-/* A CompactSize length and as many bytes. */
-static struct spv_bytes read_bytes(struct spv_cursor *c)
+/* What is rare stays out of the loops that skip. */
+static __attribute__((noinline)) void skip_any_bytes(struct spv_cursor *c, size_t before,
+                                                     size_t after)
 {
-    struct spv_bytes out = {.n = (size_t)spv_cursor_compact(c)};
-
-    out.bytes = spv_cursor_take(c, out.n);
-    return out;
+    spv_cursor_take(c, before);
+    spv_tx_take_bytes(c);
+    spv_cursor_take(c, after);
 }
 
 /* `before` bytes, a CompactSize length and as many bytes, `after` bytes. Most lengths are one byte:
@@ -38,9 +38,7 @@ static void skip_bytes(struct spv_cursor *c, size_t before, size_t after)
             return;
         }
     }
-    spv_cursor_take(c, before);
-    read_bytes(c);
-    spv_cursor_take(c, after);
+    skip_any_bytes(c, before, after);
 }
 
 static size_t skip_inputs(struct spv_cursor *c)
@@ -164,16 +162,6 @@ static struct spv_tx_iter list_iter(const struct spv_tx *tx, size_t at, size_t e
     return (struct spv_tx_iter){.at = c.p, .end = c.end, .left = n};
 }
 
-/* Sets the cursor to the next entry; false at the end. */
-static bool next_item(struct spv_tx_iter *iter, struct spv_cursor *c)
-{
-    if (iter->left == 0)
-        return false;
-    iter->left--;
-    *c = spv_cursor_over(iter->at, (size_t)(iter->end - iter->at));
-    return true;
-}
-
 struct spv_tx_iter spv_tx_inputs(const struct spv_tx *tx)
 {
     return list_iter(tx, tx->inputs_at, tx->outputs_at);
@@ -181,16 +169,7 @@ struct spv_tx_iter spv_tx_inputs(const struct spv_tx *tx)
 
 bool spv_tx_next_input(struct spv_tx_iter *iter, struct spv_tx_input *out)
 {
-    struct spv_cursor c;
-
-    if (!next_item(iter, &c))
-        return false;
-    spv_cursor_copy(&c, out->prev.b, sizeof out->prev.b);
-    out->index = spv_cursor_u32(&c);
-    out->script = read_bytes(&c);
-    out->sequence = spv_cursor_u32(&c);
-    iter->at = c.p;
-    return true;
+    return spv_tx_take_input(iter, out);
 }
 
 struct spv_tx_iter spv_tx_outputs(const struct spv_tx *tx)
@@ -200,14 +179,7 @@ struct spv_tx_iter spv_tx_outputs(const struct spv_tx *tx)
 
 bool spv_tx_next_output(struct spv_tx_iter *iter, struct spv_tx_output *out)
 {
-    struct spv_cursor c;
-
-    if (!next_item(iter, &c))
-        return false;
-    out->value = (int64_t)spv_cursor_u64(&c);
-    out->script = read_bytes(&c);
-    iter->at = c.p;
-    return true;
+    return spv_tx_take_output(iter, out);
 }
 
 struct spv_tx_iter spv_tx_witnesses(const struct spv_tx *tx)
@@ -223,13 +195,13 @@ bool spv_tx_next_witness(struct spv_tx_iter *iter, struct spv_witness *out)
 {
     struct spv_cursor c;
 
-    if (!next_item(iter, &c))
+    if (!spv_tx_take_item(iter, &c))
         return false;
     *out = (struct spv_witness){.n_items = 0};
     out->n_items = (size_t)spv_cursor_compact(&c);
     out->rest.bytes = c.p;
     for (size_t i = 0; i < out->n_items; i++)
-        read_bytes(&c);
+        spv_tx_take_bytes(&c);
     out->rest.n = (size_t)(c.p - out->rest.bytes);
     iter->at = c.p;
     return true;
@@ -242,7 +214,7 @@ bool spv_witness_next(struct spv_witness *witness, struct spv_bytes *out)
     if (witness->n_items == 0)
         return false;
     witness->n_items--;
-    *out = read_bytes(&c);
+    *out = spv_tx_take_bytes(&c);
     witness->rest = (struct spv_bytes){.bytes = c.p, .n = spv_cursor_left(&c)};
     return true;
 }

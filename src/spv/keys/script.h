@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spv/address.h"
+#include "spv/error.h"
+
 enum {
     OP_0 = 0x00,
     OP_PUSHDATA1 = 0x4c,
@@ -32,5 +35,34 @@ enum {
 size_t spv_script_p2pkh(uint8_t *out, const uint8_t hash[20]);
 size_t spv_script_p2sh(uint8_t *out, const uint8_t hash[20]);
 size_t spv_script_witness(uint8_t *out, unsigned version, const uint8_t *program, size_t n);
+
+/* spv_script_next_op, inline for loops over all scripts of a block. */
+static inline int spv_script_take_op(struct spv_script_iter *iter, struct spv_script_op *out)
+{
+    size_t left = (size_t)(iter->end - iter->at), prefix = 0, size = 0;
+    if (left == 0)
+        return 0;
+    const uint8_t opcode = *iter->at;
+    const uint8_t *data = iter->at + 1;
+    left--;
+    if (opcode < OP_PUSHDATA1) {
+        size = opcode;
+    } else if (opcode <= OP_PUSHDATA4) {
+        prefix = (size_t)1 << (opcode - OP_PUSHDATA1);
+        if (left < prefix)
+            goto cut;
+        for (size_t i = 0; i < prefix; i++)
+            size |= (size_t)data[i] << 8 * i;
+    }
+    if (left - prefix < size)
+        goto cut;
+    out->opcode = opcode;
+    out->data = (struct spv_bytes){data + prefix, size};
+    iter->at = data + prefix + size;
+    return 1;
+cut:
+    iter->at = iter->end;
+    return SPV_ERR_SHORT;
+}
 
 #endif

@@ -1,8 +1,9 @@
 /* BIP37, "Filter matching algorithm" (Bitcoin Core: CBloomFilter::IsRelevantAndUpdate). All outputs
  * are tested even after a match, so that each matching one is inserted; inputs only when nothing
  * matched. */
-#include "spv/address.h"
 #include "spv/bloom.h"
+#include "spv/keys/script.h"
+#include "wire/tx.h"
 
 #define OUTPOINT 36 /* bytes: a txid and an index */
 
@@ -12,7 +13,7 @@ static bool match_pushes(const struct spv_bloom *bloom, struct spv_bytes script)
     struct spv_script_iter ops = spv_script_ops(script.bytes, script.n);
     struct spv_script_op op;
 
-    while (spv_script_next_op(&ops, &op) == 1)
+    while (spv_script_take_op(&ops, &op) == 1)
         if (op.data.n > 0 && spv_bloom_contains(bloom, op.data.bytes, op.data.n))
             return true;
     return false;
@@ -43,7 +44,7 @@ static bool match_outputs(struct spv_bloom *bloom, const struct spv_txid *txid,
     struct spv_tx_output output;
     bool matched = false;
 
-    for (uint32_t i = 0; spv_tx_next_output(&outputs, &output); i++) {
+    for (uint32_t i = 0; spv_tx_take_output(&outputs, &output); i++) {
         if (!match_pushes(bloom, output.script))
             continue;
         matched = true;
@@ -60,7 +61,7 @@ static bool match_inputs(const struct spv_bloom *bloom, const struct spv_tx *tx)
 
     for (;;) {
         const uint8_t *outpoint = inputs.at; /* an input begins with it, as filters have it */
-        if (!spv_tx_next_input(&inputs, &input))
+        if (!spv_tx_take_input(&inputs, &input))
             return false;
         if (spv_bloom_contains(bloom, outpoint, OUTPOINT) || match_pushes(bloom, input.script))
             return true;
