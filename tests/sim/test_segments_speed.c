@@ -99,10 +99,13 @@ static void requests_in_flight_hide_the_latency(void **state)
 #define LOST_AFTER 4000000 /* bytes; resets the server of the last headers midway */
 
 /* Three fast peers, and a slow one at index `slow` (none when it is 4). */
-static double among(size_t slow, uint64_t seed, size_t n_checkpoints)
+static double among(size_t slow, uint64_t seed, size_t n_checkpoints, enum sim_transport transport)
 {
-    struct sim *sim = sim_new(&(struct sim_config){
-        .seed = seed, .latency_min_us = 8000, .latency_max_us = 12000, .pipe = 1u << 20});
+    struct sim *sim = sim_new(&(struct sim_config){.seed = seed,
+                                                   .latency_min_us = 8000,
+                                                   .latency_max_us = 12000,
+                                                   .pipe = 1u << 20,
+                                                   .transport = transport});
     for (size_t i = 0; i < 4; i++) {
         const bool is_slow = i == slow;
         if (is_slow || slow < 4 || i < 3)
@@ -121,9 +124,9 @@ static void a_slow_peer_delays_no_other(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        const double alone = among(4, seed, N_CHECKPOINTS);
+        const double alone = among(4, seed, N_CHECKPOINTS, SIM_TRANSPORT_DEFAULT);
         for (size_t slow = 0; slow < 4; slow++) {
-            const double with = among(slow, seed, N_CHECKPOINTS);
+            const double with = among(slow, seed, N_CHECKPOINTS, SIM_TRANSPORT_DEFAULT);
             print_message("seed %d: three peers %.0f ms, with a slow one as number %zu %.0f ms: "
                           "%.2f times\n",
                           (int)seed, alone, slow, with, with / alone);
@@ -132,15 +135,19 @@ static void a_slow_peer_delays_no_other(void **state)
     }
 }
 
+/* Over v1 the slow peer has answered when the others are lost; its v2 handshake takes one round
+ * trip more, so that its speed is not known yet. */
 static void a_slow_peer_is_the_last_to_take_over_from_a_lost_one(void **state)
 {
     (void)state;
-    const double alone = among(4, 1, FEW_CHECKPOINTS);
-    for (size_t slow = 0; slow < 4; slow++) {
-        const double with = among(slow, 1, FEW_CHECKPOINTS);
-        print_message("three peers %.0f ms, with a slow one as number %zu %.0f ms\n", alone, slow,
-                      with);
-        assert_true(with <= 1.3 * alone);
+    for (enum sim_transport t = SIM_TRANSPORT_V1; t <= SIM_TRANSPORT_V2; t++) {
+        const double alone = among(4, 1, FEW_CHECKPOINTS, t);
+        for (size_t slow = 0; slow < 4; slow++) {
+            const double with = among(slow, 1, FEW_CHECKPOINTS, t);
+            print_message("v%d: three peers %.0f ms, with a slow one as number %zu %.0f ms\n",
+                          (int)t, alone, slow, with);
+            assert_true(with <= 1.3 * alone);
+        }
     }
 }
 

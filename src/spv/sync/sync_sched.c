@@ -2,22 +2,27 @@
  * more headers, a getheaders goes to all others at once. */
 #include "spv/sync/sync_state.h"
 
-/* Returns whether the peer is measured to be several times slower than the fastest one that is not
- * at its tip. */
-static bool is_slow(const struct spv_sync *s, const struct spv_peer_entry *p)
+/* What segments have measured of a peer, the best first. */
+enum speed { NOT_SLOW, NOT_MEASURED, SLOW };
+
+/* Slow is several times slower than the fastest peer that is not at its tip. */
+static enum speed speed_of(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
     const uint64_t mine = s->segments ? spv_segments_answer_us(s->segments, p->id) : 0;
-    for (struct spv_peer_entry *q = NULL; mine && (q = spv_sync_next_peer(s, q));) {
+    if (!mine)
+        return NOT_MEASURED;
+    for (struct spv_peer_entry *q = NULL; (q = spv_sync_next_peer(s, q));) {
         const uint64_t time = !q->sync.at_tip ? spv_segments_answer_us(s->segments, q->id) : 0;
         if (time && mine / SPV_SYNC_SLOW > time)
-            return true;
+            return SLOW;
     }
-    return false;
+    return NOT_SLOW;
 }
 
-/* Order: peers that did not fail last time, then peers that are not slow, then the highest claim,
- * then the oldest. After the first stall claims no longer count: silent peers that reconnect with
- * high claims would otherwise get all requests, and peers with headers none. */
+/* Order: peers that did not fail last time, then peers known not to be slow, then peers of unknown
+ * speed (they connected late), then the highest claim, then the oldest. After the first stall
+ * claims no longer count: silent peers that reconnect with high claims would otherwise get all
+ * requests, and peers with headers none. */
 static struct spv_peer_entry *best_untried(struct spv_sync *s)
 {
     struct spv_peer_entry *best = NULL;
@@ -25,7 +30,7 @@ static struct spv_peer_entry *best_untried(struct spv_sync *s)
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
         if (spv_sync_answered(p) || spv_sync_busy(p) || p->sync.drop)
             continue;
-        const unsigned last = 2u * p->sync.failing + is_slow(s, p);
+        const unsigned last = (SLOW + 1u) * p->sync.failing + speed_of(s, p);
         const bool better = !best               ? true
                             : last != best_last ? last < best_last
                             : !s->stalls && p->sync.claimed_height != best->sync.claimed_height
