@@ -13,6 +13,7 @@
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/export_rows.h"
+#include "spv/filter.h"
 #include "spv/header.h"
 #include "spv/header_db.h"
 #include "spv/http_server.h"
