@@ -232,8 +232,9 @@ SPV_TARGET_AVX2 SPV_INLINE void hash_row_avx2(uint64_t *out, const uint64_t *wor
     struct sip4 b = a;
 
     for (size_t w = 0; w < n_words; w++) {
-        const __m256i ma = _mm256_loadu_si256((const __m256i *)(words + w * LANES));
-        const __m256i mb = _mm256_loadu_si256((const __m256i *)(words + w * LANES + 4));
+        const __m256i ma = _mm256_loadu_si256((const __m256i *)(const void *)(words + w * LANES));
+        const __m256i mb =
+            _mm256_loadu_si256((const __m256i *)(const void *)(words + w * LANES + 4));
         a.v3 = _mm256_xor_si256(a.v3, ma);
         b.v3 = _mm256_xor_si256(b.v3, mb);
         sip_round4(&a, rotl16);
@@ -249,8 +250,8 @@ SPV_TARGET_AVX2 SPV_INLINE void hash_row_avx2(uint64_t *out, const uint64_t *wor
         sip_round4(&a, rotl16);
         sip_round4(&b, rotl16);
     }
-    _mm256_storeu_si256((__m256i *)out, sip_end4(&a));
-    _mm256_storeu_si256((__m256i *)(out + 4), sip_end4(&b));
+    _mm256_storeu_si256((__m256i *)(void *)out, sip_end4(&a));
+    _mm256_storeu_si256((__m256i *)(void *)(out + 4), sip_end4(&b));
 }
 
 SPV_TARGET_AVX2 static void group_hash_avx2(uint64_t *out, const struct spv_filter_group *group,
