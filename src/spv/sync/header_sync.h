@@ -59,7 +59,8 @@ struct spv_sync_peer {
     uint32_t shown_height; /* where its answers ended */
     int64_t future_s; /* FUTURE_HEADERS: how far the rejected header is ahead of our clock */
     struct spv_u256 low_work; /* LOW_WORK: the work of its chain */
-    bool recheck; /* an announcement came while a request was open: request again */
+    bool recheck; /* an announcement came while a request was open: request again, ... */
+    struct spv_blockhash announced; /* ... unless this block has become known; zero: in any case */
     bool sendheaders_sent;
     bool failing; /* it failed the last time: comes after others */
     bool was_useful; /* it has sent new headers, or shown that it is at its tip */

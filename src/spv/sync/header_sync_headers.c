@@ -31,12 +31,28 @@ static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
     }
 }
 
+/* The block that was announced while a request was open may have come with the answer. A request
+ * from our tip would then be met with silence by peers that never send empty headers (bcoin). */
+static int update_recheck(struct spv_sync *s, struct spv_peer_entry *p)
+{
+    struct spv_chain_header known;
+    if (!p->sync.recheck || spv_blockhash_is_zero(&p->sync.announced))
+        return 0;
+    const int rc = spv_chain_find(s->cfg.chain, &known, NULL, &p->sync.announced);
+    if (rc == 1)
+        p->sync.recheck = false;
+    return rc < 0 ? rc : 0;
+}
+
 /* The peer's answer contained nothing new. It gets one more request when it claims more than our
  * tip or has announced a block meanwhile; else it is at its tip. */
 static int no_more_headers(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
 {
     const bool claims_more =
         p->sync.claim_valid && p->sync.claimed_height > spv_chain_tip(s->cfg.chain)->height;
+    const int rc = update_recheck(s, p);
+    if (rc < 0)
+        return rc;
     if (!claims_more && !p->sync.recheck) {
         peer_at_tip(s, p);
         return 0;
@@ -342,6 +358,7 @@ static int handle_unconnecting(struct spv_sync *s, struct spv_peer_entry *p, str
     }
     p->sync.at_tip = false;
     p->sync.recheck = spv_sync_request_open(p);
+    p->sync.announced = (struct spv_blockhash){{0}};
     return spv_sync_request_open(p) ? 0 : spv_sync_ask(s, p, NULL, now);
 }
 
@@ -441,6 +458,7 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
             return rc < 0 ? rc : 0;
         p->sync.at_tip = false;
         p->sync.recheck = spv_sync_request_open(p);
+        p->sync.announced = hash;
         return spv_sync_busy(p) || s->sync_peer || s->fetching_segments
                    ? 0
                    : spv_sync_ask(s, p, NULL, now);

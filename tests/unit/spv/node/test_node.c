@@ -368,6 +368,30 @@ static void an_inv_of_an_unknown_block_is_answered_by_getheaders(void **state)
     node_fixture_free(s);
 }
 
+/* How many getheaders a peer of 100 headers gets that announces a block before it answers. */
+static unsigned requests_with_inv(const struct spv_blockhash *announced)
+{
+    struct spv_node_config cfg = {0};
+    struct node_fixture *s = node_fixture_new(&cfg, 1);
+    struct test_chain shorter = main_chain;
+    shorter.n = 100;
+    const uint64_t a = node_fixture_connect(s, 99, 0);
+    if (announced)
+        node_fixture_inv(s, a, announced);
+    const unsigned requests = (unsigned)node_fixture_serve(s, a, &shorter);
+    node_fixture_free(s);
+    return requests;
+}
+
+/* bcoin answers a request from its tip with silence. */
+static void an_inv_of_a_block_that_came_with_the_answer_causes_no_request(void **state)
+{
+    (void)state;
+    const unsigned without = requests_with_inv(NULL);
+    assert_int_equal(requests_with_inv(&main_chain.hashes[99]), without);
+    assert_int_equal(requests_with_inv(&main_chain.hashes[130]), without + 1);
+}
+
 static void an_unsolicited_empty_headers_message_completes_no_request(void **state)
 {
     (void)state;
@@ -522,6 +546,7 @@ int main(void)
         cmocka_unit_test(an_unconnecting_answer_is_requested_again_at_once),
         cmocka_unit_test(drops_a_peer_whose_announcements_never_link),
         cmocka_unit_test(an_inv_of_an_unknown_block_is_answered_by_getheaders),
+        cmocka_unit_test(an_inv_of_a_block_that_came_with_the_answer_causes_no_request),
         cmocka_unit_test(an_unsolicited_empty_headers_message_completes_no_request),
         cmocka_unit_test(drops_a_peer_that_cannot_show_the_minimum_work),
         cmocka_unit_test(a_store_that_fails_stops_the_node),
