@@ -5,6 +5,7 @@
 
 #include "spv/error.h"
 #include "util/cursor.h"
+#include "util/siphash.h"
 
 #if SPV_SIMD_X86
 #include <immintrin.h>
@@ -144,54 +145,12 @@ size_t spv_filter_query_count(const struct spv_filter_query *query)
     return query->n;
 }
 
-struct sip {
-    uint64_t v0, v1, v2, v3;
-};
-
-SPV_INLINE uint64_t rotl(uint64_t x, unsigned n)
-{
-    return x << n | x >> (64 - n);
-}
-
-SPV_INLINE void sip_round(struct sip *s)
-{
-    s->v0 += s->v1;
-    s->v2 += s->v3;
-    s->v1 = rotl(s->v1, 13) ^ s->v0;
-    s->v3 = rotl(s->v3, 16) ^ s->v2;
-    s->v0 = rotl(s->v0, 32);
-    s->v2 += s->v1;
-    s->v0 += s->v3;
-    s->v1 = rotl(s->v1, 17) ^ s->v2;
-    s->v3 = rotl(s->v3, 21) ^ s->v0;
-    s->v2 = rotl(s->v2, 32);
-}
-
 /* SipHash-2-4 of the words of one lane. */
-SPV_INLINE uint64_t hash_lane(const uint64_t *words, size_t n_words, struct sip s)
+SPV_INLINE uint64_t hash_lane(const uint64_t *words, size_t n_words, struct spv_sip s)
 {
-    for (size_t w = 0; w < n_words; w++) {
-        s.v3 ^= words[w * LANES];
-        sip_round(&s);
-        sip_round(&s);
-        s.v0 ^= words[w * LANES];
-    }
-    s.v2 ^= 0xff;
-    sip_round(&s);
-    sip_round(&s);
-    sip_round(&s);
-    sip_round(&s);
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-}
-
-static struct sip sip_start(struct spv_gcs_key key)
-{
-    return (struct sip){
-        .v0 = key.k0 ^ UINT64_C(0x736f6d6570736575),
-        .v1 = key.k1 ^ UINT64_C(0x646f72616e646f6d),
-        .v2 = key.k0 ^ UINT64_C(0x6c7967656e657261),
-        .v3 = key.k1 ^ UINT64_C(0x7465646279746573),
-    };
+    for (size_t w = 0; w < n_words; w++)
+        spv_sip_word(&s, words[w * LANES]);
+    return spv_sip_finish(s);
 }
 
 #if SPV_SIMD_X86
@@ -222,7 +181,7 @@ SPV_TARGET_AVX2 SPV_INLINE __m256i sip_end4(const struct sip4 *s)
 }
 
 SPV_TARGET_AVX2 SPV_INLINE void hash_row_avx2(uint64_t *out, const uint64_t *words, size_t n_words,
-                                              const struct sip *start)
+                                              const struct spv_sip *start)
 {
     const __m256i rotl16 = _mm256_set_epi8(13, 12, 11, 10, 9, 8, 15, 14, 5, 4, 3, 2, 1, 0, 7, 6, 13,
                                            12, 11, 10, 9, 8, 15, 14, 5, 4, 3, 2, 1, 0, 7, 6);
@@ -255,7 +214,7 @@ SPV_TARGET_AVX2 SPV_INLINE void hash_row_avx2(uint64_t *out, const uint64_t *wor
 }
 
 SPV_TARGET_AVX2 static void group_hash_avx2(uint64_t *out, const struct spv_filter_group *group,
-                                            const struct sip *start, uint64_t range)
+                                            const struct spv_sip *start, uint64_t range)
 {
     for (size_t r = 0; r < group->n_rows; r++) {
         uint64_t hashes[LANES];
@@ -269,7 +228,7 @@ SPV_TARGET_AVX2 static void group_hash_avx2(uint64_t *out, const struct spv_filt
 void spv_filter_group_hash(uint64_t *out, const struct spv_filter_group *group,
                            struct spv_gcs_key key, uint64_t range, enum spv_simd simd)
 {
-    const struct sip start = sip_start(key);
+    const struct spv_sip start = spv_sip_start(key.k0, key.k1);
 
 #if SPV_SIMD_X86
     if (simd == SPV_SIMD_AVX2) {
