@@ -1,5 +1,5 @@
 /* Each allocation failing in turn: an error, nothing leaked, and the next call succeeds. */
-#include "support/failing_alloc.h"
+#include "support/fail_each.h"
 #include "support/unit.h"
 
 #include "spv/error.h"
@@ -112,20 +112,6 @@ static int judge_a_filter(void)
         assert_int_equal(verdict.error, SPV_ERR_FILTER_OUTPUT);
     spv_block_evidence_free(evidence);
     return rc;
-}
-
-/* Returns the number of allocations. */
-static size_t fail_each(int (*call)(void))
-{
-    for (size_t k = 1;; k++) {
-        failing_alloc_plan(k, FAILING_ALLOC_ONE);
-        const int rc = call();
-        if (failing_alloc_end() == 0) {
-            assert_int_equal(rc, 0);
-            return k - 1;
-        }
-        assert_int_equal(rc, SPV_ERR_NOMEM);
-    }
 }
 
 static void failed_allocation_builds_and_matches_nothing(void **state)

@@ -3,7 +3,7 @@
 
 #include "spv/bloom.h"
 #include "spv/error.h"
-#include "support/failing_alloc.h"
+#include "support/fail_each.h"
 
 #define LEAVES 40
 
@@ -71,20 +71,6 @@ static int make_proof(void)
         rc = depth_error(spv_merkle_depth_by_coinbase(msg, msg, &coinbase));
     spv_merkle_proof_free(proof);
     return rc;
-}
-
-/* Returns the number of allocations. */
-static size_t fail_each(int (*call)(void))
-{
-    for (size_t k = 1;; k++) {
-        failing_alloc_plan(k, FAILING_ALLOC_ONE);
-        const int rc = call();
-        if (failing_alloc_end() == 0) {
-            assert_int_equal(rc, 0);
-            return k - 1;
-        }
-        assert_int_equal(rc, SPV_ERR_NOMEM);
-    }
 }
 
 static void failed_allocation_makes_no_filter(void **state)
