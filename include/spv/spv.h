@@ -14,6 +14,7 @@
 #include "spv/error.h"
 #include "spv/export_rows.h"
 #include "spv/filter.h"
+#include "spv/filter_db.h"
 #include "spv/header.h"
 #include "spv/header_db.h"
 #include "spv/http_server.h"

@@ -1,0 +1,40 @@
+/* Read access to stored filter headers and filters, as an interface: a server reads what it
+ * serves, the filter sync what is stored already. The store implements it (spv/store.h); tests have
+ * their own implementations. */
+#ifndef SPV_FILTER_DB_H
+#define SPV_FILTER_DB_H
+
+#include "spv/tx.h" /* struct spv_bytes */
+#include "spv/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Synchronous callbacks, called from the thread of the machine or server that uses them, each with
+ * `ctx`; all are about the best chain. Those of struct spv_header_db's snapshots (begin_read) cover
+ * these reads, too, when one store implements both. */
+struct spv_filter_db {
+    void *ctx;
+    /* The filter headers and the filter hashes of up to n consecutive heights from `from` on;
+     * either array may be NULL. A row whose filter hash is not known (it was imported, or is a
+     * built-in filter header) ends the answer when hashes are wanted. Returns how many were
+     * written, or a negative enum spv_err. */
+    int (*headers)(void *ctx, struct spv_filter_header *headers, struct spv_filter_hash *hashes,
+                   uint32_t from, uint32_t n);
+    /* The filter of the block at a height. Returns 1 and *out, which is borrowed until the next
+     * call, 0 when the filter is not kept, or a negative enum spv_err. */
+    int (*filter)(void *ctx, struct spv_bytes *out, uint32_t height);
+    /* Returns 1 and the lowest and highest height that have filter headers, 0 when there are none,
+     * or a negative enum spv_err. */
+    int (*range)(void *ctx, uint32_t *first, uint32_t *last);
+    /* Returns 1 and the heights between which every filter is kept (the last run, up to the highest
+     * kept), 0 when none is, or a negative enum spv_err. */
+    int (*kept)(void *ctx, uint32_t *first, uint32_t *last);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
