@@ -66,14 +66,20 @@ void spv_hash160(uint8_t out[20], const void *in, size_t n)
     RIPEMD160_Final(out, &c);
 }
 
-/* The eight state words as 32 bytes, most significant first. */
-static void store_state(uint8_t out[32], const SHA_LONG h[8])
+/* Four words at a time. */
+typedef uint32_t words __attribute__((vector_size(16)));
+
+/* The eight state words as 32 bytes, most significant first. Stored 16 bytes at a time: the
+ * compression that follows loads so many, and waits for bytes that were stored one by one. */
+static inline void store_state(uint8_t out[32], const SHA_LONG h[8])
 {
-    for (size_t i = 0; i < 8; i++) {
-        out[4 * i] = (uint8_t)(h[i] >> 24);
-        out[4 * i + 1] = (uint8_t)(h[i] >> 16);
-        out[4 * i + 2] = (uint8_t)(h[i] >> 8);
-        out[4 * i + 3] = (uint8_t)h[i];
+    for (size_t i = 0; i < 2; i++) {
+        words w;
+        memcpy(&w, h + 4 * i, sizeof w);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        w = w << 24 | (w & 0xff00) << 8 | (w >> 8 & 0xff00) | w >> 24;
+#endif
+        memcpy(out + 16 * i, &w, sizeof w);
     }
 }
 
@@ -94,6 +100,7 @@ static size_t pad(uint8_t *blocks, size_t n, uint64_t total)
 void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *chunks, size_t n)
 {
     _Alignas(BLOCK) uint8_t blocks[GATHERED + 2 * BLOCK];
+    _Alignas(BLOCK) uint8_t once[BLOCK] = {[32] = 0x80, [62] = 256 >> 8};
     size_t used = 0;
     uint64_t total = 0;
     SHA256_CTX c;
@@ -116,9 +123,9 @@ void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *chunks, size_t 
         }
     }
     SHA256_Update(&c, blocks, pad(blocks, used, total));
-    store_state(blocks, c.h);
+    store_state(once, c.h);
     SHA256_Init(&c);
-    SHA256_Update(&c, blocks, pad(blocks, 32, 32));
+    SHA256_Update(&c, once, sizeof once);
     store_state(out, c.h);
 }
 
