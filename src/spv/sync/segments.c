@@ -27,7 +27,8 @@ int spv_segments_new(struct spv_segments **out, const struct spv_segments_config
     segs->cfg = *cfg;
     if (!segs->cfg.timeout_us)
         segs->cfg.timeout_us = SPV_SEGMENTS_TIMEOUT;
-    segs->batch_buf = malloc(SPV_SEGMENTS_BATCH * sizeof *segs->batch_buf);
+    segs->payload = &spv_segments_of_headers;
+    segs->batch_buf = malloc(SPV_SEGMENTS_BATCH * segs->payload->unit_size);
     if (!segs->batch_buf) {
         free(segs);
         return SPV_ERR_NOMEM;
@@ -43,7 +44,7 @@ int spv_segments_new(struct spv_segments **out, const struct spv_segments_config
 static void forget_segments(struct spv_segments *segs)
 {
     for (size_t i = 0; i < segs->n; i++)
-        free(segs->segment[i].headers);
+        free(segs->segment[i].units);
     segs->n = 0;
     segs->active = false;
     segs->ready_us = 0;
@@ -69,36 +70,43 @@ void spv_segments_free(struct spv_segments *segs)
 
 /* ---- the window ---- */
 
+static uint32_t end_height(const struct spv_segments *segs, size_t i)
+{
+    return segs->payload->end_height(&segs->cfg, i);
+}
+
 /* Adds segments while the window has space. */
 static void fill_window(struct spv_segments *segs)
 {
     size_t held = 0;
     for (size_t i = 0; i < segs->n; i++)
         held += segs->segment[i].end - segs->segment[i].from;
-    while (segs->next_checkpoint < segs->end_checkpoint && segs->n < SPV_SEGMENTS_MAX_SEGMENTS) {
-        size_t cp = segs->next_checkpoint;
-        while (cp + 1 < segs->end_checkpoint &&
-               segs->cfg.checkpoints[cp + 1].height - segs->top.height <= SPV_SEGMENTS_PERIOD)
-            cp++;
-        const size_t size = segs->cfg.checkpoints[cp].height - segs->top.height;
+    while (segs->next_end < segs->last_end && segs->n < SPV_SEGMENTS_MAX_SEGMENTS) {
+        size_t at = segs->next_end;
+        while (at + 1 < segs->last_end &&
+               end_height(segs, at + 1) - segs->top_height <= SPV_SEGMENTS_PERIOD)
+            at++;
+        const uint32_t end = end_height(segs, at), size = end - segs->top_height;
         if (segs->n && held + size > SPV_SEGMENTS_MAX_HEADERS)
             return;
-        segs->segment[segs->n++] = (struct spv_segment){.serial = segs->serial++,
-                                                        .from = segs->top.height,
-                                                        .end = segs->cfg.checkpoints[cp].height,
-                                                        .start = segs->top.hash,
-                                                        .stop = segs->cfg.checkpoints[cp].hash,
-                                                        .is_long = size > SPV_SEGMENTS_MAX_HEADERS};
+        struct spv_segment *s = &segs->segment[segs->n++];
+        *s = (struct spv_segment){.serial = segs->serial++,
+                                  .from = segs->top_height,
+                                  .end = end,
+                                  .start = segs->top,
+                                  .stop = segs->payload->end_hash(&segs->cfg, at),
+                                  .is_long = size > SPV_SEGMENTS_MAX_HEADERS};
         held += size;
-        segs->top = segs->cfg.checkpoints[cp];
-        segs->next_checkpoint = cp + 1;
+        segs->top_height = end;
+        segs->top = s->stop;
+        segs->next_end = at + 1;
     }
-    if (segs->post_checkpoint && segs->next_checkpoint == segs->end_checkpoint &&
+    if (segs->post_checkpoint && segs->next_end == segs->last_end &&
         segs->n < SPV_SEGMENTS_MAX_SEGMENTS && held + SPV_MAX_HEADERS <= SPV_SEGMENTS_MAX_HEADERS) {
         segs->segment[segs->n++] = (struct spv_segment){.serial = segs->serial++,
-                                                        .from = segs->top.height,
-                                                        .end = segs->top.height + SPV_MAX_HEADERS,
-                                                        .start = segs->top.hash,
+                                                        .from = segs->top_height,
+                                                        .end = segs->top_height + SPV_MAX_HEADERS,
+                                                        .start = segs->top,
                                                         .is_post_checkpoint = true};
         segs->post_checkpoint = false;
     }
@@ -107,7 +115,7 @@ static void fill_window(struct spv_segments *segs)
 /* The lowest segment is consumed. */
 static void next_segment(struct spv_segments *segs)
 {
-    free(segs->segment[0].headers);
+    free(segs->segment[0].units);
     segs->done += !segs->segment[0].is_post_checkpoint;
     segs->n--;
     memmove(segs->segment, segs->segment + 1, segs->n * sizeof segs->segment[0]);
@@ -126,19 +134,18 @@ void spv_segments_skip_empty(struct spv_segments *segs)
 int spv_segments_begin(struct spv_segments *segs, const struct spv_checkpoint *from, uint32_t to,
                        struct spv_now now)
 {
+    const size_t n_ends = segs->cfg.n_checkpoints;
     forget_segments(segs);
-    segs->top = *from;
-    segs->next_checkpoint = 0;
-    while (segs->next_checkpoint < segs->cfg.n_checkpoints &&
-           segs->cfg.checkpoints[segs->next_checkpoint].height <= from->height)
-        segs->next_checkpoint++;
-    segs->end_checkpoint = segs->next_checkpoint;
-    while (segs->end_checkpoint < segs->cfg.n_checkpoints &&
-           segs->cfg.checkpoints[segs->end_checkpoint].height <= to)
-        segs->end_checkpoint++;
-    segs->active = segs->next_checkpoint < segs->end_checkpoint;
-    segs->post_checkpoint = segs->active && segs->cfg.post_checkpoint &&
-                            segs->end_checkpoint == segs->cfg.n_checkpoints;
+    segs->top_height = from->height;
+    segs->top = spv_segments_hash(&from->hash);
+    segs->next_end = 0;
+    while (segs->next_end < n_ends && end_height(segs, segs->next_end) <= from->height)
+        segs->next_end++;
+    segs->last_end = segs->next_end;
+    while (segs->last_end < n_ends && end_height(segs, segs->last_end) <= to)
+        segs->last_end++;
+    segs->active = segs->next_end < segs->last_end;
+    segs->post_checkpoint = segs->active && segs->cfg.post_checkpoint && segs->last_end == n_ends;
     fill_window(segs);
     return spv_segments_schedule(segs, now);
 }
@@ -155,20 +162,27 @@ bool spv_segments_done(const struct spv_segments *segs)
 
 /* ---- batches ---- */
 
+/* Unit number i of a segment, or the end of its units. */
+static uint8_t *unit_at(const struct spv_segments *segs, const struct spv_segment *s, uint32_t i)
+{
+    return s->units + (i - s->n_discarded) * segs->payload->unit_size;
+}
+
 /* Joins small complete segments into one batch. */
 static void merge_small(struct spv_segments *segs, struct spv_segments_batch *out)
 {
+    const size_t size = segs->payload->unit_size;
     size_t n = 0;
     for (size_t i = 0; i < segs->n && spv_segments_complete(&segs->segment[i]); i++) {
         const struct spv_segment *s = &segs->segment[i];
         const size_t more = s->have - s->n_consumed;
         if (s->is_post_checkpoint || s->is_long || n + more > SPV_SEGMENTS_BATCH)
             break;
-        memcpy(segs->batch_buf + n, s->headers + s->n_consumed, more * sizeof *s->headers);
+        memcpy(segs->batch_buf + n * size, unit_at(segs, s, s->n_consumed), more * size);
         n += more;
-        out->last = s->last;
+        out->last = spv_segments_blockhash(&s->last);
     }
-    out->headers = segs->batch_buf;
+    out->headers = (const void *)segs->batch_buf;
     out->n = n;
 }
 
@@ -202,11 +216,12 @@ static bool next_batch(struct spv_segments *segs, struct spv_segments_batch *out
     const bool all = n <= SPV_SEGMENTS_BATCH;
     if (!all)
         n = SPV_SEGMENTS_BATCH;
-    const struct spv_header *headers = s->headers + (s->n_consumed - s->n_discarded);
+    const struct spv_header *headers = (const void *)unit_at(segs, s, s->n_consumed);
     *out = (struct spv_segments_batch){.headers = headers,
                                        .n = n,
                                        .height = s->from + s->n_consumed + 1,
-                                       .last = all ? s->last : headers[n].prev,
+                                       .last =
+                                           all ? spv_segments_blockhash(&s->last) : headers[n].prev,
                                        .peer = s->peer,
                                        .proven = !s->is_long && !s->is_post_checkpoint,
                                        .post_checkpoint = s->is_post_checkpoint};
@@ -236,8 +251,8 @@ int spv_segments_consume(struct spv_segments *segs, struct spv_now now)
             next_segment(segs);
             freed = true;
         } else if (s->is_long) {
-            memmove(s->headers, s->headers + (s->n_consumed - s->n_discarded),
-                    (s->have - s->n_consumed) * sizeof s->headers[0]);
+            memmove(s->units, unit_at(segs, s, s->n_consumed),
+                    (s->have - s->n_consumed) * segs->payload->unit_size);
             s->n_discarded = s->n_consumed;
             freed = true;
         }
@@ -362,10 +377,10 @@ uint64_t spv_segments_answer_us(const struct spv_segments *segs, uint64_t id)
     const struct spv_segments_peer *p = spv_segments_find_peer(segs, id);
     if (!p || !p->rtt_us)
         return 0;
-    double headers = SPV_MAX_HEADERS;
+    double units = segs->payload->request_units;
     for (unsigned k = 0; k < p->n_open; k++)
-        headers += p->requests[k].n;
-    const double us = headers * (double)SPV_SECOND / spv_segments_rate(p);
+        units += p->requests[k].n;
+    const double us = units * (double)SPV_SECOND / spv_segments_rate(p);
     return p->rtt_us + (uint64_t)(us < 1e15 ? us : 1e15);
 }
 
@@ -387,7 +402,7 @@ void spv_segments_get_stats(const struct spv_segments *segs, struct spv_segments
     *out = (struct spv_segments_stats){.hedges = segs->hedges,
                                        .done = segs->done,
                                        .memory = sizeof *segs +
-                                                 SPV_SEGMENTS_BATCH * sizeof *segs->batch_buf};
+                                                 SPV_SEGMENTS_BATCH * segs->payload->unit_size};
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
         out->in_flight += p->n_open;
         out->memory += SPV_SEGMENTS_MAX_OPEN * sizeof p->requests[0];
@@ -396,8 +411,8 @@ void spv_segments_get_stats(const struct spv_segments *segs, struct spv_segments
         const struct spv_segment *s = &segs->segment[i];
         out->segments += s->inflight || s->have;
         out->waiting += s->have - s->n_consumed;
-        if (s->headers)
+        if (s->units)
             out->memory +=
-                (s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from) * sizeof s->headers[0];
+                (s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from) * segs->payload->unit_size;
     }
 }

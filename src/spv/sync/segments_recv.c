@@ -20,6 +20,42 @@
 #include "spv/sync/segments_state.h"
 #include "util/u256.h"
 
+static uint32_t end_height(const struct spv_segments_config *cfg, size_t i)
+{
+    return cfg->checkpoints[i].height;
+}
+
+static struct spv_hash256 end_hash(const struct spv_segments_config *cfg, size_t i)
+{
+    return spv_segments_hash(&cfg->checkpoints[i].hash);
+}
+
+static void send_getheaders(struct spv_segments *segs, struct spv_segments_peer *p,
+                            const struct spv_segment *s, struct spv_segment_request *o)
+{
+    const struct spv_blockhash stop = spv_segments_blockhash(&s->stop);
+    struct spv_blockhash locator[3] = {spv_segments_blockhash(&o->first)};
+    size_t n = 1;
+    if (s->have && !s->is_long) { /* consumed headers are not replaced by others that follow the
+                                     segment's start */
+        o->second = s->start;
+        locator[n++] = spv_segments_blockhash(&s->start);
+    }
+    /* a peer that lacks these answers from genesis, and so this request */
+    if (!spv_blockhash_eq(&locator[n - 1], &segs->genesis))
+        locator[n++] = segs->genesis;
+    o->tag = spv_effects_send_getheaders_until(segs->cfg.effects, p->entry->id, locator, n, &stop);
+}
+
+const struct spv_segments_payload spv_segments_of_headers = {
+    .unit_size = sizeof(struct spv_header),
+    .request_units = SPV_MAX_HEADERS,
+    .guess_rate = 2000, /* ours */
+    .end_hash = end_hash,
+    .end_height = end_height,
+    .send = send_getheaders,
+};
+
 enum request_match {
     MATCH_NONE, /* no answer to a segment request */
     MATCH_START, /* what follows the request's first hash */
@@ -38,16 +74,21 @@ static enum request_match match_request(const struct spv_segments_peer *p, unsig
         return MATCH_NONE;
     if (!msg->n)
         return MATCH_BEHIND;
-    const struct spv_blockhash *prev = &msg->headers[0].prev;
-    if (spv_blockhash_eq(prev, &p->requests[i].first))
+    const struct spv_hash256 prev = spv_segments_hash(&msg->headers[0].prev);
+    if (spv_segments_hash_eq(&prev, &p->requests[i].first))
         return MATCH_START;
-    return spv_blockhash_eq(prev, &p->requests[i].second) ? MATCH_SECOND : MATCH_BEHIND;
+    return spv_segments_hash_eq(&prev, &p->requests[i].second) ? MATCH_SECOND : MATCH_BEHIND;
 }
 
 /* The segment ends at a header of our own chain, not at a checkpoint. */
 static bool is_own_end(const struct spv_segments *segs, const struct spv_segment *s)
 {
     return segs->cfg.own_end && s->end == segs->cfg.checkpoints[segs->cfg.n_checkpoints - 1].height;
+}
+
+static struct spv_header *headers_of(const struct spv_segment *s)
+{
+    return (void *)s->units;
 }
 
 /* Checks n headers from number `offset` on and copies them into the segment. 0, or the error of the
@@ -58,14 +99,14 @@ static int verify_segment(const struct spv_segments *segs, struct spv_segment *s
     const struct spv_params *params = segs->cfg.params;
     struct spv_hash_ahead ahead;
     struct spv_u256 target = {{0}};
-    struct spv_header *slot = s->headers + (offset - s->n_discarded);
+    struct spv_header *slot = headers_of(s) + (offset - s->n_discarded);
     uint32_t bits = 0;
     bool before = offset > s->n_discarded; /* the parent is in the segment */
     if (before)
         bits = slot[-1].bits;
     uint32_t decoded = 0;
 
-    *last = offset ? s->last : s->start;
+    *last = spv_segments_blockhash(offset ? &s->last : &s->start);
     for (uint32_t i = 0; i < n; i++) {
         const struct spv_header *header = &headers[i];
         const struct spv_blockhash *hash = spv_hash_ahead_at(&ahead, headers, i, n);
@@ -89,8 +130,8 @@ static int verify_segment(const struct spv_segments *segs, struct spv_segment *s
         before = true;
         *last = *hash;
     }
-    if (!s->is_post_checkpoint && offset + n == s->end - s->from &&
-        !spv_blockhash_eq(last, &s->stop))
+    const struct spv_blockhash stop = spv_segments_blockhash(&s->stop);
+    if (!s->is_post_checkpoint && offset + n == s->end - s->from && !spv_blockhash_eq(last, &stop))
         return is_own_end(segs, s) ? SPV_ERR_FORK_BELOW_START : SPV_ERR_HDR_CHECKPOINT;
     if (n)
         memcpy(slot, headers, n * sizeof *headers);
@@ -100,9 +141,9 @@ static int verify_segment(const struct spv_segments *segs, struct spv_segment *s
 static int alloc_headers(struct spv_segment *s)
 {
     const size_t n = s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from;
-    if (!s->headers)
-        s->headers = malloc(n * sizeof *s->headers);
-    return s->headers ? 0 : SPV_ERR_NOMEM;
+    if (!s->units)
+        s->units = malloc(n * sizeof(struct spv_header));
+    return s->units ? 0 : SPV_ERR_NOMEM;
 }
 
 static void finish_request(struct spv_segments_peer *p, unsigned at)
@@ -140,7 +181,7 @@ static void store_answer(struct spv_segments *segs, struct spv_segments_peer *p,
     if (s->is_post_checkpoint)
         s->end = s->from + due;
     s->have = offset + due;
-    s->last = last;
+    s->last = spv_segments_hash(&last);
     s->peer = p->entry->id;
     p->stats.headers += due;
     if (spv_segments_complete(s))

@@ -14,7 +14,6 @@
 #include "spv/sync/segments_state.h"
 #include "util/deadline.h"
 
-#define GUESS_RATE 2000.0 /* ours: headers a second while no peer's rate is known */
 #define GOOD_TIME (SPV_SECOND / 2) /* ours: how long an answer may wait behind others */
 #define TOLERANCE (SPV_SECOND / 50) /* ours: smaller differences are noise */
 #define SLOW_TIMES 4 /* ours: a peer so many times slower than the best is slow */
@@ -70,9 +69,9 @@ static uint64_t rtt(const struct sched *x, const struct spv_segments_peer *p)
     return p->rtt_us ? p->rtt_us : x->guess_rtt_us;
 }
 
-static uint64_t in_time(double headers, double per_second)
+static uint64_t in_time(double units, double per_second)
 {
-    const double us = headers * (double)SPV_SECOND / per_second;
+    const double us = units * (double)SPV_SECOND / per_second;
     return us < 1e15 ? (uint64_t)us : (uint64_t)1e15;
 }
 
@@ -95,7 +94,7 @@ static uint64_t eta(uint64_t expected_us, uint64_t now_us)
     return expected_us > now_us ? expected_us - now_us : now_us - expected_us;
 }
 
-/* How long the peer would take for so many more headers. */
+/* How long the peer would take for so many more units. */
 static uint64_t time_for(const struct sched *x, const struct spv_segments_peer *p, uint32_t more)
 {
     double n = more;
@@ -109,10 +108,10 @@ static uint64_t time_for(const struct sched *x, const struct spv_segments_peer *
     return rtt(x, p) + in_time(n, rate(x, p)) + late;
 }
 
-static uint32_t next_count(const struct spv_segment *s)
+static uint32_t next_count(const struct spv_segments *segs, const struct spv_segment *s)
 {
-    const uint32_t left = s->end - s->from - s->have;
-    return left < SPV_MAX_HEADERS ? left : SPV_MAX_HEADERS;
+    const uint32_t left = s->end - s->from - s->have, most = segs->payload->request_units;
+    return left < most ? left : most;
 }
 
 /* ---- requests ---- */
@@ -120,16 +119,12 @@ static uint32_t next_count(const struct spv_segment *s)
 void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p,
                           struct spv_segment *s, struct spv_now now)
 {
-    const struct spv_blockhash *first = s->have ? &s->last : &s->start;
-    struct spv_blockhash locator[3] = {*first, s->start};
-    /* consumed headers are not replaced by others that follow the segment's start */
-    const size_t second = s->have && !s->is_long ? 1 : 0;
-    size_t n = second + 1;
+    const struct spv_hash256 *first = s->have ? &s->last : &s->start;
     if (s->is_long && s->have - s->n_discarded > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS)
         return; /* not before the buffered headers are consumed */
     for (unsigned i = 0; i < p->n_open; i++) {
         struct spv_segment_request *o = &p->requests[i];
-        if (spv_blockhash_eq(&o->first, first) && spv_blockhash_eq(&o->stop, &s->stop)) {
+        if (spv_segments_hash_eq(&o->first, first) && spv_segments_hash_eq(&o->stop, &s->stop)) {
             o->serial = s->serial; /* requested before the range was begun again: still valid */
             o->offset = s->have;
             return;
@@ -137,19 +132,15 @@ void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p
     }
     if (p->n_open == SPV_SEGMENTS_MAX_OPEN)
         return;
-    /* a peer that lacks these answers from genesis, and so this request */
-    if (!spv_blockhash_eq(&locator[second], &segs->genesis))
-        locator[n++] = segs->genesis;
-    const uint64_t tag =
-        spv_effects_send_getheaders_until(segs->cfg.effects, p->entry->id, locator, n, &s->stop);
-    p->requests[p->n_open++] = (struct spv_segment_request){.tag = tag,
-                                                            .serial = s->serial,
-                                                            .offset = s->have,
-                                                            .n = next_count(s),
-                                                            .first = *first,
-                                                            .second = locator[second],
-                                                            .stop = s->stop,
-                                                            .asked_us = now.mono_us};
+    struct spv_segment_request *o = &p->requests[p->n_open++];
+    *o = (struct spv_segment_request){.serial = s->serial,
+                                      .offset = s->have,
+                                      .n = next_count(segs, s),
+                                      .first = *first,
+                                      .second = *first,
+                                      .stop = s->stop,
+                                      .asked_us = now.mono_us};
+    segs->payload->send(segs, p, s, o);
 }
 
 /* ---- scanning ---- */
@@ -171,7 +162,7 @@ static void scan_peers(struct sched *x)
         }
     }
     if (x->guess_rate <= 0)
-        x->guess_rate = GUESS_RATE;
+        x->guess_rate = x->segs->payload->guess_rate;
 }
 
 static void add_inflight(const struct sched *x, struct spv_segment *s,
@@ -232,7 +223,7 @@ static bool can_request(const struct sched *x, const struct spv_segments_peer *p
 static uint64_t hedge_delay(const struct sched *x, const struct spv_segments_peer *p,
                             const struct spv_segment *s)
 {
-    return 2 * time_for(x, p, next_count(s)) + TOLERANCE;
+    return 2 * time_for(x, p, next_count(x->segs, s)) + TOLERANCE;
 }
 
 static bool worth_hedging(const struct sched *x, const struct spv_segments_peer *p,
@@ -246,14 +237,14 @@ static bool worth_hedging(const struct sched *x, const struct spv_segments_peer 
 static bool too_slow_for(const struct sched *x, const struct spv_segments_peer *p,
                          const struct spv_segment *s)
 {
-    const uint64_t mine = time_for(x, p, next_count(s));
+    const uint64_t mine = time_for(x, p, next_count(x->segs, s));
     const uint64_t needed =
         x->all_rates > 0 ? in_time(s->from - x->segs->segment[0].from, x->all_rates) : 0;
     if (!p->rtt_us || needed >= mine)
         return false;
     for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(x->segs, q));)
         if (q != p && !q->drop && q->rtt_us && !spv_segments_is_behind(q, s, x->now_us) &&
-            mine > SLOW_TIMES * time_for(x, q, next_count(s)) + TOLERANCE)
+            mine > SLOW_TIMES * time_for(x, q, next_count(x->segs, s)) + TOLERANCE)
             return true;
     return false;
 }
@@ -297,7 +288,7 @@ static struct spv_segments_peer *fastest_peer(const struct sched *x)
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
         if (p->idle || !has_free_slot(p))
             continue;
-        const uint64_t us = time_for(x, p, SPV_MAX_HEADERS);
+        const uint64_t us = time_for(x, p, x->segs->payload->request_units);
         if (!best || us < best_us) {
             best = p;
             best_us = us;

@@ -4,6 +4,8 @@
 #ifndef SPV_SPV_SYNC_SEGMENTS_STATE_H
 #define SPV_SPV_SYNC_SEGMENTS_STATE_H
 
+#include <string.h>
+
 #include "spv/sync/peer_table.h"
 #include "spv/sync/segments.h"
 
@@ -12,68 +14,108 @@
 /* Headers kept of a segment that is too long to be kept whole. */
 #define SPV_SEGMENTS_LONG_BUF (2 * SPV_MAX_HEADERS)
 
-/* The headers above a known one up to a checkpoint. */
+struct spv_segment;
+struct spv_segment_request;
+
+/* What segments consist of: one unit a height, each of which commits to the one before. */
+struct spv_segments_payload {
+    size_t unit_size; /* bytes */
+    uint32_t request_units; /* that one request asks for at most */
+    double guess_rate; /* units a second while no peer's rate is known */
+    /* The hash that the end number i of the configuration fixes; its height. */
+    struct spv_hash256 (*end_hash)(const struct spv_segments_config *cfg, size_t i);
+    uint32_t (*end_height)(const struct spv_segments_config *cfg, size_t i);
+    /* Sends a request for the next units of a segment, and sets what its answer is recognised by;
+     * the other members are set. */
+    void (*send)(struct spv_segments *segs, struct spv_segments_peer *p,
+                 const struct spv_segment *s, struct spv_segment_request *o);
+};
+extern const struct spv_segments_payload spv_segments_of_headers; /* segments_recv.c */
+
+/* The units above a known one up to an end. */
 struct spv_segment {
     uint64_t serial; /* counts up and is never used again */
-    uint32_t from; /* height of the known header */
-    uint32_t end; /* the checkpoint's height */
-    struct spv_blockhash start; /* the known header's hash */
-    struct spv_blockhash stop; /* the checkpoint's */
+    uint32_t from; /* height of the known unit */
+    uint32_t end; /* the end's height */
+    struct spv_hash256 start; /* the known unit's hash */
+    struct spv_hash256 stop; /* the end's */
     bool is_long; /* its headers are returned unproven, as they arrive */
     bool is_post_checkpoint; /* ends where the first answer to it ends */
-    struct spv_header *headers; /* those before number n_discarded are gone; NULL: none yet */
+    uint8_t *units; /* those before number n_discarded are gone; NULL: none yet */
     uint32_t n_discarded; /* 0 unless long: consumed and no longer in the buffer */
     uint32_t n_consumed;
     uint32_t have; /* received, and verified as far as the segment alone allows */
-    struct spv_blockhash last; /* hash of number have - 1 */
+    struct spv_hash256 last; /* hash of number have - 1 */
     uint64_t peer; /* the sender of that one */
     /* scratch of the scheduler */
-    unsigned inflight; /* peers with an open request for its next headers */
+    unsigned inflight; /* peers with an open request for its next units */
     uint64_t eta_us; /* until the first of them should answer */
     uint64_t expected_us; /* when the last of them should have answered */
 };
 
-/* An open getheaders. */
+/* An open request. */
 struct spv_segment_request {
-    uint64_t tag; /* of the request and its answer */
+    uint64_t tag; /* getheaders: of the request and its answer */
     uint64_t serial; /* of the segment, which may be gone */
     uint32_t offset; /* the segment's `have` when this was sent */
-    uint32_t n; /* headers expected */
-    struct spv_blockhash first; /* first locator hash: the answer's first previous hash */
-    struct spv_blockhash second; /* the second locator hash, or the first again; genesis follows */
-    struct spv_blockhash stop;
+    uint32_t n; /* units expected */
+    struct spv_hash256 first; /* of the unit before the first: in a locator the first hash */
+    struct spv_hash256 second; /* the second locator hash, or the first again; genesis follows */
+    struct spv_hash256 stop;
     uint64_t asked_us;
 };
 
 struct spv_segments {
     struct spv_segments_config cfg;
+    const struct spv_segments_payload *payload;
     struct spv_blockhash genesis;
     uint32_t interval; /* retarget interval */
     bool active;
     bool post_checkpoint; /* its segment is not made yet */
-    size_t next_checkpoint, end_checkpoint; /* that end the next segments: [next, end) */
-    struct spv_checkpoint top; /* where the next segment starts */
+    size_t next_end, last_end; /* the ends of the next segments: [next_end, last_end) */
+    uint32_t top_height; /* where the next segment starts */
+    struct spv_hash256 top; /* hash of the unit there */
     uint64_t serial; /* of the next segment */
     uint64_t ready_us; /* since when the lowest segment is complete; 0: it is not */
-    struct spv_header *batch_buf; /* a batch of several segments */
+    uint8_t *batch_buf; /* a batch of several segments */
     struct spv_segment segment[SPV_SEGMENTS_MAX_SEGMENTS]; /* lowest first */
     size_t n;
     uint64_t sched_us; /* when the scheduler must run again */
     uint64_t hedges, done;
 };
 
+/* A block hash as the hash of a header that a segment keeps, and back. */
+static inline struct spv_hash256 spv_segments_hash(const struct spv_blockhash *hash)
+{
+    struct spv_hash256 out;
+    memcpy(out.b, hash->b, sizeof out.b);
+    return out;
+}
+
+static inline struct spv_blockhash spv_segments_blockhash(const struct spv_hash256 *hash)
+{
+    struct spv_blockhash out;
+    memcpy(out.b, hash->b, sizeof out.b);
+    return out;
+}
+
+static inline bool spv_segments_hash_eq(const struct spv_hash256 *a, const struct spv_hash256 *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
 static inline bool spv_segments_complete(const struct spv_segment *s)
 {
     return s->have == s->end - s->from;
 }
 
-/* Returns whether the request is for the next headers of the segment. The segment may have been
- * begun again since, with other headers. */
+/* Returns whether the request is for the next units of the segment. The segment may have been
+ * begun again since, with other units. */
 static inline bool spv_segments_asks_next(const struct spv_segment_request *o,
                                           const struct spv_segment *s)
 {
     return o->serial == s->serial && o->offset == s->have &&
-           spv_blockhash_eq(&o->first, s->have ? &s->last : &s->start);
+           spv_segments_hash_eq(&o->first, s->have ? &s->last : &s->start);
 }
 
 /* NULL: all of it was consumed, or the range was begun again. */
@@ -112,13 +154,13 @@ static inline bool spv_segments_is_behind(const struct spv_segments_peer *p,
 /* segments_sched.c */
 /* Sends the requests that are due now. Returns the effect queue's error. */
 int spv_segments_schedule(struct spv_segments *segs, struct spv_now now);
-/* Requests the next headers of a segment from a peer. */
+/* Requests the next units of a segment from a peer. */
 void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p,
                           struct spv_segment *s, struct spv_now now);
-/* An answer of n headers came: updates the peer's rate. */
+/* An answer of n units came: updates the peer's rate. */
 void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_request *o,
                           size_t n, struct spv_now now);
-double spv_segments_rate(const struct spv_segments_peer *p); /* headers a second; 0: not known */
+double spv_segments_rate(const struct spv_segments_peer *p); /* units a second; 0: not known */
 
 /* segments.c */
 /* After the lowest segment may have changed. */
