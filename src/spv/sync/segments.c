@@ -19,7 +19,7 @@
 int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg)
 {
     *out = NULL;
-    if (!cfg->params || !cfg->effects || !cfg->peers || (cfg->n_checkpoints && !cfg->checkpoints))
+    if (!cfg->params || !cfg->effects || !cfg->peers || (!cfg->payload && cfg->n_checkpoints && !cfg->checkpoints))
         return SPV_ERR_INVALID;
     struct spv_segments *segs = calloc(1, sizeof *segs);
     if (!segs)
@@ -27,7 +27,7 @@ int spv_segments_new(struct spv_segments **out, const struct spv_segments_config
     segs->cfg = *cfg;
     if (!segs->cfg.timeout_us)
         segs->cfg.timeout_us = SPV_SEGMENTS_TIMEOUT;
-    segs->payload = &spv_segments_of_headers;
+    segs->payload = cfg->payload ? cfg->payload : &spv_segments_of_headers;
     segs->batch_buf = malloc(SPV_SEGMENTS_BATCH * segs->payload->unit_size);
     if (!segs->batch_buf) {
         free(segs);
@@ -261,6 +261,45 @@ int spv_segments_consume(struct spv_segments *segs, struct spv_now now)
     segs->ready_us = 0;
     spv_segments_note_ready(segs, now);
     return freed ? spv_segments_schedule(segs, now) : 0;
+}
+
+/* ---- answers ---- */
+
+bool spv_segments_alloc(const struct spv_segments *segs, struct spv_segment *s)
+{
+    const size_t n = s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from;
+    if (!s->units)
+        s->units = malloc(n * segs->payload->unit_size);
+    return s->units != NULL;
+}
+
+void spv_segments_close_request(struct spv_segments_peer *p, unsigned at)
+{
+    p->n_open--;
+    memmove(p->requests + at, p->requests + at + 1, (p->n_open - at) * sizeof p->requests[0]);
+}
+
+void spv_segments_set_behind(struct spv_segments_peer *p, const struct spv_segment *s,
+                             struct spv_now now)
+{
+    if (!p->behind_until_us || s->from < p->behind_from)
+        p->behind_from = s->from;
+    p->behind_until_us = now.mono_us + SPV_SEGMENTS_BEHIND;
+}
+
+void spv_segments_received(struct spv_segments *segs, struct spv_segments_peer *p,
+                           struct spv_segment *s, uint32_t have, const struct spv_hash256 *last,
+                           struct spv_now now)
+{
+    s->have = have;
+    s->last = *last;
+    s->peer = p->entry->id;
+    if (spv_segments_complete(s))
+        p->stats.segments += !s->is_post_checkpoint;
+    else
+        spv_segments_request(segs, p, s, now);
+    spv_segments_skip_empty(segs);
+    spv_segments_note_ready(segs, now);
 }
 
 /* ---- peers ---- */

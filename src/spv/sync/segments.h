@@ -3,6 +3,9 @@
  * segment whose links lead from a known hash to a checkpoint's is proven by that alone. The caller
  * checks the headers by the other rules and stores them.
  *
+ * Filter headers are downloaded by the same scheduler, with another payload
+ * (src/spv/filters/filter_segments.h); what is said of headers holds for their filter hashes.
+ *
  * A pure state machine. Its inputs are peers, messages and the time; its outputs are getheaders in
  * the effect queue, peers to be disconnected (spv_segments_next_drop) and headers
  * (spv_segments_next_batch). When a peer is lost, its requests go to others, and no peer can make
@@ -36,12 +39,16 @@ enum spv_segments_owner {
 };
 #define SPV_SEGMENTS_OWNERS 3
 
+struct spv_segments_payload;
+
 struct spv_segments_config {
     enum spv_segments_owner owner;
+    const struct spv_segments_payload *payload; /* NULL: headers */
+    const void *payload_ctx; /* as the payload says; NULL for headers */
     struct spv_peer_table *peers; /* has the peers that are added */
     const struct spv_params *params; /* borrowed, as all that is pointed at here */
-    const struct spv_checkpoint *checkpoints; /* heights ascending */
-    size_t n_checkpoints;
+    const struct spv_checkpoint *checkpoints; /* heights ascending; NULL if not of headers */
+    size_t n_checkpoints; /* where segments end; for another payload, those that it knows */
     struct spv_effects *effects; /* takes the getheaders */
     uint64_t timeout_us; /* 0: SPV_SEGMENTS_TIMEOUT */
     bool post_checkpoint; /* fetch one message of what follows the last checkpoint, too */
@@ -51,7 +58,7 @@ struct spv_segments_config {
 /* Headers that follow each other and those consumed before; valid until spv_segments_consume,
  * _begin or _free. */
 struct spv_segments_batch {
-    const struct spv_header *headers;
+    const struct spv_header *headers; /* or the payload's units */
     size_t n; /* 1..SPV_SEGMENTS_BATCH */
     uint32_t height; /* of the first */
     struct spv_blockhash last; /* the last one's hash; the others are in the next one's prev */

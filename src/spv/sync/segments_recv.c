@@ -138,27 +138,6 @@ static int verify_segment(const struct spv_segments *segs, struct spv_segment *s
     return 0;
 }
 
-static int alloc_headers(struct spv_segment *s)
-{
-    const size_t n = s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from;
-    if (!s->units)
-        s->units = malloc(n * sizeof(struct spv_header));
-    return s->units ? 0 : SPV_ERR_NOMEM;
-}
-
-static void finish_request(struct spv_segments_peer *p, unsigned at)
-{
-    p->n_open--;
-    memmove(p->requests + at, p->requests + at + 1, (p->n_open - at) * sizeof p->requests[0]);
-}
-
-static void set_behind(struct spv_segments_peer *p, const struct spv_segment *s, struct spv_now now)
-{
-    if (!p->behind_until_us || s->from < p->behind_from)
-        p->behind_from = s->from;
-    p->behind_until_us = now.mono_us + SPV_SEGMENTS_BEHIND;
-}
-
 /* Headers from `offset` on, from a peer to which the request was sent. */
 static void store_answer(struct spv_segments *segs, struct spv_segments_peer *p,
                          struct spv_segment *s, uint32_t offset, const struct spv_msg_headers *msg,
@@ -170,7 +149,7 @@ static void store_answer(struct spv_segments *segs, struct spv_segments_peer *p,
     if (s->is_post_checkpoint && msg->n < due)
         due = (uint32_t)msg->n;
     if (msg->n < due) { /* its chain ends here */
-        set_behind(p, s, now);
+        spv_segments_set_behind(p, s, now);
         return;
     }
     const int rc = verify_segment(segs, s, offset, &last, msg->headers, due);
@@ -180,16 +159,9 @@ static void store_answer(struct spv_segments *segs, struct spv_segments_peer *p,
     }
     if (s->is_post_checkpoint)
         s->end = s->from + due;
-    s->have = offset + due;
-    s->last = spv_segments_hash(&last);
-    s->peer = p->entry->id;
+    const struct spv_hash256 hash = spv_segments_hash(&last);
+    spv_segments_received(segs, p, s, offset + due, &hash, now);
     p->stats.headers += due;
-    if (spv_segments_complete(s))
-        p->stats.segments += !s->is_post_checkpoint;
-    else
-        spv_segments_request(segs, p, s, now);
-    spv_segments_skip_empty(segs);
-    spv_segments_note_ready(segs, now);
 }
 
 int spv_segments_headers(struct spv_segments *segs, uint64_t id, const struct spv_msg_headers *msg,
@@ -205,12 +177,12 @@ int spv_segments_headers(struct spv_segments *segs, uint64_t id, const struct sp
     if (!msg->n && s && s->is_post_checkpoint)
         match = MATCH_START; /* the last checkpoint is its tip */
     const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
-    if (wanted && match != MATCH_BEHIND && alloc_headers(s) < 0)
+    if (wanted && match != MATCH_BEHIND && !spv_segments_alloc(segs, s))
         return SPV_ERR_NOMEM;
-    finish_request(p, at);
+    spv_segments_close_request(p, at);
     spv_segments_measure(p, &o, match == MATCH_BEHIND ? 0 : msg->n, now);
     if (match == MATCH_BEHIND && s && !p->drop)
-        set_behind(p, s, now);
+        spv_segments_set_behind(p, s, now);
     else if (wanted)
         store_answer(segs, p, s, match == MATCH_START ? o.offset : 0, msg, now);
     if (!wanted || match == MATCH_BEHIND)

@@ -62,6 +62,7 @@ struct spv_segment_request {
     struct spv_hash256 first; /* of the unit before the first: in a locator the first hash */
     struct spv_hash256 second; /* the second locator hash, or the first again; genesis follows */
     struct spv_hash256 stop;
+    struct spv_blockhash stop_block; /* getcfheaders: what its answer is recognised by */
     uint64_t asked_us;
 };
 
@@ -167,6 +168,18 @@ double spv_segments_rate(const struct spv_segments_peer *p); /* units a second; 
 void spv_segments_note_ready(struct spv_segments *segs, struct spv_now now);
 /* Removes the post-checkpoint segment when it is empty. */
 void spv_segments_skip_empty(struct spv_segments *segs);
+/* Allocates the units of a segment, if there are none yet. False: no memory. */
+bool spv_segments_alloc(const struct spv_segments *segs, struct spv_segment *s);
+/* Request number `at` is answered. */
+void spv_segments_close_request(struct spv_segments_peer *p, unsigned at);
+/* The peer lacks the segment: it gets no request for it or higher ones for a while. */
+void spv_segments_set_behind(struct spv_segments_peer *p, const struct spv_segment *s,
+                             struct spv_now now);
+/* The peer's answer was valid: the segment has `have` units now, and the hash of the last one is
+ * *last. Requests the rest from the same peer. */
+void spv_segments_received(struct spv_segments *segs, struct spv_segments_peer *p,
+                           struct spv_segment *s, uint32_t have, const struct spv_hash256 *last,
+                           struct spv_now now);
 /* When the peer counts as stalled; SPV_NEVER without an open request. */
 uint64_t spv_segments_stall_us(const struct spv_segments *segs, const struct spv_segments_peer *p);
 
