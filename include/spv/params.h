@@ -66,7 +66,8 @@ struct spv_params {
     uint32_t stale_tip_s; /* a tip older than this causes a warning; 0: never */
     const struct spv_checkpoint *checkpoints; /* ascending heights; borrowed */
     size_t n_checkpoints;
-    const struct spv_filter_checkpoint *filter_checkpoints; /* ascending heights; borrowed */
+    /* ascending heights, the first is that of genesis; borrowed */
+    const struct spv_filter_checkpoint *filter_checkpoints;
     size_t n_filter_checkpoints;
     struct spv_u256 min_work; /* minimum chain work of a chain that we accept as synced */
     const struct spv_dns_seed *dns_seeds; /* ends with a NULL name */

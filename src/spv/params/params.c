@@ -138,6 +138,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .segwit_height = 1,
         .checkpoints = spv_checkpoints_testnet4,
         .n_checkpoints = SPV_N_CHECKPOINTS_TESTNET4,
+        .filter_checkpoints = spv_filter_checkpoints_testnet4,
+        .n_filter_checkpoints = SPV_N_FILTER_CHECKPOINTS_TESTNET4,
         .min_work = {{UINT64_C(0x4690fe592dc49c7c), UINT64_C(0x034a), 0, 0}},
         .dns_seeds = testnet4_seeds,
         .fixed_seeds = &spv_fixed_seeds_testnet4,
@@ -157,6 +159,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .segwit_height = 1,
         .checkpoints = spv_checkpoints_signet,
         .n_checkpoints = SPV_N_CHECKPOINTS_SIGNET,
+        .filter_checkpoints = spv_filter_checkpoints_signet,
+        .n_filter_checkpoints = SPV_N_FILTER_CHECKPOINTS_SIGNET,
         .min_work = {{UINT64_C(0x0000067d328e681a), 0, 0, 0}},
         .dns_seeds = signet_seeds,
         .fixed_seeds = &spv_fixed_seeds_signet,
@@ -177,6 +181,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .bip66_height = 1,
         .bip65_height = 1,
         .segwit_height = 0,
+        .filter_checkpoints = spv_filter_checkpoints_regtest,
+        .n_filter_checkpoints = SPV_N_FILTER_CHECKPOINTS_REGTEST,
         .dns_seeds = no_seeds,
     },
     {
@@ -188,6 +194,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .target_spacing = TEN_MINUTES,
         .min_difficulty = true,
         .segwit_height = UINT32_MAX,
+        .filter_checkpoints = spv_filter_checkpoints_simnet,
+        .n_filter_checkpoints = SPV_N_FILTER_CHECKPOINTS_SIMNET,
         .dns_seeds = no_seeds,
     },
 };
@@ -214,8 +222,7 @@ int spv_params_signet(struct spv_params *out, const uint8_t *challenge, size_t n
     out->net = net;
     out->checkpoints = NULL;
     out->n_checkpoints = 0;
-    out->filter_checkpoints = NULL;
-    out->n_filter_checkpoints = 0;
+    out->n_filter_checkpoints = 1; /* genesis is the same */
     out->min_work = (struct spv_u256){{0}};
     out->dns_seeds = no_seeds;
     out->fixed_seeds = NULL;
