@@ -135,7 +135,9 @@ enum spv_err_class {
     X(FILTER_PADDING, -171, PEER, "filter with padding bits set")                                  \
     X(FILTER_OUTPUT, -172, MISBEHAVING, "filter lacks an output of its block")                     \
     X(FILTER_SPENT, -173, MISBEHAVING, "filter lacks a script that its block spends")              \
-    X(FILTER_COUNT, -174, MISBEHAVING, "filter with too few or too many elements for its block")
+    X(FILTER_COUNT, -174, MISBEHAVING, "filter with too few or too many elements for its block")   \
+    X(FILTER_ANSWER, -176, PEER, "filter headers of another range than was requested")             \
+    X(FILTER_HEADERS, -177, PEER, "filter headers that do not lead to the one that is known")
 
 enum spv_err {
     SPV_OK = 0,

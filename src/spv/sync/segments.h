@@ -36,8 +36,9 @@ enum spv_segments_owner {
     SPV_SEGMENTS_OF_SYNC,
     SPV_SEGMENTS_OF_START,
     SPV_SEGMENTS_OF_BACKFILL,
+    SPV_SEGMENTS_OF_FILTERS,
 };
-#define SPV_SEGMENTS_OWNERS 3
+#define SPV_SEGMENTS_OWNERS 4
 
 struct spv_segments_payload;
 

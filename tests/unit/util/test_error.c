@@ -161,6 +161,8 @@ static const struct {
     {SPV_ERR_FILTER_OUTPUT, SPV_CLASS_MISBEHAVING},
     {SPV_ERR_FILTER_SPENT, SPV_CLASS_MISBEHAVING},
     {SPV_ERR_FILTER_COUNT, SPV_CLASS_MISBEHAVING},
+    {SPV_ERR_FILTER_ANSWER, SPV_CLASS_PEER},
+    {SPV_ERR_FILTER_HEADERS, SPV_CLASS_PEER},
 };
 
 static void every_code_has_the_class_that_it_should_have(void **state)
