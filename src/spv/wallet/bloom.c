@@ -10,17 +10,10 @@
 #include <string.h>
 
 #include "spv/error.h"
-#include "spv/wallet/murmur3.h"
+#include "spv/wallet/bloom_state.h"
 
 #define LN2 0.6931471805599453094172321214581765680755001343602552
-#define SEED_STEP 0xfba4c795u /* BIP37: "chosen as it guarantees a reasonable bit difference" */
 #define OUTPOINT 36
-
-struct spv_bloom {
-    struct spv_bloom_shape shape;
-    uint32_t reciprocal; /* 2^32 / the number of bits, rounded down; 0: there are none */
-    uint8_t bits[];
-};
 
 /* The natural logarithm of x, 0 < x < 1: x is 2^-e m with 1/2 <= m < 1, and ln m = 2 artanh z with
  * z = (m - 1) / (m + 1), |z| <= 1/3, whose series has all bits of a double after 20 terms. */
@@ -153,66 +146,26 @@ const struct spv_bloom_shape *spv_bloom_get_shape(const struct spv_bloom *bloom)
     return &bloom->shape;
 }
 
-/* h modulo the number of bits, at most 288,000: the quotient by multiplication is at most one too
- * small. */
-static uint32_t reduce(const struct spv_bloom *bloom, uint32_t h)
-{
-    const uint32_t n_bits = (uint32_t)bloom->shape.n_bytes * 8;
-    const uint32_t rest = h - (uint32_t)((uint64_t)h * bloom->reciprocal >> 32) * n_bits;
-
-    return rest < n_bits ? rest : rest - n_bits;
-}
-
-/* The bits that the i-th hash function and the next select; there is at least one byte. */
-static inline __attribute__((always_inline)) struct spv_murmur3_pair select_bits(
-    const struct spv_bloom *bloom, uint32_t i, const uint8_t *data, size_t n)
-{
-    const uint32_t seed = i * SEED_STEP + bloom->shape.tweak;
-    const struct spv_murmur3_pair hash = spv_murmur3(seed, seed + SEED_STEP, data, n);
-
-    return (struct spv_murmur3_pair){reduce(bloom, hash.first), reduce(bloom, hash.second)};
-}
-
 static void set_bit(struct spv_bloom *bloom, uint32_t bit)
 {
     bloom->bits[bit / 8] |= (uint8_t)(1u << bit % 8);
 }
 
-static unsigned get_bit(const struct spv_bloom *bloom, uint32_t bit)
-{
-    return (unsigned)bloom->bits[bit / 8] >> bit % 8 & 1;
-}
-
-static uint32_t n_functions(const struct spv_bloom *bloom)
-{
-    return bloom->shape.n_bytes == 0 ? 0 : bloom->shape.n_functions;
-}
-
 void spv_bloom_insert(struct spv_bloom *bloom, const uint8_t *data, size_t n)
 {
-    const uint32_t end = n_functions(bloom);
+    const uint32_t end = spv_bloom_functions(bloom);
 
     for (uint32_t i = 0; i < end; i += 2) {
-        const struct spv_murmur3_pair bit = select_bits(bloom, i, data, n);
+        const struct spv_murmur3_pair bit = spv_bloom_select(bloom, i, data, n);
         set_bit(bloom, bit.first);
         if (i + 1 < end)
             set_bit(bloom, bit.second);
     }
 }
 
-/* Tests two bits before it branches: each alone is as likely 0 as 1, and a branch that is predicted
- * wrongly costs more than a hash. */
 bool spv_bloom_contains(const struct spv_bloom *bloom, const uint8_t *data, size_t n)
 {
-    const uint32_t end = n_functions(bloom);
-
-    for (uint32_t i = 0; i < end; i += 2) {
-        const struct spv_murmur3_pair bit = select_bits(bloom, i, data, n);
-        const unsigned second = i + 1 < end ? get_bit(bloom, bit.second) : 1;
-        if ((get_bit(bloom, bit.first) & second) == 0)
-            return false;
-    }
-    return true;
+    return spv_bloom_test(bloom, data, n);
 }
 
 /* COutPoint as serialised: the txid and the index, little-endian. */

@@ -3,6 +3,7 @@
  * matched. */
 #include "spv/bloom.h"
 #include "spv/keys/script.h"
+#include "spv/wallet/bloom_state.h"
 #include "wire/tx.h"
 
 #define OUTPOINT 36 /* bytes: a txid and an index */
@@ -63,19 +64,18 @@ static bool match_inputs(const struct spv_bloom *bloom, const struct spv_tx *tx)
         const uint8_t *outpoint = inputs.at; /* an input begins with it, as filters have it */
         if (!spv_tx_take_input(&inputs, &input))
             return false;
-        if (spv_bloom_contains(bloom, outpoint, OUTPOINT) || match_pushes(bloom, input.script))
+        if (spv_bloom_test(bloom, outpoint, OUTPOINT) || match_pushes(bloom, input.script))
             return true;
     }
 }
 
+/* The txid comes last: the processor hashes it while the others are tested. The order is not seen
+ * from outside: only an output that matches changes the filter. */
 bool spv_bloom_match_tx(struct spv_bloom *bloom, const struct spv_tx *tx)
 {
     struct spv_txid txid;
-    bool matched;
 
     spv_tx_txid(&txid, tx);
-    matched = spv_bloom_contains(bloom, txid.b, sizeof txid.b);
-    if (match_outputs(bloom, &txid, tx))
-        matched = true;
-    return matched || match_inputs(bloom, tx);
+    return match_outputs(bloom, &txid, tx) || match_inputs(bloom, tx) ||
+           spv_bloom_test(bloom, txid.b, sizeof txid.b);
 }
