@@ -225,7 +225,8 @@ static void step(struct fuzz *f, const uint8_t *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct fuzz f;
-    const struct spv_segments_config cfg = {.peers = &f.peers,
+    const struct spv_segments_config cfg = {.payload = &spv_segments_of_headers,
+                                            .peers = &f.peers,
                                             .params = spv_params_get(SPV_REGTEST),
                                             .checkpoints = checkpoints,
                                             .n_checkpoints = LENGTH / SPACING,

@@ -1,7 +1,7 @@
 /* Filter headers (BIP157) that two independent sources agree on: the tables of neutrino, of Wasabi
  * Wallet 2.8.3, a review that compared them with Bitcoin Core, and mainnet's 100,000 computed from
- * block 100,000. Values that only one source has are left out. Those of genesis blocks follow from the
- * blocks (tests/unit/spv/filters/test_genesis.c computes them). */
+ * block 100,000. Values that only one source has are left out. Those of genesis blocks follow from
+ * the blocks (tests/unit/spv/filters/test_genesis.c computes them). */
 #include "spv/params/filter_checkpoints.h"
 
 #include "spv/params/checkpoints.h"

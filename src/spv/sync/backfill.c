@@ -73,6 +73,7 @@ static int open_chain(struct spv_backfill *b, enum backfill_from from)
 static int open_segments(struct spv_backfill *b, struct spv_now now)
 {
     const struct spv_segments_config cfg = {.owner = SPV_SEGMENTS_OF_BACKFILL,
+                                            .payload = &spv_segments_of_headers,
                                             .peers = b->cfg.peers,
                                             .params = b->cfg.params,
                                             .checkpoints = b->checkpoints,

@@ -30,6 +30,7 @@ int spv_checkpoint_start_new(struct spv_checkpoint_start **out,
     const struct spv_params *p = cfg->params;
     const struct spv_checkpoint *before = cfg->start;
     const struct spv_segments_config segments = {.owner = SPV_SEGMENTS_OF_START,
+                                                 .payload = &spv_segments_of_headers,
                                                  .peers = cfg->peers,
                                                  .params = p,
                                                  .checkpoints = p->checkpoints,

@@ -19,7 +19,8 @@
 int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg)
 {
     *out = NULL;
-    if (!cfg->params || !cfg->effects || !cfg->peers || (!cfg->payload && cfg->n_checkpoints && !cfg->checkpoints))
+    if (!cfg->payload || !cfg->params || !cfg->effects || !cfg->peers ||
+        (cfg->n_checkpoints && !cfg->checkpoints && !cfg->payload_ctx))
         return SPV_ERR_INVALID;
     struct spv_segments *segs = calloc(1, sizeof *segs);
     if (!segs)
@@ -27,7 +28,7 @@ int spv_segments_new(struct spv_segments **out, const struct spv_segments_config
     segs->cfg = *cfg;
     if (!segs->cfg.timeout_us)
         segs->cfg.timeout_us = SPV_SEGMENTS_TIMEOUT;
-    segs->payload = cfg->payload ? cfg->payload : &spv_segments_of_headers;
+    segs->payload = cfg->payload;
     segs->batch_buf = malloc(SPV_SEGMENTS_BATCH * segs->payload->unit_size);
     if (!segs->batch_buf) {
         free(segs);

@@ -41,10 +41,11 @@ enum spv_segments_owner {
 #define SPV_SEGMENTS_OWNERS 4
 
 struct spv_segments_payload;
+extern const struct spv_segments_payload spv_segments_of_headers; /* segments_recv.c */
 
 struct spv_segments_config {
     enum spv_segments_owner owner;
-    const struct spv_segments_payload *payload; /* NULL: headers */
+    const struct spv_segments_payload *payload; /* what they consist of */
     const void *payload_ctx; /* as the payload says; NULL for headers */
     struct spv_peer_table *peers; /* has the peers that are added */
     const struct spv_params *params; /* borrowed, as all that is pointed at here */

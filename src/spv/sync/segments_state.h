@@ -30,7 +30,6 @@ struct spv_segments_payload {
     void (*send)(struct spv_segments *segs, struct spv_segments_peer *p,
                  const struct spv_segment *s, struct spv_segment_request *o);
 };
-extern const struct spv_segments_payload spv_segments_of_headers; /* segments_recv.c */
 
 /* The units above a known one up to an end. */
 struct spv_segment {

@@ -36,6 +36,7 @@ int spv_sync_segments_begin(struct spv_sync *s, struct spv_now now)
 int spv_sync_segments_new(struct spv_sync *s, struct spv_now now)
 {
     const struct spv_segments_config cfg = {.owner = SPV_SEGMENTS_OF_SYNC,
+                                            .payload = &spv_segments_of_headers,
                                             .peers = s->cfg.peers,
                                             .params = s->cfg.params,
                                             .checkpoints = s->cfg.params->checkpoints,

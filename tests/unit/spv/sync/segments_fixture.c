@@ -48,7 +48,8 @@ void open_with(struct segments_fixture *k, const struct spv_checkpoint *m, size_
 {
     strict = *spv_params_get(SPV_REGTEST);
     strict.min_difficulty = false;
-    const struct spv_segments_config cfg = {.peers = &k->peers,
+    const struct spv_segments_config cfg = {.payload = &spv_segments_of_headers,
+                                            .peers = &k->peers,
                                             .params = &strict,
                                             .checkpoints = m,
                                             .n_checkpoints = n,
