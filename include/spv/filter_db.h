@@ -1,6 +1,6 @@
 /* Read access to stored filter headers and filters, as an interface: a server reads what it
- * serves, the filter sync what is stored already. The store implements it (spv/store.h); tests have
- * their own implementations. */
+ * serves, the filter sync what is stored already. Nothing in this library implements or reads it
+ * yet. */
 #ifndef SPV_FILTER_DB_H
 #define SPV_FILTER_DB_H
 
