@@ -87,6 +87,33 @@ static void check_hash(const struct spv_block *block, const char *expected)
     assert_string_equal(text, expected);
 }
 
+/* BIP141, for two transactions: the coinbase's last output has the double hash of the root over
+ * zero, which stands for the coinbase, and a wtxid, and of 32 zero bytes, the coinbase's witness.
+ */
+static void check_commitment(const struct spv_block *block)
+{
+    struct spv_block_iter walk = spv_block_txs(block);
+    uint8_t pair[64] = {0}, commitment[32];
+    struct spv_tx coinbase, tx;
+    struct spv_tx_output output;
+    struct spv_wtxid wtxid;
+
+    assert_true(spv_block_next(&walk, &coinbase));
+    assert_true(spv_block_next(&walk, &tx));
+    assert_false(spv_block_next(&walk, &tx));
+    spv_tx_wtxid(&wtxid, &tx);
+    memcpy(pair + 32, wtxid.b, 32);
+    spv_sha256d(pair, pair, sizeof pair);
+    memset(pair + 32, 0, 32);
+    spv_sha256d(commitment, pair, sizeof pair);
+    struct spv_tx_iter outputs = spv_tx_outputs(&coinbase);
+    while (spv_tx_next_output(&outputs, &output))
+        ;
+    assert_int_equal(output.script.n, 38);
+    assert_memory_equal(output.script.bytes, "\x6a\x24\xaa\x21\xa9\xed", 6);
+    assert_memory_equal(output.script.bytes + 6, commitment, 32);
+}
+
 static void check_genesis(const struct spv_msg *m)
 {
     const struct spv_block *block = &m->u.block;
@@ -105,9 +132,11 @@ static void check_segwit(const struct spv_msg *m)
 
     check_hash(block, "000000006f27ddfe1dd680044a34548f41bed47eba9e6f0b310da21423bc5f33");
     assert_int_equal(block->n, 518);
+    assert_int_equal(spv_block_weight(block), 1508);
     assert_int_equal(block->n_txs, 2);
     assert_true(block->has_witness);
     check_transactions(block);
+    check_commitment(block);
 }
 
 static const struct golden golden[] = {

@@ -1,4 +1,5 @@
-/* ../shared/data: vectors/merkleblock.json, the blocks' merkle roots, and a node's proofs. */
+/* ../shared/data: vectors/merkleblock.json, what blocks.csv says of real blocks, and a node's
+ * proofs. */
 #include "wallet_fixture.h"
 
 #include <stdio.h>
@@ -7,6 +8,7 @@
 
 #include "spv/block.h"
 #include "spv/error.h"
+#include "util/hash.h"
 
 static json_t *vectors;
 
@@ -254,9 +256,85 @@ static size_t split(char **fields, size_t max, char *line)
     return n;
 }
 
+/* The columns of blocks.csv. */
+enum {
+    COL_FILE,
+    COL_OFFSET,
+    COL_HASH = 4,
+    COL_TXS,
+    COL_BYTES,
+    COL_WEIGHT,
+    COL_ROOT,
+    COL_COMMITMENT
+};
+
+/* BIP141: the double hash of the root of all wtxids, zero for the coinbase, and of the only item of
+ * the coinbase's witness. The last output of the coinbase that begins so has it. */
+static void check_commitment(const struct spv_block *block, const char *expected)
+{
+    static const uint8_t head[] = {0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed};
+    static struct spv_txid leaves[SPV_MAX_BLOCK_TXS];
+    uint8_t commitment[32], want[32], both[64];
+    struct spv_block_iter iter = spv_block_txs(block);
+    const uint8_t *in_coinbase = NULL;
+    struct spv_tx coinbase, tx;
+    struct spv_tx_output output;
+    struct spv_witness witness;
+    struct spv_hash256 root;
+    struct spv_bytes reserved;
+    size_t n = 1;
+
+    assert_true(spv_block_next(&iter, &coinbase));
+    memset(&leaves[0], 0, sizeof leaves[0]);
+    for (; spv_block_next(&iter, &tx); n++) {
+        struct spv_wtxid id;
+        spv_tx_wtxid(&id, &tx);
+        memcpy(leaves[n].b, id.b, sizeof id.b);
+    }
+    assert_int_equal(spv_merkle_root(&root, leaves, n), 0);
+    struct spv_tx_iter witnesses = spv_tx_witnesses(&coinbase);
+    assert_true(spv_tx_next_witness(&witnesses, &witness));
+    assert_int_equal(witness.n_items, 1);
+    assert_true(spv_witness_next(&witness, &reserved));
+    assert_int_equal(reserved.n, 32);
+    memcpy(both, root.b, 32);
+    memcpy(both + 32, reserved.bytes, 32);
+    spv_sha256d(commitment, both, sizeof both);
+    assert_int_equal(unhex(want, sizeof want, expected), sizeof want);
+    assert_memory_equal(commitment, want, sizeof want);
+
+    struct spv_tx_iter outputs = spv_tx_outputs(&coinbase);
+    while (spv_tx_next_output(&outputs, &output))
+        if (output.script.n >= sizeof head + 32 &&
+            memcmp(output.script.bytes, head, sizeof head) == 0)
+            in_coinbase = output.script.bytes + sizeof head;
+    assert_non_null(in_coinbase);
+    assert_memory_equal(in_coinbase, want, sizeof want);
+}
+
+/* A proof of the first and the last transaction, and the depth by the last and by the coinbase. */
+static void check_proof(const struct spv_block *block, const struct spv_txid *txids, size_t n)
+{
+    const uint32_t ends[] = {0, (uint32_t)n - 1};
+    struct spv_block_iter iter = spv_block_txs(block);
+    struct spv_merkle_proof *proof;
+    struct spv_tx coinbase, tx;
+
+    assert_true(spv_block_next(&iter, &coinbase));
+    for (tx = coinbase; spv_block_next(&iter, &tx);)
+        ;
+    assert_int_equal(spv_merkle_proof_new(&proof, &block->header, txids, n, ends, n == 1 ? 1 : 2),
+                     0);
+    const struct spv_msg_merkleblock *msg = spv_merkle_proof_message(proof);
+    assert_int_equal(spv_merkle_depth_by_tx(msg, ends[1], &tx), SPV_MERKLE_DEPTH_PROVEN);
+    assert_int_equal(spv_merkle_depth_by_coinbase(msg, msg, &coinbase), SPV_MERKLE_DEPTH_PROVEN);
+    spv_merkle_proof_free(proof);
+}
+
 static void check_block(const uint8_t *bytes, size_t n, char *const *fields)
 {
     static struct spv_txid txids[SPV_MAX_BLOCK_TXS];
+    struct spv_blockhash hash;
     struct spv_hash256 root;
     struct spv_block_iter iter;
     struct spv_block block;
@@ -265,47 +343,48 @@ static void check_block(const uint8_t *bytes, size_t n, char *const *fields)
     char hex[SPV_HASH_HEX];
 
     assert_int_equal(spv_block_parse(&block, bytes, n), 0);
+    assert_int_equal(block.n, n);
+    spv_header_hash(&hash, &block.header);
+    spv_blockhash_hex(hex, &hash);
+    assert_string_equal(hex, fields[COL_HASH]);
+    assert_int_equal(spv_block_weight(&block), strtoul(fields[COL_WEIGHT], NULL, 10));
     for (iter = spv_block_txs(&block); spv_block_next(&iter, &tx); n_txs++)
         spv_tx_txid(&txids[n_txs], &tx);
-    assert_int_equal(n_txs, strtoul(fields[5], NULL, 10));
+    assert_int_equal(n_txs, strtoul(fields[COL_TXS], NULL, 10));
     assert_int_equal(spv_merkle_root(&root, txids, n_txs), 0);
     assert_memory_equal(root.b, block.header.merkle_root.b, 32);
     spv_hash256_hex(hex, &root);
-    assert_string_equal(hex, fields[8]);
-
-    /* A proof of the last transaction, and the depth by it and by the coinbase. */
-    const uint32_t ends[] = {0, (uint32_t)n_txs - 1};
-    struct spv_merkle_proof *proof;
-    assert_int_equal(
-        spv_merkle_proof_new(&proof, &block.header, txids, n_txs, ends, n_txs == 1 ? 1 : 2), 0);
-    const struct spv_msg_merkleblock *msg = spv_merkle_proof_message(proof);
-    assert_int_equal(spv_merkle_depth_by_tx(msg, ends[1], &tx), SPV_MERKLE_DEPTH_PROVEN);
-    iter = spv_block_txs(&block);
-    assert_true(spv_block_next(&iter, &tx));
-    assert_int_equal(spv_merkle_depth_by_coinbase(msg, msg, &tx), SPV_MERKLE_DEPTH_PROVEN);
-    spv_merkle_proof_free(proof);
+    assert_string_equal(hex, fields[COL_ROOT]);
+    assert_int_equal(block.has_witness, fields[COL_COMMITMENT][0] != '\0');
+    if (block.has_witness)
+        check_commitment(&block, fields[COL_COMMITMENT]);
+    check_proof(&block, txids, n_txs);
 }
 
-static void merkle_roots_of_real_blocks(void **state)
+static void real_blocks_have_their_hash_weight_root_and_witness_commitment(void **state)
 {
-    size_t n, blocks = 0;
+    size_t n, blocks = 0, commitments = 0;
     char *csv = read_data("blocks/blocks.csv", &n), *rest = csv;
 
     (void)state;
     for (char *line; (line = strtok_r(rest, "\n", &rest)) != NULL;) {
         char *fields[11], name[128];
-        if (split(fields, COUNT(fields), line) < 9 || strcmp(fields[0], "file") == 0)
+        assert_int_equal(split(fields, COUNT(fields), line), COUNT(fields));
+        if (strcmp(fields[COL_FILE], "file") == 0)
             continue;
-        (void)snprintf(name, sizeof name, "blocks/%s", fields[0]);
+        (void)snprintf(name, sizeof name, "blocks/%s", fields[COL_FILE]);
         char *file = read_data(name, &n);
-        const size_t offset = strtoul(fields[1], NULL, 10), length = strtoul(fields[6], NULL, 10);
+        const size_t offset = strtoul(fields[COL_OFFSET], NULL, 10);
+        const size_t length = strtoul(fields[COL_BYTES], NULL, 10);
         assert_true(offset + length <= n);
         check_block((const uint8_t *)file + offset, length, fields);
         free(file);
         blocks++;
+        commitments += fields[COL_COMMITMENT][0] != '\0';
     }
     free(csv);
-    assert_true(blocks > 260);
+    assert_int_equal(blocks, 269);
+    assert_int_equal(commitments, 3);
 }
 
 static void proofs_of_a_node_verify_with_depth(void **state)
@@ -353,7 +432,7 @@ int main(void)
         cmocka_unit_test(synthetic_proofs_verify),
         cmocka_unit_test(malformed_proofs_are_refused_by_the_rule_they_break),
         cmocka_unit_test(caveats_pass_the_tree_check_with_depth_unproven),
-        cmocka_unit_test(merkle_roots_of_real_blocks),
+        cmocka_unit_test(real_blocks_have_their_hash_weight_root_and_witness_commitment),
         cmocka_unit_test(proofs_of_a_node_verify_with_depth),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
