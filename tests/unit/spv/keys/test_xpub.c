@@ -176,26 +176,71 @@ static void bip32_vectors_1_and_2_derive(void **state)
     json_decref(all);
 }
 
-/* The others of bip32-hd.json: a master and six children without their paths: 0, 0 and 1 hardened
- * are found by trying. */
-static void other_keys_of_the_vectors_are_children_of_each_other(void **state)
+/* The others of bip32-hd.json: a master and its descendants, whose paths the file does not say;
+ * depth and index of each key, and its parent's fingerprint, do. */
+static void other_keys_of_the_vectors_derive_from_their_parents(void **state)
 {
+    static const struct {
+        const char *pub, *prv;
+        size_t parent; /* number in this list */
+        uint32_t index;
+    } keys[] = {
+        {"master_pub", "master_priv", 0, 0}, {"child1_pub", "child1_priv", 0, 0},
+        {"child3_pub", "child3_priv", 0, 1}, {"child4_pub", "child4_priv", 0, 2},
+        {"child5_pub", "child5_priv", 3, 0}, {"child6_pub", "child6_priv", 3, 1},
+    };
     json_t *all = vector_json("bip32-hd.json");
+    struct test_xprv at[COUNT(keys)];
+    struct spv_xpub master, child;
+    struct spv_text_error why;
+    char text[SPV_XPUB_TEXT];
+    uint8_t seed[64];
     (void)state;
     if (!all)
         skip();
-    for (int i = 0; i <= 6; i++) {
-        char key[32];
-        struct test_xprv x;
-        char text[SPV_XPUB_TEXT];
-        (void)snprintf(key, sizeof key, i == 0 ? "master_priv" : "child%d_priv", i);
-        const char *prv = vector_member(all, key);
-        if (!prv)
-            continue;
-        test_xprv_parse(&x, prv, strlen(prv));
-        (void)snprintf(key, sizeof key, i == 0 ? "master_pub" : "child%d_pub", i);
-        spv_xpub_text(text, &x.pub);
-        assert_string_equal(text, vector_member(all, key));
+    test_xprv_from_seed(&at[0], seed, unhex(seed, sizeof seed, vector_member(all, "seed")));
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        at[i] = at[keys[i].parent];
+        check_step(&at[i], i == 0, keys[i].index, vector_member(all, keys[i].pub),
+                   vector_member(all, keys[i].prv));
+    }
+    /* the second child is given in its public form only */
+    assert_int_equal(parse(&master, &why, vector_member(all, "master_pub")), 0);
+    assert_int_equal(spv_xpub_derive(&child, &master, 1), 0);
+    spv_xpub_text(text, &child);
+    assert_string_equal(text, vector_member(all, "child2_pub"));
+    /* vector1, vector2, phrase, seed, child2_pub, zero_priv and the pairs */
+    assert_int_equal(json_object_size(all), 6 + 2 * COUNT(keys));
+    json_decref(all);
+}
+
+/* zero_priv is a master whose secret begins with three zero bytes; its seed is not given. */
+static void secret_of_the_vectors_with_leading_zeros_derives(void **state)
+{
+    json_t *all = vector_json("bip32-hd.json");
+    struct test_xprv zero, child, grandchild;
+    struct spv_xpub pub;
+    struct spv_text_error why;
+    char text[SPV_XPUB_TEXT];
+    (void)state;
+    if (!all)
+        skip();
+    const char *prv = vector_member(all, "zero_priv");
+    assert_int_equal(parse(&pub, &why, prv), SPV_ERR_PRIVATE_KEY);
+    test_xprv_parse(&zero, prv, strlen(prv));
+    assert_int_equal(zero.pub.depth, 0);
+    assert_memory_equal(zero.secret, ((uint8_t[3]){0}), 3);
+    test_xprv_text(text, &zero);
+    assert_string_equal(text, prv);
+    for (uint32_t i = 0; i < 2; i++) {
+        test_xprv_derive(&child, &zero, i == 0 ? 7 : 7 + H);
+        assert_int_equal(spv_xpub_derive(&pub, &zero.pub, child.pub.child),
+                         i == 0 ? 0 : SPV_ERR_HARDENED);
+        if (i == 0)
+            assert_memory_equal(&pub, &child.pub, sizeof pub);
+        test_xprv_derive(&grandchild, &child, 1);
+        assert_int_equal(spv_xpub_derive(&pub, &child.pub, 1), 0);
+        assert_memory_equal(&pub, &grandchild.pub, sizeof pub);
     }
     json_decref(all);
 }
@@ -488,7 +533,8 @@ int main(void)
         cmocka_unit_test(extended_keys_convert_both_ways_and_have_their_networks),
         cmocka_unit_test(bip32_vectors_3_and_4_keep_leading_zeros),
         cmocka_unit_test(bip32_vectors_1_and_2_derive),
-        cmocka_unit_test(other_keys_of_the_vectors_are_children_of_each_other),
+        cmocka_unit_test(other_keys_of_the_vectors_derive_from_their_parents),
+        cmocka_unit_test(secret_of_the_vectors_with_leading_zeros_derives),
         cmocka_unit_test(invalid_extended_keys_are_refused),
         cmocka_unit_test(extended_key_has_78_bytes),
         cmocka_unit_test(slip132_public_keys_are_refused_with_the_descriptor_they_mean),
