@@ -3,6 +3,7 @@
  * but has no positions of others. */
 #include "spv/keys/segwit.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "spv/keys/base58.h"
@@ -95,13 +96,24 @@ static int decode_base58(struct spv_address *out, struct spv_text_error *why,
                          payload[0]);
 }
 
+static bool has_both_cases(const char *text, size_t n)
+{
+    bool has_upper = false, has_lower = false;
+    for (size_t i = 0; i < n; i++) {
+        has_upper = has_upper || (text[i] >= 'A' && text[i] <= 'Z');
+        has_lower = has_lower || (text[i] >= 'a' && text[i] <= 'z');
+    }
+    return has_upper && has_lower;
+}
+
 /* The length of the prefix of a text in the form of bech32: up to 8 characters, 1, and at least 14
- * of the charset. 0: it has another form. Another coin's address has it, and a mistyped prefix. */
+ * of the charset, all in one case (BIP173). 0: it has another form. Another coin's address has it,
+ * and a mistyped prefix. */
 static size_t foreign_prefix(const char *text, size_t n)
 {
     const char *one = n > 0 ? memchr(text, '1', n) : NULL;
     const size_t prefix = one ? (size_t)(one - text) : 0;
-    if (prefix == 0 || prefix > 8 || n - prefix - 1 < 14)
+    if (prefix == 0 || prefix > 8 || n - prefix - 1 < 14 || has_both_cases(text, n))
         return 0;
     for (size_t i = prefix + 1; i < n; i++)
         if (spv_bech32_value(text[i]) == SPV_BECH32_BAD)

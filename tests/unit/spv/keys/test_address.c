@@ -272,6 +272,8 @@ static const struct {
      0,
      {0},
      "extended key"},
+    /* every character behind the first 1 is one of bech32's, in both cases */
+    {"2N7K71Qaxd5zcgarLq9J0MFGWyjfrTtqwX6", SPV_ERR_TEXT_CHARACTER, 1, {20}, "base58"},
     {"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5",
      SPV_ERR_TEXT_CHECKSUM,
      1,
@@ -448,6 +450,42 @@ static void pairs_of_wrong_characters_are_located(void **state)
     assert_int_equal(ambiguous, 0);
 }
 
+/* Addresses of a public key's and a script's hash, on each network. A character of the alphabet
+ * makes the checksum wrong, which has no position; another one is named. */
+static void every_single_wrong_character_of_base58_is_refused(void **state)
+{
+    static const char alphabet[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    static const char *const scripts[] = {"76a914f1b0f3bc78b8c898247a709e73a6497c53bf2d7d88ac",
+                                          "a9149a4d9901d6af519b2a23d4a2f51650fcba87ce7b87"};
+    size_t tried = 0, characters = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT(scripts) * SPV_NETWORKS; i++) {
+        uint8_t script[32];
+        char text[SPV_ADDRESS_TEXT];
+        const size_t n = unhex(script, sizeof script, scripts[i % 2]);
+        assert_int_equal(spv_address_encode(text, script, n, (enum spv_network)(i / 2)), 0);
+        for (size_t at = 0; text[at]; at++, characters++) {
+            const char right = text[at];
+            for (char c = ' ' + 1; c < 127; c++) {
+                struct spv_address got;
+                struct spv_text_error why;
+                const bool is_base58 = strchr(alphabet, c) != NULL;
+                if (c == right)
+                    continue;
+                text[at] = c;
+                const int rc = decode(&got, &why, text, SPV_ANY_NETWORK);
+                if (rc != (is_base58 ? SPV_ERR_TEXT_CHECKSUM : SPV_ERR_TEXT_CHARACTER))
+                    fail_msg("%s: %s", text, spv_err_name(rc));
+                assert_int_equal(why.n_at, is_base58 ? 0 : 1);
+                assert_true(is_base58 || why.at[0] == at);
+                tried++;
+            }
+            text[at] = right;
+        }
+    }
+    assert_int_equal(tried, characters * 93);
+}
+
 static void random_scripts_of_each_kind_convert_both_ways_on_each_network(void **state)
 {
     struct test_random r = {.state = 350};
@@ -509,6 +547,7 @@ int main(void)
         cmocka_unit_test(messages_count_characters_from_1),
         cmocka_unit_test(every_single_wrong_character_is_located),
         cmocka_unit_test(pairs_of_wrong_characters_are_located),
+        cmocka_unit_test(every_single_wrong_character_of_base58_is_refused),
         cmocka_unit_test(random_scripts_of_each_kind_convert_both_ways_on_each_network),
         cmocka_unit_test(scripts_without_an_address_and_unknown_networks_have_none),
     };
