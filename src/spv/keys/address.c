@@ -108,7 +108,7 @@ static bool has_both_cases(const char *text, size_t n)
 
 /* The length of the prefix of a text in the form of bech32: up to 8 characters, 1, and at least 14
  * of the charset, all in one case (BIP173). 0: it has another form. Another coin's address has it,
- * and a mistyped prefix. */
+ * and a mistyped prefix. Base58 has both cases but for one text in billions. */
 static size_t foreign_prefix(const char *text, size_t n)
 {
     const char *one = n > 0 ? memchr(text, '1', n) : NULL;
@@ -130,7 +130,7 @@ static int refuse_text(struct spv_text_error *why, const char *text, size_t n, i
         return spv_text_fail(why, SPV_ERR_ADDRESS, "the address is empty");
     if (code == SPV_ERR_TOO_LONG || n >= SPV_ADDRESS_TEXT)
         return spv_text_fail(why, SPV_ERR_ADDRESS, "this is too long for an address");
-    if (code == SPV_ERR_TEXT_CHARACTER && prefix > 0)
+    if (prefix > 0)
         return spv_text_fail(why, SPV_ERR_ADDRESS,
                              "the prefix of %zu characters before the 1 is of no known network",
                              prefix);

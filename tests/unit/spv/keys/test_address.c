@@ -333,6 +333,8 @@ static const struct {
      "2 to 40 bytes"},
     {"ltc1qgfpyysjzgfpyysjzgfpyysjzgfpyysjzsh0dcy", SPV_ERR_ADDRESS, 0, {0}, "no known network"},
     {"bd1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", SPV_ERR_ADDRESS, 0, {0}, "no known network"},
+    /* every character is one of base58's, too */
+    {"tc1q5qdvt99uc92jyz663dtdpfpv6nr67ahmgwcpq2", SPV_ERR_ADDRESS, 0, {0}, "no known network"},
     {"b1qw508d6qejx0d", SPV_ERR_TEXT_CHARACTER, 1, {5}, "base58"}, /* too short for bech32 */
     {"1bd1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", SPV_ERR_TEXT_CHARACTER, 1, {7}, "base58"},
     {"bd1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3tb", SPV_ERR_TEXT_CHARACTER, 1, {6}, "base58"},
