@@ -37,6 +37,11 @@ static size_t follow_path(struct test_xprv *x, const char *path, uint32_t index)
     return (size_t)(at - path);
 }
 
+static bool is_xprv(const char *text, size_t n)
+{
+    return n == 111 && memcmp(text + 1, "prv", 3) == 0;
+}
+
 bool public_form(char *out, size_t cap, const char *text, uint32_t index)
 {
     bool found = false;
@@ -46,7 +51,7 @@ bool public_form(char *out, size_t cap, const char *text, uint32_t index)
         uint8_t key[65];
         size_t key_size = 0;
         assert_true(len + 200 < cap);
-        if (n == 111 && memcmp(text + 1, "prv", 3) == 0) {
+        if (is_xprv(text, n)) {
             struct test_xprv x;
             test_xprv_parse(&x, text, n);
             text += n + follow_path(&x, text + n, index);
@@ -65,6 +70,29 @@ bool public_form(char *out, size_t cap, const char *text, uint32_t index)
         spv_hex(out + len, key, key_size);
         len += 2 * key_size;
         found = true;
+    }
+    out[len] = '\0';
+    return found;
+}
+
+bool neutered_form(char *out, size_t cap, const char *text)
+{
+    bool found = false;
+    size_t len = 0;
+    while (*text && *text != '#') {
+        const size_t n = token_size(text), copied = n > 0 ? n : 1;
+        assert_true(len + copied + SPV_XPUB_TEXT < cap);
+        if (is_xprv(text, n)) {
+            struct test_xprv x;
+            test_xprv_parse(&x, text, n);
+            spv_xpub_text(out + len, &x.pub);
+            len += strlen(out + len);
+            found = true;
+        } else {
+            memcpy(out + len, text, copied);
+            len += copied;
+        }
+        text += copied;
     }
     out[len] = '\0';
     return found;

@@ -39,6 +39,11 @@ int parse_descriptor(struct spv_descriptor **out, struct spv_text_error *why, co
  * its checksum is removed. Returns whether there was a private key. out has cap bytes. */
 bool public_form(char *out, size_t cap, const char *text, uint32_t index);
 
+/* The text with each extended private key replaced by the extended public key of the same node; the
+ * paths stay, so one with a hardened step parses and cannot be derived. Its checksum is removed.
+ * Returns whether there was one. out has cap bytes. */
+bool neutered_form(char *out, size_t cap, const char *text);
+
 /* Checks that scripts are those of hex texts; n of them. */
 void check_scripts(const struct spv_derived_scripts *got, const char *const *hex, size_t n,
                    const char *text);
