@@ -45,6 +45,13 @@ static const struct {
      "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0", MAIN},
 };
 
+/* Pay to anchor (BIP433) has one address a prefix. */
+static const char *const anchors[SPV_NETWORKS] = {
+    [SPV_MAINNET] = "bc1pfeessrawgf",   [SPV_TESTNET3] = "tb1pfees9rn5nz",
+    [SPV_TESTNET4] = "tb1pfees9rn5nz",  [SPV_SIGNET] = "tb1pfees9rn5nz",
+    [SPV_REGTEST] = "bcrt1pfeesnyr2tx", [SPV_SIMNET] = "sb1pfeesxv0pfa",
+};
+
 static void check_pair(const char *hex, const char *text, unsigned networks)
 {
     uint8_t script[64];
@@ -72,6 +79,26 @@ static void addresses_convert_both_ways(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(pairs); i++)
         check_pair(pairs[i].script, pairs[i].text, pairs[i].networks);
+}
+
+static void anchors_have_their_address_on_every_network(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SPV_NETWORKS; i++) {
+        const unsigned bit = SPV_NETWORK_BIT(i);
+        char text[SPV_ADDRESS_TEXT];
+        struct spv_address got;
+        struct spv_text_error why;
+        assert_int_equal(
+            spv_address_encode(text, (const uint8_t *)"\x51\x02\x4e\x73", 4, (enum spv_network)i),
+            0);
+        assert_string_equal(text, anchors[i]);
+        check_pair("51024e73", anchors[i], bit & TESTS ? TESTS : bit);
+        assert_int_equal(decode(&got, &why, anchors[i], bit), 0);
+        assert_int_equal(got.kind, SPV_SCRIPT_P2A);
+        assert_int_equal(decode(&got, &why, anchors[i], SPV_ANY_NETWORK & ~got.networks),
+                         SPV_ERR_WRONG_NETWORK);
+    }
 }
 
 /* Rows: script, type, mainnet, testnet, signet, regtest, origin. */
@@ -229,7 +256,7 @@ static void key_io_vectors_decode_on_their_chain_only(void **state)
             assert_int_equal(decode(&got, &why, flipped, SPV_ANY_NETWORK), 0);
         }
     }
-    assert_true(checked > 50);
+    assert_int_equal(checked, 54);
     json_decref(all);
 }
 
@@ -539,6 +566,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_convert_both_ways),
+        cmocka_unit_test(anchors_have_their_address_on_every_network),
         cmocka_unit_test(scripts_of_the_vectors_have_their_kind_and_addresses),
         cmocka_unit_test(invalid_addresses_of_the_vectors_are_refused_by_the_rule_they_break),
         cmocka_unit_test(key_io_vectors_decode_on_their_chain_only),
