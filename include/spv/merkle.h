@@ -94,7 +94,8 @@ enum spv_merkle_depth {
 
 /* Proves the depth of a match by its transaction: it is not 64 bytes long without its witness, so
  * its hash is no inner node's; and no pair of siblings on its path (left and right, 64 bytes; a
- * doubled last node, too) parses as a transaction, so it is not below one. tx may be NULL.
+ * doubled last node, too) parses as a transaction with or without witness, so it is not below one.
+ * tx may be NULL.
  * Returns SPV_MERKLE_DEPTH_PROVEN or the reason why not. Any thread. */
 SPV_API enum spv_merkle_depth spv_merkle_depth_by_tx(const struct spv_msg_merkleblock *proof,
                                                      uint32_t position, const struct spv_tx *tx);

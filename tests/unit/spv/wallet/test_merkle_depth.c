@@ -175,43 +175,60 @@ static void witness_does_not_hide_64_bytes(void **state)
 
 /* The too deep tree: the bytes of a real transaction of 64 bytes begin with the txid of a false
  * one. A txid can be the first half of a transaction when its fifth byte, the number of inputs,
- * is 1. */
-static void make_false_leaf(struct spv_tx *out, uint8_t bytes[TX_MAX], struct spv_txid pair[2])
+ * is 1; or with a witness, when that and the two bytes behind it are marker, flag and the number of
+ * inputs. */
+struct false_leaf {
+    uint32_t index; /* of the output that the false transaction spends: found by trying */
+    uint8_t head[3]; /* of its txid, from byte 4 on */
+    size_t n_head;
+    uint8_t second_half[32];
+    bool has_witness;
+};
+static const struct false_leaf false_leaves[] = {
+    /* outputs; bytes of a script */
+    {8, {1}, 1, {[14] = 1, [23] = 4}, false},
+    /* outputs; an empty script; one witness item, empty: 16 million tries on average */
+    {2026661, {0, 1, 1}, 3, {[16] = 1, [26] = 1}, true},
+};
+
+static void make_false_leaf(struct spv_tx *out, uint8_t bytes[TX_MAX], struct spv_txid pair[2],
+                            const struct false_leaf *leaf)
 {
-    static const uint8_t second_half[32] = {[14] = 1, [23] = 4}; /* outputs; bytes of a script */
-    struct tx_spec spec = {.input = "51", .outputs = {"5251"}};
+    const struct tx_spec spec = {.index = leaf->index, .input = "51", .outputs = {"5251"}};
     struct spv_tx real;
 
-    do {
-        spec.index++;
-        make_tx(out, bytes, &spec);
-        spv_tx_txid(&pair[0], out);
-    } while (pair[0].b[4] != 1);
-    memcpy(pair[1].b, second_half, sizeof second_half);
+    make_tx(out, bytes, &spec);
+    spv_tx_txid(&pair[0], out);
+    assert_memory_equal(pair[0].b + 4, leaf->head, leaf->n_head);
+    memcpy(pair[1].b, leaf->second_half, sizeof leaf->second_half);
     assert_int_equal(spv_tx_parse(&real, (const uint8_t *)pair, 64), 0);
+    assert_int_equal(real.has_witness, leaf->has_witness);
 }
 
 static void transaction_below_a_transaction_is_not_proven(void **state)
 {
     static const uint32_t both[] = {0, 2};
-    uint8_t bytes[TX_MAX];
-    struct spv_merkle_match out[4];
-    struct spv_hash256 root;
-    struct spv_tx false_tx;
-    struct block b;
 
     (void)state;
-    make_block(&b);
-    make_false_leaf(&false_tx, bytes, b.ids);
-    root = plain_root(b.ids, 4);
-    b.header = header_with_root(&root);
-    struct spv_merkle_proof *proof = prove(&b, both, 2);
-    const struct spv_msg_merkleblock *msg = spv_merkle_proof_message(proof);
-    assert_int_equal(spv_merkle_verify(out, msg), 2);
-    assert_int_equal(spv_merkle_depth_by_tx(msg, 0, &false_tx), SPV_MERKLE_DEPTH_PAIR_IS_TX);
-    /* The pair is not on the path of the third leaf. */
-    assert_int_equal(spv_merkle_depth_by_tx(msg, 2, &b.txs[2]), SPV_MERKLE_DEPTH_PROVEN);
-    spv_merkle_proof_free(proof);
+    for (size_t i = 0; i < COUNT(false_leaves); i++) {
+        uint8_t bytes[TX_MAX];
+        struct spv_merkle_match out[4];
+        struct spv_hash256 root;
+        struct spv_tx false_tx;
+        struct block b;
+
+        make_block(&b);
+        make_false_leaf(&false_tx, bytes, b.ids, &false_leaves[i]);
+        root = plain_root(b.ids, 4);
+        b.header = header_with_root(&root);
+        struct spv_merkle_proof *proof = prove(&b, both, 2);
+        const struct spv_msg_merkleblock *msg = spv_merkle_proof_message(proof);
+        assert_int_equal(spv_merkle_verify(out, msg), 2);
+        assert_int_equal(spv_merkle_depth_by_tx(msg, 0, &false_tx), SPV_MERKLE_DEPTH_PAIR_IS_TX);
+        /* The pair is not on the path of the third leaf. */
+        assert_int_equal(spv_merkle_depth_by_tx(msg, 2, &b.txs[2]), SPV_MERKLE_DEPTH_PROVEN);
+        spv_merkle_proof_free(proof);
+    }
 }
 
 static void coinbase_proves_the_depth_of_all(void **state)
