@@ -1,7 +1,12 @@
 /* Transactions as views over their bytes: nothing is copied or allocated. Parsing reads all bytes
  * once; iterating over inputs, outputs and witnesses afterwards cannot fail.
  *
- * A view points into the bytes that it was parsed from and is valid as long as they are. */
+ * A view points into the bytes that it was parsed from and is valid as long as they are.
+ *
+ * A transaction that a peer sends with a merkleblock (BIP37), or for getdata with MSG_TX, is
+ * stripped of its witness and looks like one that never had any: has_witness is false, the txid is
+ * right, and wtxid, weight and virtual size are those of the stripped form only; whether they are
+ * the transaction's is unknown. Such a copy must never replace one with witness. */
 #ifndef SPV_TX_H
 #define SPV_TX_H
 
@@ -32,7 +37,7 @@ struct spv_tx {
     uint32_t lock_time; /* below 500,000,000 a height, else unix seconds */
     size_t n_inputs; /* at least 1 */
     size_t n_outputs; /* at least 1 */
-    bool has_witness; /* serialised with marker and flag (BIP144) */
+    bool has_witness; /* serialised with marker and flag (BIP144); false when it was stripped */
     size_t stripped_size; /* bytes without marker, flag and witness */
     size_t inputs_at; /* the count of inputs */
     size_t outputs_at; /* the count of outputs */
@@ -72,15 +77,17 @@ SPV_API int spv_tx_parse(struct spv_tx *out, const uint8_t *bytes, size_t n);
 
 /* Computes the txid: double SHA-256 without marker, flag and witness. Any thread. */
 SPV_API void spv_tx_txid(struct spv_txid *out, const struct spv_tx *tx);
-/* Computes the wtxid (BIP141): double SHA-256 of all bytes; equal to the txid when there is no
- * witness. For a coinbase it is that hash as well, although the witness commitment uses zero in its
- * place. Any thread. */
+/* Computes the wtxid (BIP141): double SHA-256 of all bytes. Without witness bytes it is the txid,
+ * which is the wtxid only of a transaction that has none, not of one that came stripped (BIP37).
+ * For a coinbase it is that hash as well, although the witness commitment uses zero in its place.
+ * Any thread. */
 SPV_API void spv_tx_wtxid(struct spv_wtxid *out, const struct spv_tx *tx);
 
-/* Returns the weight (BIP141): three times the stripped size plus the whole size. Any thread. */
+/* Returns the weight (BIP141): three times the stripped size plus the whole size; too low for a
+ * transaction that came stripped. Any thread. */
 SPV_API size_t spv_tx_weight(const struct spv_tx *tx);
-/* Returns the virtual size (BIP141), the unit of fee rates: a fourth of the weight, rounded up. Any
- * thread. */
+/* Returns the virtual size (BIP141), the unit of fee rates: a fourth of the weight, rounded up; too
+ * low for a transaction that came stripped. Any thread. */
 SPV_API size_t spv_tx_vsize(const struct spv_tx *tx);
 /* Returns true for a coinbase: one input, which spends nothing. Any thread. */
 SPV_API bool spv_tx_is_coinbase(const struct spv_tx *tx);

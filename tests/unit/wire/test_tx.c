@@ -85,6 +85,38 @@ static void ids_sizes_and_weights_of_known_transactions(void **state)
     }
 }
 
+/* As a peer sends it with a merkleblock (BIP37): nothing shows that there was a witness. */
+static void stripped_transaction_keeps_its_txid_only(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(known); i++) {
+        uint8_t bytes[GOLDEN_MAX];
+        struct spv_tx full, stripped;
+        struct spv_txid txid, stripped_txid;
+        struct spv_wtxid wtxid, stripped_wtxid;
+        size_t n = 4;
+
+        assert_int_equal(parse(&full, known[i].hex), 0);
+        memcpy(bytes, full.bytes, n);
+        memcpy(bytes + n, full.bytes + full.inputs_at, full.witness_at - full.inputs_at);
+        n += full.witness_at - full.inputs_at;
+        memcpy(bytes + n, full.bytes + full.n - 4, 4);
+        n += 4;
+        assert_int_equal(n, known[i].stripped);
+        assert_int_equal(spv_tx_parse(&stripped, bytes, n), 0);
+        assert_false(stripped.has_witness);
+        spv_tx_txid(&txid, &full);
+        spv_tx_txid(&stripped_txid, &stripped);
+        assert_memory_equal(stripped_txid.b, txid.b, 32);
+        spv_tx_wtxid(&wtxid, &full);
+        spv_tx_wtxid(&stripped_wtxid, &stripped);
+        assert_memory_equal(stripped_wtxid.b, txid.b, 32);
+        assert_int_equal(memcmp(stripped_wtxid.b, wtxid.b, 32) == 0, !full.has_witness);
+        assert_int_equal(spv_tx_vsize(&stripped), known[i].stripped);
+        assert_int_equal(spv_tx_vsize(&stripped) < known[i].vsize, full.has_witness);
+    }
+}
+
 static void iterates_over_inputs_outputs_and_witnesses(void **state)
 {
     struct spv_tx tx;
@@ -364,6 +396,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_sizes_and_weights_of_known_transactions),
+        cmocka_unit_test(stripped_transaction_keeps_its_txid_only),
         cmocka_unit_test(iterates_over_inputs_outputs_and_witnesses),
         cmocka_unit_test(an_input_without_witness_has_an_empty_one),
         cmocka_unit_test(coinbase_is_recognised),
