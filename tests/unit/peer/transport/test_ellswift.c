@@ -1,8 +1,7 @@
 /* The ElligatorSwift mapping against BIP324's vectors, and the spread of what we encode. */
 #include "peer/transport/ellswift.h"
 
-#include <stdio.h>
-
+#include "csv_vectors.h"
 #include "support/unit.h"
 
 #define DRAWS 10000 /* SPV_ELLSWIFT_DRAWS=100000 gives the full count */
@@ -17,30 +16,6 @@ static void fill(void *ctx, void *out, size_t n)
     }
 }
 static const struct spv_rng rng = {.fill = fill};
-
-static FILE *open_vectors(const char *name)
-{
-    const char *folder = getenv("SPV_TEST_DATA");
-    char path[1024];
-    if (!folder) {
-        print_message("SPV_TEST_DATA is not set: %s is not there to check\n", name);
-        return NULL;
-    }
-    (void)snprintf(path, sizeof path, "%s/vectors/%s", folder, name);
-    FILE *f = fopen(path, "r");
-    assert_non_null(f);
-    return f;
-}
-
-/* The next field of a row without quotes; moves *row behind it. */
-static const char *next_field(char **row)
-{
-    char *field = *row;
-    char *end = field + strcspn(field, ",\n");
-    *row = end + (*end != '\0');
-    *end = '\0';
-    return field;
-}
 
 static void decodes_what_the_bip_gives(void **state)
 {
@@ -62,14 +37,13 @@ static void decodes_what_the_bip_gives(void **state)
         spv_ellswift_decode(x, encoded);
         assert_memory_equal(x, want, sizeof x);
     }
-    FILE *f = open_vectors("bip324-ellswift_decode.csv");
+    FILE *f = csv_vectors("bip324-ellswift_decode.csv");
     if (!f)
         return;
-    assert_non_null(fgets(row, sizeof row, f));
     while (fgets(row, sizeof row, f)) {
         char *at = row;
-        unhex(encoded, sizeof encoded, next_field(&at));
-        unhex(want, sizeof want, next_field(&at));
+        unhex(encoded, sizeof encoded, csv_field(&at));
+        unhex(want, sizeof want, csv_field(&at));
         spv_ellswift_decode(x, encoded);
         assert_memory_equal(x, want, sizeof x);
     }
@@ -81,19 +55,18 @@ static void inverts_in_exactly_the_cases_that_the_bip_gives(void **state)
     uint8_t bytes[32], want[32];
     char row[2048];
     (void)state;
-    FILE *f = open_vectors("bip324-xswiftec_inv.csv");
+    FILE *f = csv_vectors("bip324-xswiftec_inv.csv");
     if (!f)
         skip();
-    assert_non_null(fgets(row, sizeof row, f));
     while (fgets(row, sizeof row, f)) {
         char *at = row;
-        unhex(bytes, sizeof bytes, next_field(&at));
+        unhex(bytes, sizeof bytes, csv_field(&at));
         const struct spv_fe u = spv_fe_from_be(bytes);
-        unhex(bytes, sizeof bytes, next_field(&at));
+        unhex(bytes, sizeof bytes, csv_field(&at));
         const struct spv_fe x = spv_fe_from_be(bytes);
         for (unsigned which = 0; which < SPV_ELLSWIFT_CASES; which++) {
             struct spv_fe t;
-            const char *field = next_field(&at);
+            const char *field = csv_field(&at);
             const bool found = spv_ellswift_inverse(&t, &x, &u, which);
             assert_int_equal(found, *field != '\0');
             if (!found)

@@ -1,8 +1,10 @@
 /* The packets of BIP324: encoding vectors, new keys after each 224 packets, and what is refused. */
 #include "peer/transport/v2_cipher.h"
 
+#include "csv_vectors.h"
 #include "peer/transport/v2_keys.h"
 #include "spv/error.h"
+#include "spv/network.h"
 #include "support/unit.h"
 #include "util/hash.h"
 #include "v2_vectors.h"
@@ -99,6 +101,163 @@ static void packets_past_two_changes_of_key_are_the_reference_s(void **state)
     }
     json_decref(all);
     spv_v2_context_free(keys);
+}
+
+/* A row of bip324-packet_encoding.csv, in the order of its fields. */
+struct packet_row {
+    size_t index; /* packets of no contents that go before */
+    struct spv_v2_key ours;
+    uint8_t theirs[SPV_ELLSWIFT_BYTES];
+    bool initiator; /* our role */
+    uint8_t *contents; /* owned: in_contents, repeated */
+    size_t n;
+    uint8_t *aad; /* owned */
+    size_t n_aad;
+    bool ignore;
+    uint8_t x_ours[32], x_theirs[32], x_shared[32], shared_secret[32];
+    struct spv_v2_secrets secrets;
+    const char *packet; /* in the row: hexadecimal; empty when only the end is given */
+    const char *packet_end;
+};
+
+static uint8_t *hex_field(size_t *n, char **row)
+{
+    const char *hex = csv_field(row);
+    *n = strlen(hex) / 2;
+    uint8_t *bytes = malloc(*n + 1);
+    assert_non_null(bytes);
+    unhex(bytes, *n, hex);
+    return bytes;
+}
+
+static void row_parse(struct packet_row *r, char *at)
+{
+    size_t n;
+    *r = (struct packet_row){.index = strtoul(csv_field(&at), NULL, 10)};
+    unhex(r->ours.secret, 32, csv_field(&at));
+    unhex(r->ours.encoded, SPV_ELLSWIFT_BYTES, csv_field(&at));
+    unhex(r->theirs, SPV_ELLSWIFT_BYTES, csv_field(&at));
+    r->initiator = strcmp(csv_field(&at), "1") == 0;
+    uint8_t *once = hex_field(&n, &at);
+    const size_t times = strtoul(csv_field(&at), NULL, 10);
+    r->n = n * times;
+    r->contents = malloc(r->n + 1);
+    assert_non_null(r->contents);
+    for (size_t i = 0; i < r->n; i++)
+        r->contents[i] = once[i % n];
+    free(once);
+    r->aad = hex_field(&r->n_aad, &at);
+    r->ignore = strcmp(csv_field(&at), "1") == 0;
+    uint8_t *const mid[] = {r->x_ours,
+                            r->x_theirs,
+                            r->x_shared,
+                            r->shared_secret,
+                            r->secrets.initiator_length,
+                            r->secrets.initiator_packet,
+                            r->secrets.responder_length,
+                            r->secrets.responder_packet};
+    for (size_t i = 0; i < COUNT(mid); i++)
+        unhex(mid[i], 32, csv_field(&at));
+    uint8_t *a = r->secrets.initiator_terminator, *b = r->secrets.responder_terminator;
+    unhex(r->initiator ? a : b, SPV_V2_TERMINATOR, csv_field(&at)); /* sent */
+    unhex(r->initiator ? b : a, SPV_V2_TERMINATOR, csv_field(&at)); /* received */
+    unhex(r->secrets.session_id, 32, csv_field(&at));
+    r->packet = csv_field(&at);
+    r->packet_end = csv_field(&at);
+}
+
+/* BIP324, "Shared secret computation": the x coordinate under the tagged hash. */
+static void hash_x(uint8_t out[32], const struct packet_row *r)
+{
+    static const char tag[] = "bip324_ellswift_xonly_ecdh";
+    uint8_t text[64 + 2 * SPV_ELLSWIFT_BYTES + 32];
+    const uint8_t *a = r->initiator ? r->ours.encoded : r->theirs;
+    const uint8_t *b = r->initiator ? r->theirs : r->ours.encoded;
+    spv_sha256(text, tag, sizeof tag - 1);
+    memcpy(text + 32, text, 32);
+    memcpy(text + 64, a, SPV_ELLSWIFT_BYTES);
+    memcpy(text + 64 + SPV_ELLSWIFT_BYTES, b, SPV_ELLSWIFT_BYTES);
+    memcpy(text + 64 + 2 * SPV_ELLSWIFT_BYTES, r->x_shared, 32);
+    spv_sha256(out, text, sizeof text);
+}
+
+static void check_keys(const struct packet_row *r)
+{
+    const struct spv_rng zeros = {.fill = fill_zeros};
+    struct spv_v2_context *keys;
+    struct spv_v2_secrets s;
+    uint8_t bytes[32];
+    spv_ellswift_decode(bytes, r->ours.encoded);
+    assert_memory_equal(bytes, r->x_ours, 32);
+    spv_ellswift_decode(bytes, r->theirs);
+    assert_memory_equal(bytes, r->x_theirs, 32);
+    hash_x(bytes, r);
+    assert_memory_equal(bytes, r->shared_secret, 32);
+    assert_int_equal(spv_v2_context_new(&keys, &zeros), 0);
+    assert_int_equal(spv_v2_ecdh(bytes, keys, &r->ours, r->theirs,
+                                 r->initiator ? SPV_V2_INITIATOR : SPV_V2_RESPONDER),
+                     0);
+    spv_v2_context_free(keys);
+    assert_memory_equal(bytes, r->shared_secret, 32);
+    assert_int_equal(spv_v2_derive(&s, r->shared_secret, spv_netid_get(SPV_MAINNET)->magic), 0);
+    assert_memory_equal(&s, &r->secrets, sizeof s);
+}
+
+static void check_packet(const struct packet_row *r)
+{
+    const size_t size = r->n + SPV_V2_OVERHEAD, n_end = strlen(r->packet_end) / 2;
+    struct ends e;
+    uint8_t empty[SPV_V2_OVERHEAD], header = 0;
+    uint8_t *packet = malloc(size), *want = malloc(size);
+    assert_true(packet && want);
+    ends_init(&e, &r->secrets, r->initiator);
+    for (size_t i = 0; i < r->index; i++) {
+        seal(&e, empty, 0, 0);
+        assert_int_equal(open(&e, empty, 0, &header), 0);
+    }
+    memcpy(packet + SPV_V2_LENGTH + SPV_V2_HEADER, r->contents, r->n);
+    assert_int_equal(
+        spv_v2_seal(&e.seal, packet, r->n, r->ignore ? SPV_V2_IGNORE : 0, r->aad, r->n_aad), 0);
+    assert_true(*r->packet || *r->packet_end);
+    if (*r->packet) {
+        assert_int_equal(unhex(want, size, r->packet), size);
+        assert_memory_equal(packet, want, size);
+    }
+    assert_true(n_end <= size);
+    unhex(want, size, r->packet_end);
+    assert_memory_equal(packet + size - n_end, want, n_end);
+    assert_int_equal(spv_v2_open_length(&e.open, packet), r->n);
+    assert_int_equal(spv_v2_open(&e.open, packet + SPV_V2_LENGTH, r->n, &header, r->aad, r->n_aad),
+                     0);
+    assert_int_equal(header, r->ignore ? SPV_V2_IGNORE : 0);
+    assert_memory_equal(packet + SPV_V2_LENGTH + SPV_V2_HEADER, r->contents, r->n);
+    ends_free(&e);
+    free(packet);
+    free(want);
+}
+
+static void check_row(char *text)
+{
+    struct packet_row r;
+    row_parse(&r, text);
+    check_keys(&r);
+    check_packet(&r);
+    free(r.contents);
+    free(r.aad);
+}
+
+static void keys_and_packets_are_those_of_the_bip_s_packet_encoding(void **state)
+{
+    char row[16384];
+    size_t rows = 0;
+    (void)state;
+    FILE *f = csv_vectors("bip324-packet_encoding.csv");
+    if (!f)
+        skip();
+    for (; fgets(row, sizeof row, f); rows++)
+        check_row(row);
+    (void)fclose(f);
+    assert_int_equal(rows, 7);
 }
 
 static void every_flipped_bit_is_refused(void **state)
@@ -230,6 +389,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_derived_as_in_the_vector),
         cmocka_unit_test(packets_past_two_changes_of_key_are_the_reference_s),
+        cmocka_unit_test(keys_and_packets_are_those_of_the_bip_s_packet_encoding),
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(a_replayed_or_reordered_packet_is_refused),
         cmocka_unit_test(aad_must_be_the_same_on_both_sides),
