@@ -246,6 +246,49 @@ static void check_row(char *text)
     free(r.aad);
 }
 
+/* The rows 1 and 2 of the file, one of each role, so that a tree without the shared data checks the
+ * shared secret, too: two sides of ours would agree on any. */
+static void keys_and_a_packet_of_each_role_are_those_of_the_bip(void **state)
+{
+    static const char *const rows[] = {
+        "1,61062ea5071d800bbfd59e2e8b53d47d194b095ae5a4df04936b49772ef0d4d7,ec0adff25"
+        "7bbfe500c188c80b4fdd640f6b45a482bbc15fc7cef5931deff0aa186f6eb9bba7b85dc4dcc2"
+        "8b28722de1e3d9108b985e2967045668f66098e475b,a4a94dfce69b4a2a0a099313d10f9f7e"
+        "7d649d60501c9e1d274c300e0d89aafaffffffffffffffffffffffffffffffffffffffffffff"
+        "ffffffffffff8faf88d5,1,8e,1,,0,19e965bc20fc40614e33f2f82d4eeff81b5e7516b12a5"
+        "c6c0d6053527eba0923,0c71defa3fafd74cb835102acd81490963f6b72d889495e06561375b"
+        "d65f6ffc,4eb2bf85bd00939468ea2abb25b63bc642e3d1eb8b967fb90caa2d89e716050e,c6"
+        "992a117f5edbea70c3f511d32d26b9798be4b81a62eaee1a5acaa8459a3592,9a6478b5fbab1"
+        "f4dd2f78994b774c03211c78312786e602da75a0d1767fb55cf,7d0c7820ba6a4d29ce40baf2"
+        "caa6035e04f1e1cefd59f3e7e59e9e5af84f1f51,17bc726421e4054ac6a1d54915085aaa766"
+        "f4d3cf67bbd168e6080eac289d15e,9f0fc1c0e85fd9a8eee07e6fc41dba2ff54c7729068a23"
+        "9ac97c37c524cca1c0,faef555dfcdb936425d84aba524758f3,02cb8ff24307a6e27de3b4e7"
+        "ea3fa65b,ce72dffb015da62b0d0f5474cab8bc72605225b0cee3f62312ec680ec5f41ba5,75"
+        "30d2a18720162ac09c25329a60d75adf36eda3c3,",
+        "999,6f312890ec83bbb26798abaadd574684a53e74ccef7953b790fcc29409080246,a8785af"
+        "31c029efc82fa9fc677d7118031358d7c6a25b5779a9b900e5ccd94aac97eb36a3c5dbcdb2ca"
+        "5843cc4c2fe0aaa46d10eb3d233a81c3dde476da00eef,ffffffffffffffffffffffffffffff"
+        "fffffffffffffffffffffffffefffffc2f000000000000000000000000000000000000000000"
+        "0000000000000000000000,0,3eb1d4e98035cfd8eeb29bac969ed3824a,1,,0,d4b65faa965"
+        "b31fe2d9faaeb806c6449a50fe3679555c3518f7a0885f572457f,edd1fd3e327ce90cc7a354"
+        "2614289aee9682003e9cf7dcc9cf2ca9743be5aa0c,13c1bf6a3ca37da9ffc7f45ec1810fa93"
+        "5c45454c03dc0144c1a9755bb52f81f,a6f79eb08243b6f65dbe42bfe4a6cf3f131d6963fa5d"
+        "06c770a18f7b9c489b78,efc938c88c925459a9c837238716cfadfb1c3016f60d12923933710"
+        "b5fcc9b55,91702f3cbd33b3c4a0b29b40548aea1ab01e43582db194afee70637d247aa036,7"
+        "f457572e4260c611a6858acc8f325d87a3c8af8a59ce1da26ef6041f35715e8,1fe4d56334f5"
+        "b0a5bd3c71ce4e338f40fc7e194925daa7ee6ce98aecf1766d7c,44737108aec5f8b6c1c277b"
+        "31bbce9c1,ca29b3a35237f8212bd13ed187a1da2e,b0490e26111cb2d55bbff2ace00f7f644"
+        "f64006539abb4e7513f05107bb10608,d78adbcba0eebfb15cfbd8142c84dc729d233d0dc11b"
+        "1d851e46a114122b8d5b96b7d59317,",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char row[2048];
+        (void)snprintf(row, sizeof row, "%s", rows[i]);
+        check_row(row);
+    }
+}
+
 static void keys_and_packets_are_those_of_the_bip_s_packet_encoding(void **state)
 {
     char row[16384];
@@ -389,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_derived_as_in_the_vector),
         cmocka_unit_test(packets_past_two_changes_of_key_are_the_reference_s),
+        cmocka_unit_test(keys_and_a_packet_of_each_role_are_those_of_the_bip),
         cmocka_unit_test(keys_and_packets_are_those_of_the_bip_s_packet_encoding),
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(a_replayed_or_reordered_packet_is_refused),
