@@ -97,19 +97,24 @@ static void every_encoding_decodes_to_its_key(void **state)
     }
 }
 
-/* Of the up to eight t for a u, each is chosen equally often: looping over the cases for one u
- * would favour the low ones and pass every vector. */
-static void encodings_are_spread_evenly_over_the_preimages(void **state)
+/* Encodings of one key, by how many t their u has and by which of those was chosen. */
+struct spread {
+    size_t n;
+    size_t total[SPV_ELLSWIFT_CASES + 1];
+    size_t count[SPV_ELLSWIFT_CASES + 1][SPV_ELLSWIFT_CASES];
+};
+static struct spread spread;
+
+static void spread_draw(struct spread *s)
 {
-    size_t count[SPV_ELLSWIFT_CASES + 1][SPV_ELLSWIFT_CASES] = {{0}};
-    size_t total[SPV_ELLSWIFT_CASES + 1] = {0};
+    if (s->n > 0)
+        return; /* drawn by an earlier test */
     const char *more = getenv("SPV_ELLSWIFT_DRAWS");
-    const int n = more ? atoi(more) : DRAWS;
     uint8_t x[32], encoded[SPV_ELLSWIFT_BYTES], bytes[32];
-    (void)state;
+    *s = (struct spread){.n = more ? strtoul(more, NULL, 10) : DRAWS};
     generator(x);
     const struct spv_fe goal = spv_fe_from_be(x);
-    for (int i = 0; i < n; i++) {
+    for (size_t i = 0; i < s->n; i++) {
         unsigned preimages = 0, index = 0;
         spv_ellswift_encode(encoded, x, &rng);
         const struct spv_fe u = spv_fe_from_be(encoded);
@@ -123,19 +128,41 @@ static void encodings_are_spread_evenly_over_the_preimages(void **state)
             preimages++;
         }
         assert_in_range(preimages, 1, SPV_ELLSWIFT_CASES);
-        total[preimages]++;
-        count[preimages][index]++;
+        s->total[preimages]++;
+        s->count[preimages][index]++;
     }
-    for (unsigned k = 1; k <= SPV_ELLSWIFT_CASES; k++) {
-        for (unsigned j = 0; j < k; j++) {
-            /* Five standard deviations: (count - total/k)^2 <= 25 total/k (1 - 1/k). */
-            const double mean = (double)total[k] / k;
-            const double off = (double)count[k][j] - mean;
-            assert_true(off * off <= 25 * mean * (1 - 1.0 / k) + 1e-9);
-        }
-    }
-    /* s, and with it the square root, is common to four cases: a u has none, four or eight. */
-    assert_true(total[4] > 0 && total[8] > 0);
+}
+
+/* Of n draws with this probability, five standard deviations: (count - np)^2 <= 25 np (1 - p). */
+static void expect_share(size_t count, size_t n, double p)
+{
+    const double off = (double)count - (double)n * p;
+    assert_true(off * off <= 25 * (double)n * p * (1 - p) + 1e-9);
+}
+
+/* Of the up to eight t for a u, each is chosen equally often. */
+static void encodings_are_spread_evenly_over_the_preimages_of_a_u(void **state)
+{
+    const struct spread *s = &spread;
+    (void)state;
+    spread_draw(&spread);
+    for (unsigned k = 1; k <= SPV_ELLSWIFT_CASES; k++)
+        for (unsigned j = 0; j < k; j++)
+            expect_share(s->count[k][j], s->total[k], 1.0 / k);
+}
+
+/* s, and with it the square root, is common to four cases: a u has no t (9/16 of all u), four
+ * (6/16) or eight (1/16). When each t is equally likely, 6 * 4 encodings have a u of the one sort
+ * to 1 * 8 of the other: 3 to 1. To try the cases for one u in turn would take each u that has any
+ * equally often, 6 to 1, and pass every vector. */
+static void one_encoding_in_four_has_a_u_with_eight_preimages(void **state)
+{
+    const struct spread *s = &spread;
+    (void)state;
+    spread_draw(&spread);
+    print_message("%zu encodings: %zu of four, %zu of eight\n", s->n, s->total[4], s->total[8]);
+    assert_int_equal(s->total[4] + s->total[8], s->n);
+    expect_share(s->total[8], s->n, 1.0 / 4);
 }
 
 static void arithmetic_holds_at_the_edges_of_the_field(void **state)
@@ -200,7 +227,8 @@ int main(void)
         cmocka_unit_test(decodes_what_the_bip_gives),
         cmocka_unit_test(inverts_in_exactly_the_cases_that_the_bip_gives),
         cmocka_unit_test(every_encoding_decodes_to_its_key),
-        cmocka_unit_test(encodings_are_spread_evenly_over_the_preimages),
+        cmocka_unit_test(encodings_are_spread_evenly_over_the_preimages_of_a_u),
+        cmocka_unit_test(one_encoding_in_four_has_a_u_with_eight_preimages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
