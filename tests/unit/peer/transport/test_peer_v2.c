@@ -186,6 +186,33 @@ static void another_network_is_named_as_such(void **state)
     pair_close(&k);
 }
 
+static void features_are_exchanged_over_v2(void **state)
+{
+    (void)state;
+    static const struct spv_msg_feature ours[] = {
+        {(const uint8_t *)"BIP999", 6, (const uint8_t *)"x", 1},
+        {(const uint8_t *)"BIP998", 6, NULL, 0}};
+    struct pair k;
+    pair_init(&k, V2, V2);
+    for (int i = 0; i < 2; i++) {
+        k.cfg[i].features = ours;
+        k.cfg[i].n_features = 2;
+    }
+    pair_open(&k);
+    exchange(&k);
+    expect_ready(&k, SPV_TRANSPORT_V2);
+    for (int i = 0; i < 2; i++) {
+        const struct spv_msg_feature *got;
+        assert_int_equal(stats_of(&k, i).version, SPV_FEATURE_PROTOCOL_VERSION);
+        assert_int_equal(spv_peer_features(k.side[i], &got), 2);
+        assert_memory_equal(got[0].id, "BIP999", 6);
+        assert_int_equal(got[0].n, 1);
+        assert_memory_equal(got[1].id, "BIP998", 6);
+        assert_int_equal(got[1].n, 0);
+    }
+    pair_close(&k);
+}
+
 /* ---- fall back to v1 ---- */
 
 static void open_outbound_v2(struct pair *k)
@@ -453,6 +480,7 @@ int main(void)
         cmocka_unit_test(automatic_inbound_accepts_v1),
         cmocka_unit_test(v2_only_refuses_v1_and_sends_nothing),
         cmocka_unit_test(another_network_is_named_as_such),
+        cmocka_unit_test(features_are_exchanged_over_v2),
         cmocka_unit_test(the_key_goes_alone_until_the_first_byte),
         cmocka_unit_test(a_v1_answer_asks_for_v1),
         cmocka_unit_test(a_close_without_an_answer_asks_for_v1),

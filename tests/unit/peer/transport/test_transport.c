@@ -52,13 +52,14 @@ static void read_peer(struct fixture *k)
 }
 
 /* The transport's handshake is complete on both sides; no message has been sent. */
-static void begin(struct fixture *k)
+static void begin_with(struct fixture *k, const struct spv_msg_feature *features, size_t n)
 {
     memset(k, 0, sizeof *k);
     k->random.state = 11;
     k->rng = test_random_rng(&k->random);
     k->now = (struct spv_now){.mono_us = SPV_SECOND, .unix_s = 1700000000};
-    const struct spv_peer_config cfg = {.net = spv_netid_get(SPV_REGTEST), .rng = k->rng};
+    const struct spv_peer_config cfg = {
+        .net = spv_netid_get(SPV_REGTEST), .rng = k->rng, .features = features, .n_features = n};
     const struct spv_transport_config remote = {
         .net = cfg.net, .choice = SPV_TRANSPORT_ONLY_V2, .direction = SPV_OUTBOUND, .rng = &k->rng};
     assert_int_equal(spv_peer_new(&k->p, &cfg, SPV_INBOUND, k->now), 0);
@@ -71,6 +72,11 @@ static void begin(struct fixture *k)
     }
     assert_int_equal(k->error, 0);
     assert_int_equal(k->remote.kind, SPV_TRANSPORT_V2);
+}
+
+static void begin(struct fixture *k)
+{
+    begin_with(k, NULL, 0);
 }
 
 static void end(struct fixture *k)
@@ -96,11 +102,16 @@ static void put_msg(struct fixture *k, const struct spv_msg *msg)
     assert_int_equal(spv_transport_seal(&k->remote, &k->out, start), 0);
 }
 
-static void put_version(struct fixture *k)
+static void put_version_of(struct fixture *k, uint32_t number)
 {
     const struct spv_msg version = {.command = SPV_CMD_VERSION,
-                                    .u.version = {.version = 70016, .nonce = 77}};
+                                    .u.version = {.version = number, .nonce = 77}};
     put_msg(k, &version);
+}
+
+static void put_version(struct fixture *k)
+{
+    put_version_of(k, SPV_PROTOCOL_VERSION);
 }
 
 static void complete_handshake(struct fixture *k)
@@ -162,6 +173,36 @@ static void both_names_of_a_command_are_accepted(void **state)
     assert_int_equal(k.error, 0);
     assert_int_equal(k.n_got, 1);
     assert_int_equal(k.got.command, SPV_CMD_PING);
+    end(&k);
+}
+
+/* BIP434: 37 before verack; afterwards it is late, as in v1. */
+static void a_feature_is_read_under_its_id_and_its_name_until_verack(void **state)
+{
+    (void)state;
+    static const struct spv_msg_feature ours = {
+        .id = (const uint8_t *)"BIP999", .id_len = 6, .data = NULL, .n = 0};
+    static const char by_id[] = "\45\4abcd\1\7";
+    static const char by_name[] = "\0feature\0\0\0\0\0\4efgh\0";
+    const struct spv_msg verack = {.command = SPV_CMD_VERACK};
+    const struct spv_msg_feature *got;
+    struct fixture k;
+    begin_with(&k, &ours, 1);
+    put_version_of(&k, SPV_FEATURE_PROTOCOL_VERSION);
+    put_packet(&k, by_id, sizeof by_id - 1, 0);
+    put_packet(&k, by_name, sizeof by_name - 1, 0);
+    send_out(&k);
+    assert_int_equal(k.error, 0);
+    assert_int_equal(spv_peer_features(k.p, &got), 2);
+    assert_memory_equal(got[0].id, "abcd", 4);
+    assert_int_equal(got[0].n, 1);
+    assert_int_equal(got[0].data[0], 7);
+    assert_memory_equal(got[1].id, "efgh", 4);
+    assert_int_equal(got[1].n, 0);
+    put_msg(&k, &verack);
+    put_packet(&k, by_id, sizeof by_id - 1, 0);
+    send_out(&k);
+    assert_int_equal(k.error, SPV_ERR_LATE_NEGOTIATION);
     end(&k);
 }
 
@@ -321,6 +362,7 @@ int main(void)
         cmocka_unit_test(decoys_are_skipped_and_count_as_nothing),
         cmocka_unit_test(seven_header_bits_are_ignored),
         cmocka_unit_test(both_names_of_a_command_are_accepted),
+        cmocka_unit_test(a_feature_is_read_under_its_id_and_its_name_until_verack),
         cmocka_unit_test(what_names_no_message_is_skipped_and_counted),
         cmocka_unit_test(a_message_before_the_handshake_is_limited),
         cmocka_unit_test(a_replayed_packet_is_not_authentic),
