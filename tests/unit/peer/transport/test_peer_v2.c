@@ -241,8 +241,63 @@ static void the_key_goes_alone_until_the_first_byte(void **state)
     assert_int_equal(spv_peer_queued(k.side[0]), 0);
     feed(&k, 0, k.cfg[0].net->magic, 4); /* as v1 so far */
     assert_int_equal(spv_peer_queued(k.side[0]), 0);
-    feed(&k, 0, (const uint8_t *)"w", 1);
+    feed(&k, 0, (const uint8_t *)"w", 1); /* v1 has a 'v': our garbage follows at once */
     assert_int_equal(k.error[0], 0);
+    const struct spv_v2 *v2 = k.side[0]->transport.v2;
+    const uint8_t *bytes;
+    assert_true(v2->n_garbage > 0);
+    assert_int_equal(spv_peer_pending(k.side[0], &bytes), v2->n_garbage);
+    assert_memory_equal(bytes, v2->garbage, v2->n_garbage);
+    pair_close(&k);
+}
+
+/* BIP324: to send the key as soon as the other side is known to have v2 keeps both from waiting. */
+static void a_responder_sends_its_key_at_the_first_byte_that_is_not_v1_s(void **state)
+{
+    (void)state;
+    static const char version[] = "version\0\0\0\0";
+    for (size_t same = 0; same < SPV_V1_PREFIX; same++) {
+        struct pair k;
+        uint8_t bytes[SPV_V1_PREFIX];
+        const uint8_t *key;
+        pair_init(&k, V2, AUTO);
+        pair_open(&k);
+        memcpy(bytes, k.cfg[1].net->magic, 4);
+        memcpy(bytes + 4, version, sizeof version);
+        feed(&k, 1, bytes, same);
+        assert_int_equal(spv_peer_queued(k.side[1]), 0);
+        const uint8_t other = bytes[same] ^ 0x80;
+        feed(&k, 1, &other, 1);
+        assert_int_equal(k.error[1], 0);
+        assert_int_equal(spv_peer_pending(k.side[1], &key), SPV_ELLSWIFT_BYTES);
+        assert_memory_equal(key, k.side[1]->transport.v2->key.encoded, SPV_ELLSWIFT_BYTES);
+        pair_close(&k);
+    }
+}
+
+/* Our version message needs no byte behind the responder's key: one round trip less. */
+static void version_follows_the_version_packet_without_waiting(void **state)
+{
+    (void)state;
+    struct pair k;
+    const uint8_t *bytes;
+    pair_init(&k, V2, V2);
+    pair_open(&k);
+    size_t n = spv_peer_pending(k.side[0], &bytes);
+    feed(&k, 1, bytes, n);
+    spv_peer_sent(k.side[0], n, k.now);
+    n = spv_peer_pending(k.side[1], &bytes);
+    assert_true(n > SPV_ELLSWIFT_BYTES); /* garbage and the rest: not delivered yet */
+    feed(&k, 0, bytes, SPV_ELLSWIFT_BYTES);
+    spv_peer_sent(k.side[1], SPV_ELLSWIFT_BYTES, k.now);
+    assert_int_equal(stats_of(&k, 0).transport, SPV_TRANSPORT_PENDING);
+    n = spv_peer_pending(k.side[0], &bytes);
+    feed(&k, 1, bytes, n);
+    spv_peer_sent(k.side[0], n, k.now);
+    assert_int_equal(k.got[1], 1);
+    assert_int_equal(k.last[1].command, SPV_CMD_VERSION);
+    exchange(&k);
+    expect_ready(&k, SPV_TRANSPORT_V2);
     pair_close(&k);
 }
 
@@ -482,6 +537,8 @@ int main(void)
         cmocka_unit_test(another_network_is_named_as_such),
         cmocka_unit_test(features_are_exchanged_over_v2),
         cmocka_unit_test(the_key_goes_alone_until_the_first_byte),
+        cmocka_unit_test(a_responder_sends_its_key_at_the_first_byte_that_is_not_v1_s),
+        cmocka_unit_test(version_follows_the_version_packet_without_waiting),
         cmocka_unit_test(a_v1_answer_asks_for_v1),
         cmocka_unit_test(a_close_without_an_answer_asks_for_v1),
         cmocka_unit_test(silence_ends_after_ten_seconds),
