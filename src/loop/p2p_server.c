@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "loop/conn_slots.h"
-#include "loop/rate_limit.h"
+#include "loop/handshake_limit.h"
 #include "net/link.h"
 #include "net/reactor.h"
 #include "net/sockaddr.h"
@@ -40,10 +40,6 @@ struct client {
     bool evicted; /* closing; its slot is free */
     bool answered; /* in this turn, or too many answers are unsent: not read */
 };
-
-/* ours: encrypted handshakes a second from one group; each costs about 0.3 ms of CPU time */
-#define V2_RATE 10
-#define V2_BURST 100
 
 struct spv_server {
     struct spv_server_config cfg;
@@ -262,17 +258,11 @@ static int find_slot(struct spv_server *s, const struct spv_netaddr *addr)
     return rc;
 }
 
-/* One customer's addresses share a bucket. Loopback, where Tor services arrive, is not limited. */
 static bool allow_v2(void *ctx, const struct spv_endpoint *from)
 {
     struct client *c = ctx;
-    struct spv_netaddr group = c->addr;
-    (void)from;
-    if (spv_conn_slots_loopback(&group) || group.network == 0)
-        return true;
-    if (group.network == SPV_ADDR_IPV4)
-        group.bytes[3] = 0;
-    return spv_rate_limit_take(&c->server->v2_limit, &group, spv_system_now().mono_us) == 0;
+    (void)from; /* the address as text */
+    return spv_handshake_limit_allow(&c->server->v2_limit, &c->addr, spv_system_now().mono_us);
 }
 
 /* Takes ownership of the socket, also on failure. */
@@ -360,7 +350,7 @@ static int begin_v2(struct spv_server *s)
     if (s->cfg.transport == SPV_TRANSPORT_ONLY_V1)
         return 0;
     s->cfg.services |= SPV_NODE_P2P_V2;
-    spv_rate_limit_init(&s->v2_limit, V2_RATE, V2_BURST);
+    spv_handshake_limit_init(&s->v2_limit);
     return spv_v2_context_new(&s->v2_context, &rng);
 }
 

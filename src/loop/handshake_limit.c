@@ -1,0 +1,19 @@
+#include "loop/handshake_limit.h"
+
+#include "loop/conn_slots.h"
+
+void spv_handshake_limit_init(struct spv_rate_limit *r)
+{
+    spv_rate_limit_init(r, SPV_HANDSHAKE_RATE, SPV_HANDSHAKE_BURST);
+}
+
+bool spv_handshake_limit_allow(struct spv_rate_limit *r, const struct spv_netaddr *from,
+                               uint64_t now_us)
+{
+    struct spv_netaddr group = *from;
+    if (group.network == 0 || spv_conn_slots_loopback(&group))
+        return true;
+    if (group.network == SPV_ADDR_IPV4)
+        group.bytes[3] = 0; /* the bucket of an IPv6 address is its /64 already */
+    return spv_rate_limit_take(r, &group, now_us) == 0;
+}
