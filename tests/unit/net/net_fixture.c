@@ -29,6 +29,13 @@ int net_fixture_setup(void **state)
     return 0;
 }
 
+int net_fixture_setup_v2(void **state)
+{
+    const int rc = net_fixture_setup(state);
+    ((struct net_fixture *)*state)->transport = SPV_TRANSPORT_ONLY_V2;
+    return rc;
+}
+
 int net_fixture_teardown(void **state)
 {
     struct net_fixture *net_fixture = *state;
@@ -49,6 +56,11 @@ static void on_ready(struct spv_link *link, void *ctx)
 {
     struct end *e = ctx;
     assert_ptr_equal(link, e->link);
+    if (e->net_fixture->transport == SPV_TRANSPORT_ONLY_V2) {
+        struct spv_peer_stats stats;
+        spv_link_stats(link, &stats);
+        assert_int_equal(stats.transport, SPV_TRANSPORT_V2);
+    }
     e->n_ready++;
     if (e->on_ready)
         e->on_ready(e);
@@ -106,7 +118,8 @@ void net_fixture_connect(struct net_fixture *net_fixture, struct end *a, struct 
 {
     int fds[2];
     net_fixture_pair(fds);
-    const struct spv_peer_config cfg = net_fixture_config();
+    struct spv_peer_config cfg = net_fixture_config();
+    cfg.transport = net_fixture->transport;
     net_fixture_attach(net_fixture, a, fds[0], SPV_OUTBOUND, &cfg);
     net_fixture_attach(net_fixture, b, fds[1], SPV_INBOUND, &cfg);
 }

@@ -15,12 +15,18 @@ struct net_fixture {
     struct spv_reactor *r;
     struct spv_timer *watchdog;
     uint64_t timeout_us; /* NET_FIXTURE_TIMEOUT, unless a test sets it */
+    enum spv_transport_choice transport; /* of net_fixture_connect; automatic is v1 */
     bool timed_out;
 };
 
 /* Setup and teardown of cmocka; *state is a struct net_fixture. */
 int net_fixture_setup(void **state);
+/* The same with v2 only: links that the fixture connects encrypt. */
+int net_fixture_setup_v2(void **state);
 int net_fixture_teardown(void **state);
+/* A test of cmocka that is listed once more, with a setup of v2. */
+#define NET_FIXTURE_V2(name, setup)                                                                \
+    ((struct CMUnitTest){#name ", v2", name, setup, net_fixture_teardown, NULL})
 /* Runs until the reactor is stopped; fails the test when the watchdog stops it. */
 void net_fixture_run(struct net_fixture *net_fixture);
 
@@ -47,7 +53,7 @@ void net_fixture_attach(struct net_fixture *net_fixture, struct end *e, int fd,
                         enum spv_direction dir, const struct spv_peer_config *cfg);
 /* A pair of connected non-blocking unix sockets. */
 void net_fixture_pair(int fds[2]);
-/* Two links on a socket pair, a outbound and b inbound. */
+/* Two links on a socket pair, a outbound and b inbound, with the fixture's transport. */
 void net_fixture_connect(struct net_fixture *net_fixture, struct end *a, struct end *b);
 void net_fixture_stop(struct end *e);
 /* Closes what is open while the ends on the test's stack exist. */

@@ -479,6 +479,7 @@ static void bad_configuration_closes_the_socket(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
+#define V2(name) NET_FIXTURE_V2(name, net_fixture_setup_v2)
     const struct CMUnitTest tests[] = {
         T(two_links_complete_the_handshake_and_close),
         T(large_messages_are_sent_both_ways),
@@ -497,6 +498,9 @@ int main(void)
         T(flush_of_a_closing_link_ends_after_a_second),
         T(links_on_a_reactor_are_closed_when_it_is_freed),
         T(bad_configuration_closes_the_socket),
+        V2(two_links_complete_the_handshake_and_close),
+        V2(large_messages_are_sent_both_ways),
+        V2(callbacks_may_send_and_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -339,14 +339,25 @@ static int setup(void **state)
     return rc;
 }
 
+static int setup_v2(void **state)
+{
+    const int rc = net_fixture_setup_v2(state);
+    ((struct net_fixture *)*state)->timeout_us = NET_FIXTURE_LONG_TIMEOUT;
+    return rc;
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, net_fixture_teardown)
+#define V2(name) NET_FIXTURE_V2(name, setup_v2)
     const struct CMUnitTest tests[] = {
         T(eight_threads_send_and_every_completion_is_called_once),
         T(threads_that_close_while_others_send_lose_no_completion),
         T(wait_returns_after_all_completions_in_racing_closes),
         T(thousand_connections_run_on_one_loop),
+        V2(eight_threads_send_and_every_completion_is_called_once),
+        V2(threads_that_close_while_others_send_lose_no_completion),
+        V2(wait_returns_after_all_completions_in_racing_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
