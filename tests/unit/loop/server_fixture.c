@@ -128,6 +128,7 @@ void server_fixture_start(struct server_fixture *s, const struct mined *chain, u
         .header_db =
             {.ctx = s, .tip = tip, .by_height = by_height, .by_hash = by_hash, .range = range},
         .listen = {.host = "127.0.0.1"},
+        .transport = s->transport,
         .max_clients = max_clients,
         .watch_us = s->watch_us,
         .on_tip = s->frees_server ? on_tip : NULL,

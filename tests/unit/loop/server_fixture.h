@@ -21,6 +21,7 @@ struct server_fixture {
     atomic_uint height; /* height of the served tip; may grow */
     uint64_t watch_us; /* set before start: how often the server reads tip */
     uint32_t bad; /* serves an invalid header at this height; 0: none */
+    enum spv_transport_choice transport; /* set before start */
     bool with_http; /* set before start: also an HTTP server, on the same reactor */
     bool frees_server; /* set before start: the callbacks try to free and to run the server */
     bool frees_http; /* set before start: reading height 0 tries to free the HTTP server */

@@ -21,10 +21,8 @@
 
 #define HEADERS 4500
 #define CLIENTS 20
-/* Requests of a client that does not read: more answers than its queue's limit. */
-#define UNREAD_REQUESTS 120
-/* Requests of a client that reads late: half of the answers must wait. */
-#define PIPELINED 60
+#define UNREAD_REQUESTS 120 /* of a client that does not read: more than its queue takes */
+#define PIPELINED 60 /* requests of a client that reads late: half of the answers must wait */
 /* Downloads by another client meanwhile: many more turns than the first one has requests. */
 #define ROUNDS 80
 #define SLOTS 5
@@ -88,8 +86,9 @@ static void count_closed(struct end *e)
 static void on_dialled(void *ctx, int fd, int error)
 {
     struct end *e = ctx;
+    struct spv_peer_config cfg = net_fixture_config();
     assert_int_equal(error, 0);
-    const struct spv_peer_config cfg = net_fixture_config();
+    cfg.transport = e->net_fixture->transport;
     net_fixture_attach(e->net_fixture, e, fd, SPV_OUTBOUND, &cfg);
 }
 
@@ -575,6 +574,7 @@ static int free_chain(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, net_fixture_setup, net_fixture_teardown)
+#define V2(name) NET_FIXTURE_V2(name, net_fixture_setup_v2)
     const struct CMUnitTest tests[] = {
         T(serves_many_clients_at_once),
         T(silent_connections_keep_no_peer_out),
@@ -589,6 +589,8 @@ int main(void)
         T(announces_many_new_headers_by_the_hash_of_the_tip),
         T(message_that_a_header_server_has_no_use_for_closes_when_it_is_large),
         T(port_in_use_is_reported),
+        V2(serves_many_clients_at_once),
+        V2(clients_with_queued_requests_are_answered_round_robin),
     };
     return cmocka_run_group_tests(tests, make_chain, free_chain);
 }
