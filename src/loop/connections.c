@@ -98,20 +98,25 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
     c->on_input(c->ctx, end_conn(conn, error));
 }
 
-static int attach_link(struct spv_loop_conn *conn, int fd)
+struct spv_peer_config spv_connections_peer_config(struct spv_connections *c,
+                                                   enum spv_transport transport)
 {
-    struct spv_connections *c = conn->owner;
-    struct spv_peer_config cfg = {
+    return (struct spv_peer_config){
         .net = c->net,
         .relay = false, /* BIP37: no transaction announcements */
         .user_agent = c->user_agent,
-        .height = (int32_t)spv_chain_tip(spv_node_chain(c->node))->height,
         .rng = c->rng,
         .self_nonces = &c->nonces,
-        .transport =
-            conn->transport == SPV_TRANSPORT_V2 ? SPV_TRANSPORT_ONLY_V2 : SPV_TRANSPORT_ONLY_V1,
+        .transport = transport == SPV_TRANSPORT_V2 ? SPV_TRANSPORT_ONLY_V2 : SPV_TRANSPORT_ONLY_V1,
         .timeouts = {.v2_answer = has_proxy(c) ? V2_ANSWER_BY_PROXY : 0},
     };
+}
+
+static int attach_link(struct spv_loop_conn *conn, int fd)
+{
+    struct spv_connections *c = conn->owner;
+    struct spv_peer_config cfg = spv_connections_peer_config(c, conn->transport);
+    cfg.height = (int32_t)spv_chain_tip(spv_node_chain(c->node))->height;
     if (conn->transport == SPV_TRANSPORT_V2 && !c->v2_context) {
         const int rc = spv_v2_context_new(&c->v2_context, &c->rng);
         if (rc < 0)

@@ -11,6 +11,7 @@
 #include "spv/dial.h"
 #include "spv/link.h"
 #include "spv/node.h"
+#include "spv/peer.h"
 #include "spv/reactor.h"
 
 struct spv_loop_conn;
@@ -35,6 +36,11 @@ struct spv_connections {
     struct spv_v2_context *v2_context; /* owned; NULL until the first connection with v2 */
     bool closed; /* no more inputs to the node */
 };
+
+/* The configuration of a new connection's peer that does not depend on its socket. Its pointers are
+ * borrowed from c. */
+struct spv_peer_config spv_connections_peer_config(struct spv_connections *c,
+                                                   enum spv_transport transport);
 
 /* Effects of the node. A failure to start is an input to the node, not returned. */
 void spv_connections_connect(struct spv_connections *c, uint64_t id,
