@@ -3,6 +3,8 @@
  * while no other peer answers either (we are offline) count against no address. */
 #include "spv/node/outbound_state.h"
 
+#include "spv/netaddr.h"
+
 size_t spv_outbound_used(const struct spv_outbound *o, size_t from)
 {
     while (from < SPV_CONNS && o->conn[from].state == SPV_CONN_STATE_FREE)
@@ -151,6 +153,16 @@ static void set_v1_first(struct spv_outbound *o, const struct spv_conn *conn, ui
         o->addrman.at[conn->entry].v1_until_us = until_us;
 }
 
+/* The network group of what was dialled, also of a manual peer: three addresses of one network that
+ * --connect names are behind one path. A name counts as a group. */
+static struct spv_netgroup dialled_group(const struct spv_conn *conn)
+{
+    struct spv_netaddr addr;
+    return spv_netaddr_from_host(&addr, conn->endpoint.host, conn->endpoint.port) == 0
+               ? spv_netgroup_of(&addr)
+               : conn->netgroup;
+}
+
 static void count_group(struct spv_outbound *o, const struct spv_netgroup *group)
 {
     for (size_t i = 0; i < o->n_fell_back; i++)
@@ -206,7 +218,8 @@ static void v1_succeeded(struct spv_outbound *o, const struct spv_conn *conn, ui
     set_v1_first(o, conn, now.mono_us + SPV_V1_FIRST_TIME);
     if (o->v2_reached || !(services & SPV_NODE_P2P_V2))
         return;
-    count_group(o, &conn->netgroup);
+    const struct spv_netgroup group = dialled_group(conn);
+    count_group(o, &group);
     if (o->n_fell_back < SPV_V2_BLOCKED_GROUPS)
         return;
     o->n_fell_back = 0;

@@ -1,5 +1,6 @@
 /* Which transport the node dials an address with, and when it dials once more with v1. */
 #include "outbound_fixture.h"
+#include "spv/node/outbound_state.h"
 
 #define V2_SERVICES (SERVICES | SPV_NODE_P2P_V2)
 
@@ -89,12 +90,74 @@ static void a_fall_back_costs_one_connection_and_is_remembered(void **state)
     const struct spv_effect again = next_dial(s);
     assert_int_equal(again.transport, SPV_TRANSPORT_V1);
     complete(s, again.peer, SPV_TRANSPORT_V1);
-    s->now.mono_us += SPV_V1_FIRST_TIME; /* the note expires */
+    s->now.mono_us += UINT64_C(7) * 24 * 3600 * SPV_SECOND; /* the note expires */
     node_fixture_close(s, again.peer, SPV_ERR_CLOSED);
     advance_clock(s, SPV_BACKOFF_MAX);
     const struct spv_effect later = next_dial(s);
     assert_int_equal(later.transport, SPV_TRANSPORT_V2);
     node_fixture_free(s);
+}
+
+/* A connection with v1 after one with v2 failed, or the one with v2, to this host. */
+static struct spv_conn conn_to(const char *host, enum spv_transport transport)
+{
+    struct spv_conn conn = {.state = SPV_CONN_STATE_CONNECTING,
+                            .netgroup = spv_netgroup_of_name(host),
+                            .manual = -1,
+                            .entry = -1,
+                            .transport = transport,
+                            .fell_back = transport == SPV_TRANSPORT_V1};
+    (void)snprintf(conn.endpoint.host, sizeof conn.endpoint.host, "%s", host);
+    conn.endpoint.port = 8333;
+    return conn;
+}
+
+static void works(struct spv_outbound *o, const struct spv_conn *conn, struct spv_now now)
+{
+    const struct spv_peer_stats info = {
+        .ready = true, .services = V2_SERVICES, .transport = conn->transport};
+    spv_outbound_transport_works(o, conn, &info, now);
+}
+
+static void the_note_ends_after_seven_days_or_with_a_v2_success(void **state)
+{
+    (void)state;
+    const struct spv_now now = {.mono_us = 5 * SPV_SECOND};
+    struct spv_manual_peer peer = {.v1_until_us = 0};
+    struct spv_outbound *o = calloc(1, sizeof *o);
+    assert_non_null(o);
+    o->manual.at = &peer;
+    o->manual.n = 1;
+    struct spv_conn conn = conn_to("a", SPV_TRANSPORT_V1);
+    conn.manual = 0;
+    works(o, &conn, now);
+    assert_int_equal(peer.v1_until_us, (5 + UINT64_C(7) * 86400) * SPV_SECOND);
+    conn = conn_to("a", SPV_TRANSPORT_V2);
+    conn.manual = 0;
+    works(o, &conn, now);
+    assert_int_equal(peer.v1_until_us, 0);
+    free(o);
+}
+
+static void three_dials_to_two_groups_are_no_sign_of_a_path_that_blocks_v2(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host;
+        bool blocked; /* from now on */
+    } dials[] = {
+        {"192.0.2.1", false},    {"192.0.2.2", false},    {"192.0.9.9", false}, /* 192.0/16 */
+        {"seed.example", false}, {"seed.example", false}, {"198.51.100.1", true},
+    };
+    const struct spv_now now = {.mono_us = 5 * SPV_SECOND};
+    struct spv_outbound *o = calloc(1, sizeof *o);
+    assert_non_null(o);
+    for (size_t i = 0; i < sizeof dials / sizeof dials[0]; i++) {
+        const struct spv_conn conn = conn_to(dials[i].host, SPV_TRANSPORT_V1);
+        works(o, &conn, now);
+        assert_int_equal(spv_outbound_v2_blocked(o), dials[i].blocked);
+    }
+    free(o);
 }
 
 static void v1_is_tried_once_only(void **state)
@@ -273,6 +336,8 @@ int main(void)
         cmocka_unit_test(the_choice_decides_for_a_named_peer),
         cmocka_unit_test(a_found_address_is_dialled_with_what_it_offers),
         cmocka_unit_test(a_fall_back_costs_one_connection_and_is_remembered),
+        cmocka_unit_test(the_note_ends_after_seven_days_or_with_a_v2_success),
+        cmocka_unit_test(three_dials_to_two_groups_are_no_sign_of_a_path_that_blocks_v2),
         cmocka_unit_test(v1_is_tried_once_only),
         cmocka_unit_test(other_ends_of_a_v2_dial_do_not_fall_back),
         cmocka_unit_test(v2_only_backs_off_from_a_v1_peer_without_a_ban),
