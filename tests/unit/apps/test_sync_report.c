@@ -10,6 +10,7 @@ bool __wrap_cli_json_on(void);
 void __wrap_cli_json(json_t *object);
 bool __wrap_cli_live(void);
 void __wrap_cli_status_line(const char *text);
+void __wrap_cli_print(const char *format, ...) CLI_FORMAT(1, 2);
 
 static double clock_now;
 static bool json_on;
@@ -40,6 +41,14 @@ bool __wrap_cli_live(void)
 void __wrap_cli_status_line(const char *text)
 {
     (void)snprintf(line, sizeof line, "%s", text);
+}
+
+void __wrap_cli_print(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof line, format, args);
+    va_end(args);
 }
 
 /* A target of ten periods on regtest; `waiting` headers have been received, none is joined. */
@@ -119,11 +128,32 @@ static void all_headers_received_but_not_validated_is_below_100_percent(void **s
     assert_null(strstr(line, "left"));
 }
 
+static void a_path_that_blocks_v2_is_reported_as_text_and_as_json(void **state)
+{
+    struct report r = {.network = "regtest"};
+    const struct spv_event e = {.kind = SPV_EVENT_WARNING,
+                                .warning = SPV_WARN_V2_BLOCKED,
+                                .text = "something on the path blocks it"};
+
+    (void)state;
+    json_on = false;
+    report_event(&r, &e);
+    assert_string_equal(line, "warning: something on the path blocks it");
+    json_on = true;
+    report_event(&r, &e);
+    assert_string_equal(json_string_value(json_object_get(shown, "event")), "warning");
+    assert_string_equal(json_string_value(json_object_get(shown, "warning")), "v2_blocked");
+    assert_string_equal(json_string_value(json_object_get(shown, "text")), e.text);
+    json_decref(shown);
+    shown = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_that_wait_in_segments_are_shown_before_any_is_joined),
         cmocka_unit_test(the_rate_counts_from_the_first_received_header),
+        cmocka_unit_test(a_path_that_blocks_v2_is_reported_as_text_and_as_json),
         cmocka_unit_test(all_headers_received_but_not_validated_is_below_100_percent),
     };
     return cmocka_run_group_tests_name("apps: sync report", tests, NULL, NULL);
