@@ -247,6 +247,64 @@ static void two_machines_agree_on_a_session_whatever_is_drawn(void **state)
     }
 }
 
+/* Draws of two bytes, the length of the garbage, come from `length`; the last other draw is kept.
+ */
+struct scripted {
+    uint16_t length;
+    uint8_t last[SPV_V2_MAX_GARBAGE];
+};
+
+static void fill_scripted(void *ctx, void *out, size_t n)
+{
+    struct scripted *s = ctx;
+    if (n == sizeof s->length) {
+        memcpy(out, &s->length, n);
+        return;
+    }
+    rng.fill(rng.ctx, out, n);
+    assert_true(n <= sizeof s->last);
+    memcpy(s->last, out, n);
+}
+
+static void garbage_has_0_to_4095_random_bytes(void **state)
+{
+    static const struct {
+        uint16_t draw;
+        size_t n;
+    } cases[] = {{0, 0},    {1, 1},       {2048, 2048},  {4095, 4095},
+                 {4096, 0}, {8191, 4095}, {65535, 4095}, {61440 + 17, 17}};
+    static struct scripted script;
+    const struct spv_rng scripted = {.fill = fill_scripted, .ctx = &script};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct spv_v2 v;
+        script.length = cases[i].draw;
+        assert_int_equal(spv_v2_init_random(&v, SPV_V2_INITIATOR, regtest, keys, &scripted), 0);
+        assert_int_equal(v.n_garbage, cases[i].n);
+        assert_memory_equal(v.garbage, script.last, v.n_garbage);
+        spv_v2_free(&v);
+    }
+}
+
+/* Eight equal ranges of lengths, each within five standard deviations of 1/8 of the draws. */
+static void lengths_of_garbage_are_spread_evenly(void **state)
+{
+    enum { DRAWS = 800, RANGES = 8 };
+    size_t count[RANGES] = {0};
+    (void)state;
+    for (int i = 0; i < DRAWS; i++) {
+        struct spv_v2 v;
+        assert_int_equal(spv_v2_init_random(&v, SPV_V2_INITIATOR, regtest, keys, &rng), 0);
+        assert_true(v.n_garbage <= SPV_V2_MAX_GARBAGE);
+        count[v.n_garbage * RANGES / (SPV_V2_MAX_GARBAGE + 1)]++;
+        spv_v2_free(&v);
+    }
+    for (size_t i = 0; i < RANGES; i++) {
+        const double off = (double)count[i] - (double)DRAWS / RANGES;
+        assert_true(off * off <= 25 * (double)DRAWS / RANGES * (1 - 1.0 / RANGES));
+    }
+}
+
 static void first_bytes_tell_v1_from_v2_and_name_another_network(void **state)
 {
     uint8_t v1[SPV_V1_PREFIX + 4] = {0xfa, 0xbf, 0xb5, 0xda, 'v', 'e', 'r', 's', 'i', 'o', 'n'};
@@ -322,6 +380,8 @@ int main(void)
         cmocka_unit_test(every_split_point_of_the_short_transcripts_is_received_alike),
         cmocka_unit_test(streams_end_as_the_vectors_say),
         cmocka_unit_test(two_machines_agree_on_a_session_whatever_is_drawn),
+        cmocka_unit_test(garbage_has_0_to_4095_random_bytes),
+        cmocka_unit_test(lengths_of_garbage_are_spread_evenly),
         cmocka_unit_test(first_bytes_tell_v1_from_v2_and_name_another_network),
         cmocka_unit_test(an_announced_length_costs_memory_only_as_bytes_arrive),
         cmocka_unit_test(nothing_secret_is_left_after_use),
