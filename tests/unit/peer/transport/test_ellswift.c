@@ -19,7 +19,7 @@ static const struct spv_rng rng = {.fill = fill};
 
 static void decodes_what_the_bip_gives(void **state)
 {
-    /* u = 0 and t = 0: both are taken for 1; and u^3 + t^2 + 7 = 0: t is doubled. */
+    /* u = 0 and t = 0: both are taken for 1; u = 0; and u^3 + t^2 + 7 = 0: t is doubled. */
     static const char *const rows[][2] = {
         {"0000000000000000000000000000000000000000000000000000000000000000"
          "0000000000000000000000000000000000000000000000000000000000000000",
@@ -27,6 +27,9 @@ static void decodes_what_the_bip_gives(void **state)
         {"0000000000000000000000000000000000000000000000000000000000000000"
          "01d3475bf7655b0fb2d852921035b2ef607f49069b97454e6795251062741771",
          "b5da00b73cd6560520e7c364086e7cd23a34bf60d0e707be9fc34d4cd5fdfa2c"},
+        {"146f92464d15d36e35382bd3ca5b0f976c95cb08acdcf2d5b3570617990839d7"
+         "ffffffffffffffffffffffffffffffffffffffffffffffffffffffff3145e93b",
+         "0d5cd840427f941f65193079ab8e2e83024ef2ee7ca558d88879ffd879fb6657"},
     };
     uint8_t encoded[SPV_ELLSWIFT_BYTES], want[32], x[32];
     char row[1024];
