@@ -51,8 +51,8 @@ static void read_peer(struct fixture *k)
     }
 }
 
-/* The transport's handshake is complete on both sides; no message has been sent. */
-static void begin_with(struct fixture *k, const struct spv_msg_feature *features, size_t n)
+/* The remote has sent nothing yet; its key is in k->out. */
+static void prepare(struct fixture *k, const struct spv_msg_feature *features, size_t n)
 {
     memset(k, 0, sizeof *k);
     k->random.state = 11;
@@ -66,6 +66,12 @@ static void begin_with(struct fixture *k, const struct spv_msg_feature *features
     spv_transport_init(&k->remote, &remote);
     spv_buffer_init(&k->out);
     assert_int_equal(spv_transport_start(&k->remote, &k->out), 0);
+}
+
+/* The transport's handshake is complete on both sides; no message has been sent. */
+static void begin_with(struct fixture *k, const struct spv_msg_feature *features, size_t n)
+{
+    prepare(k, features, n);
     for (int i = 0; i < 3; i++) {
         send_out(k);
         read_peer(k);
@@ -326,24 +332,70 @@ static void a_decoy_is_freed_and_leaves_no_deadline(void **state)
     end(&k);
 }
 
+/* Activity is a message: a peer that sends decoys only is as idle as one that sends nothing. */
+static void a_decoy_does_not_renew_the_idle_deadline(void **state)
+{
+    (void)state;
+    struct fixture k;
+    begin(&k);
+    complete_handshake(&k);
+    const uint64_t idle = k.p->deadline[SPV_DEADLINE_IDLE];
+    assert_int_equal(idle, k.now.mono_us + 300 * SPV_SECOND);
+    while (k.now.mono_us < idle - SPV_SECOND) {
+        k.now.mono_us += SPV_SECOND;
+        put_packet(&k, "decoy", 5, SPV_V2_IGNORE);
+        send_out(&k);
+        read_peer(&k); /* its pings, too: nothing waits to be written */
+        assert_int_equal(spv_peer_timer(k.p, k.now), 0);
+    }
+    assert_int_equal(k.n_got, 0);
+    k.now.mono_us = idle;
+    assert_int_equal(spv_peer_timer(k.p, k.now), SPV_ERR_IDLE);
+    end(&k);
+}
+
+/* The handshake's 30 s hold for decoys in place of the version message. */
+static void a_handshake_of_decoys_ends_after_thirty_seconds(void **state)
+{
+    (void)state;
+    struct fixture k;
+    begin(&k);
+    const uint64_t begun = k.now.mono_us;
+    for (int i = 1; i < 30; i++) {
+        k.now.mono_us = begun + (uint64_t)i * SPV_SECOND;
+        put_packet(&k, "decoy", 5, SPV_V2_IGNORE);
+        send_out(&k);
+        assert_int_equal(k.error, 0);
+        assert_int_equal(spv_peer_timer(k.p, k.now), 0);
+    }
+    k.now.mono_us = begun + 30 * SPV_SECOND;
+    assert_int_equal(spv_peer_timer(k.p, k.now), SPV_ERR_HANDSHAKE_TIMEOUT);
+    end(&k);
+}
+
+/* The 1,024 bytes before the handshake's end are a limit of messages; a version packet is none. */
+static void a_version_packet_may_be_longer_than_an_early_message(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[5000];
+    struct fixture k;
+    prepare(&k, NULL, 0);
+    k.remote.v2->version_by_caller = true;
+    for (int i = 0; i < 3; i++) {
+        send_out(&k);
+        read_peer(&k);
+    }
+    put_packet(&k, zeros, sizeof zeros, 0);
+    complete_handshake(&k);
+    end(&k);
+}
+
 static void garbage_ends_after_4095_bytes(void **state)
 {
     (void)state;
     for (int more = 0; more < 2; more++) {
         struct fixture k;
-        memset(&k, 0, sizeof k);
-        k.random.state = 12;
-        k.rng = test_random_rng(&k.random);
-        k.now = (struct spv_now){.mono_us = SPV_SECOND, .unix_s = 1700000000};
-        const struct spv_peer_config cfg = {.net = spv_netid_get(SPV_REGTEST), .rng = k.rng};
-        const struct spv_transport_config remote = {.net = cfg.net,
-                                                    .choice = SPV_TRANSPORT_ONLY_V2,
-                                                    .direction = SPV_OUTBOUND,
-                                                    .rng = &k.rng};
-        assert_int_equal(spv_peer_new(&k.p, &cfg, SPV_INBOUND, k.now), 0);
-        spv_transport_init(&k.remote, &remote);
-        spv_buffer_init(&k.out);
-        assert_int_equal(spv_transport_start(&k.remote, &k.out), 0);
+        prepare(&k, NULL, 0);
         struct spv_v2 *v2 = k.remote.v2;
         free(v2->garbage);
         v2->n_garbage = SPV_V2_MAX_GARBAGE + (size_t)more;
@@ -368,6 +420,9 @@ int main(void)
         cmocka_unit_test(a_replayed_packet_is_not_authentic),
         cmocka_unit_test(a_burst_is_freed_two_seconds_later),
         cmocka_unit_test(a_decoy_is_freed_and_leaves_no_deadline),
+        cmocka_unit_test(a_decoy_does_not_renew_the_idle_deadline),
+        cmocka_unit_test(a_handshake_of_decoys_ends_after_thirty_seconds),
+        cmocka_unit_test(a_version_packet_may_be_longer_than_an_early_message),
         cmocka_unit_test(garbage_ends_after_4095_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

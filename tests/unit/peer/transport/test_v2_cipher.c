@@ -1,6 +1,8 @@
 /* The packets of BIP324: encoding vectors, new keys after each 224 packets, and what is refused. */
 #include "peer/transport/v2_cipher.h"
 
+#include <openssl/crypto.h>
+
 #include "csv_vectors.h"
 #include "peer/transport/v2_keys.h"
 #include "spv/error.h"
@@ -397,6 +399,53 @@ static void used_key_stream_and_old_keys_are_overwritten(void **state)
     spv_v2_cipher_free(&e.open);
 }
 
+static size_t allocations; /* of OpenSSL */
+
+static void *count_malloc(size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    allocations++;
+    return malloc(n);
+}
+
+static void *count_realloc(void *p, size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    allocations++;
+    return realloc(p, n);
+}
+
+static void plain_free(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(p);
+}
+
+static void packets_between_rekeys_allocate_nothing(void **state)
+{
+    static const uint8_t aad[] = {1, 2, 3};
+    struct spv_v2_secrets s;
+    struct ends e;
+    uint8_t packet[100 + SPV_V2_OVERHEAD], header;
+    (void)state;
+    some_secrets(&s);
+    ends_init(&e, &s, true);
+    assert_true(allocations > 0);
+    assert_int_equal(spv_v2_seal(&e.seal, packet, 100, 0, aad, sizeof aad), 0);
+    assert_int_equal(spv_v2_open(&e.open, packet + SPV_V2_LENGTH, 100, &header, aad, sizeof aad),
+                     0);
+    const size_t before = allocations;
+    for (int i = 0; i < SPV_V2_REKEY_INTERVAL - 2; i++) {
+        seal(&e, packet, 100, 0);
+        assert_int_equal(open(&e, packet, 100, &header), 0);
+    }
+    assert_int_equal(allocations, before);
+    ends_free(&e);
+}
+
 /* The first handshake of bip324.json ("mainnet plain"), so that a tree without the shared data
  * checks each derived key, too. */
 static void keys_are_derived_as_in_the_vector(void **state)
@@ -431,6 +480,9 @@ static void keys_are_derived_as_in_the_vector(void **state)
 
 int main(void)
 {
+    /* before OpenSSL's first allocation */
+    if (CRYPTO_set_mem_functions(count_malloc, count_realloc, plain_free) != 1)
+        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_derived_as_in_the_vector),
         cmocka_unit_test(packets_past_two_changes_of_key_are_the_reference_s),
@@ -439,6 +491,7 @@ int main(void)
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(a_replayed_or_reordered_packet_is_refused),
         cmocka_unit_test(aad_must_be_the_same_on_both_sides),
+        cmocka_unit_test(packets_between_rekeys_allocate_nothing),
         cmocka_unit_test(used_key_stream_and_old_keys_are_overwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
