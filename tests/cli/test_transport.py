@@ -2,6 +2,7 @@
 chooses, the fall-back to v1, and what lies between the two."""
 
 import json
+import re
 import signal
 import socket
 import sqlite3
@@ -90,6 +91,15 @@ class Transport(TestCase):
                            db=self.path("3.db"))
         self.assertIn(f"connected to {self.served.address} (v1)\n", result.stdout)
         self.assertNotIn("session_id", self.served.event("ready"))
+
+    def test_the_server_s_text_output_has_the_session_id(self):
+        server = self.program("spv-serve", "--network", "regtest", "--mine", 5, "--listen",
+                              "127.0.0.1:0", "--verbose")
+        line = server.wait_for(lambda line: "127.0.0.1:" in line)
+        address = re.search(r"127\.0\.0\.1:\d+", line)[0]
+        connected = [e for e in self.synced(address) if e["event"] == "connected"][0]
+        wanted = f" is ready (v2, session {connected['session_id']})"
+        server.wait_for(lambda line: line.endswith(wanted))
 
     def test_falling_back_costs_one_connection_and_is_remembered(self):
         server = self.server("--mine", COUNT, "--transport", "v1")
