@@ -23,7 +23,9 @@ struct spv_conn_slot {
     struct spv_netaddr addr;
     bool ready; /* the handshake is complete */
     uint64_t connected_us;
-    uint64_t last_in_us; /* time of its last byte; 0: none yet */
+    /* Time of its last byte, a decoy's included; 0: none yet. It counts during the handshake only,
+     * whose deadline no byte postpones. */
+    uint64_t last_in_us;
     uint64_t ping_us; /* lowest ping; 0: not measured */
     /* Set by spv_conn_slots_victim. */
     uint64_t group_hash;
