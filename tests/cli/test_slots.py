@@ -1,5 +1,5 @@
 """spv-serve when all slots are taken: which client is evicted for a new one, and its log line. All of
-it is on loopback, which has no share of the slots; shares are tested in unit.loop_slots."""
+it is on loopback, which has no share of the slots; shares are tested in unit.loop_p2p_server_shares."""
 
 import json
 import signal
