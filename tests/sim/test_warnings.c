@@ -7,6 +7,7 @@
 
 #define HELD 6100 /* headers that the client has stored */
 #define BASE 2016 /* height below which the store was pruned */
+#define SEGMENT 2016 /* headers between checkpoints */
 #define RESET 300 /* headers of a network that was restarted from genesis */
 
 static const struct spv_dns_seed seeds[] = {{.name = "seed.example"}, {0}};
@@ -20,6 +21,8 @@ static struct sim_store genesis;
 static struct sim_store present; /* steep */
 static struct sim_store fast,
     soon; /* one more header, too far in the future: by two days, by 30 s */
+
+static struct spv_checkpoint checkpoints[2]; /* of held */
 
 static void date(void *ctx, struct spv_header *header, uint32_t i)
 {
@@ -37,6 +40,7 @@ static int mine_chains(void **state)
     sim_store_fork(&near, &held, 2020, 4280, 4);
     sim_store_mine(&reset, spv_params_get(SPV_REGTEST), RESET, 5);
     sim_store_fork(&start, &held, RESET, 0, 0);
+    scenario_checkpoints(checkpoints, COUNT(checkpoints), &held, SEGMENT);
     sim_store_init(&genesis, spv_params_get(SPV_REGTEST));
     seeded = *spv_params_get(SPV_REGTEST);
     seeded.dns_seeds = seeds;
@@ -152,13 +156,18 @@ static void automatic_peers_on_a_fork_below_the_base_are_replaced(void **state)
 
 #define YEARS_BACK (-INT64_C(1600000000)) /* 1973 */
 
-static void clock_of_long_ago(struct sim *sim)
+static bool joins_segments(struct sim *sim, void *client)
 {
-    const bool proving = scenario_random(sim, 0, 1) != 0; /* in PRESYNC and REDOWNLOAD */
-    scenario_servers(sim, 3, &(struct sim_server_config){.chain = &present});
-    struct sim_client *client = sim_add_client(
-        sim,
-        &(struct sim_client_config){.min_work = proving ? &sim_store_tip(&present)->work : NULL});
+    struct spv_node_stats stats;
+    (void)sim;
+    spv_node_get_stats(sim_client_node(client), &stats);
+    return stats.segments_done > 0;
+}
+
+static void long_ago(struct sim *sim, struct sim_store *chain, const struct sim_client_config *cfg)
+{
+    scenario_servers(sim, 3, &(struct sim_server_config){.chain = chain});
+    struct sim_client *client = sim_add_client(sim, cfg);
     sim_client_step_clock(sim, client, YEARS_BACK);
     never_synced(sim, client, SPV_WARN_FUTURE_HEADERS);
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_FUTURE_HEADERS) != 1)
@@ -166,8 +175,27 @@ static void clock_of_long_ago(struct sim *sim)
     if (!sim_broken(sim) && sim_client_warnings(client, SPV_WARN_LOW_WORK) != 0)
         sim_break(sim, "a wrong clock is reported as too little work");
     sim_client_step_clock(sim, client, -YEARS_BACK);
+    if (cfg->n_checkpoints > 0 && !sim_broken(sim) &&
+        sim_run(sim, 700 * SPV_SECOND, joins_segments, client) == 0)
+        sim_break(sim, "segments are not used again once the clock is right");
     scenario_check(sim,
-                   &(struct scenario_expected){.client = client, .want = &present, .seconds = 700});
+                   &(struct scenario_expected){.client = client, .want = chain, .seconds = 700});
+}
+
+static void clock_of_long_ago(struct sim *sim)
+{
+    const bool proving = scenario_random(sim, 0, 1) != 0; /* in PRESYNC and REDOWNLOAD */
+    long_ago(
+        sim, &present,
+        &(struct sim_client_config){.min_work = proving ? &sim_store_tip(&present)->work : NULL});
+}
+
+/* The headers arrive in segments, as those of mainnet do. */
+static void clock_of_long_ago_and_checkpoints(struct sim *sim)
+{
+    long_ago(sim, &held,
+             &(struct sim_client_config){.checkpoints = checkpoints,
+                                         .n_checkpoints = COUNT(checkpoints)});
 }
 
 /* A wrong clock of ours does not end in SYNCED either when some peers have a shorter chain, up
@@ -230,6 +258,7 @@ static void headers_from_the_future_are_a_wrong_clock_and_no_success(void **stat
 {
     (void)state;
     scenario_run(clock_of_long_ago, &retarget_params);
+    scenario_run(clock_of_long_ago_and_checkpoints, NULL);
 }
 
 static void one_peer_with_headers_from_the_future_delays_no_other(void **state)
