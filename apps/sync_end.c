@@ -65,13 +65,15 @@ static const char *advice(enum spv_warning why)
     case SPV_WARN_TIP_UNKNOWN:
         return "If the network was reset, sync into a new database; else name another peer "
                "with --connect HOST";
+    case SPV_WARN_FORK_BELOW_START: /* a backfill from their chain could not join ours */
+        return "To follow their chain, sync into a new database; to keep this one, name a peer "
+               "that has its chain with --connect HOST (--backfill needs such a peer, too)";
     case SPV_WARN_NONE:
     case SPV_WARN_STALE_TIP:
     case SPV_WARN_CLOCK:
     case SPV_WARN_NO_PEERS:
     case SPV_WARN_LOW_WORK:
     case SPV_WARN_V2_BLOCKED:
-    case SPV_WARN_FORK_BELOW_START: /* in the warning */
         break;
     }
     return "Received headers are kept; run it again later, or name another peer with --connect "

@@ -335,7 +335,7 @@ static void print_warning(const struct report *r, const struct spv_event *e)
         cli_print("warning: %s: its chain forks below height %s, where the database begins: sync "
                   "into a new database%s",
                   e->address, cli_count(figure, e->given_height),
-                  r->backfill ? "" : ", or run with --backfill");
+                  r->backfill ? "" : ", or run with --backfill and a peer that has our chain");
         break;
     case SPV_WARN_FUTURE_HEADERS:
         cli_print("warning: %s: its headers above height %s are %s ahead of this system's "

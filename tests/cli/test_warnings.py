@@ -46,6 +46,14 @@ class Apart(TestCase):
     def connect(self, *servers):
         return [word for server in servers for word in ("--connect", server.address)]
 
+    def assert_no_circle(self, result):
+        """Nothing is advised that ends in the same way."""
+        for words in ("cannot tell whether the chain is complete", "sync into a new database",
+                      "name a peer that has its chain", "--backfill needs such a peer"):
+            self.assertIn(words, result.stderr)
+        for words in ("run it again", "or run with --backfill"):
+            self.assertNotIn(words, result.stderr)
+
     def test_a_fork_below_the_base(self):
         honest = self.held()
         for height in (1000, 2020):
@@ -55,7 +63,11 @@ class Apart(TestCase):
                 self.ends(alone, NO_PEER)
                 self.assertIn("its chain forks below height 2,016", alone.stdout)
                 self.assertIn("--backfill", alone.stdout)
-                self.assertIn("cannot tell whether the chain is complete", alone.stderr)
+                self.assert_no_circle(alone)
+                filling = self.sync(*self.connect(other), "--timeout", 30, "--backfill")
+                self.ends(filling, NO_PEER)
+                self.assertNotIn("--backfill", filling.stdout)
+                self.assert_no_circle(filling)
                 both = self.sync(*self.connect(other, honest), "--json", "--timeout", 30)
                 self.ends(both, DONE)
                 events = [json.loads(line) for line in both.stdout.splitlines()]
