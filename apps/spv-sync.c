@@ -62,13 +62,26 @@ static int finish_sync(struct sync *s, int rc)
     return code;
 }
 
+static bool has_seeds(const struct spv_params *p)
+{
+    return (p->dns_seeds && p->dns_seeds[0].name) || p->fixed_seeds;
+}
+
 /* No peer is named, and this network has no seeds. */
 static bool must_name_peer(const struct sync *s)
 {
-    const struct spv_params *p = s->target.params;
+    return s->connect.n == 0 && s->add_peers.n == 0 && !has_seeds(s->target.params);
+}
 
-    return s->connect.n == 0 && s->add_peers.n == 0 && (!p->dns_seeds || !p->dns_seeds[0].name) &&
-           !p->fixed_seeds;
+/* Returns the option that names every peer the run begins with; NULL: there are others. */
+static const char *naming_option(const struct sync *s, const struct spv_node_stats *stats)
+{
+    if (s->connect.n > 0)
+        return "--connect";
+    return s->add_peers.n > 0 && !has_seeds(s->target.params) &&
+                   stats->addresses_new + stats->addresses_tried == 0
+               ? "--add-peer"
+               : NULL;
 }
 
 static int name_peer(const struct sync *s)
@@ -113,7 +126,6 @@ static int run_loop(struct sync *s)
     s->report.database = s->target.path;
     s->report.verbose = s->verbose;
     s->report.backfill = s->backfill;
-    s->report.few_peers = s->connect.n > 0;
     cfg.node.clear_bans = s->clear_bans;
     cfg.node.transport = s->transport;
     sync_proxy_apply(&s->proxy, &cfg);
@@ -126,6 +138,8 @@ static int run_loop(struct sync *s)
         spv_evloop_free(s->loop);
         return name_peer(s);
     }
+    s->end.option = naming_option(s, &stats);
+    s->report.few_peers = s->end.option != NULL;
     report_sample(&s->report, &stats);
     s->useful_at = cli_clock();
     s->printed_at = cli_json_on() ? 0 : s->useful_at; /* print the first JSON progress at once */

@@ -40,12 +40,11 @@ static int no_peer(const struct sync_end *e, const struct spv_node_stats *stats)
                            "has it) listens on %s port %u.",
                            net, t, cause, e->proxy->endpoint.host,
                            (unsigned)e->proxy->endpoint.port);
-    if (e->connect > 0)
-        return cli_fail_as(
-            CLI_NO_PEER, SPV_ERR_UNREACHABLE,
-            "%s: no usable peer in %s: %s. Check the --connect address and that this "
-            "peer serves %s (--network).",
-            net, t, cause, net);
+    if (e->option)
+        return cli_fail_as(CLI_NO_PEER, SPV_ERR_UNREACHABLE,
+                           "%s: no usable peer in %s: %s. Check the %s address and that this "
+                           "peer serves %s (--network).",
+                           net, t, cause, e->option, net);
     return cli_fail_as(
         CLI_NO_PEER, SPV_ERR_UNREACHABLE,
         "%s: no usable peer in %s: %s. Check the connection to the Internet (port %u "

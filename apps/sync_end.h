@@ -12,6 +12,7 @@ struct sync_end {
     const struct sync_proxy *proxy;
     const char *failure; /* the last error of a peer; "": none */
     uint64_t timeout; /* seconds */
+    const char *option; /* that names every peer, --connect or --add-peer; NULL: there are others */
     size_t connect; /* peers that --connect names */
     size_t banned; /* of them */
     struct spv_event why; /* the last warning that prevents synced, or UNRESOLVED */

@@ -410,8 +410,8 @@ static void print_event(const struct report *r, const struct spv_event *e)
     case SPV_EVENT_DISCONNECTED:
     case SPV_EVENT_CONNECT_FAILED:
         snprintf(failure, sizeof failure, "%s: %s", e->address, spv_strerror(e->error));
-        /* Without --verbose: report each lost connection of --connect peers, and each failure to
-         * connect once; with automatic peers, none. */
+        /* Without --verbose: where an option names every peer, report each lost connection, and
+         * each failure to connect once; with automatic peers, none. */
         if (r->verbose || (r->few_peers && (has_answered(e) || strcmp(failure, r->failure) != 0)))
             print_failure(failure, e);
         break;

@@ -17,7 +17,7 @@ struct report {
     bool verbose;
     bool backfill; /* the run fills the gap below the start */
     bool lost; /* "every peer is lost" was reported, and none is connected again */
-    bool few_peers; /* --connect: report each failure */
+    bool few_peers; /* an option names every peer: report each failure */
     struct report_sample samples[REPORT_SAMPLES];
     size_t n_samples;
     char source[SPV_ENDPOINT_TEXT]; /* the peer that sent the last headers */
