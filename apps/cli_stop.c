@@ -19,6 +19,7 @@
 /* From the first signal to the forced exit: the documented limit is 2 s. */
 #ifndef FORCED_END_MS /* longer under sanitizers (CMakeLists.txt) */
 #define FORCED_END_MS 1500
+_Static_assert(FORCED_END_MS < 2000, "documented: a signal ends a program within 2 s");
 #endif
 
 static volatile sig_atomic_t stop_signal; /* the first; 0: none */
