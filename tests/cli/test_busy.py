@@ -2,10 +2,12 @@
 
 import signal
 import sqlite3
+import subprocess
+import threading
 import time
 import unittest
 
-from support import DONE, FAILED, HANG, INTERRUPTED, TestCase, run
+from support import DONE, FAILED, HANG, INTERRUPTED, TestCase, binary, run
 
 LOCKED = "another program holds a lock on the database"
 
@@ -37,6 +39,42 @@ class Busy(TestCase):
         sync = self.follow()
         sync.signal(signal.SIGINT)
         self.assertEqual(sync.end(), INTERRUPTED, sync.errors)
+
+    def follow_export(self):
+        """An export that waits: readers are kept out by an exclusive lock alone."""
+        self.lock.execute("ROLLBACK")
+        self.lock.close()
+        self.lock = sqlite3.connect(self.db, isolation_level=None, check_same_thread=False)
+        self.addCleanup(self.lock.close)
+        self.lock.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self.lock.execute("BEGIN IMMEDIATE")
+        export = subprocess.Popen([binary("spv-export"), "--db", self.db, "--follow"], text=True,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        limit = threading.Timer(HANG, export.kill)
+        self.addCleanup(export.communicate)
+        self.addCleanup(export.kill)
+        self.addCleanup(limit.cancel)
+        limit.start()
+        self.assertIn(LOCKED, export.stderr.readline())
+        return export
+
+    def test_a_followed_export_waits_for_the_lock_reports_it_and_continues(self):
+        export = self.follow_export()
+        self.lock.close()
+        for line in export.stdout:
+            if line.startswith("30,"):
+                break
+        else:
+            self.fail("ended without the headers: " + export.stderr.read())
+        export.send_signal(signal.SIGTERM)
+        self.assertEqual(export.wait(HANG), DONE)
+        self.assertEqual(export.stderr.read(), "")
+
+    def test_a_signal_ends_the_wait_of_a_followed_export(self):
+        export = self.follow_export()
+        export.send_signal(signal.SIGINT)
+        self.assertEqual(export.wait(HANG), INTERRUPTED)
 
     def waits(self, name, *args):
         """A program that has the writer's lock file and waits for the lock of SQLite, or is about to."""
