@@ -46,6 +46,14 @@ class Apart(TestCase):
     def connect(self, *servers):
         return [word for server in servers for word in ("--connect", server.address)]
 
+    def warning(self, result):
+        """The one warning of a run with --json, which is also why it ended."""
+        self.ends(result, NO_PEER)
+        events = [json.loads(line) for line in result.stdout.splitlines()]
+        warnings = [e for e in events if e["event"] == "warning"]
+        self.assertEqual(len(warnings), 1, result.stdout)
+        return warnings[0]
+
     def assert_no_circle(self, result):
         """Nothing is advised that ends in the same way."""
         for words in ("cannot tell whether the chain is complete", "sync into a new database",
@@ -95,6 +103,9 @@ class Apart(TestCase):
         self.assertIn("no peer has our tip at height 6,100", result.stdout)
         self.assertIn("ends at height 100", result.stdout)
         self.assertIn("reset", result.stderr)
+        warning = self.warning(self.sync(*self.connect(reset), "--json"))
+        self.assertEqual((warning["warning"], warning["peer"], warning["height"],
+                          warning["given_height"]), ("tip_unknown", reset.address, HELD, 100))
         self.ends(self.sync(*self.connect(reset, honest)), DONE)
 
     def test_headers_from_the_future_are_a_wrong_clock(self):
@@ -112,6 +123,10 @@ class Apart(TestCase):
         self.assertIn("ahead of this system's clock", result.stdout)
         self.assertIn("Check this computer's clock", result.stderr)
         self.assertNotIn("up to date", result.stdout)
+        warning = self.warning(self.sync("--connect", peer, "--timeout", 30, "--json"))
+        self.assertEqual((warning["warning"], warning["peer"], warning["given_height"]),
+                         ("future_headers", peer, 0))
+        self.assertTrue(86400 - 3600 < warning["seconds"] <= 86400, warning)
 
     def test_a_peer_with_too_little_work_ends_the_run_at_its_timeout(self):
         server = self.server("--mine", 100)
@@ -122,6 +137,11 @@ class Apart(TestCase):
             self.assertIn(words, result.stderr)
         self.assertNotIn("Check the --connect address", result.stderr)
         self.assertEqual(result.stdout.count("it may still be syncing"), 1)
+        warning = self.warning(self.sync("--connect", server.address, "--min-chain-work", "ffff",
+                                         "--timeout", 3, "--json"))
+        self.assertEqual((warning["warning"], warning["peer"], warning["given_height"],
+                          warning["peer_work"], warning["wanted_work"]),
+                         ("low_work", server.address, 100, f"{2 * 101:064x}", f"{0xffff:064x}"))
 
 
 if __name__ == "__main__":
