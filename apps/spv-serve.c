@@ -191,7 +191,7 @@ static void print_stopped(const struct serve *s, const struct spv_server *server
 {
     struct spv_server_stats stats;
     struct spv_http_stats web = {0};
-    char a[CLI_FIGURE], b[CLI_FIGURE], c[CLI_FIGURE];
+    char a[CLI_FIGURE], b[CLI_FIGURE], c[CLI_FIGURE], d[CLI_FIGURE], e[CLI_FIGURE];
 
     if (s->quiet)
         return;
@@ -206,8 +206,10 @@ static void print_stopped(const struct serve *s, const struct spv_server *server
             (json_int_t)stats.headers_sent, "http_requests", (json_int_t)web.requests,
             "http_limited", (json_int_t)web.limited, "http_dropped", (json_int_t)web.dropped));
     else
-        cli_print("stopped: %s clients, %s requests, %s headers sent", cli_count(a, stats.accepted),
-                  cli_count(b, stats.requests), cli_count(c, stats.headers_sent));
+        cli_print("stopped: %s clients, %s refused, %s evicted, %s requests, %s headers sent",
+                  cli_count(a, stats.accepted), cli_count(b, stats.refused),
+                  cli_count(c, stats.evicted), cli_count(d, stats.requests),
+                  cli_count(e, stats.headers_sent));
 }
 
 static int start_http(struct serve *s, struct spv_http **http, struct spv_server *server)

@@ -2,6 +2,7 @@
 it is on loopback, which has no share of the slots; shares are tested in unit.loop_p2p_server_shares."""
 
 import json
+import re
 import signal
 import socket
 import unittest
@@ -40,6 +41,26 @@ class Slots(TestCase):
         self.assertEqual((event["code"], event["peer"]),
                          ("SERVER_FULL", "127.0.0.1:%d" % refused.getsockname()[1]))
         self.assertEqual(refused.recv(1), b"")
+
+    def test_refused_and_evicted_clients_are_in_the_text_too(self):
+        server = self.program("spv-serve", "--network", "regtest", "--mine", 10, "--listen",
+                              "127.0.0.1:0", "--verbose", "--max-clients", 1)
+        listening = server.wait_for(lambda line: line.startswith("listening on"))
+        server.port = int(re.search(r":(\d+) ", listening)[1])
+        silent = self.connect(server)
+        wire = Wire(self.connect(server))
+        wire.dial_handshake()
+        wire.send(b"ping", bytes(8))
+        wire.wait(b"pong")
+        port = silent.getsockname()[1]
+        server.wait_for(lambda line: re.match(rf"127.0.0.1:{port} went: closed in favour of", line))
+        for _ in range(2):
+            port = self.connect(server).getsockname()[1]
+            server.wait_for(lambda line, port=port: re.match(rf"127.0.0.1:{port} was refused: ", line))
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.end(), DONE)
+        self.assertIn("stopped: 2 clients, 2 refused, 1 evicted, 0 requests, 0 headers sent",
+                      server.lines)
 
 
 if __name__ == "__main__":
