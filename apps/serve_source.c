@@ -185,7 +185,9 @@ static int load_file(struct source *s, FILE *f, uint8_t *raw, struct spv_header 
         if (ferror(f))
             return cli_fail(SPV_ERR_IO, "%s: cannot be read: %s. Check the file.", s->headers,
                             strerror(errno));
-        if (got % SPV_HEADER_SIZE != 0 || (n == 0 && total == 0))
+        if (got == 0 && total == 0)
+            return cli_fail(SPV_ERR_SHORT, "%s: is empty. Copy or export it again.", s->headers);
+        if (got % SPV_HEADER_SIZE != 0)
             return cli_fail(SPV_ERR_SHORT,
                             "%s: its size is not a multiple of 80 bytes. Copy or export it again.",
                             s->headers);

@@ -218,7 +218,7 @@ class ServerEndings(TestCase):
                 self.assertIn(text, result.stderr)
                 self.assertEqual("clock" in result.stderr, "clock" in text)
 
-        refused("empty", b"", FAILED, "is not a multiple of 80 bytes")
+        refused("empty", b"", FAILED, "is empty. Copy or export it again.")
         refused("text", b"hello world\n" * 20, FAILED, "genesis")
         refused("cut", raw[:-1], FAILED, "is not a multiple of 80 bytes")
         refused("hole", raw[:10 * HEADER] + raw[11 * HEADER:], FAILED, "height 10 is not valid")
