@@ -190,6 +190,17 @@ static void answers_are_the_same_as_without_a_cache(void **state)
     }
 }
 
+static void the_default_is_32_mebibytes(void **state)
+{
+    struct serve_fixture *s = begin(0);
+    (void)state;
+    assert_int_equal(SPV_SERVE_CACHE_BYTES, 32 * 1024 * 1024);
+    for (uint32_t from = 0; from < TOP; from += 2000)
+        assert_true(check_after(s, from) > 0);
+    assert_int_equal(stats_of(s).chunks, 4); /* all of this chain */
+    end(s);
+}
+
 static void answer_at_an_aligned_height_is_the_chunk_itself(void **state)
 {
     struct serve_fixture *s = begin(0);
@@ -332,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_the_same_as_without_a_cache),
+        cmocka_unit_test(the_default_is_32_mebibytes),
         cmocka_unit_test(answer_at_an_aligned_height_is_the_chunk_itself),
         cmocka_unit_test(client_that_downloads_the_chain_hits_the_cache_of_an_earlier_one),
         cmocka_unit_test(reorganised_chunks_are_not_served),
