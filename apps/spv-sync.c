@@ -396,7 +396,8 @@ int main(int argc, char **argv)
             "  spv-sync --connect 192.0.2.7 --json      # only this peer; JSON output\n"
             "\nFiles:\n"
             "  $XDG_DATA_HOME/spv/NETWORK/headers.db, or ~/.local/share/spv/NETWORK/headers.db\n"
-            "\nCtrl-C, kill -9 or a power failure loses at most the headers of the last second.\n",
+            "\nCtrl-C, kill -9 or a power failure loses at most the headers of the last\n"
+            "quarter second.\n",
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
     };

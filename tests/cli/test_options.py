@@ -109,6 +109,14 @@ class Options(TestCase):
                     self.assertLessEqual(len(line), 82, line)
                 self.assertEqual(run(app, "-h").stdout, result.stdout)
 
+    def test_help_and_readme_agree_about_what_a_crash_may_lose(self):
+        words = ("Ctrl-C, kill -9 or a power failure loses at most the headers of the last quarter "
+                 "second.")
+        with open(os.path.join(os.path.dirname(__file__), "../../README.md"), encoding="utf-8") as f:
+            readme = " ".join(f.read().split())
+        self.assertIn(words, readme)
+        self.assertIn(words, " ".join(run("spv-sync", "--help").stdout.split()))
+
     def test_version_names_the_app_and_the_library(self):
         for app in APPS:
             with self.subTest(app=app):
