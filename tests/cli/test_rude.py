@@ -6,7 +6,7 @@ import re
 import sqlite3
 import unittest
 
-from support import DONE, NO_PEER, FixedAnswer, TestCase
+from support import DONE, HEADER, NO_PEER, FixedAnswer, TestCase, mine_file
 
 
 class Disconnects(TestCase):
@@ -69,6 +69,17 @@ class Disconnects(TestCase):
                 self.assertEqual(peer.dialled, 1)
                 events = [json.loads(line)["event"] for line in result.stdout.splitlines()]
                 self.assertNotIn("disconnected", events)
+        raw = mine_file(self.path("raw"), 20)[HEADER:]
+        for count in (b"\1", b"\xfc", b"\xfd\xff\xff"):  # honest ones send 0; it is read and not used
+            with self.subTest(transactions=count):
+                headers = b"".join(raw[at:at + HEADER] + count for at in range(0, len(raw), HEADER))
+                peer = FixedAnswer(b"headers", bytes([20]) + headers, height=20)
+                self.addCleanup(peer.close)
+                result = self.sync("--connect", peer.address, "--json", db=self.path(count.hex()))
+                self.ends(result, DONE)
+                events = [json.loads(line) for line in result.stdout.splitlines()]
+                self.assertEqual((events[-1]["event"], events[-1]["height"]), ("synced", 20))
+                self.assertNotIn("disconnected", [e["event"] for e in events])
 
 
 if __name__ == "__main__":
