@@ -143,7 +143,12 @@ class Export(TestCase):
             self.assertEqual(p.wait(HANG), FAILED)
             self.assertEqual(p.stderr.read(), b"")
 
-    def test_interrupted_it_leaves_the_file_as_it_was(self):
+    def test_stopped_by_a_signal_it_leaves_the_file_as_it_was(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number=number):
+                self.stop_by(number)
+
+    def stop_by(self, number):
         # Stopped once its temporary file is there, it can't be done before the signal comes.
         with open(self.out, "w", encoding="ascii") as f:
             f.write("as it was")
@@ -154,7 +159,7 @@ class Export(TestCase):
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             while p.poll() is None and not self.left_overs():
                 pass
-            p.send_signal(signal.SIGINT)
+            p.send_signal(number)
             codes.append(p.wait(HANG))
             self.assertEqual(p.stderr.read(), b"")
             p.stderr.close()
