@@ -158,6 +158,7 @@ class Malformed(Case):
                 text = self.refused(self.start + header, FAILED, words, "byte 4080", "height 51",
                                     display(sha256d(header)), db=db)
                 self.assertIn(self.file, text)
+                self.assertEqual("Check this computer's clock" in text, "two hours" in words)
                 self.assertEqual(database_headers(db), self.start)
                 os.remove(db)
 
