@@ -159,7 +159,9 @@ class Words(TestCase):
         self.assertEqual(code, DONE, errors)
         self.assertRegex(seen, rb"height [\d,]+  [\d,]+ added  .*  \d+%  [\d.]+ (s|min|h)[ \d]* ?s? ?left")
         result = self.load(self.raw, "--json")
-        for event in map(json.loads, result.stdout.splitlines()[:-1]):
+        progress = [json.loads(line) for line in result.stdout.splitlines()[:-1]]
+        self.assertTrue(progress, result.stdout)
+        for event in progress:
             self.assertTrue(0 < event["percent"] <= 100, event)
 
     def test_an_import_into_a_pipe_prints_nothing_before_the_first_header(self):
