@@ -132,7 +132,7 @@ static void run_once(const struct run *run)
     case HASH:
         for (size_t i = 0; i < FILTERS; i++)
             for (size_t g = 0; g < run->matcher->query->n_groups; g++)
-                spv_filter_group_hash(run->matcher->wanted, &run->matcher->query->groups[g],
+                spv_filter_group_hash(run->matcher->script_values, &run->matcher->query->groups[g],
                                       spv_gcs_key_of(&filters[i].block), sets[i].range, run->simd);
         break;
     case MATCH_ALONE:

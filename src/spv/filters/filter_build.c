@@ -41,7 +41,7 @@ static size_t drop_equal(struct element *elements, size_t n)
 }
 
 /* Encodes n elements, which are sorted here. */
-static int encode(uint8_t **out, size_t *n_out, struct element *elements, size_t n)
+static int encode_elements(uint8_t **out, size_t *n_out, struct element *elements, size_t n)
 {
     struct spv_buffer bytes;
     uint64_t *values;
@@ -87,7 +87,7 @@ int spv_filter_build(uint8_t **out, size_t *n_out, const struct spv_blockhash *b
         if (items[i].n > 0)
             elements[n++] = (struct element){
                 .hash = spv_siphash(key.k0, key.k1, items[i].bytes, items[i].n), .item = items[i]};
-    rc = encode(out, n_out, elements, n);
+    rc = encode_elements(out, n_out, elements, n);
     free(elements);
     return rc;
 }
@@ -137,13 +137,13 @@ int spv_filter_build_block(uint8_t **out, size_t *n_out, const struct spv_block 
 {
     struct items items = {0};
     struct spv_blockhash hash;
-    size_t wanted = 0;
+    size_t n_inputs = 0;
     int rc;
 
     *out = NULL;
     *n_out = 0;
-    rc = add_outputs(&items, &wanted, block);
-    if (rc == 0 && wanted != n_spent)
+    rc = add_outputs(&items, &n_inputs, block);
+    if (rc == 0 && n_inputs != n_spent)
         rc = SPV_ERR_INVALID;
     for (size_t i = 0; i < n_spent && rc == 0; i++)
         rc = items_add(&items, spent[i]);

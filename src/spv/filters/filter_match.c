@@ -1,10 +1,10 @@
 /* Matching decodes all values of a filter, hashes all scripts with the filter's key, and compares
- * the two lists by way of a bitmap that divides the range into 2^19 pieces:
+ * the two lists by way of a bitmap that divides the range into 2^19 intervals:
  *
- *     few scripts:  their pieces are marked; values in unmarked pieces are dropped first
- *     then:         the pieces of the (remaining) values are marked; a script in a marked piece is
- *                   searched among the values, which ascend, from the first in its bucket (256
- *                   pieces) on
+ *     few scripts:  the bits of their intervals are set; values in other intervals are dropped
+ * first then:         the bits of the (remaining) values' intervals are set; a script whose
+ * interval has its bit set is searched among the values, which ascend, from the first in its bucket
+ * (256 intervals) on
  *
  * Nothing is sorted, and nothing is allocated for a filter that is not larger than all before. The
  * bitmap is empty between uses. */
@@ -18,37 +18,37 @@
 #include "spv/filters/gcs.h"
 #include "util/array.h"
 
-#define PIECES_LOG2 SPV_FILTER_PIECES_LOG2
-#define BITMAP_WORDS (((size_t)1 << PIECES_LOG2) / 64)
-#define FEW_MARKS 2048 /* fewer are unmarked one by one: cheaper than clearing 64 KiB */
+#define INTERVALS_LOG2 SPV_FILTER_INTERVALS_LOG2
+#define BITMAP_WORDS (((size_t)1 << INTERVALS_LOG2) / 64)
+#define FEW_BITS 2048 /* fewer are cleared one by one: cheaper than clearing 64 KiB */
 
-static unsigned piece_shift(uint64_t range)
+static unsigned interval_shift(uint64_t range)
 {
     unsigned shift = 0;
 
-    while ((range - 1) >> shift >> PIECES_LOG2 != 0)
+    while ((range - 1) >> shift >> INTERVALS_LOG2 != 0)
         shift++;
     return shift;
 }
 
-static void mark(uint64_t *bitmap, const uint64_t *values, size_t n, unsigned shift)
+static void set_bits(uint64_t *bitmap, const uint64_t *values, size_t n, unsigned shift)
 {
     for (size_t i = 0; i < n; i++) {
-        const uint64_t piece = values[i] >> shift;
-        bitmap[piece / 64] |= (uint64_t)1 << (piece % 64);
+        const uint64_t interval = values[i] >> shift;
+        bitmap[interval / 64] |= (uint64_t)1 << (interval % 64);
     }
 }
 
-static bool is_marked(const uint64_t *bitmap, uint64_t value, unsigned shift)
+static bool has_bit(const uint64_t *bitmap, uint64_t value, unsigned shift)
 {
-    const uint64_t piece = value >> shift;
-    return (bitmap[piece / 64] >> (piece % 64) & 1) != 0;
+    const uint64_t interval = value >> shift;
+    return (bitmap[interval / 64] >> (interval % 64) & 1) != 0;
 }
 
-/* Unmarks what was marked. */
-static void unmark(uint64_t *bitmap, const uint64_t *values, size_t n, unsigned shift)
+/* Clears what set_bits set. */
+static void clear_bits(uint64_t *bitmap, const uint64_t *values, size_t n, unsigned shift)
 {
-    if (n > FEW_MARKS) {
+    if (n > FEW_BITS) {
         memset(bitmap, 0, BITMAP_WORDS * sizeof *bitmap);
         return;
     }
@@ -56,31 +56,33 @@ static void unmark(uint64_t *bitmap, const uint64_t *values, size_t n, unsigned 
         bitmap[values[i] >> shift >> 6] = 0;
 }
 
-/* Keeps the values in marked pieces; returns their number. */
-static size_t keep_marked(uint64_t *values, size_t n, const uint64_t *bitmap, unsigned shift)
+/* Keeps the values whose interval has its bit set; returns their number. */
+static size_t keep_values_with_bit(uint64_t *values, size_t n, const uint64_t *bitmap,
+                                   unsigned shift)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++) {
         const uint64_t value = values[i];
         values[kept] = value;
-        kept += is_marked(bitmap, value, shift);
+        kept += has_bit(bitmap, value, shift);
     }
     return kept;
 }
 
-/* Marks values and notes the first of each bucket. */
-static void mark_values(struct spv_filter_matcher *m, const uint64_t *values, size_t n,
-                        unsigned shift)
+/* Sets the bits of the values' intervals and notes the first value of each bucket. */
+static void index_values(struct spv_filter_matcher *m, const uint64_t *values, size_t n,
+                         unsigned shift)
 {
     for (size_t i = n; i-- > 0;) {
-        const uint64_t piece = values[i] >> shift;
-        m->bitmap[piece / 64] |= (uint64_t)1 << (piece % 64);
-        m->first[piece >> SPV_FILTER_BUCKET_LOG2] = (uint32_t)i;
+        const uint64_t interval = values[i] >> shift;
+        m->bitmap[interval / 64] |= (uint64_t)1 << (interval % 64);
+        m->first[interval >> SPV_FILTER_BUCKET_LOG2] = (uint32_t)i;
     }
 }
 
-/* Whether a value in a marked piece is among the values. UINT64_MAX stands behind the last. */
+/* Whether a value whose interval has its bit set is among the values. UINT64_MAX stands behind the
+ * last. */
 static bool is_among(const struct spv_filter_matcher *m, const uint64_t *values, uint64_t value,
                      unsigned shift)
 {
@@ -93,20 +95,20 @@ static bool is_among(const struct spv_filter_matcher *m, const uint64_t *values,
 
 /* Whether scripts of a group, which have these values, are among the filter's; with hits, which. */
 static bool find_group(struct spv_filter_matcher *m, bool *hits,
-                       const struct spv_filter_group *group, const uint64_t *wanted,
+                       const struct spv_filter_group *group, const uint64_t *script_values,
                        const uint64_t *values, unsigned shift)
 {
     const size_t n = group->n_rows * SPV_FILTER_LANES;
-    size_t n_marked = 0;
+    size_t n_candidates = 0;
     bool found = false;
 
     for (size_t i = 0; i < n; i++) {
-        m->slots[n_marked] = (uint16_t)i;
-        n_marked += is_marked(m->bitmap, wanted[i], shift);
+        m->slots[n_candidates] = (uint16_t)i;
+        n_candidates += has_bit(m->bitmap, script_values[i], shift);
     }
-    for (size_t i = 0; i < n_marked && (hits || !found); i++) {
+    for (size_t i = 0; i < n_candidates && (hits || !found); i++) {
         const size_t slot = m->slots[i];
-        if (!is_among(m, values, wanted[slot], shift))
+        if (!is_among(m, values, script_values[slot], shift))
             continue;
         found = true;
         if (hits)
@@ -121,36 +123,36 @@ static bool find_scripts(struct spv_filter_matcher *m, bool *hits, uint64_t *val
                          const struct spv_gcs *set, struct spv_gcs_key key)
 {
     const struct spv_filter_query *query = m->query;
-    const unsigned shift = piece_shift(set->range);
-    const bool few = query->n_slots <= SPV_FILTER_FEW_SCRIPTS;
+    const unsigned shift = interval_shift(set->range);
+    const bool few_scripts = query->n_slots <= SPV_FILTER_FEW_SCRIPTS;
     bool found = false;
     size_t n = set->n;
 
-    if (few) {
+    if (few_scripts) {
         for (size_t g = 0; g < query->n_groups; g++)
-            spv_filter_group_hash(m->wanted + query->groups[g].first_slot, &query->groups[g], key,
-                                  set->range, m->simd);
-        mark(m->bitmap, m->wanted, query->n_slots, shift);
-        n = keep_marked(values, n, m->bitmap, shift);
-        unmark(m->bitmap, m->wanted, query->n_slots, shift);
+            spv_filter_group_hash(m->script_values + query->groups[g].first_slot, &query->groups[g],
+                                  key, set->range, m->simd);
+        set_bits(m->bitmap, m->script_values, query->n_slots, shift);
+        n = keep_values_with_bit(values, n, m->bitmap, shift);
+        clear_bits(m->bitmap, m->script_values, query->n_slots, shift);
         if (n == 0)
             return false;
     }
     values[n] = UINT64_MAX;
-    mark_values(m, values, n, shift);
+    index_values(m, values, n, shift);
     for (size_t g = 0; g < query->n_groups && (hits || !found); g++) {
         const struct spv_filter_group *group = &query->groups[g];
-        uint64_t *wanted = m->wanted + (few ? group->first_slot : 0);
-        if (!few)
-            spv_filter_group_hash(wanted, group, key, set->range, m->simd);
-        if (find_group(m, hits, group, wanted, values, shift))
+        uint64_t *script_values = m->script_values + (few_scripts ? group->first_slot : 0);
+        if (!few_scripts)
+            spv_filter_group_hash(script_values, group, key, set->range, m->simd);
+        if (find_group(m, hits, group, script_values, values, shift))
             found = true;
     }
-    unmark(m->bitmap, values, n, shift);
+    clear_bits(m->bitmap, values, n, shift);
     return found;
 }
 
-static int reserve(struct spv_filter_matcher *m, unsigned which, size_t n)
+static int reserve_values(struct spv_filter_matcher *m, unsigned which, size_t n)
 {
     uint64_t *grown =
         spv_array_grow(m->values[which], &m->cap[which], n + 1, 1024, sizeof *m->values[which]);
@@ -167,7 +169,7 @@ static int open_filter(struct spv_gcs *set, struct spv_filter_matcher *m, unsign
 {
     const int rc = spv_gcs_open(set, filter->bytes, filter->n);
 
-    return rc != 0 ? rc : reserve(m, which, set->n);
+    return rc != 0 ? rc : reserve_values(m, which, set->n);
 }
 
 int spv_filter_matcher_new(struct spv_filter_matcher **out, const struct spv_filter_query *query)
@@ -179,9 +181,9 @@ int spv_filter_matcher_new(struct spv_filter_matcher **out, const struct spv_fil
         return SPV_ERR_NOMEM;
     m->query = query;
     m->simd = spv_simd_best();
-    m->wanted = calloc(SPV_FILTER_FEW_SCRIPTS, sizeof *m->wanted);
+    m->script_values = calloc(SPV_FILTER_FEW_SCRIPTS, sizeof *m->script_values);
     m->bitmap = calloc(BITMAP_WORDS, sizeof *m->bitmap);
-    if (!m->wanted || !m->bitmap) {
+    if (!m->script_values || !m->bitmap) {
         spv_filter_matcher_free(m);
         return SPV_ERR_NOMEM;
     }
@@ -195,7 +197,7 @@ void spv_filter_matcher_free(struct spv_filter_matcher *matcher)
         return;
     free(matcher->values[0]);
     free(matcher->values[1]);
-    free(matcher->wanted);
+    free(matcher->script_values);
     free(matcher->bitmap);
     free(matcher);
 }

@@ -1,4 +1,4 @@
-/* The members of a matcher, for tests: they choose the instructions. */
+/* struct spv_filter_matcher. It is in a header so that tests can set `simd`. */
 #ifndef SPV_SPV_FILTERS_FILTER_MATCH_H
 #define SPV_SPV_FILTERS_FILTER_MATCH_H
 
@@ -8,9 +8,10 @@
 #include "spv/filter.h"
 #include "spv/filters/filter_query.h"
 
-#define SPV_FILTER_PIECES_LOG2 19 /* 64 KiB of bits: they stay in the second-level cache */
-#define SPV_FILTER_BUCKET_LOG2 8 /* pieces a bucket: five values of a filter of 10,000 */
-/* Up to here marking the scripts drops nearly all values of a filter: 1 in 130 pieces is marked. */
+#define SPV_FILTER_INTERVALS_LOG2 19 /* 64 KiB of bits: they stay in the second-level cache */
+#define SPV_FILTER_BUCKET_LOG2 8 /* intervals a bucket: five values of a filter of 10,000 */
+/* With at most this many scripts, their bitmap drops nearly all values of a filter: 1 in 130 bits
+ * is set. */
 #define SPV_FILTER_FEW_SCRIPTS 4096
 
 struct spv_filter_matcher {
@@ -18,10 +19,10 @@ struct spv_filter_matcher {
     enum spv_simd simd;
     uint64_t *values[2]; /* of one or two filters */
     size_t cap[2];
-    uint64_t *wanted; /* the values of few scripts, or of one group of many */
+    uint64_t *script_values; /* the values of few scripts, or of one group of many */
     uint64_t *bitmap;
     uint16_t slots[SPV_FILTER_GROUP_SLOTS + 1]; /* of a group, that may match */
-    uint32_t first[1 << (SPV_FILTER_PIECES_LOG2 - SPV_FILTER_BUCKET_LOG2)]; /* value by bucket */
+    uint32_t first[1 << (SPV_FILTER_INTERVALS_LOG2 - SPV_FILTER_BUCKET_LOG2)]; /* value by bucket */
 };
 
 #endif

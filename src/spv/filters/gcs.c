@@ -1,4 +1,4 @@
-/* What is done once a filter: reading its count, judging its encoding, and encoding. */
+/* Per filter: reads the element count, checks the encoding, encodes. */
 #include "spv/filters/gcs.h"
 
 #include <stdlib.h>
@@ -103,10 +103,10 @@ void spv_gcs_encode(struct spv_buffer *out, const uint64_t *values, size_t n)
 
     spv_buffer_compact(out, n);
     for (size_t i = 0; i < n; i++) {
-        const uint64_t more = values[i] - before;
-        for (uint64_t ones = more >> SPV_FILTER_P; ones > 0; ones--)
+        const uint64_t delta = values[i] - before;
+        for (uint64_t ones = delta >> SPV_FILTER_P; ones > 0; ones--)
             write_bits(&w, 1, 1);
-        write_bits(&w, more & (((uint64_t)1 << SPV_FILTER_P) - 1), SPV_FILTER_P + 1);
+        write_bits(&w, delta & (((uint64_t)1 << SPV_FILTER_P) - 1), SPV_FILTER_P + 1);
         before = values[i];
     }
     if (w.n > 0)

@@ -1,7 +1,8 @@
-/* Decoding is bound by the chain from one code's first bit to the next one's: count the ones, shift
- * them out, shift the remainder out. A register holds the next 56 bits or more, filled with one
- * load of eight bytes for two codes of up to SHORT_CODE ones; longer ones (one in 400) and the end
- * of the bytes take the careful way, bit by bit bounded. Two sets at once hide each other's chain.
+/* Decoding is latency-bound: where a code begins is known only after the one before it is decoded
+ * (count the ones, shift them out, shift the remainder out). Two sets decoded in turn hide each
+ * other's latency. A register holds the next 56 bits or more, filled with one load of eight bytes
+ * for two codes of up to SHORT_CODE ones; codes of more ones (one in 400) and the last bytes take
+ * the bounds-checked path.
  *
  *     bits   111011001...  the next bits from the most significant one on
  *     n      how many of them are counted as read from p; those after them, if any, are the bits at
@@ -23,10 +24,10 @@ struct reader {
     unsigned n;
 };
 
-/* One code by the careful way. */
+/* A code read by the bounds-checked path. */
 struct step {
     struct reader r;
-    uint64_t more; /* the difference */
+    uint64_t delta; /* to the value before */
     bool ok; /* false: it is cut short */
 };
 
@@ -68,7 +69,7 @@ SPV_INLINE unsigned leading_ones(uint64_t bits)
     return (unsigned)__builtin_clzll(~bits | 1);
 }
 
-static struct step careful_step(struct reader r)
+static struct step checked_step(struct reader r)
 {
     uint64_t ones = 0;
 
@@ -90,16 +91,16 @@ static struct step careful_step(struct reader r)
         return (struct step){.r = r};
     const uint64_t remainder = r.bits >> (64 - REMAINDER);
     reader_skip(&r, REMAINDER);
-    return (struct step){.r = r, .more = ones << REMAINDER | remainder, .ok = true};
+    return (struct step){.r = r, .delta = ones << REMAINDER | remainder, .ok = true};
 }
 
 /* A code with this many ones, which must be in the register whole. */
 SPV_INLINE uint64_t short_step(struct reader *r, unsigned ones)
 {
     reader_skip(r, ones + 1);
-    const uint64_t more = (uint64_t)ones << REMAINDER | r->bits >> (64 - REMAINDER);
+    const uint64_t delta = (uint64_t)ones << REMAINDER | r->bits >> (64 - REMAINDER);
     reader_skip(r, REMAINDER);
-    return more;
+    return delta;
 }
 
 /* A set that is being decoded. */
@@ -122,11 +123,11 @@ SPV_INLINE bool decoder_is_fast(const struct decoder *d)
     return d->out_end - d->out >= 2 && d->r.end - d->r.p >= 8;
 }
 
-SPV_INLINE void decoder_careful_step(struct decoder *d)
+SPV_INLINE void decoder_checked_step(struct decoder *d)
 {
-    const struct step step = careful_step(d->r);
+    const struct step step = checked_step(d->r);
     d->r = step.r;
-    d->value += step.more;
+    d->value += step.delta;
     *d->out++ = d->value;
     d->is_cut = !step.ok;
 }
@@ -139,14 +140,14 @@ SPV_INLINE void decoder_fast_step(struct decoder *d)
     reader_fill(&d->r);
     ones = leading_ones(d->r.bits);
     if (__builtin_expect(ones > SHORT_CODE, 0)) {
-        decoder_careful_step(d);
+        decoder_checked_step(d);
         return;
     }
     d->value += short_step(&d->r, ones);
     *d->out++ = d->value;
     ones = leading_ones(d->r.bits);
     if (__builtin_expect(ones > SHORT_CODE, 0)) {
-        decoder_careful_step(d);
+        decoder_checked_step(d);
         return;
     }
     d->value += short_step(&d->r, ones);
@@ -158,7 +159,7 @@ SPV_INLINE int decoder_finish(struct decoder *d, const struct spv_gcs *set)
     while (decoder_is_fast(d))
         decoder_fast_step(d);
     while (d->out < d->out_end && !d->is_cut)
-        decoder_careful_step(d);
+        decoder_checked_step(d);
     if (d->is_cut)
         return SPV_ERR_SHORT;
     /* "padded with zeros to a byte boundary": less than a byte is left */

@@ -4,7 +4,7 @@
 
 #include "spv/error.h"
 #include "spv/filter.h"
-#include "spv/filters/block_evidence.h"
+#include "spv/filters/block_scripts.h"
 
 static const struct spv_blockhash block = {{5}};
 static const uint8_t text[] = "a script, and another one that is longer";
@@ -95,22 +95,22 @@ static int build_of_a_block(void)
     return rc;
 }
 
-static int judge_a_filter(void)
+static int check_a_filter(void)
 {
     static const uint8_t bytes[] = {3, 0, 0, 0, 0, 0, 0, 0, 0};
     const struct spv_filter filter = {.bytes = bytes, .n = sizeof bytes};
     struct spv_block parsed;
-    struct spv_block_evidence *evidence;
-    struct spv_filter_verdict verdict;
+    struct spv_block_scripts *block_scripts;
+    struct spv_filter_check_result result;
 
     parse_block(&parsed);
-    int rc = spv_block_evidence_new(&evidence, &parsed, true, NULL);
-    assert_int_equal(evidence == NULL, rc != 0);
+    int rc = spv_block_scripts_new(&block_scripts, &parsed, true, NULL);
+    assert_int_equal(block_scripts == NULL, rc != 0);
     if (rc == 0)
-        rc = spv_block_evidence_judge(&verdict, evidence, &filter);
+        rc = spv_block_scripts_check_filter(&result, block_scripts, &filter);
     if (rc == 0)
-        assert_int_equal(verdict.error, SPV_ERR_FILTER_OUTPUT);
-    spv_block_evidence_free(evidence);
+        assert_int_equal(result.error, SPV_ERR_FILTER_OUTPUT);
+    spv_block_scripts_free(block_scripts);
     return rc;
 }
 
@@ -126,10 +126,10 @@ static void failed_allocation_builds_no_filter_of_a_block(void **state)
     assert_true(fail_each(build_of_a_block) >= 4);
 }
 
-static void failed_allocation_judges_nothing(void **state)
+static void failed_allocation_checks_nothing(void **state)
 {
     (void)state;
-    assert_true(fail_each(judge_a_filter) >= 10);
+    assert_true(fail_each(check_a_filter) >= 10);
 }
 
 int main(void)
@@ -137,7 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failed_allocation_builds_and_matches_nothing),
         cmocka_unit_test(failed_allocation_builds_no_filter_of_a_block),
-        cmocka_unit_test(failed_allocation_judges_nothing),
+        cmocka_unit_test(failed_allocation_checks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 
 #include "spv/error.h"
 #include "spv/filter.h"
-#include "spv/filters/block_evidence.h"
+#include "spv/filters/block_scripts.h"
 
 #define MAX_SPENT 10000
 
@@ -129,8 +129,8 @@ static bool table_row(struct table *t, char **cells, size_t n)
     return true;
 }
 
-/* Outputs that a block spends, in the order of its inputs: the evidence asks in that order, too,
- * but only for those that are not in the block. */
+/* Outputs that a block spends, in the order of its inputs: the block_scripts asks in that order,
+ * too, but only for those that are not in the block. */
 struct spent_table {
     const struct spent *spent;
     const struct spv_block *block;
@@ -159,28 +159,29 @@ static bool find_spent(void *ctx, struct spv_bytes *script, const struct spv_txi
 }
 
 /* A real filter is never proven false; its block's inputs fool so many guesses. */
-static void check_evidence(const uint8_t *block_bytes, size_t n_block, const struct spent *spent,
-                           const struct spv_filter *filter, bool segwit_active, size_t n_fooled)
+static void check_block_scripts(const uint8_t *block_bytes, size_t n_block,
+                                const struct spent *spent, const struct spv_filter *filter,
+                                bool segwit_active, size_t n_fooled)
 {
     struct spv_block block;
-    struct spv_block_evidence *evidence;
-    struct spv_filter_verdict verdict;
+    struct spv_block_scripts *block_scripts;
+    struct spv_filter_check_result result;
 
     assert_int_equal(spv_block_parse(&block, block_bytes, n_block), 0);
     struct spent_table table = {.spent = spent, .block = &block};
     const struct spv_known_outputs known = {.find = find_spent, .ctx = &table};
     struct spv_filter keyed = *filter;
     spv_header_hash(&keyed.block, &block.header);
-    assert_int_equal(spv_block_evidence_new(&evidence, &block, segwit_active, NULL), 0);
-    assert_int_equal(spv_block_evidence_judge(&verdict, evidence, &keyed), 0);
-    assert_int_equal(verdict.error, 0);
-    assert_int_equal(verdict.n_guesses_missing, n_fooled);
-    spv_block_evidence_free(evidence);
-    assert_int_equal(spv_block_evidence_new(&evidence, &block, segwit_active, &known), 0);
-    assert_int_equal(spv_block_evidence_judge(&verdict, evidence, &keyed), 0);
-    assert_int_equal(verdict.error, 0);
-    assert_int_equal(verdict.n_guesses, 0);
-    spv_block_evidence_free(evidence);
+    assert_int_equal(spv_block_scripts_new(&block_scripts, &block, segwit_active, NULL), 0);
+    assert_int_equal(spv_block_scripts_check_filter(&result, block_scripts, &keyed), 0);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.n_inferred_missing, n_fooled);
+    spv_block_scripts_free(block_scripts);
+    assert_int_equal(spv_block_scripts_new(&block_scripts, &block, segwit_active, &known), 0);
+    assert_int_equal(spv_block_scripts_check_filter(&result, block_scripts, &keyed), 0);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(result.n_inferred, 0);
+    spv_block_scripts_free(block_scripts);
 }
 
 /* filters.csv: name, network, height, block hash, prevouts, items, bytes, filter hash, previous
@@ -213,8 +214,8 @@ static void filters_of_real_blocks_are_built(void **state)
         const struct spv_filter filter = {.bytes = (const uint8_t *)filter_bytes, .n = n_filter};
         assert_int_equal(spv_filter_check(&n_elements, &filter), 0);
         assert_int_equal(n_elements, strtoul(row[5], NULL, 10));
-        check_evidence((const uint8_t *)block_bytes, n_block, spent, &filter,
-                       strcmp(row[1], "testnet3") == 0, strcmp(row[2], "300025") == 0 ? 3 : 0);
+        check_block_scripts((const uint8_t *)block_bytes, n_block, spent, &filter,
+                            strcmp(row[1], "testnet3") == 0, strcmp(row[2], "300025") == 0 ? 3 : 0);
         struct spv_filter_hash hash;
         const struct spv_filter_header shown = header_from_hex(row[7]);
         spv_filter_compute_hash(&hash, &filter);

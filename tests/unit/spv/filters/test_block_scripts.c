@@ -3,7 +3,7 @@
 
 #include "spv/error.h"
 #include "spv/filter.h"
-#include "spv/filters/block_evidence.h"
+#include "spv/filters/block_scripts.h"
 #include "spv/filters/gcs.h"
 #include "util/buffer.h"
 #include "util/hash.h"
@@ -93,7 +93,7 @@ static struct spv_buffer make_block(const char *const *coinbase, const struct in
     return b;
 }
 
-/* The script of an output that the caller of the evidence knows. */
+/* The script of an output that the caller of the block_scripts knows. */
 struct known {
     uint8_t prev;
     uint32_t index;
@@ -112,15 +112,16 @@ static bool find_known(void *ctx, struct spv_bytes *script, const struct spv_txi
     return true;
 }
 
-static struct spv_filter_verdict judge(const struct spv_buffer *block_bytes, bool segwit_active,
-                                       struct known *known, const char *const *elements)
+static struct spv_filter_check_result check_filter(const struct spv_buffer *block_bytes,
+                                                   bool segwit_active, struct known *known,
+                                                   const char *const *elements)
 {
     struct spv_bytes items[16];
     uint8_t bytes[16][100], *built;
     struct spv_filter filter;
     struct spv_block block;
-    struct spv_block_evidence *evidence;
-    struct spv_filter_verdict verdict;
+    struct spv_block_scripts *block_scripts;
+    struct spv_filter_check_result result;
     size_t n = 0;
 
     for (; elements[n]; n++)
@@ -131,11 +132,11 @@ static struct spv_filter_verdict judge(const struct spv_buffer *block_bytes, boo
     filter.bytes = built;
     const struct spv_known_outputs outputs = {.find = find_known, .ctx = known};
     assert_int_equal(
-        spv_block_evidence_new(&evidence, &block, segwit_active, known ? &outputs : NULL), 0);
-    assert_int_equal(spv_block_evidence_judge(&verdict, evidence, &filter), 0);
-    spv_block_evidence_free(evidence);
+        spv_block_scripts_new(&block_scripts, &block, segwit_active, known ? &outputs : NULL), 0);
+    assert_int_equal(spv_block_scripts_check_filter(&result, block_scripts, &filter), 0);
+    spv_block_scripts_free(block_scripts);
     free(built);
-    return verdict;
+    return result;
 }
 
 static const char *const coinbase_outputs[] = {OUT_A, "6a24aa21a9ed", "", OUT_A, NULL};
@@ -145,26 +146,26 @@ static void every_output_but_op_return_and_empty_ones_is_an_element(void **state
 {
     const struct in_spec in = {.prev = 7, .script = "51"};
     struct spv_buffer block = make_block(coinbase_outputs, &in, outputs);
-    const struct spv_filter_verdict whole =
-        judge(&block, true, NULL, (const char *[]){OUT_A, OUT_B, NULL});
+    const struct spv_filter_check_result whole =
+        check_filter(&block, true, NULL, (const char *[]){OUT_A, OUT_B, NULL});
 
     (void)state;
     assert_int_equal(whole.error, 0);
-    assert_int_equal(whole.n_guesses, 0);
-    assert_int_equal(judge(&block, true, NULL, (const char *[]){OUT_A, NULL}).error,
+    assert_int_equal(whole.n_inferred, 0);
+    assert_int_equal(check_filter(&block, true, NULL, (const char *[]){OUT_A, NULL}).error,
                      SPV_ERR_FILTER_OUTPUT);
-    assert_int_equal(judge(&block, true, NULL, (const char *[]){OUT_B, "51", NULL}).error,
+    assert_int_equal(check_filter(&block, true, NULL, (const char *[]){OUT_B, "51", NULL}).error,
                      SPV_ERR_FILTER_OUTPUT);
     /* an input may add any script, two may not */
-    assert_int_equal(judge(&block, true, NULL, (const char *[]){OUT_A, OUT_B, "51", NULL}).error,
-                     0);
     assert_int_equal(
-        judge(&block, true, NULL, (const char *[]){OUT_A, OUT_B, "51", "52", NULL}).error,
+        check_filter(&block, true, NULL, (const char *[]){OUT_A, OUT_B, "51", NULL}).error, 0);
+    assert_int_equal(
+        check_filter(&block, true, NULL, (const char *[]){OUT_A, OUT_B, "51", "52", NULL}).error,
         SPV_ERR_FILTER_COUNT);
     spv_buffer_free(&block);
 }
 
-static void a_known_spent_script_is_an_element(void **state)
+static void the_script_of_a_known_prevout_is_an_element(void **state)
 {
     const struct in_spec in = {.prev = 7, .index = 3, .script = "51"};
     struct spv_buffer block = make_block(coinbase_outputs, &in, outputs);
@@ -172,16 +173,19 @@ static void a_known_spent_script_is_an_element(void **state)
 
     (void)state;
     assert_int_equal(
-        judge(&block, true, &known, (const char *[]){OUT_A, OUT_B, "5287", NULL}).error, 0);
-    assert_int_equal(judge(&block, true, &known, (const char *[]){OUT_A, OUT_B, NULL}).error,
-                     SPV_ERR_FILTER_SPENT);
-    assert_int_equal(judge(&block, true, &known, (const char *[]){OUT_A, OUT_B, "52", NULL}).error,
-                     SPV_ERR_FILTER_SPENT);
+        check_filter(&block, true, &known, (const char *[]){OUT_A, OUT_B, "5287", NULL}).error, 0);
+    assert_int_equal(check_filter(&block, true, &known, (const char *[]){OUT_A, OUT_B, NULL}).error,
+                     SPV_ERR_FILTER_PREVOUT);
+    assert_int_equal(
+        check_filter(&block, true, &known, (const char *[]){OUT_A, OUT_B, "52", NULL}).error,
+        SPV_ERR_FILTER_PREVOUT);
     known.index = 2; /* another output */
-    assert_int_equal(judge(&block, true, &known, (const char *[]){OUT_A, OUT_B, NULL}).error, 0);
+    assert_int_equal(check_filter(&block, true, &known, (const char *[]){OUT_A, OUT_B, NULL}).error,
+                     0);
     known.index = 3;
     known.script = ""; /* an empty script is no element */
-    assert_int_equal(judge(&block, true, &known, (const char *[]){OUT_A, OUT_B, NULL}).error, 0);
+    assert_int_equal(check_filter(&block, true, &known, (const char *[]){OUT_A, OUT_B, NULL}).error,
+                     0);
     spv_buffer_free(&block);
 }
 
@@ -195,17 +199,19 @@ static void an_output_spent_in_its_own_block_is_known(void **state)
     /* it is an output of the block all the same, so the filter has it either way; that the input
      * spends nothing else shows in the guess that is not made */
     assert_int_equal(
-        judge(&block, true, NULL, (const char *[]){OUT_A, "525293", OUT_B, NULL}).error, 0);
+        check_filter(&block, true, NULL, (const char *[]){OUT_A, "525293", OUT_B, NULL}).error, 0);
     spv_buffer_free(&block);
     in = (struct in_spec){.index = 1, .script = "0151"}; /* would look like P2SH of 51 */
     block = make_block(first, &in, outputs);
     assert_int_equal(
-        judge(&block, true, NULL, (const char *[]){OUT_A, "525293", OUT_B, NULL}).n_guesses, 0);
+        check_filter(&block, true, NULL, (const char *[]){OUT_A, "525293", OUT_B, NULL}).n_inferred,
+        0);
     spv_buffer_free(&block);
     in.index = 2; /* an output that the coinbase does not have */
     block = make_block(first, &in, outputs);
     assert_int_equal(
-        judge(&block, true, NULL, (const char *[]){OUT_A, "525293", OUT_B, NULL}).n_guesses, 1);
+        check_filter(&block, true, NULL, (const char *[]){OUT_A, "525293", OUT_B, NULL}).n_inferred,
+        1);
     spv_buffer_free(&block);
 }
 
@@ -272,16 +278,16 @@ static void inputs_show_what_they_spend_by_their_shape(void **state)
         struct spv_buffer block = make_block(coinbase_outputs, &in, outputs);
         const char *const with[] = {OUT_A, OUT_B, script, NULL};
         const char *const without[] = {OUT_A, OUT_B, NULL};
-        struct spv_filter_verdict verdict = judge(&block, true, NULL, with);
-        assert_int_equal(verdict.error, 0);
-        assert_int_equal(verdict.n_guesses, script && !shape->is_certain);
-        assert_int_equal(verdict.n_guesses_missing, 0);
-        verdict = judge(&block, true, NULL, without);
-        assert_int_equal(verdict.error, shape->is_certain ? SPV_ERR_FILTER_SPENT : 0);
-        assert_int_equal(verdict.n_guesses_missing, script && !shape->is_certain);
+        struct spv_filter_check_result result = check_filter(&block, true, NULL, with);
+        assert_int_equal(result.error, 0);
+        assert_int_equal(result.n_inferred, script && !shape->is_certain);
+        assert_int_equal(result.n_inferred_missing, 0);
+        result = check_filter(&block, true, NULL, without);
+        assert_int_equal(result.error, shape->is_certain ? SPV_ERR_FILTER_PREVOUT : 0);
+        assert_int_equal(result.n_inferred_missing, script && !shape->is_certain);
         /* before BIP141 is active a witness beside a scriptSig shows nothing */
         if (shape->is_certain)
-            assert_int_equal(judge(&block, false, NULL, without).error, 0);
+            assert_int_equal(check_filter(&block, false, NULL, without).error, 0);
         spv_buffer_free(&block);
     }
 }
@@ -299,21 +305,21 @@ static void a_filter_that_does_not_decode_is_false(void **state)
         {"02ffffffffffffff", SPV_ERR_SHORT},
         {"01ffffc00000", SPV_ERR_FILTER_RANGE},
     };
-    struct spv_block_evidence *evidence;
+    struct spv_block_scripts *block_scripts;
     struct spv_block block;
 
     (void)state;
     assert_int_equal(spv_block_parse(&block, bytes.data, bytes.len), 0);
-    assert_int_equal(spv_block_evidence_new(&evidence, &block, true, NULL), 0);
+    assert_int_equal(spv_block_scripts_new(&block_scripts, &block, true, NULL), 0);
     for (size_t i = 0; i < COUNT(cases); i++) {
         uint8_t raw[16];
         const struct spv_filter filter = {.bytes = raw, .n = unhex(raw, sizeof raw, cases[i].hex)};
-        struct spv_filter_verdict verdict;
-        assert_int_equal(spv_block_evidence_judge(&verdict, evidence, &filter), 0);
-        assert_int_equal(verdict.error, cases[i].want);
+        struct spv_filter_check_result result;
+        assert_int_equal(spv_block_scripts_check_filter(&result, block_scripts, &filter), 0);
+        assert_int_equal(result.error, cases[i].want);
     }
-    spv_block_evidence_free(evidence);
-    spv_block_evidence_free(NULL);
+    spv_block_scripts_free(block_scripts);
+    spv_block_scripts_free(NULL);
     spv_buffer_free(&bytes);
 }
 
@@ -348,9 +354,10 @@ static void a_filter_with_too_few_elements_is_false(void **state)
     bytes =
         make_block((const char *const[]){first, NULL}, &in, (const char *const[]){second, NULL});
     /* the header does not depend on the outputs here, so the key is the same */
-    assert_int_equal(judge(&bytes, true, NULL, (const char *[]){first, NULL}).error,
+    assert_int_equal(check_filter(&bytes, true, NULL, (const char *[]){first, NULL}).error,
                      SPV_ERR_FILTER_COUNT);
-    assert_int_equal(judge(&bytes, true, NULL, (const char *[]){first, second, NULL}).error, 0);
+    assert_int_equal(check_filter(&bytes, true, NULL, (const char *[]){first, second, NULL}).error,
+                     0);
     spv_buffer_free(&bytes);
 }
 
@@ -358,7 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_output_but_op_return_and_empty_ones_is_an_element),
-        cmocka_unit_test(a_known_spent_script_is_an_element),
+        cmocka_unit_test(the_script_of_a_known_prevout_is_an_element),
         cmocka_unit_test(an_output_spent_in_its_own_block_is_known),
         cmocka_unit_test(inputs_show_what_they_spend_by_their_shape),
         cmocka_unit_test(a_filter_that_does_not_decode_is_false),

@@ -1,31 +1,31 @@
-/* All scripts are collected once a block, sorted, and freed of duplicates: a script keeps its
- * strongest ground. One query then tells which of them a filter has. */
-#include "spv/filters/block_evidence.h"
+/* The scripts are collected once a block, sorted, and duplicates removed: a script keeps its
+ * strongest source. One query then tells which of them a filter has. */
+#include "spv/filters/block_scripts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/error.h"
 #include "spv/filters/gcs.h"
-#include "spv/filters/spent_script.h"
+#include "spv/filters/prevout_script.h"
 #include "util/array.h"
 
 #define OP_RETURN 0x6a
 
-/* Why a script should be in the filter, the strongest ground first. */
-enum ground { OUTPUT, CERTAIN, GUESS };
+/* Why a script is expected in the filter, the strongest reason first. */
+enum script_source { FROM_OUTPUT, FROM_KNOWN_PREVOUT, INFERRED_PREVOUT };
 
-struct fact {
+struct expected_script {
     struct spv_bytes script; /* in the block, of the caller, or computed: then owned is set */
     uint8_t *owned;
-    enum ground ground;
+    enum script_source source;
 };
 
-struct spv_block_evidence {
-    struct spv_filter_query *query; /* the facts' scripts, in their order */
-    enum ground *grounds;
+struct spv_block_scripts {
+    struct spv_filter_query *query; /* the expected scripts, sorted */
+    enum script_source *sources;
     size_t n;
-    size_t n_of[GUESS + 1]; /* facts by ground */
+    size_t n_of[INFERRED_PREVOUT + 1]; /* expected scripts by source */
     size_t n_inputs; /* but the coinbase's */
 };
 
@@ -40,25 +40,27 @@ struct collector {
     bool segwit_active;
     struct block_tx *txs; /* sorted by txid */
     size_t n_txs;
-    struct fact *facts;
+    struct expected_script *expected;
     size_t n, cap;
     size_t n_inputs;
 };
 
-static int add_fact(struct collector *c, struct spv_bytes script, enum ground ground)
+static int add_expected(struct collector *c, struct spv_bytes script, enum script_source source)
 {
-    struct fact *grown = spv_array_grow(c->facts, &c->cap, c->n + 1, 1024, sizeof *c->facts);
+    struct expected_script *grown =
+        spv_array_grow(c->expected, &c->cap, c->n + 1, 1024, sizeof *c->expected);
 
     if (!grown)
         return SPV_ERR_NOMEM;
-    c->facts = grown;
+    c->expected = grown;
     if (script.n > 0) /* "empty ones" are no elements */
-        c->facts[c->n++] = (struct fact){.script = script, .ground = ground};
+        c->expected[c->n++] = (struct expected_script){.script = script, .source = source};
     return 0;
 }
 
 /* Adds a copy of a computed script. */
-static int add_computed(struct collector *c, const uint8_t *script, size_t n, enum ground ground)
+static int add_computed(struct collector *c, const uint8_t *script, size_t n,
+                        enum script_source source)
 {
     uint8_t *owned = malloc(n);
     int rc;
@@ -66,11 +68,11 @@ static int add_computed(struct collector *c, const uint8_t *script, size_t n, en
     if (!owned)
         return SPV_ERR_NOMEM;
     memcpy(owned, script, n);
-    rc = add_fact(c, (struct spv_bytes){owned, n}, ground);
+    rc = add_expected(c, (struct spv_bytes){owned, n}, source);
     if (rc != 0)
         free(owned);
     else
-        c->facts[c->n - 1].owned = owned;
+        c->expected[c->n - 1].owned = owned;
     return rc;
 }
 
@@ -82,7 +84,7 @@ static int add_outputs(struct collector *c, const struct spv_tx *tx)
 
     while (rc == 0 && spv_tx_next_output(&outputs, &output))
         if (output.script.n > 0 && output.script.bytes[0] != OP_RETURN)
-            rc = add_fact(c, output.script, OUTPUT);
+            rc = add_expected(c, output.script, FROM_OUTPUT);
     return rc;
 }
 
@@ -108,24 +110,24 @@ static bool find_in_block(const struct collector *c, struct spv_bytes *script,
     return true;
 }
 
-static int add_spent(struct collector *c, const struct spv_tx_input *input,
-                     const struct spv_witness *witness)
+static int add_prevout(struct collector *c, const struct spv_tx_input *input,
+                       const struct spv_witness *witness)
 {
-    uint8_t computed[SPV_SPENT_SCRIPT_MAX];
+    uint8_t computed[SPV_PREVOUT_SCRIPT_MAX];
     struct spv_bytes script;
     size_t n;
 
     c->n_inputs++;
     if (find_in_block(c, &script, input) ||
         (c->known && c->known->find(c->known->ctx, &script, &input->prev, input->index)))
-        return add_fact(c, script, CERTAIN);
-    switch (spv_spent_script(computed, &n, input, witness, c->segwit_active)) {
-    case SPV_SPENT_UNKNOWN:
+        return add_expected(c, script, FROM_KNOWN_PREVOUT);
+    switch (spv_prevout_script(computed, &n, input, witness, c->segwit_active)) {
+    case SPV_PREVOUT_UNKNOWN:
         return 0;
-    case SPV_SPENT_GUESS:
-        return add_computed(c, computed, n, GUESS);
-    case SPV_SPENT_CERTAIN:
-        return add_computed(c, computed, n, CERTAIN);
+    case SPV_PREVOUT_INFERRED:
+        return add_computed(c, computed, n, INFERRED_PREVOUT);
+    case SPV_PREVOUT_CERTAIN:
+        return add_computed(c, computed, n, FROM_KNOWN_PREVOUT);
     }
     return 0;
 }
@@ -141,7 +143,7 @@ static int add_inputs(struct collector *c, const struct spv_tx *tx)
         return 0;
     while (rc == 0 && spv_tx_next_input(&inputs, &input)) {
         (void)spv_tx_next_witness(&witnesses, &witness);
-        rc = add_spent(c, &input, &witness);
+        rc = add_prevout(c, &input, &witness);
     }
     return rc;
 }
@@ -153,16 +155,16 @@ static int script_cmp(const struct spv_bytes *a, const struct spv_bytes *b)
     return memcmp(a->bytes, b->bytes, a->n);
 }
 
-/* By script, the strongest ground first. */
-static int fact_cmp(const void *left, const void *right)
+/* By script, the strongest source first. */
+static int expected_script_cmp(const void *left, const void *right)
 {
-    const struct fact *a = left, *b = right;
+    const struct expected_script *a = left, *b = right;
     const int order = script_cmp(&a->script, &b->script);
 
-    return order != 0 ? order : (int)a->ground - (int)b->ground;
+    return order != 0 ? order : (int)a->source - (int)b->source;
 }
 
-static int collect(struct collector *c, const struct spv_block *block)
+static int collect_scripts(struct collector *c, const struct spv_block *block)
 {
     struct spv_block_iter iter = spv_block_txs(block);
     struct spv_tx tx;
@@ -185,88 +187,89 @@ static int collect(struct collector *c, const struct spv_block *block)
 }
 
 /* Makes the query of all different scripts. */
-static int conclude(struct spv_block_evidence *e, struct collector *c)
+static int build_query(struct spv_block_scripts *b, struct collector *c)
 {
     struct spv_bytes *scripts = calloc(c->n + 1, sizeof *scripts);
     int rc;
 
-    e->n_inputs = c->n_inputs;
-    e->grounds = calloc(c->n + 1, sizeof *e->grounds);
-    if (!scripts || !e->grounds) {
+    b->n_inputs = c->n_inputs;
+    b->sources = calloc(c->n + 1, sizeof *b->sources);
+    if (!scripts || !b->sources) {
         free(scripts);
         return SPV_ERR_NOMEM;
     }
     if (c->n > 0)
-        qsort(c->facts, c->n, sizeof *c->facts, fact_cmp);
+        qsort(c->expected, c->n, sizeof *c->expected, expected_script_cmp);
     for (size_t i = 0; i < c->n; i++) {
-        const struct fact *fact = &c->facts[i];
-        if (i > 0 && script_cmp(&fact[-1].script, &fact->script) == 0)
+        const struct expected_script *e = &c->expected[i];
+        if (i > 0 && script_cmp(&e[-1].script, &e->script) == 0)
             continue;
-        scripts[e->n] = fact->script;
-        e->grounds[e->n++] = fact->ground;
-        e->n_of[fact->ground]++;
+        scripts[b->n] = e->script;
+        b->sources[b->n++] = e->source;
+        b->n_of[e->source]++;
     }
-    rc = spv_filter_query_new(&e->query, scripts, e->n);
+    rc = spv_filter_query_new(&b->query, scripts, b->n);
     free(scripts);
     return rc;
 }
 
-int spv_block_evidence_new(struct spv_block_evidence **out, const struct spv_block *block,
-                           bool segwit_active, const struct spv_known_outputs *known)
+int spv_block_scripts_new(struct spv_block_scripts **out, const struct spv_block *block,
+                          bool segwit_active, const struct spv_known_outputs *known)
 {
     struct collector c = {.known = known, .segwit_active = segwit_active};
-    struct spv_block_evidence *e = calloc(1, sizeof *e);
-    int rc = e ? collect(&c, block) : SPV_ERR_NOMEM;
+    struct spv_block_scripts *b = calloc(1, sizeof *b);
+    int rc = b ? collect_scripts(&c, block) : SPV_ERR_NOMEM;
 
     *out = NULL;
     if (rc == 0)
-        rc = conclude(e, &c);
+        rc = build_query(b, &c);
     for (size_t i = 0; i < c.n; i++)
-        free(c.facts[i].owned);
-    free(c.facts);
+        free(c.expected[i].owned);
+    free(c.expected);
     free(c.txs);
     if (rc != 0) {
-        spv_block_evidence_free(e);
+        spv_block_scripts_free(b);
         return rc;
     }
-    *out = e;
+    *out = b;
     return 0;
 }
 
-void spv_block_evidence_free(struct spv_block_evidence *evidence)
+void spv_block_scripts_free(struct spv_block_scripts *block_scripts)
 {
-    if (!evidence)
+    if (!block_scripts)
         return;
-    spv_filter_query_free(evidence->query);
-    free(evidence->grounds);
-    free(evidence);
+    spv_filter_query_free(block_scripts->query);
+    free(block_scripts->sources);
+    free(block_scripts);
 }
 
-/* Counts the facts that the filter lacks, by ground. */
-static void count_missing(size_t missing[GUESS + 1], const struct spv_block_evidence *e,
+/* Counts the expected scripts that the filter lacks, by source. */
+static void count_missing(size_t missing[INFERRED_PREVOUT + 1], const struct spv_block_scripts *b,
                           const bool *hits)
 {
-    for (size_t i = 0; i < e->n; i++)
+    for (size_t i = 0; i < b->n; i++)
         if (!hits[i])
-            missing[e->grounds[i]]++;
+            missing[b->sources[i]]++;
 }
 
-int spv_block_evidence_judge(struct spv_filter_verdict *out,
-                             const struct spv_block_evidence *evidence,
-                             const struct spv_filter *filter)
+int spv_block_scripts_check_filter(struct spv_filter_check_result *out,
+                                   const struct spv_block_scripts *block_scripts,
+                                   const struct spv_filter *filter)
 {
-    const size_t sure = evidence->n_of[OUTPUT] + evidence->n_of[CERTAIN];
-    size_t missing[GUESS + 1] = {0};
+    const size_t certain =
+        block_scripts->n_of[FROM_OUTPUT] + block_scripts->n_of[FROM_KNOWN_PREVOUT];
+    size_t missing[INFERRED_PREVOUT + 1] = {0};
     struct spv_filter_matcher *matcher;
     struct spv_gcs set;
     bool *hits;
     int rc;
 
-    *out = (struct spv_filter_verdict){.error = spv_gcs_open(&set, filter->bytes, filter->n)};
+    *out = (struct spv_filter_check_result){.error = spv_gcs_open(&set, filter->bytes, filter->n)};
     if (out->error != 0)
         return 0;
-    hits = calloc(evidence->n + 1, sizeof *hits);
-    rc = hits ? spv_filter_matcher_new(&matcher, evidence->query) : SPV_ERR_NOMEM;
+    hits = calloc(block_scripts->n + 1, sizeof *hits);
+    rc = hits ? spv_filter_matcher_new(&matcher, block_scripts->query) : SPV_ERR_NOMEM;
     if (rc != 0) {
         free(hits);
         return rc;
@@ -274,20 +277,21 @@ int spv_block_evidence_judge(struct spv_filter_verdict *out,
     rc = spv_filter_match_which(matcher, hits, filter);
     spv_filter_matcher_free(matcher);
     if (rc >= 0) {
-        count_missing(missing, evidence, hits);
-        if (missing[OUTPUT] > 0)
+        count_missing(missing, block_scripts, hits);
+        if (missing[FROM_OUTPUT] > 0)
             out->error = SPV_ERR_FILTER_OUTPUT;
-        else if (missing[CERTAIN] > 0)
-            out->error = SPV_ERR_FILTER_SPENT;
-        else if (set.n < sure || set.n > evidence->n_of[OUTPUT] + evidence->n_inputs)
+        else if (missing[FROM_KNOWN_PREVOUT] > 0)
+            out->error = SPV_ERR_FILTER_PREVOUT;
+        else if (set.n < certain ||
+                 set.n > block_scripts->n_of[FROM_OUTPUT] + block_scripts->n_inputs)
             out->error = SPV_ERR_FILTER_COUNT;
     } else if (rc != SPV_ERR_NOMEM) {
         out->error = rc;
     }
     free(hits);
     if (out->error == 0) {
-        out->n_guesses = evidence->n_of[GUESS];
-        out->n_guesses_missing = missing[GUESS];
+        out->n_inferred = block_scripts->n_of[INFERRED_PREVOUT];
+        out->n_inferred_missing = missing[INFERRED_PREVOUT];
     }
     return rc == SPV_ERR_NOMEM ? rc : 0;
 }

@@ -6,7 +6,7 @@
  *     pushes, a script last    -                        P2SH of the script
  *
  * A last item that may be taproot's control block or annex (BIP341) gives no guess. */
-#include "spv/filters/spent_script.h"
+#include "spv/filters/prevout_script.h"
 
 #include <string.h>
 
@@ -119,7 +119,7 @@ static bool may_be_taproot(struct spv_bytes last)
            (last.n > 0 && last.bytes[0] == TAPROOT_ANNEX);
 }
 
-static enum spv_spent_kind guess_by_witness(uint8_t *out, size_t *n, struct spv_witness witness)
+static enum spv_prevout_kind infer_from_witness(uint8_t *out, size_t *n, struct spv_witness witness)
 {
     const size_t n_items = witness.n_items;
     struct spv_bytes item = {NULL, 0};
@@ -129,15 +129,15 @@ static enum spv_spent_kind guess_by_witness(uint8_t *out, size_t *n, struct spv_
     if (n_items == 2 && item.n == COMPRESSED_KEY && has_key_form(item))
         *n = put_p2wpkh(out, item);
     else if (n_items == 1 && (item.n == 64 || item.n == 65))
-        return SPV_SPENT_UNKNOWN; /* BIP340: a signature, taproot's key path */
+        return SPV_PREVOUT_UNKNOWN; /* BIP340: a signature, taproot's key path */
     else if (item.n == 0 || may_be_taproot(item))
-        return SPV_SPENT_UNKNOWN;
+        return SPV_PREVOUT_UNKNOWN;
     else
         *n = put_p2wsh(out, item);
-    return SPV_SPENT_GUESS;
+    return SPV_PREVOUT_INFERRED;
 }
 
-static enum spv_spent_kind guess_by_script(uint8_t *out, size_t *n, struct spv_bytes script)
+static enum spv_prevout_kind infer_from_script_sig(uint8_t *out, size_t *n, struct spv_bytes script)
 {
     struct spv_bytes first = {NULL, 0}, last = {NULL, 0};
     size_t n_pushes = 0;
@@ -146,31 +146,31 @@ static enum spv_spent_kind guess_by_script(uint8_t *out, size_t *n, struct spv_b
         if (n_pushes == 0)
             first = last;
     if (script.n > 0 || last.n == 0)
-        return SPV_SPENT_UNKNOWN;
+        return SPV_PREVOUT_UNKNOWN;
     if (n_pushes == 2 && has_signature_form(first) && has_key_form(last))
         *n = put_p2pkh(out, last);
     else if (n_pushes == 1 && has_signature_form(last))
-        return SPV_SPENT_UNKNOWN; /* a bare public key */
+        return SPV_PREVOUT_UNKNOWN; /* a bare public key */
     else
         *n = put_p2sh(out, last);
-    return SPV_SPENT_GUESS;
+    return SPV_PREVOUT_INFERRED;
 }
 
-enum spv_spent_kind spv_spent_script(uint8_t *out, size_t *n, const struct spv_tx_input *input,
-                                     const struct spv_witness *witness, bool segwit_active)
+enum spv_prevout_kind spv_prevout_script(uint8_t *out, size_t *n, const struct spv_tx_input *input,
+                                         const struct spv_witness *witness, bool segwit_active)
 {
     const struct spv_bytes script = input->script;
 
     *n = 0;
     if (witness->n_items == 0)
-        return guess_by_script(out, n, script);
+        return infer_from_script_sig(out, n, script);
     if (script.n == 0)
-        return guess_by_witness(out, n, *witness);
+        return infer_from_witness(out, n, *witness);
     /* BIP141: "The scriptSig must be exactly a push of the BIP16 redeemScript or validation fails",
      * and a witness beside any other scriptSig is unexpected. */
     const struct spv_bytes program = {script.bytes + 1, script.n - 1};
     if (!segwit_active || script.bytes[0] != program.n || !is_witness_program(program))
-        return SPV_SPENT_UNKNOWN;
+        return SPV_PREVOUT_UNKNOWN;
     *n = put_p2sh(out, program);
-    return SPV_SPENT_CERTAIN;
+    return SPV_PREVOUT_CERTAIN;
 }

@@ -10,8 +10,8 @@
  *                 its guess is wrong, so guesses prove nothing
  *     count       at least the distinct outputs and certain scripts, at most the distinct outputs
  * and one script an input */
-#ifndef SPV_SPV_FILTERS_BLOCK_EVIDENCE_H
-#define SPV_SPV_FILTERS_BLOCK_EVIDENCE_H
+#ifndef SPV_SPV_FILTERS_BLOCK_SCRIPTS_H
+#define SPV_SPV_FILTERS_BLOCK_SCRIPTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,34 +20,34 @@
 #include "spv/filter.h"
 
 /* Outputs that the caller knows for certain. find() sets *script, valid until
- * spv_block_evidence_new returns, and returns true, or returns false for an output that it does not
+ * spv_block_scripts_new returns, and returns true, or returns false for an output that it does not
  * know. */
 struct spv_known_outputs {
     bool (*find)(void *ctx, struct spv_bytes *script, const struct spv_txid *txid, uint32_t index);
     void *ctx;
 };
 
-struct spv_block_evidence;
+struct spv_block_scripts;
 
 /* Reads a block, whose merkle root and witness commitment are checked already; nothing of it is
  * kept. known may be NULL. Returns 0 or SPV_ERR_NOMEM; *out is NULL after an error. */
-int spv_block_evidence_new(struct spv_block_evidence **out, const struct spv_block *block,
-                           bool segwit_active, const struct spv_known_outputs *known);
-void spv_block_evidence_free(struct spv_block_evidence *evidence);
+int spv_block_scripts_new(struct spv_block_scripts **out, const struct spv_block *block,
+                          bool segwit_active, const struct spv_known_outputs *known);
+void spv_block_scripts_free(struct spv_block_scripts *block_scripts);
 
 /* What a filter says against the block. */
-struct spv_filter_verdict {
-    /* Why the filter is proven false: SPV_ERR_FILTER_OUTPUT, _SPENT, _COUNT, or an error of
+struct spv_filter_check_result {
+    /* Why the filter is proven false: SPV_ERR_FILTER_OUTPUT, _PREVOUT, _COUNT, or an error of
      * spv_filter_decode; 0 when nothing is proven. */
     int error;
-    size_t n_guesses; /* different guessed scripts; 0 when it is proven false */
-    size_t n_guesses_missing; /* how many of them the filter lacks */
+    size_t n_inferred; /* different guessed scripts; 0 when it is proven false */
+    size_t n_inferred_missing; /* how many of them the filter lacks */
 };
 
 /* Judges a filter of this block, whose hash is that of filter->block. Returns 0 or SPV_ERR_NOMEM.
  */
-int spv_block_evidence_judge(struct spv_filter_verdict *out,
-                             const struct spv_block_evidence *evidence,
-                             const struct spv_filter *filter);
+int spv_block_scripts_check_filter(struct spv_filter_check_result *out,
+                                   const struct spv_block_scripts *block_scripts,
+                                   const struct spv_filter *filter);
 
 #endif
