@@ -1,6 +1,6 @@
-/* Compact block filters (BIP158, the basic type): a set of all scripts that a block pays or spends,
- * in about 21 bits each. It has no false negatives; a script that is not in it matches by chance
- * once in 784,931 times. What a client looks for stays with the client.
+/* Compact block filters (BIP158, the basic type): a set of the scripts of all outputs that a block
+ * creates or spends, in about 21 bits each. It has no false negatives; a script that is not in it
+ * matches by chance once in 784,931 times. What a client looks for stays with the client.
  *
  * No node, database or event loop is needed. */
 #ifndef SPV_FILTER_H

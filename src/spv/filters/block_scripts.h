@@ -3,13 +3,13 @@
  * false filters false:
  *
  *     outputs     all their scripts are elements
- *     certain     spent scripts that are certain: of an output of the same block, of one that the
+ *     known       prevout scripts that are certain: of an output of the same block, of one that the
  *                 caller knows (the txid commits to it), or of a P2SH output around a witness
  *                 program (BIP141 allows a witness beside a scriptSig for nothing else)
- *     guesses     what the other inputs seem to spend, by their shape: an input can be made so that
- *                 its guess is wrong, so guesses prove nothing
- *     count       at least the distinct outputs and certain scripts, at most the distinct outputs
- * and one script an input */
+ *     inferred    prevout scripts of the other inputs, by their shape: an input can be made so that
+ *                 the inference is wrong, so these prove nothing
+ *     count       at least the distinct output and known prevout scripts, at most the distinct
+ *                 output scripts and one script an input */
 #ifndef SPV_SPV_FILTERS_BLOCK_SCRIPTS_H
 #define SPV_SPV_FILTERS_BLOCK_SCRIPTS_H
 
@@ -35,17 +35,17 @@ int spv_block_scripts_new(struct spv_block_scripts **out, const struct spv_block
                           bool segwit_active, const struct spv_known_outputs *known);
 void spv_block_scripts_free(struct spv_block_scripts *block_scripts);
 
-/* What a filter says against the block. */
+/* How a filter compares with the block. */
 struct spv_filter_check_result {
     /* Why the filter is proven false: SPV_ERR_FILTER_OUTPUT, _PREVOUT, _COUNT, or an error of
      * spv_filter_decode; 0 when nothing is proven. */
     int error;
-    size_t n_inferred; /* different guessed scripts; 0 when it is proven false */
+    size_t n_inferred; /* different inferred scripts; 0 when it is proven false */
     size_t n_inferred_missing; /* how many of them the filter lacks */
 };
 
-/* Judges a filter of this block, whose hash is that of filter->block. Returns 0 or SPV_ERR_NOMEM.
- */
+/* Compares a filter of this block, whose hash is that of filter->block. Returns 0 or
+ * SPV_ERR_NOMEM. */
 int spv_block_scripts_check_filter(struct spv_filter_check_result *out,
                                    const struct spv_block_scripts *block_scripts,
                                    const struct spv_filter *filter);

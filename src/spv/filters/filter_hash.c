@@ -1,3 +1,5 @@
+/* BIP157: a filter's hash is the double SHA-256 of its bytes; a filter header is that of the filter
+ * hash and the filter header before. */
 #include "spv/filter.h"
 
 #include <string.h>

@@ -1,3 +1,6 @@
+/* A query sorts its scripts by word count and lays each group out in rows of lanes (see the
+ * header). Hashing a group runs SipHash over eight lanes at once: in two AVX2 vectors where the
+ * processor has them, else lane by lane. */
 #include "spv/filters/filter_query.h"
 
 #include <stdlib.h>

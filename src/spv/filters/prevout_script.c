@@ -1,11 +1,11 @@
-/*     scriptSig                witness                  spent script
+/*     scriptSig                witness                  prevout script
  *     one push of a program    any                      P2SH of the program: certain
  *     -                        2 items, a key last      P2WPKH of the key
  *     -                        a script last            P2WSH of the script
  *     signature, key           -                        P2PKH of the key
  *     pushes, a script last    -                        P2SH of the script
  *
- * A last item that may be taproot's control block or annex (BIP341) gives no guess. */
+ * A last item that may be taproot's control block or annex (BIP341) infers nothing. */
 #include "spv/filters/prevout_script.h"
 
 #include <string.h>

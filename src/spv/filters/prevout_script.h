@@ -1,4 +1,4 @@
-/* What an input shows of the script that it spends. */
+/* What an input shows of the script of the output that it spends. */
 #ifndef SPV_SPV_FILTERS_PREVOUT_SCRIPT_H
 #define SPV_SPV_FILTERS_PREVOUT_SCRIPT_H
 

@@ -1,3 +1,4 @@
+/* Asks the processor (cpuid) which instructions it has. */
 #include "spv/filters/simd.h"
 
 #if SPV_SIMD_X86

@@ -1,4 +1,4 @@
-/* What a block proves about its filter: made up blocks, one fact each. */
+/* What a block proves about its filter: made up blocks, one expected script each. */
 #include "support/unit.h"
 
 #include "spv/error.h"
@@ -93,7 +93,7 @@ static struct spv_buffer make_block(const char *const *coinbase, const struct in
     return b;
 }
 
-/* The script of an output that the caller of the block_scripts knows. */
+/* The script of an output that the caller knows. */
 struct known {
     uint8_t prev;
     uint32_t index;
@@ -156,7 +156,7 @@ static void every_output_but_op_return_and_empty_ones_is_an_element(void **state
                      SPV_ERR_FILTER_OUTPUT);
     assert_int_equal(check_filter(&block, true, NULL, (const char *[]){OUT_B, "51", NULL}).error,
                      SPV_ERR_FILTER_OUTPUT);
-    /* an input may add any script, two may not */
+    /* one input may add one script, not two */
     assert_int_equal(
         check_filter(&block, true, NULL, (const char *[]){OUT_A, OUT_B, "51", NULL}).error, 0);
     assert_int_equal(
@@ -197,7 +197,7 @@ static void an_output_spent_in_its_own_block_is_known(void **state)
 
     (void)state;
     /* it is an output of the block all the same, so the filter has it either way; that the input
-     * spends nothing else shows in the guess that is not made */
+     * spends nothing else shows in the script that is not inferred */
     assert_int_equal(
         check_filter(&block, true, NULL, (const char *[]){OUT_A, "525293", OUT_B, NULL}).error, 0);
     spv_buffer_free(&block);
@@ -215,7 +215,7 @@ static void an_output_spent_in_its_own_block_is_known(void **state)
     spv_buffer_free(&block);
 }
 
-/* One input, and what it shows of the script that it spends. */
+/* One input, and what it shows of its prevout's script. */
 static const struct shape {
     struct in_spec in;
     const char *script; /* NULL: nothing */

@@ -129,8 +129,8 @@ static bool table_row(struct table *t, char **cells, size_t n)
     return true;
 }
 
-/* Outputs that a block spends, in the order of its inputs: the block_scripts asks in that order,
- * too, but only for those that are not in the block. */
+/* Outputs that a block spends, in the order of its inputs: they are asked for in that order, too,
+ * but only for those that are not in the block. */
 struct spent_table {
     const struct spent *spent;
     const struct spv_block *block;
@@ -158,7 +158,8 @@ static bool find_spent(void *ctx, struct spv_bytes *script, const struct spv_txi
     return false;
 }
 
-/* A real filter is never proven false; its block's inputs fool so many guesses. */
+/* A real filter is never proven false; for n_fooled of its block's inputs the inferred script is
+ * wrong. */
 static void check_block_scripts(const uint8_t *block_bytes, size_t n_block,
                                 const struct spent *spent, const struct spv_filter *filter,
                                 bool segwit_active, size_t n_fooled)
