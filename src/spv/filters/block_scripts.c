@@ -9,8 +9,7 @@
 #include "spv/filters/gcs.h"
 #include "spv/filters/prevout_script.h"
 #include "util/array.h"
-
-#define OP_RETURN 0x6a
+#include "util/script_forms.h"
 
 /* Why a script is expected in the filter, the strongest reason first. */
 enum script_source { FROM_OUTPUT, FROM_KNOWN_PREVOUT, INFERRED_PREVOUT };

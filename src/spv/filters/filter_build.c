@@ -10,8 +10,7 @@
 #include "util/array.h"
 #include "util/buffer.h"
 #include "util/hash.h"
-
-#define OP_RETURN 0x6a
+#include "util/script_forms.h"
 
 struct element {
     uint64_t hash;

@@ -8,20 +8,8 @@
  * A last item that may be taproot's control block or annex (BIP341) infers nothing. */
 #include "spv/filters/prevout_script.h"
 
-#include <string.h>
-
 #include "util/hash.h"
-
-#define OP_0 0x00
-#define OP_PUSHDATA1 0x4c
-#define OP_PUSHDATA2 0x4d
-#define OP_1 0x51
-#define OP_16 0x60
-#define OP_DUP 0x76
-#define OP_EQUAL 0x87
-#define OP_EQUALVERIFY 0x88
-#define OP_HASH160 0xa9
-#define OP_CHECKSIG 0xac
+#include "util/script_forms.h"
 
 #define COMPRESSED_KEY 33
 #define UNCOMPRESSED_KEY 65
@@ -29,15 +17,7 @@
 #define MAX_SIGNATURE 73
 #define TAPROOT_ANNEX 0x50
 
-/* BIP141: "a 1-byte push opcode (OP_0, OP_1 to OP_16) followed by a direct data push between 2 and
- * 40 bytes" */
-static bool is_witness_program(struct spv_bytes script)
-{
-    return script.n >= 4 && script.n <= 42 &&
-           (script.bytes[0] == OP_0 || (script.bytes[0] >= OP_1 && script.bytes[0] <= OP_16)) &&
-           (size_t)script.bytes[1] + 2 == script.n;
-}
-
+/* The forms that Bitcoin Core relays: no hybrid keys. */
 static bool has_key_form(struct spv_bytes item)
 {
     if (item.n == COMPRESSED_KEY)
@@ -77,38 +57,34 @@ static bool next_push(struct spv_bytes *rest, struct spv_bytes *out)
 
 static size_t put_p2sh(uint8_t *out, struct spv_bytes script)
 {
-    out[0] = OP_HASH160;
-    out[1] = 20;
-    spv_hash160(out + 2, script.bytes, script.n);
-    out[22] = OP_EQUAL;
-    return 23;
+    uint8_t hash[20];
+
+    spv_hash160(hash, script.bytes, script.n);
+    return spv_script_p2sh(out, hash);
 }
 
 static size_t put_p2pkh(uint8_t *out, struct spv_bytes key)
 {
-    out[0] = OP_DUP;
-    out[1] = OP_HASH160;
-    out[2] = 20;
-    spv_hash160(out + 3, key.bytes, key.n);
-    out[23] = OP_EQUALVERIFY;
-    out[24] = OP_CHECKSIG;
-    return 25;
+    uint8_t hash[20];
+
+    spv_hash160(hash, key.bytes, key.n);
+    return spv_script_p2pkh(out, hash);
 }
 
 static size_t put_p2wpkh(uint8_t *out, struct spv_bytes key)
 {
-    out[0] = OP_0;
-    out[1] = 20;
-    spv_hash160(out + 2, key.bytes, key.n);
-    return 22;
+    uint8_t hash[20];
+
+    spv_hash160(hash, key.bytes, key.n);
+    return spv_script_witness(out, 0, hash, sizeof hash);
 }
 
 static size_t put_p2wsh(uint8_t *out, struct spv_bytes script)
 {
-    out[0] = OP_0;
-    out[1] = 32;
-    spv_sha256(out + 2, script.bytes, script.n);
-    return 34;
+    uint8_t hash[32];
+
+    spv_sha256(hash, script.bytes, script.n);
+    return spv_script_witness(out, 0, hash, sizeof hash);
 }
 
 /* BIP341: a control block has 33 + 32k bytes and begins with a leaf version, 0xc0 and above today;
@@ -169,7 +145,8 @@ enum spv_prevout_kind spv_prevout_script(uint8_t *out, size_t *n, const struct s
     /* BIP141: "The scriptSig must be exactly a push of the BIP16 redeemScript or validation fails",
      * and a witness beside any other scriptSig is unexpected. */
     const struct spv_bytes program = {script.bytes + 1, script.n - 1};
-    if (!segwit_active || script.bytes[0] != program.n || !is_witness_program(program))
+    if (!segwit_active || script.bytes[0] != program.n ||
+        !spv_script_is_witness_program(program.bytes, program.n))
         return SPV_PREVOUT_UNKNOWN;
     *n = put_p2sh(out, program);
     return SPV_PREVOUT_CERTAIN;

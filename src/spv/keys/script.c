@@ -89,9 +89,7 @@ static enum spv_script_kind script_kind(struct spv_script_info *out, const uint8
         out->data = (struct spv_bytes){script + 2, 20};
         return SPV_SCRIPT_P2SH;
     }
-    /* BIP141: a version and one push of 2 to 40 bytes */
-    if (n >= 2 + SPV_WITNESS_PROGRAM_MIN && n <= 2 + SPV_WITNESS_PROGRAM_MAX &&
-        (script[0] == OP_0 || (script[0] >= OP_1 && script[0] <= OP_16)) && script[1] == n - 2) {
+    if (spv_script_is_witness_program(script, n)) {
         const unsigned version = script[0] == OP_0 ? 0 : script[0] - OP_1 + 1u;
         const enum spv_script_kind kind = witness_kind(version, script + 2, n - 2);
         if (kind == SPV_SCRIPT_NONSTANDARD)
@@ -130,30 +128,4 @@ const char *spv_script_kind_name(enum spv_script_kind kind)
         "p2tr",        "p2a",  "witness_unknown", "multisig", "op_return",
     };
     return (unsigned)kind < SPV_SCRIPT_KINDS ? names[kind] : "unknown";
-}
-
-size_t spv_script_p2pkh(uint8_t *out, const uint8_t hash[20])
-{
-    memcpy(out, (const uint8_t[]){OP_DUP, OP_HASH160, 20}, 3);
-    memcpy(out + 3, hash, 20);
-    out[23] = OP_EQUALVERIFY;
-    out[24] = OP_CHECKSIG;
-    return 25;
-}
-
-size_t spv_script_p2sh(uint8_t *out, const uint8_t hash[20])
-{
-    out[0] = OP_HASH160;
-    out[1] = 20;
-    memcpy(out + 2, hash, 20);
-    out[22] = OP_EQUAL;
-    return 23;
-}
-
-size_t spv_script_witness(uint8_t *out, unsigned version, const uint8_t *program, size_t n)
-{
-    out[0] = version == 0 ? OP_0 : (uint8_t)(OP_1 + version - 1);
-    out[1] = (uint8_t)n;
-    memcpy(out + 2, program, n);
-    return n + 2;
 }
