@@ -74,9 +74,9 @@ static int read_descriptor(const char *text, size_t n)
 {
     struct spv_descriptor *descriptor;
     struct spv_text_error why;
-    int rc =
-        spv_descriptor_parse(&descriptor, &why, text, n, allowed(),
-                             job.require_checksum ? SPV_CHECKSUM_REQUIRED : SPV_CHECKSUM_OPTIONAL);
+    int rc = spv_descriptor_parse(&descriptor, &why, text, n, allowed(),
+                                  job.require_checksum ? SPV_DESCRIPTOR_CHECKSUM_REQUIRED
+                                                       : SPV_DESCRIPTOR_CHECKSUM_OPTIONAL);
 
     if (rc == 0) {
         rc = spv_descriptor_check_derivable(descriptor, &why);

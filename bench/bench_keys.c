@@ -108,7 +108,8 @@ static void bench_derive(const char *what, const char *text, unsigned keys,
     struct spv_descriptor *d;
     struct spv_text_error why;
     double cost = 1e18, bound = 1e18;
-    must(spv_descriptor_parse(&d, &why, text, strlen(text), SPV_ANY_NETWORK, SPV_CHECKSUM_OPTIONAL),
+    must(spv_descriptor_parse(&d, &why, text, strlen(text), SPV_ANY_NETWORK,
+                              SPV_DESCRIPTOR_CHECKSUM_OPTIONAL),
          &why);
     for (int round = 0; round < ROUNDS; round++) {
         const double a = bound_ns(keys, hash), b = derive_ns(d);
@@ -131,7 +132,7 @@ static void bench_parse(void)
             struct spv_descriptor *d;
             struct spv_text_error why;
             must(spv_descriptor_parse(&d, &why, text, sizeof text - 1, SPV_ANY_NETWORK,
-                                      SPV_CHECKSUM_OPTIONAL),
+                                      SPV_DESCRIPTOR_CHECKSUM_OPTIONAL),
                  &why);
             spv_descriptor_free(d);
         }

@@ -2,8 +2,9 @@
  *
  * pk, pkh, wpkh, sh, wsh, combo, multi, sortedmulti, tr with trees of pk, multi_a and
  * sortedmulti_a, rawtr, raw and addr; key origins, ranges, h and ' as hardened markers, multipath
- * steps <0;1>. Miniscript (BIP379), musig() (BIP390) and sp() (BIP392) are refused by name. Private
- * keys are refused before anything else is said about the text.
+ * steps <0;1>. Miniscript (BIP379), musig() (BIP390) and sp() (BIP392) are refused with
+ * SPV_ERR_DESC_UNSUPPORTED, whose message names them. Private keys are refused before anything else
+ * is said about the text.
  *
  * A descriptor does not change after it was parsed: any number of threads may use one. */
 #ifndef SPV_DESCRIPTOR_H
@@ -24,14 +25,14 @@ extern "C" {
 
 /* Characters of a descriptor: 999 keys with origin and path take about 160,000. */
 #define SPV_DESCRIPTOR_TEXT_MAX 262144
-#define SPV_DESCRIPTOR_SUM 8 /* characters of a checksum */
+#define SPV_DESCRIPTOR_CHECKSUM_CHARS 8
 #define SPV_DESCRIPTOR_DERIVE_MAX 100000 /* indexes of one call: about 10 MB of scripts */
 
 struct spv_descriptor;
 
-enum spv_descriptor_rule {
-    SPV_CHECKSUM_OPTIONAL = 0,
-    SPV_CHECKSUM_REQUIRED = 1,
+enum spv_descriptor_checksum_rule {
+    SPV_DESCRIPTOR_CHECKSUM_OPTIONAL = 0,
+    SPV_DESCRIPTOR_CHECKSUM_REQUIRED = 1,
 };
 
 /* Parses a descriptor of n characters; a checksum after # is verified. networks is the set of
@@ -46,7 +47,7 @@ enum spv_descriptor_rule {
  * SPV_ERR_INVALID when networks has no network. */
 SPV_API int spv_descriptor_parse(struct spv_descriptor **out, struct spv_text_error *why,
                                  const char *text, size_t n, unsigned networks,
-                                 enum spv_descriptor_rule rule);
+                                 enum spv_descriptor_checksum_rule rule);
 /* NULL is allowed. Not while another thread uses it. */
 SPV_API void spv_descriptor_free(struct spv_descriptor *descriptor);
 
@@ -58,14 +59,14 @@ SPV_API unsigned spv_descriptor_networks(const struct spv_descriptor *descriptor
 /* Returns true when a key ends in a range: one script or more an index. */
 SPV_API bool spv_descriptor_is_range(const struct spv_descriptor *descriptor);
 /* Returns the number of descriptors that a multipath one stands for; 1 without multipath steps. */
-SPV_API size_t spv_descriptor_branches(const struct spv_descriptor *descriptor);
+SPV_API size_t spv_descriptor_n_paths(const struct spv_descriptor *descriptor);
 /* Returns the number of scripts an index: 1, or 4 or 2 for combo(). */
 SPV_API size_t spv_descriptor_scripts_per_index(const struct spv_descriptor *descriptor);
 
-/* Writes the single-path descriptor of a branch (BIP389) to *out; free it. Returns 0,
- * SPV_ERR_INVALID for a branch that there is not, or SPV_ERR_NOMEM. */
+/* Writes the single-path descriptor of a multipath one (BIP389) to *out; free it. path_index is
+ * below spv_descriptor_n_paths. Returns 0, SPV_ERR_INVALID for another one, or SPV_ERR_NOMEM. */
 SPV_API int spv_descriptor_expand(struct spv_descriptor **out,
-                                  const struct spv_descriptor *descriptor, size_t branch);
+                                  const struct spv_descriptor *descriptor, size_t path_index);
 
 /* Returns 0 when public derivation gives all scripts, or SPV_ERR_HARDENED with *why (which may be
  * NULL) naming the key with a hardened step. */
@@ -77,26 +78,25 @@ struct spv_derived_script {
     struct spv_bytes script;
 };
 struct spv_derived_scripts {
-    struct spv_derived_script *at; /* by index; those of combo() as BIP384 lists them */
+    struct spv_derived_script *scripts; /* by index; those of combo() as BIP384 lists them */
     size_t n;
     uint8_t *bytes; /* of all scripts; NULL when all are empty: raw() */
 };
 
-/* Derives the output scripts of a branch for count indexes from an index on. Without a range the
- * result has the scripts of index 0, whatever the indexes are. Free it with
- * spv_derived_scripts_free.
- * Returns 0, or an error with *out empty: SPV_ERR_INVALID for a branch that there is not or a count
- * above SPV_DESCRIPTOR_DERIVE_MAX, SPV_ERR_HARDENED for a hardened step or index,
- * SPV_ERR_NO_CHILD_KEY, or SPV_ERR_NOMEM. */
+/* Derives the output scripts of a path (below spv_descriptor_n_paths) for count indexes from an
+ * index on. Without a range the result has the scripts of index 0, whatever the indexes are. Free
+ * it with spv_derived_scripts_free. Returns 0, or an error with *out empty: SPV_ERR_INVALID for a
+ * path that there is not or a count above SPV_DESCRIPTOR_DERIVE_MAX, SPV_ERR_HARDENED for a
+ * hardened step or index, SPV_ERR_NO_CHILD_KEY, or SPV_ERR_NOMEM. */
 SPV_API int spv_descriptor_derive(struct spv_derived_scripts *out,
-                                  const struct spv_descriptor *descriptor, size_t branch,
+                                  const struct spv_descriptor *descriptor, size_t path_index,
                                   uint32_t first, uint32_t count);
 /* An empty one is allowed; scripts is empty afterwards. */
 SPV_API void spv_derived_scripts_free(struct spv_derived_scripts *scripts);
 
 /* Computes the checksum (BIP380) of n characters without #, NUL-terminated, into out,
- * SPV_DESCRIPTOR_SUM + 1 bytes. Returns 0, or SPV_ERR_TEXT_CHARACTER for a character that
- * descriptors do not use. */
+ * SPV_DESCRIPTOR_CHECKSUM_CHARS + 1 bytes. Returns 0, or SPV_ERR_TEXT_CHARACTER for a character
+ * that descriptors do not use. */
 SPV_API int spv_descriptor_checksum(char *out, const char *text, size_t n);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* Descriptor text. The first byte chooses the networks (bits 0 to 5), the second whether a checksum
  * is required and the index. Invariants: an error has a message that is NUL-terminated and at most
  * two positions within the text, and repeats no key; a parsed descriptor's canonical text is its
- * own canonical text and gives the same scripts; hardened ones give none; branches expand. */
+ * own canonical text and gives the same scripts; hardened ones give none; each path expands. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -30,9 +30,10 @@ static void check_scripts(const struct spv_descriptor *a, const struct spv_descr
     FUZZ_CHECK(rc != 0 ||
                x.n == spv_descriptor_scripts_per_index(a) * (spv_descriptor_is_range(a) ? 2 : 1));
     for (size_t i = 0; i < x.n; i++) {
-        FUZZ_CHECK(x.at[i].script.n == y.at[i].script.n);
-        FUZZ_CHECK(x.at[i].script.n == 0 ||
-                   memcmp(x.at[i].script.bytes, y.at[i].script.bytes, x.at[i].script.n) == 0);
+        FUZZ_CHECK(x.scripts[i].script.n == y.scripts[i].script.n);
+        FUZZ_CHECK(x.scripts[i].script.n == 0 ||
+                   memcmp(x.scripts[i].script.bytes, y.scripts[i].script.bytes,
+                          x.scripts[i].script.n) == 0);
     }
     spv_derived_scripts_free(&x);
     spv_derived_scripts_free(&y);
@@ -44,8 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const unsigned networks =
         data[0] & SPV_ANY_NETWORK ? data[0] & SPV_ANY_NETWORK : SPV_ANY_NETWORK;
-    const enum spv_descriptor_rule rule =
-        data[1] & 1 ? SPV_CHECKSUM_REQUIRED : SPV_CHECKSUM_OPTIONAL;
+    const enum spv_descriptor_checksum_rule rule =
+        data[1] & 1 ? SPV_DESCRIPTOR_CHECKSUM_REQUIRED : SPV_DESCRIPTOR_CHECKSUM_OPTIONAL;
     const char *text = (const char *)data + 2;
     struct spv_descriptor *d, *again, *single;
     struct spv_text_error why;
@@ -58,12 +59,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *canonical = spv_descriptor_text(d);
     FUZZ_CHECK(spv_descriptor_networks(d) != 0 && (spv_descriptor_networks(d) & ~networks) == 0);
     FUZZ_CHECK(spv_descriptor_parse(&again, &why, canonical, strlen(canonical), networks,
-                                    SPV_CHECKSUM_REQUIRED) == 0);
+                                    SPV_DESCRIPTOR_CHECKSUM_REQUIRED) == 0);
     FUZZ_CHECK(strcmp(spv_descriptor_text(again), canonical) == 0);
-    FUZZ_CHECK(spv_descriptor_branches(d) >= 1);
-    FUZZ_CHECK(spv_descriptor_expand(&single, d, spv_descriptor_branches(d) - 1) == 0);
-    FUZZ_CHECK(spv_descriptor_branches(single) == 1);
-    if (spv_descriptor_branches(d) == 1)
+    FUZZ_CHECK(spv_descriptor_n_paths(d) >= 1);
+    FUZZ_CHECK(spv_descriptor_expand(&single, d, spv_descriptor_n_paths(d) - 1) == 0);
+    FUZZ_CHECK(spv_descriptor_n_paths(single) == 1);
+    if (spv_descriptor_n_paths(d) == 1)
         FUZZ_CHECK(strcmp(spv_descriptor_text(single), canonical) == 0);
     check_scripts(d, again, data[1] >> 1);
     spv_descriptor_free(single);

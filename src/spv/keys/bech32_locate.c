@@ -59,7 +59,7 @@ static void divide_by_x(struct remainder *r)
 
 /* The coefficients above the constant term divided by the highest nonzero one, as one number, and
  * that one as *scale; 0 when all are zero. */
-static uint32_t normalise(const struct remainder *r, uint8_t *scale)
+static uint32_t normalise_remainder(const struct remainder *r, uint8_t *scale)
 {
     uint32_t packed = 0;
     uint8_t inverse = 0;
@@ -81,7 +81,7 @@ int spv_bech32_locate(struct spv_bech32_errors *out, uint32_t syndrome, size_t n
     if (n > SPV_BECH32_VALUES)
         return SPV_ERR_TOO_LONG;
     for (size_t d = 0; d < n; d++) {
-        powers[d] = normalise(&power, &scales[d]);
+        powers[d] = normalise_remainder(&power, &scales[d]);
         constants[d] = power.c[0];
         times_x(&power);
     }
@@ -92,7 +92,7 @@ int spv_bech32_locate(struct spv_bech32_errors *out, uint32_t syndrome, size_t n
         return 0;
     for (size_t p = 0; p < n; p++, divide_by_x(&s)) {
         uint8_t scale = 0;
-        const uint32_t above = normalise(&s, &scale);
+        const uint32_t above = normalise_remainder(&s, &scale);
         if (above == 0) {
             *out = (struct spv_bech32_errors){1, {n - 1 - p}, {s.c[0]}};
             return 0;

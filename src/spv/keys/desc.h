@@ -46,8 +46,9 @@ struct spv_desc_key {
     struct spv_desc_point point; /* of a key that is not extended */
     struct spv_xpub xpub;
     size_t path, n_path; /* in steps; without the multipath step and the range */
-    size_t tuple, n_tuple; /* the alternatives of the multipath step, in steps; n_tuple 0: none */
-    size_t tuple_at; /* it stands before this step of path */
+    size_t alternatives; /* of the multipath step, in steps */
+    size_t n_alternatives; /* 0: no multipath step */
+    size_t multipath_at; /* it stands before this step of path */
     enum spv_desc_range range;
     size_t at; /* where it begins in the text */
 };
@@ -78,7 +79,7 @@ struct spv_descriptor {
     size_t n_script;
     char *text;
     unsigned networks;
-    size_t branches;
+    size_t n_paths;
     bool is_range;
 };
 

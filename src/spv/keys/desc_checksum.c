@@ -54,11 +54,11 @@ int spv_descriptor_checksum(char *out, const char *text, size_t n)
     }
     if (n_groups > 0)
         remainder = checksum_step(remainder, groups);
-    for (size_t i = 0; i < SPV_DESCRIPTOR_SUM; i++)
+    for (size_t i = 0; i < SPV_DESCRIPTOR_CHECKSUM_CHARS; i++)
         remainder = checksum_step(remainder, 0);
     remainder ^= 1;
-    for (size_t i = 0; i < SPV_DESCRIPTOR_SUM; i++)
-        out[i] = sum_charset[remainder >> 5 * (SPV_DESCRIPTOR_SUM - 1 - i) & 31];
-    out[SPV_DESCRIPTOR_SUM] = '\0';
+    for (size_t i = 0; i < SPV_DESCRIPTOR_CHECKSUM_CHARS; i++)
+        out[i] = sum_charset[remainder >> 5 * (SPV_DESCRIPTOR_CHECKSUM_CHARS - 1 - i) & 31];
+    out[SPV_DESCRIPTOR_CHECKSUM_CHARS] = '\0';
     return 0;
 }

@@ -30,34 +30,35 @@ int spv_descriptor_check_derivable(const struct spv_descriptor *d, struct spv_te
     for (size_t i = 0; i < d->n_keys; i++) {
         const struct spv_desc_key *key = &d->keys[i];
         if (key->range == DESC_HARDENED_RANGE || has_hardened(d, key->path, key->n_path) ||
-            has_hardened(d, key->tuple, key->n_tuple))
+            has_hardened(d, key->alternatives, key->n_alternatives))
             return spv_text_fail_key(why, SPV_ERR_HARDENED, key->at, i + 1,
                                      "a hardened step after a public key needs the private key");
     }
     return 0;
 }
 
-/* The step of a key's path of a branch; the tuple's alternative stands at tuple_at. */
+/* A step of a key's path; the multipath step's alternative stands at multipath_at. */
 static uint32_t path_step(const struct spv_descriptor *d, const struct spv_desc_key *key,
-                          size_t branch, size_t i)
+                          size_t path_index, size_t i)
 {
-    if (key->n_tuple == 0 || i < key->tuple_at)
+    if (key->n_alternatives == 0 || i < key->multipath_at)
         return d->steps[key->path + i];
-    return i == key->tuple_at ? d->steps[key->tuple + branch] : d->steps[key->path + i - 1];
+    return i == key->multipath_at ? d->steps[key->alternatives + path_index]
+                                  : d->steps[key->path + i - 1];
 }
 
 /* Follows the fixed steps: to the parent of the range, or to the point itself. */
-static int prepare_key(struct deriver *w, size_t at, size_t branch)
+static int prepare_key(struct deriver *w, size_t at, size_t path_index)
 {
     const struct spv_desc_key *key = &w->d->keys[at];
     struct spv_xpub xpub = key->xpub;
-    const size_t steps = key->n_path + (key->n_tuple > 0);
+    const size_t steps = key->n_path + (key->n_alternatives > 0);
     if (!key->is_extended) {
         w->points[at] = key->point;
         return 0;
     }
     for (size_t i = 0; i < steps; i++) {
-        const int rc = spv_xpub_derive(&xpub, &xpub, path_step(w->d, key, branch, i));
+        const int rc = spv_xpub_derive(&xpub, &xpub, path_step(w->d, key, path_index, i));
         if (rc != 0)
             return rc;
     }
@@ -124,7 +125,8 @@ static int compare_x(const void *a, const void *b)
 }
 
 /* The keys of a multisig, in the order in which its script has them. */
-static const struct spv_desc_point **ordered(struct deriver *w, const struct spv_desc_node *node)
+static const struct spv_desc_point **points_in_order(struct deriver *w,
+                                                     const struct spv_desc_node *node)
 {
     for (size_t i = 0; i < node->n_keys; i++)
         w->sorted[i] = &w->points[node->key + i];
@@ -137,7 +139,7 @@ static const struct spv_desc_point **ordered(struct deriver *w, const struct spv
 
 static void put_multi(struct deriver *w, struct spv_buffer *out, const struct spv_desc_node *node)
 {
-    const struct spv_desc_point **keys = ordered(w, node);
+    const struct spv_desc_point **keys = points_in_order(w, node);
     put_number(out, node->threshold);
     for (size_t i = 0; i < node->n_keys; i++)
         put_push(out, keys[i]->b, keys[i]->n);
@@ -148,7 +150,7 @@ static void put_multi(struct deriver *w, struct spv_buffer *out, const struct sp
 /* A script in a leaf of tr: pk, multi_a or sortedmulti_a. */
 static void put_leaf(struct deriver *w, struct spv_buffer *out, const struct spv_desc_node *node)
 {
-    const struct spv_desc_point **keys = ordered(w, node);
+    const struct spv_desc_point **keys = points_in_order(w, node);
     for (size_t i = 0; i < node->n_keys; i++) {
         put_push(out, x_only(keys[i]), 32);
         spv_buffer_u8(out, i == 0 ? OP_CHECKSIG : OP_CHECKSIGADD);
@@ -276,7 +278,7 @@ static void deriver_free(struct deriver *w)
     spv_buffer_free(&w->inner);
 }
 
-static int deriver_init(struct deriver *w, const struct spv_descriptor *d, size_t branch)
+static int deriver_init(struct deriver *w, const struct spv_descriptor *d, size_t path_index)
 {
     const size_t n = d->n_keys > 0 ? d->n_keys : 1;
     int rc = 0;
@@ -288,7 +290,7 @@ static int deriver_init(struct deriver *w, const struct spv_descriptor *d, size_
     if (!w->parents || !w->points || !w->sorted)
         rc = SPV_ERR_NOMEM;
     for (size_t i = 0; rc == 0 && i < d->n_keys; i++)
-        rc = prepare_key(w, i, branch);
+        rc = prepare_key(w, i, path_index);
     if (rc != 0)
         deriver_free(w);
     return rc;
@@ -312,7 +314,8 @@ static int derive_all(struct spv_derived_scripts *out, struct spv_buffer *bytes,
         for (size_t which = 0; rc == 0 && which < each; which++) {
             const size_t from = bytes->len;
             rc = put_script(w, bytes, w->d->nodes, which);
-            out->at[out->n++] = (struct spv_derived_script){first + i, {NULL, bytes->len - from}};
+            out->scripts[out->n++] =
+                (struct spv_derived_script){first + i, {NULL, bytes->len - from}};
         }
         if (rc != 0)
             return rc;
@@ -321,7 +324,7 @@ static int derive_all(struct spv_derived_scripts *out, struct spv_buffer *bytes,
 }
 
 int spv_descriptor_derive(struct spv_derived_scripts *out, const struct spv_descriptor *d,
-                          size_t branch, uint32_t first, uint32_t count)
+                          size_t path_index, uint32_t first, uint32_t count)
 {
     struct deriver w;
     struct spv_buffer bytes;
@@ -330,17 +333,18 @@ int spv_descriptor_derive(struct spv_derived_scripts *out, const struct spv_desc
         first = 0;
         count = 1;
     }
-    if (branch >= d->branches || count > SPV_DESCRIPTOR_DERIVE_MAX)
+    if (path_index >= d->n_paths || count > SPV_DESCRIPTOR_DERIVE_MAX)
         return SPV_ERR_INVALID;
     int rc = spv_descriptor_check_derivable(d, NULL);
     if (rc != 0)
         return rc;
-    rc = deriver_init(&w, d, branch);
+    rc = deriver_init(&w, d, path_index);
     if (rc != 0)
         return rc;
     spv_buffer_init(&bytes);
-    out->at = calloc(count > 0 ? count * spv_descriptor_scripts_per_index(d) : 1, sizeof *out->at);
-    rc = out->at ? derive_all(out, &bytes, &w, first, count) : SPV_ERR_NOMEM;
+    out->scripts =
+        calloc(count > 0 ? count * spv_descriptor_scripts_per_index(d) : 1, sizeof *out->scripts);
+    rc = out->scripts ? derive_all(out, &bytes, &w, first, count) : SPV_ERR_NOMEM;
     deriver_free(&w);
     out->bytes = bytes.data;
     if (rc != 0) {
@@ -349,16 +353,16 @@ int spv_descriptor_derive(struct spv_derived_scripts *out, const struct spv_desc
     }
     const uint8_t *script = bytes.data; /* NULL when every script is empty: raw() */
     for (size_t i = 0; i < out->n; i++) {
-        out->at[i].script.bytes = script;
-        if (out->at[i].script.n > 0)
-            script += out->at[i].script.n;
+        out->scripts[i].script.bytes = script;
+        if (out->scripts[i].script.n > 0)
+            script += out->scripts[i].script.n;
     }
     return 0;
 }
 
 void spv_derived_scripts_free(struct spv_derived_scripts *scripts)
 {
-    free(scripts->at);
+    free(scripts->scripts);
     free(scripts->bytes);
     *scripts = (struct spv_derived_scripts){0};
 }

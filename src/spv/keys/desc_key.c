@@ -1,5 +1,5 @@
 /* Key expressions (BIP380, BIP389): [fingerprint/origin]KEY, where KEY is hex, or an extended key
- * with steps, one of which may be a tuple <a;b>, and an optional range. */
+ * with steps, one of which may be a multipath <a;b>, and an optional range. */
 #include <string.h>
 
 #include "spv/keys/desc_parser.h"
@@ -9,7 +9,7 @@
 
 #define NUMBER_DIGITS 10
 #define ORIGIN_STEPS 255 /* BIP32: the depth is one byte */
-#define TUPLE_STEPS 256 /* duplicates are found by comparing all: bounds that work */
+#define MULTIPATH_ALTERNATIVES 256 /* duplicates are found by comparing all: bounds that work */
 
 int spv_desc_nomem(struct spv_desc_parser *p)
 {
@@ -148,45 +148,46 @@ static bool has_step(const uint32_t *steps, size_t n, uint32_t step)
     return false;
 }
 
-/* <a;b...> after its <; the alternatives go to tuple. */
-static int read_tuple(struct spv_desc_parser *p, struct spv_desc_key *key, uint32_t *tuple)
+/* <a;b...> after its <; read into alternatives. */
+static int read_multipath(struct spv_desc_parser *p, struct spv_desc_key *key,
+                          uint32_t *alternatives)
 {
     const size_t begin = p->at - 1;
-    if (key->n_tuple > 0)
+    if (key->n_alternatives > 0)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, begin, "a key has only one multipath step");
-    key->tuple_at = key->n_path;
+    key->multipath_at = key->n_path;
     do {
         uint32_t step = 0;
         const size_t at = p->at;
         const int rc = read_step(p, &step);
         if (rc != 0)
             return rc;
-        if (has_step(tuple, key->n_tuple, step))
+        if (has_step(alternatives, key->n_alternatives, step))
             return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, at,
                                  "a step of the multipath is there twice");
-        if (key->n_tuple == TUPLE_STEPS)
+        if (key->n_alternatives == MULTIPATH_ALTERNATIVES)
             return SPV_DESC_FAIL(p, SPV_ERR_DESC_LIMIT, at,
                                  "a multipath step has more than 256 alternatives");
-        tuple[key->n_tuple++] = step;
+        alternatives[key->n_alternatives++] = step;
     } while (spv_desc_skip(p, ';'));
     if (!spv_desc_skip(p, '>'))
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, p->at, "; or > is expected in the multipath");
-    if (key->n_tuple < 2)
+    if (key->n_alternatives < 2)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, begin,
                              "a multipath step has at least two alternatives");
     /* BIP389: "must have tuples of exactly the same length" */
-    if (p->d->branches > 1 && p->d->branches != key->n_tuple)
+    if (p->d->n_paths > 1 && p->d->n_paths != key->n_alternatives)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, begin,
                              "the multipath steps have different lengths: %zu and %zu",
-                             p->d->branches, key->n_tuple);
-    p->d->branches = key->n_tuple;
+                             p->d->n_paths, key->n_alternatives);
+    p->d->n_paths = key->n_alternatives;
     return 0;
 }
 
 /* The steps after an extended key. */
 static int read_path(struct spv_desc_parser *p, struct spv_desc_key *key)
 {
-    uint32_t tuple[TUPLE_STEPS] = {0};
+    uint32_t alternatives[MULTIPATH_ALTERNATIVES] = {0};
     int rc = 0;
     key->path = p->d->n_steps;
     while (rc == 0 && key->range == DESC_NO_RANGE && spv_desc_skip(p, '/')) {
@@ -196,22 +197,22 @@ static int read_path(struct spv_desc_parser *p, struct spv_desc_key *key)
             key->range = is_hardened ? DESC_HARDENED_RANGE : DESC_RANGE;
             p->d->is_range = true;
         } else if (spv_desc_skip(p, '<')) {
-            rc = read_tuple(p, key, tuple);
+            rc = read_multipath(p, key, alternatives);
         } else {
             rc = read_step(p, &step);
             if (rc == 0)
                 rc = add_step(p, step);
             key->n_path++;
         }
-        const size_t depth =
-            key->xpub.depth + key->n_path + (key->n_tuple > 0) + (key->range != DESC_NO_RANGE);
+        const size_t depth = key->xpub.depth + key->n_path + (key->n_alternatives > 0) +
+                             (key->range != DESC_NO_RANGE);
         if (rc == 0 && depth > UINT8_MAX)
             rc = SPV_DESC_FAIL(p, SPV_ERR_DESC_LIMIT, p->at,
                                "the key is more than 255 steps below its master key");
     }
-    key->tuple = p->d->n_steps;
-    for (size_t i = 0; rc == 0 && i < key->n_tuple; i++)
-        rc = add_step(p, tuple[i]);
+    key->alternatives = p->d->n_steps;
+    for (size_t i = 0; rc == 0 && i < key->n_alternatives; i++)
+        rc = add_step(p, alternatives[i]);
     return rc;
 }
 

@@ -1,6 +1,6 @@
-/* Script expressions of descriptors. A table has the places where each function may stand; sh and
- * wsh hold one script, so the recursion is at most three deep, and trees of tr are read by a loop
- * over their braces. */
+/* Script expressions of descriptors. A table has the contexts (Bitcoin Core's ParseScriptContext)
+ * that each function is allowed in; sh and wsh hold one script, so the recursion is at most three
+ * deep, and trees of tr are read by a loop over their braces. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,34 +13,34 @@
 #define MULTI_A_KEYS 999 /* BIP387 (MAX_PUBKEYS_PER_MULTI_A) */
 #define RAW_BYTES 10000 /* consensus: MAX_SCRIPT_SIZE */
 
-/* Places, as bits. */
+/* Contexts, as bits. */
 enum {
-    IN_TOP = 1,
-    IN_SH = 2,
-    IN_WSH = 4,
-    IN_TR = 8,
+    CTX_TOP = 1,
+    CTX_SH = 2,
+    CTX_WSH = 4,
+    CTX_TR = 8,
 };
 
 static const struct {
     enum spv_desc_fn fn;
-    unsigned places;
-} places[] = {
-    {DESC_PK, IN_TOP | IN_SH | IN_WSH | IN_TR},
-    {DESC_PKH, IN_TOP | IN_SH | IN_WSH},
-    {DESC_WPKH, IN_TOP | IN_SH},
-    {DESC_SH, IN_TOP},
-    {DESC_WSH, IN_TOP | IN_SH},
-    {DESC_COMBO, IN_TOP},
-    {DESC_MULTI, IN_TOP | IN_SH | IN_WSH},
-    {DESC_SORTEDMULTI, IN_TOP | IN_SH | IN_WSH},
-    {DESC_TR, IN_TOP},
-    {DESC_RAWTR, IN_TOP},
-    {DESC_RAW, IN_TOP},
-    {DESC_ADDR, IN_TOP},
-    {DESC_MULTI_A, IN_TR},
-    {DESC_SORTEDMULTI_A, IN_TR},
+    unsigned contexts;
+} contexts[] = {
+    {DESC_PK, CTX_TOP | CTX_SH | CTX_WSH | CTX_TR},
+    {DESC_PKH, CTX_TOP | CTX_SH | CTX_WSH},
+    {DESC_WPKH, CTX_TOP | CTX_SH},
+    {DESC_SH, CTX_TOP},
+    {DESC_WSH, CTX_TOP | CTX_SH},
+    {DESC_COMBO, CTX_TOP},
+    {DESC_MULTI, CTX_TOP | CTX_SH | CTX_WSH},
+    {DESC_SORTEDMULTI, CTX_TOP | CTX_SH | CTX_WSH},
+    {DESC_TR, CTX_TOP},
+    {DESC_RAWTR, CTX_TOP},
+    {DESC_RAW, CTX_TOP},
+    {DESC_ADDR, CTX_TOP},
+    {DESC_MULTI_A, CTX_TR},
+    {DESC_SORTEDMULTI_A, CTX_TR},
 };
-#define N_FUNCTIONS (sizeof places / sizeof *places)
+#define N_FUNCTIONS (sizeof contexts / sizeof *contexts)
 
 /* Fragments of BIP379 that are no descriptor functions. */
 static const char *const miniscript[] = {
@@ -48,9 +48,9 @@ static const char *const miniscript[] = {
     "and_v", "and_b", "and_n", "or_b",  "or_c",   "or_d",    "or_i",      "thresh",
 };
 
-static const char *place_name(unsigned place)
+static const char *context_name(unsigned context)
 {
-    return place == IN_SH ? "sh()" : place == IN_WSH ? "wsh()" : "tr()";
+    return context == CTX_SH ? "sh()" : context == CTX_WSH ? "wsh()" : "tr()";
 }
 
 static bool is_word(const char *text, size_t n, const char *word)
@@ -76,7 +76,7 @@ static int refuse_name(struct spv_desc_parser *p, const char *name, size_t n)
 }
 
 /* Reads "name(" of a function that may stand here. */
-static int read_name(struct spv_desc_parser *p, enum spv_desc_fn *fn, unsigned place)
+static int read_name(struct spv_desc_parser *p, enum spv_desc_fn *fn, unsigned context)
 {
     const char *name = p->text + p->at;
     size_t n = 0, i = 0;
@@ -85,20 +85,20 @@ static int read_name(struct spv_desc_parser *p, enum spv_desc_fn *fn, unsigned p
     if (p->at + n == p->n || name[n] != '(')
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, p->at,
                              "a function with its bracket is expected");
-    while (i < N_FUNCTIONS && !is_word(name, n, spv_desc_fn_name(places[i].fn)))
+    while (i < N_FUNCTIONS && !is_word(name, n, spv_desc_fn_name(contexts[i].fn)))
         i++;
     if (i == N_FUNCTIONS)
         return refuse_name(p, name, n);
-    *fn = places[i].fn;
-    if (place == IN_TR && *fn == DESC_PKH)
+    *fn = contexts[i].fn;
+    if (context == CTX_TR && *fn == DESC_PKH)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_UNSUPPORTED, p->at,
                              "pkh() in tr(), which is miniscript (BIP379), is not supported");
-    if (!(places[i].places & place)) {
-        if (place == IN_TOP)
+    if (!(contexts[i].contexts & context)) {
+        if (context == CTX_TOP)
             return SPV_DESC_FAIL(p, SPV_ERR_DESC_CONTEXT, p->at, "%s() stands in tr() only",
                                  spv_desc_fn_name(*fn));
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_CONTEXT, p->at, "%s() is not allowed in %s",
-                             spv_desc_fn_name(*fn), place_name(place));
+                             spv_desc_fn_name(*fn), context_name(context));
     }
     p->at += n + 1;
     return 0;
@@ -117,12 +117,12 @@ static size_t multi_size(const struct spv_descriptor *d, const struct spv_desc_n
     return size;
 }
 
-static int check_multi(struct spv_desc_parser *p, const struct spv_desc_node *node, unsigned place,
-                       size_t at)
+static int check_multi(struct spv_desc_parser *p, const struct spv_desc_node *node,
+                       unsigned context, size_t at)
 {
-    const size_t most = place == IN_TR    ? MULTI_A_KEYS
-                        : place == IN_TOP ? BARE_KEYS
-                                          : SPV_MULTISIG_KEYS;
+    const size_t most = context == CTX_TR    ? MULTI_A_KEYS
+                        : context == CTX_TOP ? BARE_KEYS
+                                             : SPV_MULTISIG_KEYS;
     if (node->n_keys > most)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_LIMIT, at, "more than %zu keys in the multisig", most);
     if (node->threshold < 1 || node->threshold > node->n_keys)
@@ -130,19 +130,19 @@ static int check_multi(struct spv_desc_parser *p, const struct spv_desc_node *no
                              "the threshold %u is not 1 to the number of keys, %zu",
                              node->threshold, node->n_keys);
     const size_t size = multi_size(p->d, node);
-    if (place == IN_SH && size > SH_SCRIPT)
+    if (context == CTX_SH && size > SH_SCRIPT)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_LIMIT, at,
                              "the script in sh() has %zu bytes, more than 520", size);
     return 0;
 }
 
 /* THRESHOLD,KEY,KEY... of a node. */
-static int read_multi(struct spv_desc_parser *p, size_t at, unsigned place)
+static int read_multi(struct spv_desc_parser *p, size_t at, unsigned context)
 {
     const size_t begin = p->at;
-    const enum spv_desc_key_rule rule = place == IN_TR    ? DESC_KEY_XONLY
-                                        : place == IN_WSH ? DESC_KEY_COMPRESSED
-                                                          : DESC_KEY_ANY;
+    const enum spv_desc_key_rule rule = context == CTX_TR    ? DESC_KEY_XONLY
+                                        : context == CTX_WSH ? DESC_KEY_COMPRESSED
+                                                             : DESC_KEY_ANY;
     struct spv_desc_node node = p->d->nodes[at];
     uint32_t threshold = 0;
     int rc = spv_desc_number(p, &threshold, INT32_MAX, "the threshold");
@@ -159,7 +159,7 @@ static int read_multi(struct spv_desc_parser *p, size_t at, unsigned place)
             break;
     }
     p->d->nodes[at] = node;
-    return check_multi(p, &node, place, begin);
+    return check_multi(p, &node, context, begin);
 }
 
 /* The hex of raw(), up to its closing bracket. */
@@ -259,11 +259,11 @@ static int read_tr(struct spv_desc_parser *p)
 }
 
 /* The forms of a single key. */
-static enum spv_desc_key_rule key_rule(enum spv_desc_fn fn, unsigned place)
+static enum spv_desc_key_rule key_rule(enum spv_desc_fn fn, unsigned context)
 {
-    if (place == IN_TR || fn == DESC_RAWTR)
+    if (context == CTX_TR || fn == DESC_RAWTR)
         return DESC_KEY_XONLY;
-    return place == IN_WSH || fn == DESC_WPKH ? DESC_KEY_COMPRESSED : DESC_KEY_ANY;
+    return context == CTX_WSH || fn == DESC_WPKH ? DESC_KEY_COMPRESSED : DESC_KEY_ANY;
 }
 
 static int close_bracket(struct spv_desc_parser *p)
@@ -274,7 +274,7 @@ static int close_bracket(struct spv_desc_parser *p)
 }
 
 /* A script with neither a script nor a tree in it: the node at an index, after its bracket. */
-static int read_simple(struct spv_desc_parser *p, size_t at, unsigned place)
+static int read_simple(struct spv_desc_parser *p, size_t at, unsigned context)
 {
     const enum spv_desc_fn fn = p->d->nodes[at].fn;
     p->d->nodes[at].key = p->d->n_keys;
@@ -285,12 +285,12 @@ static int read_simple(struct spv_desc_parser *p, size_t at, unsigned place)
     case DESC_COMBO:
     case DESC_RAWTR:
         p->d->nodes[at].n_keys = 1;
-        return spv_desc_read_key(p, key_rule(fn, place));
+        return spv_desc_read_key(p, key_rule(fn, context));
     case DESC_MULTI:
     case DESC_SORTEDMULTI:
     case DESC_MULTI_A:
     case DESC_SORTEDMULTI_A:
-        return read_multi(p, at, place);
+        return read_multi(p, at, context);
     case DESC_TR:
         p->d->nodes[at].n_keys = 1;
         return read_tr(p);
@@ -305,10 +305,10 @@ static int read_simple(struct spv_desc_parser *p, size_t at, unsigned place)
     return SPV_ERR_INVALID;
 }
 
-static int open_node(struct spv_desc_parser *p, size_t *at, unsigned place)
+static int open_node(struct spv_desc_parser *p, size_t *at, unsigned context)
 {
     enum spv_desc_fn fn = DESC_PK;
-    const int rc = read_name(p, &fn, place);
+    const int rc = read_name(p, &fn, context);
     if (rc != 0)
         return rc;
     return spv_desc_add_node(p->d, at, fn) == 0 ? 0 : spv_desc_nomem(p);
@@ -317,9 +317,9 @@ static int open_node(struct spv_desc_parser *p, size_t *at, unsigned place)
 static int read_leaf(struct spv_desc_parser *p, unsigned depth)
 {
     size_t at = 0;
-    int rc = open_node(p, &at, IN_TR);
+    int rc = open_node(p, &at, CTX_TR);
     if (rc == 0)
-        rc = read_simple(p, at, IN_TR);
+        rc = read_simple(p, at, CTX_TR);
     if (rc == 0)
         rc = close_bracket(p);
     if (rc != 0)
@@ -329,19 +329,19 @@ static int read_leaf(struct spv_desc_parser *p, unsigned depth)
 
 int spv_desc_read(struct spv_desc_parser *p)
 {
-    unsigned place = IN_TOP;
+    unsigned context = CTX_TOP;
     size_t at = 0, open = 0;
-    int rc = open_node(p, &at, place);
+    int rc = open_node(p, &at, context);
     while (rc == 0 && (p->d->nodes[at].fn == DESC_SH || p->d->nodes[at].fn == DESC_WSH)) {
         size_t child = 0;
-        place = p->d->nodes[at].fn == DESC_SH ? IN_SH : IN_WSH;
+        context = p->d->nodes[at].fn == DESC_SH ? CTX_SH : CTX_WSH;
         open++;
-        rc = open_node(p, &child, place);
+        rc = open_node(p, &child, context);
         p->d->nodes[at].child = child;
         at = child;
     }
     if (rc == 0)
-        rc = read_simple(p, at, place);
+        rc = read_simple(p, at, context);
     for (size_t i = 0; rc == 0 && i <= open; i++)
         rc = close_bracket(p);
     if (rc == 0 && p->at < p->n)

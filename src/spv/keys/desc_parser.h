@@ -38,7 +38,7 @@ int spv_desc_nomem(struct spv_desc_parser *p);
 /* Reads a number of at most max. Returns 0 or an error; `what` names it. */
 int spv_desc_number(struct spv_desc_parser *p, uint32_t *out, uint32_t max, const char *what);
 
-/* Which forms a key may have at a place. */
+/* Which forms a key may have in a context. */
 enum spv_desc_key_rule {
     DESC_KEY_ANY, /* compressed or uncompressed */
     DESC_KEY_COMPRESSED,

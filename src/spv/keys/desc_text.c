@@ -9,7 +9,7 @@
 struct writer {
     struct spv_buffer out;
     const struct spv_descriptor *d;
-    size_t branch;
+    size_t path_index;
 };
 
 static void put_text(struct writer *w, const char *text)
@@ -34,17 +34,17 @@ static void put_step(struct writer *w, uint32_t step)
     put_text(w, text);
 }
 
-static void put_tuple(struct writer *w, const struct spv_desc_key *key)
+static void put_multipath(struct writer *w, const struct spv_desc_key *key)
 {
-    const uint32_t *tuple = w->d->steps + key->tuple;
+    const uint32_t *alternatives = w->d->steps + key->alternatives;
     put_text(w, "/");
-    if (w->branch != SPV_DESC_ALL_BRANCHES) {
-        put_step(w, tuple[w->branch]);
+    if (w->path_index != SPV_DESC_ALL_PATHS) {
+        put_step(w, alternatives[w->path_index]);
         return;
     }
-    for (size_t i = 0; i < key->n_tuple; i++) {
+    for (size_t i = 0; i < key->n_alternatives; i++) {
         put_text(w, i == 0 ? "<" : ";");
-        put_step(w, tuple[i]);
+        put_step(w, alternatives[i]);
     }
     put_text(w, ">");
 }
@@ -52,8 +52,8 @@ static void put_tuple(struct writer *w, const struct spv_desc_key *key)
 static void put_path(struct writer *w, const struct spv_desc_key *key)
 {
     for (size_t i = 0; i <= key->n_path; i++) {
-        if (key->n_tuple > 0 && i == key->tuple_at)
-            put_tuple(w, key);
+        if (key->n_alternatives > 0 && i == key->multipath_at)
+            put_multipath(w, key);
         if (i == key->n_path)
             break;
         put_text(w, "/");
@@ -141,10 +141,10 @@ static void put_tree(struct writer *w)
     }
 }
 
-char *spv_desc_write(const struct spv_descriptor *d, size_t branch)
+char *spv_desc_write(const struct spv_descriptor *d, size_t path_index)
 {
-    struct writer w = {.d = d, .branch = branch};
-    char sum[SPV_DESCRIPTOR_SUM + 1];
+    struct writer w = {.d = d, .path_index = path_index};
+    char sum[SPV_DESCRIPTOR_CHECKSUM_CHARS + 1];
     const struct spv_desc_node *node = d->nodes;
     size_t open = 1;
     spv_buffer_init(&w.out);

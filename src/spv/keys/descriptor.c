@@ -10,16 +10,16 @@
 
 /* Checks the characters and the checksum; *body is the length of the text before #. */
 static int check_sum(size_t *body, struct spv_text_error *why, const char *text, size_t n,
-                     enum spv_descriptor_rule rule)
+                     enum spv_descriptor_checksum_rule rule)
 {
-    char want[SPV_DESCRIPTOR_SUM + 1];
+    char want[SPV_DESCRIPTOR_CHECKSUM_CHARS + 1];
     for (size_t i = 0; i < n; i++)
         if (!spv_desc_has_char(text[i]))
             return SPV_TEXT_FAIL_AT(why, SPV_ERR_TEXT_CHARACTER, i,
                                     "a character that descriptors do not use");
     const char *mark = n > 0 ? memchr(text, '#', n) : NULL;
     *body = mark ? (size_t)(mark - text) : n;
-    if (!mark && rule == SPV_CHECKSUM_REQUIRED)
+    if (!mark && rule == SPV_DESCRIPTOR_CHECKSUM_REQUIRED)
         return spv_text_fail(why, SPV_ERR_TEXT_CHECKSUM, "the checksum (#...) is missing");
     if (!mark)
         return 0;
@@ -28,18 +28,18 @@ static int check_sum(size_t *body, struct spv_text_error *why, const char *text,
     const char *second = len > 0 ? memchr(given, '#', len) : NULL;
     if (second)
         return SPV_TEXT_FAIL_AT(why, SPV_ERR_DESC_SYNTAX, (size_t)(second - text), "a second #");
-    if (len != SPV_DESCRIPTOR_SUM)
+    if (len != SPV_DESCRIPTOR_CHECKSUM_CHARS)
         return spv_text_fail(why, SPV_ERR_TEXT_CHECKSUM,
                              "a checksum has 8 characters, the one given has %zu", len);
     (void)spv_descriptor_checksum(want, text, *body);
-    if (memcmp(given, want, SPV_DESCRIPTOR_SUM) != 0)
+    if (memcmp(given, want, SPV_DESCRIPTOR_CHECKSUM_CHARS) != 0)
         return spv_text_fail(why, SPV_ERR_TEXT_CHECKSUM,
                              "wrong checksum: #%.8s is given, #%s is expected", given, want);
     return 0;
 }
 
 int spv_descriptor_parse(struct spv_descriptor **out, struct spv_text_error *why, const char *text,
-                         size_t n, unsigned networks, enum spv_descriptor_rule rule)
+                         size_t n, unsigned networks, enum spv_descriptor_checksum_rule rule)
 {
     struct spv_desc_parser p = {.text = text, .why = why};
     *out = NULL;
@@ -58,11 +58,11 @@ int spv_descriptor_parse(struct spv_descriptor **out, struct spv_text_error *why
     if (!p.d)
         return spv_desc_nomem(&p);
     p.d->networks = networks & SPV_ANY_NETWORK;
-    p.d->branches = 1;
+    p.d->n_paths = 1;
     rc = spv_desc_read(&p);
     if (rc != 0)
         goto fail;
-    p.d->text = spv_desc_write(p.d, SPV_DESC_ALL_BRANCHES);
+    p.d->text = spv_desc_write(p.d, SPV_DESC_ALL_PATHS);
     if (!p.d->text) {
         rc = spv_desc_nomem(&p);
         goto fail;
@@ -75,16 +75,16 @@ fail:
 }
 
 int spv_descriptor_expand(struct spv_descriptor **out, const struct spv_descriptor *descriptor,
-                          size_t branch)
+                          size_t path_index)
 {
     *out = NULL;
-    if (branch >= descriptor->branches)
+    if (path_index >= descriptor->n_paths)
         return SPV_ERR_INVALID;
-    char *text = spv_desc_write(descriptor, branch);
+    char *text = spv_desc_write(descriptor, path_index);
     if (!text)
         return SPV_ERR_NOMEM;
     const int rc = spv_descriptor_parse(out, NULL, text, strlen(text), descriptor->networks,
-                                        SPV_CHECKSUM_REQUIRED);
+                                        SPV_DESCRIPTOR_CHECKSUM_REQUIRED);
     free(text);
     return rc;
 }
@@ -104,7 +104,7 @@ bool spv_descriptor_is_range(const struct spv_descriptor *descriptor)
     return descriptor->is_range;
 }
 
-size_t spv_descriptor_branches(const struct spv_descriptor *descriptor)
+size_t spv_descriptor_n_paths(const struct spv_descriptor *descriptor)
 {
-    return descriptor->branches;
+    return descriptor->n_paths;
 }

@@ -107,7 +107,7 @@ static const char *glued_kind(const char *text, size_t n)
     return NULL;
 }
 
-static int refuse(struct spv_text_error *why, size_t at, const char *what)
+static int refuse_private_key(struct spv_text_error *why, size_t at, const char *what)
 {
     return SPV_TEXT_FAIL_AT(why, SPV_ERR_PRIVATE_KEY, at,
                             "only public keys are accepted, but there is %s", what);
@@ -128,7 +128,7 @@ static int refuse_keys(struct spv_text_error *why, const char *text, size_t n)
         for (size_t i = at; !what && i < end; i++)
             what = glued_kind(text + i, end - i);
         if (what)
-            return refuse(why, at, what);
+            return refuse_private_key(why, at, what);
         at = end;
     }
     return 0;
@@ -147,7 +147,7 @@ static bool is_letter(const char *text, size_t at, size_t n)
 }
 
 /* Bytes of the white space or comma at a position; 0: none. */
-static size_t separator(const char *text, size_t at, size_t n)
+static size_t find_separator(const char *text, size_t at, size_t n)
 {
     if (text[at] != '\0' && strchr(" \t\r\n,", text[at]))
         return 1;
@@ -166,7 +166,7 @@ static int refuse_seed_words(struct spv_text_error *why, const char *text, size_
 {
     size_t words = 0, first = 0, at = 0;
     while (at < n) {
-        const size_t gap = separator(text, at, n);
+        const size_t gap = find_separator(text, at, n);
         size_t end = at;
         if (gap > 0) {
             at += gap;
@@ -183,7 +183,7 @@ static int refuse_seed_words(struct spv_text_error *why, const char *text, size_
             first = at;
         at = end;
         if (words == SEED_WORDS)
-            return refuse(why, first, "a row of seed words (BIP39)");
+            return refuse_private_key(why, first, "a row of seed words (BIP39)");
     }
     return 0;
 }

@@ -1,5 +1,5 @@
 /* Segwit addresses (BIP173, BIP350): version 0 with bech32, later ones with bech32m. When the
- * checksum is wrong, the errors are located under both constants, and a reading counts only when
+ * checksum is wrong, the errors are located under both constants, and a correction counts only when
  * the corrected text would be an address: which of the two applies depends on the version, and that
  * may be the wrong character. */
 #include <string.h>
@@ -67,15 +67,15 @@ static const char *segwit_script(struct spv_address *out, const uint8_t *values,
     return NULL;
 }
 
-/* A reading of a wrong text: the positions of its at most two wrong characters. */
-struct reading {
+/* A correction of a wrong text: the positions of its at most two wrong characters. */
+struct correction {
     size_t n;
     size_t at[2];
     bool is_known; /* the corrected address has a kind of today */
 };
 
 /* n becomes 3 when there are more than two. */
-static void add_position(struct reading *r, size_t at)
+static void add_position(struct correction *r, size_t at)
 {
     for (size_t i = 0; i < r->n && i < 2; i++)
         if (r->at[i] == at)
@@ -85,8 +85,8 @@ static void add_position(struct reading *r, size_t at)
     r->n = r->n < 2 ? r->n + 1 : 3;
 }
 
-/* The reading under one constant: false when there is none. */
-static bool read_under(struct reading *out, const struct segwit_text *t, uint32_t constant)
+/* The correction under one constant: false when there is none. */
+static bool correct_under(struct correction *out, const struct segwit_text *t, uint32_t constant)
 {
     struct spv_bech32_errors errors;
     struct spv_address address;
@@ -95,7 +95,7 @@ static bool read_under(struct reading *out, const struct segwit_text *t, uint32_
     if (spv_bech32_locate(&errors, remainder ^ constant, t->n) != 0)
         return false;
     memcpy(values, t->values, t->n);
-    *out = (struct reading){0};
+    *out = (struct correction){0};
     for (size_t i = 0; i < t->n_bad; i++)
         add_position(out, t->bad[i]);
     for (size_t i = 0; i < errors.n; i++) {
@@ -109,21 +109,21 @@ static bool read_under(struct reading *out, const struct segwit_text *t, uint32_
 }
 
 /* Whether a explains the text better than b: fewer errors, then an address that is used today. */
-static bool is_better(const struct reading *a, const struct reading *b)
+static bool is_better(const struct correction *a, const struct correction *b)
 {
     return a->n != b->n ? a->n < b->n : a->is_known && !b->is_known;
 }
 
 /* The wrong characters' offsets in the text, ascending. Returns how many are known. */
-static size_t locate(size_t at[2], const struct segwit_text *t)
+static size_t locate_errors(size_t at[2], const struct segwit_text *t)
 {
-    struct reading old, now, *best = NULL;
-    const bool is_old = read_under(&old, t, SPV_BECH32_CONST);
-    const bool is_now = read_under(&now, t, SPV_BECH32M_CONST);
-    if (is_old && (!is_now || is_better(&old, &now)))
-        best = &old;
-    else if (is_now && (!is_old || is_better(&now, &old)))
-        best = &now;
+    struct correction bech32, bech32m, *best = NULL;
+    const bool has_bech32 = correct_under(&bech32, t, SPV_BECH32_CONST);
+    const bool has_bech32m = correct_under(&bech32m, t, SPV_BECH32M_CONST);
+    if (has_bech32 && (!has_bech32m || is_better(&bech32, &bech32m)))
+        best = &bech32;
+    else if (has_bech32m && (!has_bech32 || is_better(&bech32m, &bech32)))
+        best = &bech32m;
     const size_t *found = best ? best->at : t->bad;
     const size_t n = best ? best->n : t->n_bad;
     for (size_t i = 0; i < n; i++)
@@ -175,7 +175,7 @@ int spv_segwit_decode(struct spv_address *out, struct spv_text_error *why, const
         return spv_text_fail_many(why, SPV_ERR_TEXT_CHARACTER, at, n_case,
                                   "upper and lower case are mixed");
     if (all_bad > 0) {
-        const size_t n_at = all_bad > 2 ? 1 : locate(at, &t);
+        const size_t n_at = all_bad > 2 ? 1 : locate_errors(at, &t);
         if (all_bad > 2)
             at[0] = t.begin + t.bad[0];
         return spv_text_fail_many(why, SPV_ERR_TEXT_CHARACTER, at, n_at,
@@ -194,7 +194,7 @@ int spv_segwit_decode(struct spv_address *out, struct spv_text_error *why, const
         out->networks = prefix->networks;
         return wrong ? spv_text_fail(why, SPV_ERR_ADDRESS, "%s", wrong) : 0;
     }
-    const size_t n_at = locate(at, &t);
+    const size_t n_at = locate_errors(at, &t);
     return spv_text_fail_many(why, SPV_ERR_TEXT_CHECKSUM, at, n_at,
                               n_at > 0 ? "wrong checksum: check the address"
                                        : "wrong checksum: the wrong characters cannot be located");

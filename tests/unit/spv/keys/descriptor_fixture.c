@@ -6,7 +6,8 @@ int parse_descriptor(struct spv_descriptor **out, struct spv_text_error *why, co
                      unsigned networks)
 {
     memset(why, 0, sizeof *why);
-    return spv_descriptor_parse(out, why, text, strlen(text), networks, SPV_CHECKSUM_OPTIONAL);
+    return spv_descriptor_parse(out, why, text, strlen(text), networks,
+                                SPV_DESCRIPTOR_CHECKSUM_OPTIONAL);
 }
 
 static size_t token_size(const char *text)
@@ -105,7 +106,8 @@ void check_scripts(const struct spv_derived_scripts *got, const char *const *hex
     for (size_t i = 0; i < n; i++) {
         uint8_t script[20000];
         const size_t len = unhex(script, sizeof script, hex[i]);
-        if (got->at[i].script.n != len || memcmp(got->at[i].script.bytes, script, len) != 0)
+        if (got->scripts[i].script.n != len ||
+            memcmp(got->scripts[i].script.bytes, script, len) != 0)
             fail_msg("script %zu of %s is not %s", i, text, hex[i]);
     }
 }

@@ -13,19 +13,19 @@ static void check_text(const char *text, const char *want)
 {
     struct spv_descriptor *d, *again;
     struct spv_text_error why;
-    char sum[SPV_DESCRIPTOR_SUM + 1];
+    char sum[SPV_DESCRIPTOR_CHECKSUM_CHARS + 1];
     if (parse_descriptor(&d, &why, text, SPV_ANY_NETWORK) != 0)
         fail_msg("%s: %s", text, why.text);
     const char *got = spv_descriptor_text(d);
     const size_t n = strlen(want);
-    assert_int_equal(strlen(got), n + 1 + SPV_DESCRIPTOR_SUM);
+    assert_int_equal(strlen(got), n + 1 + SPV_DESCRIPTOR_CHECKSUM_CHARS);
     assert_memory_equal(got, want, n);
     assert_int_equal(spv_descriptor_checksum(sum, want, n), 0);
     assert_int_equal(got[n], '#');
     assert_string_equal(got + n + 1, sum);
     /* the canonical text is its own canonical text */
     assert_int_equal(spv_descriptor_parse(&again, &why, got, strlen(got), SPV_ANY_NETWORK,
-                                          SPV_CHECKSUM_REQUIRED),
+                                          SPV_DESCRIPTOR_CHECKSUM_REQUIRED),
                      0);
     assert_string_equal(spv_descriptor_text(again), got);
     spv_descriptor_free(again);
@@ -89,7 +89,7 @@ static void checksums_are_made_and_checked(void **state)
         {"raw(deadbeef)#89f8spxM", SPV_ERR_TEXT_CHECKSUM, "#89f8spxm is expected"},
         {"raw(\xc3\x9c)#00000000", SPV_ERR_TEXT_CHARACTER, "at character 5"},
     };
-    char sum[SPV_DESCRIPTOR_SUM + 1];
+    char sum[SPV_DESCRIPTOR_CHECKSUM_CHARS + 1];
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct spv_descriptor *d;
@@ -112,11 +112,13 @@ static void checksum_can_be_required(void **state)
     struct spv_descriptor *d;
     struct spv_text_error why;
     (void)state;
-    assert_int_equal(spv_descriptor_parse(&d, &why, with, 13, MAIN, SPV_CHECKSUM_REQUIRED),
-                     SPV_ERR_TEXT_CHECKSUM);
+    assert_int_equal(
+        spv_descriptor_parse(&d, &why, with, 13, MAIN, SPV_DESCRIPTOR_CHECKSUM_REQUIRED),
+        SPV_ERR_TEXT_CHECKSUM);
     assert_non_null(strstr(why.text, "missing"));
     assert_int_equal(
-        spv_descriptor_parse(&d, &why, with, strlen(with), MAIN, SPV_CHECKSUM_REQUIRED), 0);
+        spv_descriptor_parse(&d, &why, with, strlen(with), MAIN, SPV_DESCRIPTOR_CHECKSUM_REQUIRED),
+        0);
     spv_descriptor_free(d);
 }
 
@@ -289,7 +291,7 @@ static void errors_have_code_position_and_key(void **state)
             fail_msg("%s: %u at %zu, key %u: %s", errors[i].text, why.n_at, why.at[0], why.key,
                      why.text);
         assert_int_equal(spv_descriptor_parse(&d, NULL, errors[i].text, strlen(errors[i].text),
-                                              SPV_ANY_NETWORK, SPV_CHECKSUM_OPTIONAL),
+                                              SPV_ANY_NETWORK, SPV_DESCRIPTOR_CHECKSUM_OPTIONAL),
                          rc);
     }
 }
@@ -439,7 +441,7 @@ static void paths_and_texts_are_bounded(void **state)
         (void)snprintf(text + len, 8, ">)");
         assert_int_equal(parse_descriptor(&d, &why, text, MAIN), n == 256 ? 0 : SPV_ERR_DESC_LIMIT);
         if (n == 256)
-            assert_int_equal(spv_descriptor_branches(d), 256);
+            assert_int_equal(spv_descriptor_n_paths(d), 256);
         spv_descriptor_free(d);
     }
 }
@@ -540,7 +542,7 @@ static void descriptors_are_equal_when_their_canonical_texts_are(void **state)
     assert_string_equal(spv_descriptor_text(a), spv_descriptor_text(b));
     assert_string_not_equal(spv_descriptor_text(a), spv_descriptor_text(c));
     assert_true(spv_descriptor_is_range(a));
-    assert_int_equal(spv_descriptor_branches(a), 2);
+    assert_int_equal(spv_descriptor_n_paths(a), 2);
     spv_descriptor_free(a);
     spv_descriptor_free(b);
     spv_descriptor_free(c);

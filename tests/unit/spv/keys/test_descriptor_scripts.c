@@ -85,7 +85,7 @@ static void each_function_gives_its_script(void **state)
             fail_msg("%s: %s", cases[i].text, why.text);
         assert_int_equal(spv_descriptor_derive(&got, d, 0, cases[i].index, 1), 0);
         check_scripts(&got, cases[i].scripts, n, cases[i].text);
-        assert_int_equal(got.at[0].index, cases[i].index);
+        assert_int_equal(got.scripts[0].index, cases[i].index);
         spv_derived_scripts_free(&got);
         spv_descriptor_free(d);
     }
@@ -118,17 +118,17 @@ static void range_gives_what_single_indexes_give(void **state)
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct spv_descriptor *d = parse(texts[i]);
         const size_t each = spv_descriptor_scripts_per_index(d);
-        for (size_t branch = 0; branch < spv_descriptor_branches(d); branch++) {
+        for (size_t path_index = 0; path_index < spv_descriptor_n_paths(d); path_index++) {
             struct spv_derived_scripts all;
-            assert_int_equal(spv_descriptor_derive(&all, d, branch, 7, 20), 0);
+            assert_int_equal(spv_descriptor_derive(&all, d, path_index, 7, 20), 0);
             assert_int_equal(all.n, 20 * each);
             for (uint32_t j = 0; j < 20; j++) {
                 struct spv_derived_scripts one;
-                assert_int_equal(spv_descriptor_derive(&one, d, branch, 7 + j, 1), 0);
+                assert_int_equal(spv_descriptor_derive(&one, d, path_index, 7 + j, 1), 0);
                 assert_int_equal(one.n, each);
                 for (size_t k = 0; k < each; k++) {
-                    assert_int_equal(all.at[j * each + k].index, 7 + j);
-                    check_same(&all.at[j * each + k].script, &one.at[k].script, texts[i]);
+                    assert_int_equal(all.scripts[j * each + k].index, 7 + j);
+                    check_same(&all.scripts[j * each + k].script, &one.scripts[k].script, texts[i]);
                 }
                 spv_derived_scripts_free(&one);
             }
@@ -180,7 +180,7 @@ static void public_descriptor_gives_the_scripts_of_the_private_one(void **state)
         struct spv_descriptor *ranged = parse(text), *single = parse(replaced);
         assert_int_equal(spv_descriptor_derive(&a, ranged, 0, index, 1), 0);
         assert_int_equal(spv_descriptor_derive(&b, single, 0, 0, 1), 0);
-        check_same(&a.at[0].script, &b.at[0].script, replaced);
+        check_same(&a.scripts[0].script, &b.scripts[0].script, replaced);
         spv_derived_scripts_free(&a);
         spv_derived_scripts_free(&b);
         spv_descriptor_free(ranged);
@@ -188,7 +188,7 @@ static void public_descriptor_gives_the_scripts_of_the_private_one(void **state)
     }
 }
 
-static void branches_take_their_alternative_wherever_the_tuple_stands(void **state)
+static void each_path_takes_its_alternative_wherever_the_multipath_step_stands(void **state)
 {
     static const struct {
         const char *text, *single[3];
@@ -202,12 +202,12 @@ static void branches_take_their_alternative_wherever_the_tuple_stands(void **sta
     (void)state;
     for (size_t i = 0; i < COUNT(cases_of); i++) {
         struct spv_descriptor *d = parse(cases_of[i].text);
-        for (size_t j = 0; j < spv_descriptor_branches(d); j++) {
+        for (size_t j = 0; j < spv_descriptor_n_paths(d); j++) {
             struct spv_derived_scripts a, b;
             struct spv_descriptor *single = parse(cases_of[i].single[j]), *expanded;
             assert_int_equal(spv_descriptor_derive(&a, d, j, 11, 1), 0);
             assert_int_equal(spv_descriptor_derive(&b, single, 0, 11, 1), 0);
-            check_same(&a.at[0].script, &b.at[0].script, cases_of[i].single[j]);
+            check_same(&a.scripts[0].script, &b.scripts[0].script, cases_of[i].single[j]);
             assert_int_equal(spv_descriptor_expand(&expanded, d, j), 0);
             assert_string_equal(spv_descriptor_text(expanded), spv_descriptor_text(single));
             spv_derived_scripts_free(&a);
@@ -230,7 +230,7 @@ static void ranges_have_bounds(void **state)
     assert_int_equal(spv_descriptor_derive(&got, d, 0, SPV_HARDENED, 1), SPV_ERR_HARDENED);
     assert_int_equal(spv_descriptor_derive(&got, d, 0, SPV_HARDENED - 1, 2), SPV_ERR_HARDENED);
     assert_int_equal(spv_descriptor_derive(&got, d, 0, UINT32_MAX, 2), SPV_ERR_HARDENED);
-    assert_null(got.at);
+    assert_null(got.scripts);
     assert_int_equal(spv_descriptor_derive(&got, d, 0, SPV_HARDENED - 1, 1), 0);
     assert_int_equal(got.n, 1);
     spv_derived_scripts_free(&got);
@@ -242,7 +242,7 @@ static void ranges_have_bounds(void **state)
     /* without a range the index does not matter */
     assert_int_equal(spv_descriptor_derive(&got, fixed, 0, UINT32_MAX, 77), 0);
     assert_int_equal(got.n, 1);
-    assert_int_equal(got.at[0].index, 0);
+    assert_int_equal(got.scripts[0].index, 0);
     spv_derived_scripts_free(&got);
     spv_descriptor_free(d);
     spv_descriptor_free(fixed);
@@ -285,8 +285,8 @@ static void threshold_of_multi_a_is_a_minimal_script_number(void **state)
         struct spv_descriptor *d = parse(text);
         struct spv_derived_scripts got;
         assert_int_equal(spv_descriptor_derive(&got, d, 0, 0, 1), 0);
-        assert_int_equal(got.at[0].script.n, 34);
-        assert_memory_equal(got.at[0].script.bytes, want, 34);
+        assert_int_equal(got.scripts[0].script.n, 34);
+        assert_memory_equal(got.scripts[0].script.bytes, want, 34);
         spv_derived_scripts_free(&got);
         spv_descriptor_free(d);
         free(text);
@@ -301,7 +301,7 @@ static void an_empty_script_is_one_script_of_no_bytes(void **state)
     (void)state;
     assert_int_equal(spv_descriptor_derive(&got, d, 0, 0, 1), 0);
     assert_int_equal(got.n, 1);
-    assert_int_equal(got.at[0].script.n, 0);
+    assert_int_equal(got.scripts[0].script.n, 0);
     spv_derived_scripts_free(&got);
     spv_descriptor_free(d);
 }
@@ -357,8 +357,9 @@ static void sorted_multisigs_do_not_depend_on_the_order_of_keys(void **state)
         struct spv_derived_scripts x, y;
         assert_int_equal(spv_descriptor_derive(&x, a, 0, 0, 1), 0);
         assert_int_equal(spv_descriptor_derive(&y, b, 0, 0, 1), 0);
-        assert_int_equal(x.at[0].script.n, y.at[0].script.n);
-        assert_int_equal(memcmp(x.at[0].script.bytes, y.at[0].script.bytes, x.at[0].script.n) == 0,
+        assert_int_equal(x.scripts[0].script.n, y.scripts[0].script.n);
+        assert_int_equal(memcmp(x.scripts[0].script.bytes, y.scripts[0].script.bytes,
+                                x.scripts[0].script.n) == 0,
                          i < COUNT(pairs));
         spv_derived_scripts_free(&x);
         spv_derived_scripts_free(&y);
@@ -388,7 +389,7 @@ static void hardened_steps_after_a_public_key_give_no_scripts(void **state)
         assert_int_equal(why.key, hardened[i].key);
         assert_int_equal(spv_descriptor_check_derivable(d, NULL), SPV_ERR_HARDENED);
         assert_int_equal(spv_descriptor_derive(&none, d, 0, 0, 1), SPV_ERR_HARDENED);
-        assert_null(none.at);
+        assert_null(none.scripts);
         spv_descriptor_free(d);
     }
     struct spv_descriptor *d = parse("wpkh([deadbeef/84h/0h/0h]" XPUB_A "/0/*)");
@@ -402,7 +403,7 @@ int main(void)
         cmocka_unit_test(each_function_gives_its_script),
         cmocka_unit_test(range_gives_what_single_indexes_give),
         cmocka_unit_test(public_descriptor_gives_the_scripts_of_the_private_one),
-        cmocka_unit_test(branches_take_their_alternative_wherever_the_tuple_stands),
+        cmocka_unit_test(each_path_takes_its_alternative_wherever_the_multipath_step_stands),
         cmocka_unit_test(ranges_have_bounds),
         cmocka_unit_test(an_empty_script_is_one_script_of_no_bytes),
         cmocka_unit_test(threshold_of_multi_a_is_a_minimal_script_number),

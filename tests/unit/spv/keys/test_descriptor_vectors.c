@@ -31,7 +31,7 @@ static void check_valid(const json_t *entry)
 {
     const char *text = vector_member(entry, "descriptor");
     const json_t *scripts = json_object_get(entry, "scripts");
-    char sum[SPV_DESCRIPTOR_SUM + 1];
+    char sum[SPV_DESCRIPTOR_CHECKSUM_CHARS + 1];
     const char *index;
     json_t *want;
     bool was_private = false;
@@ -273,7 +273,7 @@ static void multipath_vectors_expand(void **state)
             private_ones++;
         }
         assert_int_equal(parse_descriptor(&d, &why, neutered, SPV_ANY_NETWORK), 0);
-        assert_int_equal(spv_descriptor_branches(d), json_array_size(want));
+        assert_int_equal(spv_descriptor_n_paths(d), json_array_size(want));
         for (size_t j = 0; j < json_array_size(want); j++, expanded++)
             derived += check_branch(d, j, vector_text(want, j));
         assert_int_equal(spv_descriptor_expand(&none, d, json_array_size(want)), SPV_ERR_INVALID);
@@ -328,7 +328,7 @@ static void check_addresses(const json_t *entry)
             assert_int_equal(rc, 0);
         for (size_t j = 0; j < got.n; j++) {
             char address[SPV_ADDRESS_TEXT];
-            const int no = address_of(address, &got.at[j].script, network);
+            const int no = address_of(address, &got.scripts[j].script, network);
             assert_int_equal(no, error ? SPV_ERR_NO_ADDRESS : 0);
             if (!error && at < n && strcmp(address, vector_text(want, at++)) != 0)
                 fail_msg("%s at %u: %s", text, i, address);
@@ -390,9 +390,10 @@ static void entries_of_descriptor_invalid_are_refused_by_the_rule_they_break(voi
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *entry = json_array_get(all, i);
         const char *text = vector_member(entry, "input");
-        const enum spv_descriptor_rule rule =
-            json_is_true(json_object_get(entry, "requirechecksum")) ? SPV_CHECKSUM_REQUIRED
-                                                                    : SPV_CHECKSUM_OPTIONAL;
+        const enum spv_descriptor_checksum_rule rule =
+            json_is_true(json_object_get(entry, "requirechecksum"))
+                ? SPV_DESCRIPTOR_CHECKSUM_REQUIRED
+                : SPV_DESCRIPTOR_CHECKSUM_OPTIONAL;
         struct spv_descriptor *d;
         struct spv_text_error why;
         const int rc = spv_descriptor_parse(&d, &why, text, strlen(text),
@@ -400,7 +401,7 @@ static void entries_of_descriptor_invalid_are_refused_by_the_rule_they_break(voi
         private_ones +=
             check_code(seen, errors, COUNT(errors), vector_member(entry, "error"), text, rc);
         if (rc == 0) {
-            assert_int_equal(spv_descriptor_branches(d), 2);
+            assert_int_equal(spv_descriptor_n_paths(d), 2);
             spv_descriptor_free(d);
             continue;
         }

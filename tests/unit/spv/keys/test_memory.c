@@ -58,7 +58,7 @@ static void failed_allocation_of_deriving_is_an_error(void **state)
             failures++;
             if (rc != SPV_ERR_NOMEM)
                 fail_msg("%s: allocation %zu: %d", texts[i], k, rc);
-            assert_null(got.at);
+            assert_null(got.scripts);
             assert_null(got.bytes);
             assert_int_equal(got.n, 0);
         }
