@@ -2,7 +2,8 @@
  * script and back on every network (base58check; BIP173, BIP350; BIP433 for pay to anchor).
  *
  * Pure functions over the caller's memory, safe in any thread. Private keys are no addresses and
- * are refused by name (SPV_ERR_PRIVATE_KEY); no message repeats what was read. */
+ * are refused with an error of their own (SPV_ERR_PRIVATE_KEY); no message repeats what was read.
+ */
 #ifndef SPV_ADDRESS_H
 #define SPV_ADDRESS_H
 

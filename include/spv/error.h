@@ -124,7 +124,7 @@ enum spv_err_class {
     X(ADDRESS, -150, CALLER, "not an address")                                                     \
     X(PUBLIC_KEY, -151, CALLER, "not a valid public key")                                          \
     X(DESC_SYNTAX, -152, CALLER, "syntax error in a descriptor")                                   \
-    X(DESC_CONTEXT, -153, CALLER, "not allowed at this place of a descriptor")                     \
+    X(DESC_CONTEXT, -153, CALLER, "not allowed in this context of a descriptor")                   \
     X(DESC_LIMIT, -154, CALLER, "descriptor exceeds a limit")                                      \
     X(DESC_UNSUPPORTED, -155, CALLER, "unsupported kind of descriptor")                            \
     X(HARDENED, -156, CALLER, "hardened derivation needs the private key")                         \

@@ -1,7 +1,8 @@
 /* Extended public keys (BIP32): their text, fingerprints, and public derivation.
  *
  * Pure functions over the caller's memory, safe in any thread. Nothing here reads or makes a
- * private key: extended private keys are refused by name. The SLIP-132 forms of public keys (ypub,
+ * private key: extended private keys are refused with
+ * SPV_ERR_PRIVATE_KEY. The SLIP-132 forms of public keys (ypub,
  * zpub and the like) are refused, too: their first letter stands for a kind of script, which a
  * descriptor names (spv/descriptor.h). */
 #ifndef SPV_KEYS_H

@@ -1,3 +1,4 @@
+/* The arrays of a descriptor grow by doubling; an index, never a pointer, refers to an element. */
 #include "spv/keys/desc.h"
 
 #include <stdlib.h>

@@ -1,3 +1,6 @@
+/* Writes a parsed descriptor as canonical text: functions outermost first, keys with their origins
+ * and steps, leaves of tr as nested braces by their depths, then the checksum. A chosen path of a
+ * multipath descriptor gets its alternative; for all paths <a;b> is written. */
 #include "spv/keys/desc_text.h"
 
 #include <stdio.h>

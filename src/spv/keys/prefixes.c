@@ -1,3 +1,5 @@
+/* One row a set of networks that share a prefix; chainparams.cpp of Bitcoin Core and btcd's simnet
+ * have the same numbers. */
 #include "spv/keys/prefixes.h"
 
 #include <stdio.h>

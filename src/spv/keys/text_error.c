@@ -1,3 +1,4 @@
+/* A message is formatted into its struct; located characters are appended to it, counted from 1. */
 #include "spv/keys/text_error.h"
 
 #include <stdarg.h>
