@@ -247,7 +247,7 @@ static void fail_completions(struct spv_link *l)
     }
 }
 
-static void finalize(struct spv_link *l)
+static void link_finalize(struct spv_link *l)
 {
     l->state = SPV_LINK_DONE;
     spv_mailbox_close(&l->mailbox, &l->backlog);
@@ -268,7 +268,7 @@ static void finalize(struct spv_link *l)
 static void run_deferred(struct spv_link *l)
 {
     if (l->state == SPV_LINK_DONE) {
-        finalize(l);
+        link_finalize(l);
         return;
     }
     if (l->read_resumed) {
@@ -300,7 +300,7 @@ void spv_link_on_handle_close(struct spv_handle *handle)
     spv_link_exec_queued(l);
     if (l->state == SPV_LINK_OPEN)
         l->error = SPV_ERR_INTERRUPTED;
-    finalize(l);
+    link_finalize(l);
 }
 
 void spv_link_on_wakeup(struct spv_task *task)

@@ -85,7 +85,7 @@ static inline void store_state(uint8_t out[32], const SHA_LONG h[8])
 
 /* FIPS 180-4, 5.1.1: a 1 bit, zeros, and the length in bits as 64 bits big-endian. Returns how many
  * bytes of blocks there are, after n bytes with room for BLOCK + 8 more. */
-static size_t pad(uint8_t *blocks, size_t n, uint64_t total)
+static size_t sha256_pad(uint8_t *blocks, size_t n, uint64_t total)
 {
     const size_t end = (n + 8) / BLOCK * BLOCK + BLOCK;
 
@@ -122,7 +122,7 @@ void spv_sha256d_chunks(uint8_t out[32], const struct spv_chunk *chunks, size_t 
             }
         }
     }
-    SHA256_Update(&c, blocks, pad(blocks, used, total));
+    SHA256_Update(&c, blocks, sha256_pad(blocks, used, total));
     store_state(once, c.h);
     SHA256_Init(&c);
     SHA256_Update(&c, once, sizeof once);

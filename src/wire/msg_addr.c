@@ -5,8 +5,8 @@
 
 #define ENTRY (4 + 8 + SPV_NETADDR_V1)
 
-static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
-                  struct spv_arena *arena)
+static int addr_decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                       struct spv_arena *arena)
 {
     size_t n = spv_cursor_count(c, SPV_MAX_ADDR, ENTRY);
     struct spv_addr_entry *entries = spv_arena_take(arena, n, sizeof *entries);
@@ -24,7 +24,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     return 0;
 }
 
-static int check(const struct spv_msg *msg, uint32_t version)
+static int addr_check(const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_addr *addr = &msg->u.addr;
 
@@ -37,13 +37,13 @@ static int check(const struct spv_msg *msg, uint32_t version)
     return 0;
 }
 
-static size_t size(const struct spv_msg *msg, uint32_t version)
+static size_t addr_size(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
     return spv_compact_size(msg->u.addr.n) + msg->u.addr.n * ENTRY;
 }
 
-static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+static void addr_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_addr *addr = &msg->u.addr;
 
@@ -57,4 +57,4 @@ static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
 }
 
 const struct spv_codec spv_codec_addr = {
-    .decode = decode, .check = check, .size = size, .encode = encode};
+    .decode = addr_decode, .check = addr_check, .size = addr_size, .encode = addr_encode};

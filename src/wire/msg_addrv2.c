@@ -47,8 +47,8 @@ static void read_address(struct spv_netaddr *out, struct spv_cursor *c)
     memcpy(out->bytes, bytes, n);
 }
 
-static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
-                  struct spv_arena *arena)
+static int addrv2_decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                         struct spv_arena *arena)
 {
     size_t n = spv_cursor_count(c, SPV_MAX_ADDR, MIN_ENTRY);
     struct spv_addr_entry *entries = spv_arena_take(arena, n, sizeof *entries);
@@ -72,7 +72,7 @@ bool spv_netaddr_relayable(const struct spv_netaddr *addr)
            (addr->network != SPV_ADDR_IPV6 || spv_ipv6_is_native(addr->bytes));
 }
 
-static int check(const struct spv_msg *msg, uint32_t version)
+static int addrv2_check(const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_addr *addr = &msg->u.addr;
 
@@ -85,7 +85,7 @@ static int check(const struct spv_msg *msg, uint32_t version)
     return 0;
 }
 
-static size_t size(const struct spv_msg *msg, uint32_t version)
+static size_t addrv2_size(const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_addr *addr = &msg->u.addr;
     size_t n = spv_compact_size(addr->n);
@@ -98,7 +98,7 @@ static size_t size(const struct spv_msg *msg, uint32_t version)
     return n;
 }
 
-static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+static void addrv2_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_addr *addr = &msg->u.addr;
 
@@ -116,4 +116,4 @@ static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
 }
 
 const struct spv_codec spv_codec_addrv2 = {
-    .decode = decode, .check = check, .size = size, .encode = encode};
+    .decode = addrv2_decode, .check = addrv2_check, .size = addrv2_size, .encode = addrv2_encode};

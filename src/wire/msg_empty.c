@@ -3,8 +3,8 @@
 #include "spv/error.h"
 #include "wire/commands.h"
 
-static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
-                  struct spv_arena *arena)
+static int empty_decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                        struct spv_arena *arena)
 {
     (void)out;
     (void)c;
@@ -13,18 +13,19 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     return 0;
 }
 
-static size_t size(const struct spv_msg *msg, uint32_t version)
+static size_t empty_size(const struct spv_msg *msg, uint32_t version)
 {
     (void)msg;
     (void)version;
     return 0;
 }
 
-static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+static void empty_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
 {
     (void)b;
     (void)msg;
     (void)version;
 }
 
-const struct spv_codec spv_codec_empty = {.decode = decode, .size = size, .encode = encode};
+const struct spv_codec spv_codec_empty = {
+    .decode = empty_decode, .size = empty_size, .encode = empty_encode};

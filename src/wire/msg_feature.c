@@ -9,8 +9,8 @@ static bool is_valid(size_t id_len, size_t n)
            n <= SPV_MAX_FEATURE_DATA;
 }
 
-static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
-                  struct spv_arena *arena)
+static int feature_decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                          struct spv_arena *arena)
 {
     struct spv_msg_feature *feature = &out->u.feature;
 
@@ -25,13 +25,13 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     return 0;
 }
 
-static int check(const struct spv_msg *msg, uint32_t version)
+static int feature_check(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
     return is_valid(msg->u.feature.id_len, msg->u.feature.n) ? 0 : SPV_ERR_INVALID;
 }
 
-static size_t size(const struct spv_msg *msg, uint32_t version)
+static size_t feature_size(const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_feature *feature = &msg->u.feature;
 
@@ -40,7 +40,7 @@ static size_t size(const struct spv_msg *msg, uint32_t version)
            feature->n;
 }
 
-static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+static void feature_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_feature *feature = &msg->u.feature;
 
@@ -51,5 +51,7 @@ static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
     spv_buffer_put(b, feature->data, feature->n);
 }
 
-const struct spv_codec spv_codec_feature = {
-    .decode = decode, .check = check, .size = size, .encode = encode};
+const struct spv_codec spv_codec_feature = {.decode = feature_decode,
+                                            .check = feature_check,
+                                            .size = feature_size,
+                                            .encode = feature_encode};

@@ -4,8 +4,8 @@
 
 #define ITEM (4 + 32)
 
-static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
-                  struct spv_arena *arena)
+static int inv_decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                      struct spv_arena *arena)
 {
     size_t n = spv_cursor_count(c, SPV_MAX_INV, ITEM);
     struct spv_inv *items = spv_arena_take(arena, n, sizeof *items);
@@ -22,19 +22,19 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     return 0;
 }
 
-static int check(const struct spv_msg *msg, uint32_t version)
+static int inv_check(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
     return msg->u.inv.n > SPV_MAX_INV ? SPV_ERR_TOO_LONG : 0;
 }
 
-static size_t size(const struct spv_msg *msg, uint32_t version)
+static size_t inv_size(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
     return spv_compact_size(msg->u.inv.n) + msg->u.inv.n * ITEM;
 }
 
-static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+static void inv_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_inv *inv = &msg->u.inv;
 
@@ -47,4 +47,4 @@ static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
 }
 
 const struct spv_codec spv_codec_inv = {
-    .decode = decode, .check = check, .size = size, .encode = encode};
+    .decode = inv_decode, .check = inv_check, .size = inv_size, .encode = inv_encode};

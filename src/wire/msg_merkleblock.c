@@ -28,8 +28,8 @@ static int check_counts(const struct spv_msg_merkleblock *m)
     return m->n_flags * 8 < m->n_hashes ? SPV_ERR_MALFORMED : 0;
 }
 
-static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
-                  struct spv_arena *arena)
+static int merkleblock_decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                              struct spv_arena *arena)
 {
     struct spv_msg_merkleblock *m = &out->u.merkleblock;
     uint8_t header[SPV_HEADER_SIZE];
@@ -48,7 +48,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     return 0;
 }
 
-static int check(const struct spv_msg *msg, uint32_t version)
+static int merkleblock_check(const struct spv_msg *msg, uint32_t version)
 {
     int rc = check_counts(&msg->u.merkleblock);
 
@@ -56,7 +56,7 @@ static int check(const struct spv_msg *msg, uint32_t version)
     return rc == SPV_ERR_COUNT ? SPV_ERR_TOO_LONG : rc == 0 ? 0 : SPV_ERR_INVALID;
 }
 
-static size_t size(const struct spv_msg *msg, uint32_t version)
+static size_t merkleblock_size(const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_merkleblock *m = &msg->u.merkleblock;
 
@@ -65,7 +65,7 @@ static size_t size(const struct spv_msg *msg, uint32_t version)
            spv_compact_size(m->n_flags) + m->n_flags;
 }
 
-static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+static void merkleblock_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_merkleblock *m = &msg->u.merkleblock;
     uint8_t header[SPV_HEADER_SIZE];
@@ -80,5 +80,7 @@ static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
     spv_buffer_put(b, m->flags, m->n_flags);
 }
 
-const struct spv_codec spv_codec_merkleblock = {
-    .decode = decode, .check = check, .size = size, .encode = encode};
+const struct spv_codec spv_codec_merkleblock = {.decode = merkleblock_decode,
+                                                .check = merkleblock_check,
+                                                .size = merkleblock_size,
+                                                .encode = merkleblock_encode};

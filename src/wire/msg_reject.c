@@ -19,8 +19,8 @@ static void read_text(char *out, struct spv_cursor *c, size_t max, size_t keep)
         out[i] = (char)text[i];
 }
 
-static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
-                  struct spv_arena *arena)
+static int reject_decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                         struct spv_arena *arena)
 {
     struct spv_msg_reject *reject = &out->u.reject;
 
@@ -36,7 +36,7 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     return 0;
 }
 
-static int check(const struct spv_msg *msg, uint32_t version)
+static int reject_check(const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_reject *reject = &msg->u.reject;
 
@@ -47,7 +47,7 @@ static int check(const struct spv_msg *msg, uint32_t version)
     return 0;
 }
 
-static size_t size(const struct spv_msg *msg, uint32_t version)
+static size_t reject_size(const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_reject *reject = &msg->u.reject;
     size_t command = strlen(reject->command);
@@ -58,7 +58,7 @@ static size_t size(const struct spv_msg *msg, uint32_t version)
            (reject->has_hash ? HASH : 0);
 }
 
-static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+static void reject_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_reject *reject = &msg->u.reject;
     size_t command = strlen(reject->command);
@@ -75,4 +75,4 @@ static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
 }
 
 const struct spv_codec spv_codec_reject = {
-    .decode = decode, .check = check, .size = size, .encode = encode};
+    .decode = reject_decode, .check = reject_check, .size = reject_size, .encode = reject_encode};

@@ -12,8 +12,8 @@ static bool has_relay(const struct spv_msg_version *v)
     return v->version >= SPV_VERSION_BLOOM;
 }
 
-static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
-                  struct spv_arena *arena)
+static int version_decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
+                          struct spv_arena *arena)
 {
     struct spv_msg_version *v = &out->u.version;
 
@@ -44,13 +44,13 @@ static int decode(struct spv_msg *out, struct spv_cursor *c, uint32_t version,
     return 0;
 }
 
-static int check(const struct spv_msg *msg, uint32_t version)
+static int version_check(const struct spv_msg *msg, uint32_t version)
 {
     (void)version;
     return msg->u.version.user_agent_len > SPV_MAX_USER_AGENT ? SPV_ERR_TOO_LONG : 0;
 }
 
-static size_t size(const struct spv_msg *msg, uint32_t version)
+static size_t version_size(const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_version *v = &msg->u.version;
 
@@ -59,7 +59,7 @@ static size_t size(const struct spv_msg *msg, uint32_t version)
            v->user_agent_len + 4 + (has_relay(v) ? 1 : 0);
 }
 
-static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
+static void version_encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t version)
 {
     const struct spv_msg_version *v = &msg->u.version;
 
@@ -79,5 +79,8 @@ static void encode(struct spv_buffer *b, const struct spv_msg *msg, uint32_t ver
         spv_buffer_u8(b, v->relay);
 }
 
-const struct spv_codec spv_codec_version = {
-    .decode = decode, .check = check, .size = size, .encode = encode, .open_ended = true};
+const struct spv_codec spv_codec_version = {.decode = version_decode,
+                                            .check = version_check,
+                                            .size = version_size,
+                                            .encode = version_encode,
+                                            .open_ended = true};

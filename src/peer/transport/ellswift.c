@@ -29,7 +29,7 @@ static bool is_on_curve(const struct spv_fe *x)
     return spv_fe_is_square(&y2);
 }
 
-static struct spv_fe decode(struct spv_fe u, struct spv_fe t)
+static struct spv_fe ellswift_decode(struct spv_fe u, struct spv_fe t)
 {
     const struct spv_fe one = spv_fe_from_u64(1);
     const struct spv_fe c = spv_fe_from_be(root_of_minus_3);
@@ -76,7 +76,7 @@ static struct spv_fe decode(struct spv_fe u, struct spv_fe t)
 void spv_ellswift_decode(uint8_t x[32], const uint8_t encoded[SPV_ELLSWIFT_BYTES])
 {
     const struct spv_fe result =
-        decode(spv_fe_from_be(encoded), spv_fe_from_be(encoded + SPV_ELLSWIFT_BYTES / 2));
+        ellswift_decode(spv_fe_from_be(encoded), spv_fe_from_be(encoded + SPV_ELLSWIFT_BYTES / 2));
     spv_fe_to_be(x, &result);
 }
 

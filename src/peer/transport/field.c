@@ -125,7 +125,7 @@ struct spv_fe spv_fe_neg(const struct spv_fe *a)
 }
 
 /* a * b modulo p, unrolled: it is nearly all of the time that a handshake takes. */
-static inline void multiply(uint64_t r[4], const uint64_t a[4], const uint64_t b[4])
+static inline void field_multiply(uint64_t r[4], const uint64_t a[4], const uint64_t b[4])
 {
     uint64_t z[8] = {0};
     for (size_t i = 0; i < 4; i++) {
@@ -155,7 +155,7 @@ static inline void multiply(uint64_t r[4], const uint64_t a[4], const uint64_t b
 struct spv_fe spv_fe_mul(const struct spv_fe *a, const struct spv_fe *b)
 {
     struct spv_fe r;
-    multiply(r.n, a->n, b->n);
+    field_multiply(r.n, a->n, b->n);
     return reduce_once(&r);
 }
 
@@ -180,7 +180,7 @@ static struct spv_fe shift_mul(const struct spv_fe *a, unsigned n, const struct 
 {
     struct spv_fe x = *a;
     for (unsigned i = 0; i < n; i++)
-        multiply(x.n, x.n, x.n);
+        field_multiply(x.n, x.n, x.n);
     return spv_fe_mul(&x, b);
 }
 

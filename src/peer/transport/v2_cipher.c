@@ -77,7 +77,7 @@ void spv_v2_cipher_free(struct spv_v2_cipher *c)
     spv_cleanse(c, sizeof *c);
 }
 
-static int rekey(struct spv_v2_cipher *c)
+static int cipher_rekey(struct spv_v2_cipher *c)
 {
     uint8_t key[SPV_AEAD_KEY], nonce[SPV_AEAD_NONCE];
     make_nonce(nonce, REKEY_PACKET, c->rekey_counter);
@@ -96,7 +96,7 @@ static int rekey(struct spv_v2_cipher *c)
 static int next_packet(struct spv_v2_cipher *c)
 {
     spv_cleanse(c->length_stream + c->packet_counter * SPV_V2_LENGTH, SPV_V2_LENGTH);
-    return ++c->packet_counter == SPV_V2_REKEY_INTERVAL ? rekey(c) : 0;
+    return ++c->packet_counter == SPV_V2_REKEY_INTERVAL ? cipher_rekey(c) : 0;
 }
 
 int spv_v2_seal(struct spv_v2_cipher *c, uint8_t *packet, size_t n, uint8_t header,

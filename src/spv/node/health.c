@@ -91,7 +91,7 @@ uint64_t spv_health_age(const struct spv_health *h, struct spv_now now)
 }
 
 /* The median of the clocks when more than half of them are off by too much on the same side. */
-static int64_t skew(const struct spv_health *h, struct spv_now now)
+static int64_t clock_skew(const struct spv_health *h, struct spv_now now)
 {
     const size_t needed = h->wanted < SPV_HEALTH_CLOCKS ? h->wanted : SPV_HEALTH_CLOCKS;
     int64_t ahead[SPV_NODE_MAX_PEERS];
@@ -144,7 +144,7 @@ int spv_health_next(struct spv_health *h, struct spv_health_event *out, struct s
     }
     if (h->check_us <= now.mono_us) {
         h->check_us = now.mono_us + SPV_HEALTH_CLOCK_INTERVAL;
-        h->skew_s = skew(h, now);
+        h->skew_s = clock_skew(h, now);
         if (h->skew_s != 0 && h->skew_us <= now.mono_us) {
             h->skew_us = now.mono_us + SPV_HEALTH_AGAIN;
             return push_warning(out, SPV_WARN_CLOCK, h->skew_s);

@@ -14,7 +14,7 @@ void spv_peer_rates_add(struct spv_peer_rates *r, uint64_t id, struct spv_now no
 }
 
 /* The halves as they are now. */
-static struct spv_peer_rate advanced(const struct spv_peer_rate *p, struct spv_now now)
+static struct spv_peer_rate rate_at(const struct spv_peer_rate *p, struct spv_now now)
 {
     struct spv_peer_rate x = *p;
     const uint64_t halves = (now.mono_us - x.half_us) / HALF;
@@ -31,7 +31,7 @@ void spv_peer_rates_headers(struct spv_peer_rates *r, uint64_t id, size_t n, str
     struct spv_peer_entry *p = spv_peer_table_find(r->peers, id);
     if (!p)
         return;
-    p->rate = advanced(&p->rate, now);
+    p->rate = rate_at(&p->rate, now);
     p->rate.headers += n;
     p->rate.running += n;
 }
@@ -74,7 +74,7 @@ bool spv_peer_rates_of(const struct spv_peer_rates *r, struct spv_node_peer *out
     const struct spv_peer_entry *p = spv_peer_table_find(r->peers, id);
     if (!p)
         return false;
-    const struct spv_peer_rate x = advanced(&p->rate, now);
+    const struct spv_peer_rate x = rate_at(&p->rate, now);
     const uint64_t running_us = now.mono_us - x.half_us; /* less than HALF */
     const uint64_t known_us = now.mono_us - x.since_us;
     uint64_t span_us = HALF + running_us;

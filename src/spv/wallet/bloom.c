@@ -32,7 +32,7 @@ static double natural_log(double x)
     return 2 * sum - halvings * LN2;
 }
 
-static double power(double x, uint64_t n)
+static double bloom_power(double x, uint64_t n)
 {
     double out = 1;
 
@@ -74,8 +74,8 @@ double spv_bloom_rate(const struct spv_bloom_shape *shape, size_t n_items)
     if (bits == 0)
         return 1;
     /* A bit is still 0 with the odds (1 - 1/bits)^(items functions). */
-    is_zero = power(power(1 - 1 / (double)bits, n_items), shape->n_functions);
-    return power(1 - is_zero, shape->n_functions);
+    is_zero = bloom_power(bloom_power(1 - 1 / (double)bits, n_items), shape->n_functions);
+    return bloom_power(1 - is_zero, shape->n_functions);
 }
 
 static int check_shape(const struct spv_bloom_shape *shape)

@@ -66,7 +66,7 @@ static void next_hash(struct tree_reader *r, uint8_t out[HASH], uint32_t index, 
 }
 
 /* The recursion is as deep as the tree: 15 levels for SPV_MAX_BLOCK_TXS. */
-static void visit(struct tree_reader *r, uint8_t out[HASH], unsigned level, uint32_t index)
+static void visit_node(struct tree_reader *r, uint8_t out[HASH], unsigned level, uint32_t index)
 {
     uint8_t pair[SPV_TREE_PAIR];
     struct spv_hash256 parent;
@@ -78,11 +78,11 @@ static void visit(struct tree_reader *r, uint8_t out[HASH], unsigned level, uint
         next_hash(r, out, index, bit);
         return;
     }
-    visit(r, pair, level - 1, 2 * index);
+    visit_node(r, pair, level - 1, 2 * index);
     if (r->error != 0)
         return;
     if (2 * index + 1 < spv_tree_width(r->proof->total, level - 1)) {
-        visit(r, pair + HASH, level - 1, 2 * index + 1);
+        visit_node(r, pair + HASH, level - 1, 2 * index + 1);
         /* CVE-2012-2459: a list whose end is repeated has the same root. */
         if (r->error == 0 && memcmp(pair, pair + HASH, HASH) == 0)
             r->error = SPV_ERR_MERKLE_DUPLICATE;
@@ -122,7 +122,7 @@ int spv_partial_tree_read(struct spv_merkle_match *out, struct spv_hash256 *root
         return SPV_ERR_MALFORMED;
     if (proof->total > SPV_MAX_BLOCK_TXS)
         return SPV_ERR_COUNT;
-    visit(&r, root->b, spv_tree_levels(proof->total), 0);
+    visit_node(&r, root->b, spv_tree_levels(proof->total), 0);
     rc = r.error != 0 ? r.error : check_rest(&r);
     return rc < 0 ? rc : (int)r.n_out;
 }
