@@ -66,7 +66,7 @@ int db_verify(struct db_job *j)
         cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:I}", "event",
                            "verify", "ok", rc == 0, "full", j->full, "headers",
                            (json_int_t)r.headers, "branch_headers", (json_int_t)r.branch_headers,
-                           "height", (json_int_t)r.tip, "good_height", (json_int_t)r.good,
+                           "height", (json_int_t)r.tip, "good_height", (json_int_t)r.valid_height,
                            "hash_index", r.indexed, "pages_ok", r.pages_ok, "branches_ok",
                            r.branches_ok, "addrs_ok", r.addrs_ok, "findings", (json_int_t)r.total));
     }
@@ -109,21 +109,21 @@ static void print_repair(struct db_job *j, const struct spv_repair_report *r)
     char lost[CLI_FIGURE];
     if (cli_json_on()) {
         /* a file that could not be read may have had any number of headers */
-        bool counted = r->done != SPV_REPAIR_RECREATED || r->lost > 0;
+        bool counted = r->outcome != SPV_REPAIR_RECREATED || r->lost > 0;
         cli_json(json_pack("{s:s, s:s, s:I, s:o?, s:o?}", "event", "repair", "done",
-                           name_of(r->done), "height", (json_int_t)r->height, "lost",
+                           name_of(r->outcome), "height", (json_int_t)r->height, "lost",
                            counted ? json_integer((json_int_t)r->lost) : json_null(), "copy",
                            r->copy[0] != '\0' ? json_string(r->copy) : json_null()));
         return;
     }
-    if (r->done == SPV_REPAIR_NONE) {
+    if (r->outcome == SPV_REPAIR_NONE) {
         if (!j->quiet) {
             cli_print("%s: no damage found up to height %s; nothing was changed", j->target.path,
                       cli_count(height, (uint64_t)(r->height > 0 ? r->height : 0)));
         }
         return;
     }
-    if (r->done == SPV_REPAIR_RECREATED) {
+    if (r->outcome == SPV_REPAIR_RECREATED) {
         cli_print("%s: no header could be read: the database was emptied", j->target.path);
     } else if (r->lost > 0) {
         cli_print("%s: repaired: it now ends at height %s, %s headers must be downloaded again",
@@ -134,7 +134,7 @@ static void print_repair(struct db_job *j, const struct spv_repair_report *r)
                   cli_count(height, (uint64_t)r->height));
     }
     cli_print("the damaged file was kept as %s", r->copy);
-    cli_print(r->done == SPV_REPAIR_RECREATED
+    cli_print(r->outcome == SPV_REPAIR_RECREATED
                   ? "run spv-sync to download the headers again, or spv-import to import them"
                   : "run spv-sync to resume");
 }

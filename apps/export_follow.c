@@ -104,8 +104,8 @@ static int undo_rows(struct export_follow *f, uint64_t above, const struct spv_b
     }
     if (cut) {
         uint64_t end = above == f->rows->from
-                           ? spv_export_rows_end_of(f->rows, above) - SPV_HEADER_SIZE
-                           : spv_export_rows_end_of(f->rows, above - 1);
+                           ? spv_export_rows_end_offset(f->rows, above) - SPV_HEADER_SIZE
+                           : spv_export_rows_end_offset(f->rows, above - 1);
         return output_file_truncate(f->out, end);
     }
     (void)spv_export_rows_reorg(f->rows, fork_height, fork, removed);

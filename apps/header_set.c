@@ -70,7 +70,7 @@ static int grow_slots(struct header_set *set)
     uint32_t *bigger, old = set->n_slots;
 
     if (old > UINT32_MAX / 2)
-        return SPV_ERR_FULL;
+        return SPV_ERR_TOO_MANY;
     bigger = calloc((size_t)old * 2, sizeof *bigger);
     if (!bigger)
         return SPV_ERR_NOMEM;
@@ -88,7 +88,7 @@ static int grow_headers(struct header_set *set)
     struct spv_u256 *work_samples;
 
     if (cap <= set->cap)
-        return SPV_ERR_FULL;
+        return SPV_ERR_TOO_MANY;
     raw = realloc(set->raw, (size_t)cap * SPV_HEADER_SIZE);
     if (!raw)
         return SPV_ERR_NOMEM;

@@ -12,7 +12,7 @@ int header_set_new(struct header_set **out);
 void header_set_free(struct header_set *set);
 
 /* Adds the next header; the first has height 0. Returns 0, SPV_ERR_INVALID when it is not the next
- * one, SPV_ERR_FULL or SPV_ERR_NOMEM. */
+ * one, SPV_ERR_TOO_MANY or SPV_ERR_NOMEM. */
 int header_set_add(struct header_set *set, const struct spv_chain_header *record);
 
 /* Keeps the first n headers (at least 1) and removes those above. Linear in the set's size. */

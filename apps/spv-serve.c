@@ -240,7 +240,7 @@ static int run_servers(struct serve *s)
                                     .on_client = on_client,
                                     .on_ready = on_ready,
                                     .on_refused = on_refused,
-                                    .watch_us = s->source.store ? WATCH_US : 0,
+                                    .tip_poll_us = s->source.store ? WATCH_US : 0,
                                     .on_tip = on_tip,
                                     .ctx = s};
     struct spv_server *server = NULL;

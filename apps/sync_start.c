@@ -56,8 +56,9 @@ int start_choose(uint32_t *out, const struct start_options *o, const struct spv_
         return cli_usage("--birthday: no block times are built in for %s. Use "
                          "--start-height.",
                          params->net.name);
-    start = o->birthday ? spv_params_birthday(params, list->at, list->n, o->day)
-                        : spv_params_start(params, list->at, list->n, (uint32_t)o->height);
+    start = o->birthday
+                ? spv_params_birthday_checkpoint(params, list->at, list->n, o->day)
+                : spv_params_start_checkpoint(params, list->at, list->n, (uint32_t)o->height);
     rc = spv_store_tip(store, &tip);
     if (rc < 0)
         return cli_fail(rc, "%s", spv_store_last_error(store));

@@ -37,7 +37,7 @@ enum spv_err_class {
     X(NOMEM, -10, LOCAL, "out of memory")                                                          \
     X(CRYPTO, -11, LOCAL, "the crypto library failed")                                             \
     X(IO, -12, LOCAL, "input/output error")                                                        \
-    X(FULL, -13, LOCAL, "no space left")                                                           \
+    X(TOO_MANY, -13, LOCAL, "no space left")                                                       \
     X(DB, -14, LOCAL, "database error")                                                            \
     X(DB_BUSY, -15, LOCAL, "the database is in use by another writer")                             \
     X(DB_DAMAGED, -16, LOCAL, "the database is damaged")                                           \

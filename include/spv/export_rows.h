@@ -40,7 +40,8 @@ SPV_API bool spv_export_format_has_branches(enum spv_export_format format);
 enum spv_export_reorg {
     SPV_EXPORT_REORG_NONE = 0, /* not at all: the file has a trailer (postgres) */
     SPV_EXPORT_REORG_LINE = 1, /* by a line: spv_export_rows_reorg (csv, jsonl) */
-    SPV_EXPORT_REORG_CUT = 2, /* the file is cut back: spv_export_rows_end_of (binary formats) */
+    SPV_EXPORT_REORG_CUT =
+        2, /* the file is cut back: spv_export_rows_end_offset (binary formats) */
 };
 /* Returns SPV_EXPORT_REORG_NONE for a value outside the enum, too. */
 SPV_API enum spv_export_reorg spv_export_format_reorg(enum spv_export_format format);
@@ -84,7 +85,7 @@ SPV_API int spv_export_rows_reorg(const struct spv_export_rows *e, uint32_t fork
 
 /* Returns the offset of the first byte after the row of a height (not below `from`), where a binary
  * format's file is cut in a reorganisation; 0 for other formats. */
-SPV_API uint64_t spv_export_rows_end_of(const struct spv_export_rows *e, uint64_t height);
+SPV_API uint64_t spv_export_rows_end_offset(const struct spv_export_rows *e, uint64_t height);
 
 #ifdef __cplusplus
 }

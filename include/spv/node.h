@@ -53,7 +53,8 @@ struct spv_node_config {
                                                  outlive the node; NULL: the network's */
     size_t n_checkpoints; /* at most SPV_NODE_MAX_CHECKPOINTS */
     uint32_t start_height; /* when none is stored: start at the last checkpoint at or below this
-                              height where that is possible (spv_params_start); 0: at genesis */
+                              height where that is possible (spv_params_start_checkpoint); 0: at
+                              genesis */
     bool backfill; /* once synced, fetch the headers below the first stored one */
     struct spv_header_db backfill_db; /* those fetched so far (spv_store_backfill_db) */
     bool indexed; /* header_db.by_hash finds every stored header */
@@ -217,7 +218,7 @@ struct spv_node;
 
 /* Creates a node and queues its first effects. The caller frees *out; it is untouched on failure.
  * Returns 0, SPV_ERR_INVALID (no params or rng, too many peers or checkpoints, heights that do not
- * ascend), SPV_ERR_FULL (too many endpoints), SPV_ERR_NOMEM, or an error of spv_chain_new. */
+ * ascend), SPV_ERR_TOO_MANY (too many endpoints), SPV_ERR_NOMEM, or an error of spv_chain_new. */
 SPV_API int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg,
                          struct spv_now now);
 /* Frees the node and its pending effects. NULL is ignored. */

@@ -35,7 +35,7 @@ struct spv_server_config {
     size_t cache_bytes; /* of encoded headers messages; 0: 32 MiB. Below 160 KiB: no cache */
     /* How often the database is checked for a new tip, in microseconds; a new one is announced to
      * every client, by headers if it sent sendheaders (BIP130), else by inv. 0: never. */
-    uint64_t watch_us;
+    uint64_t tip_poll_us;
     /* Callbacks, on the server's thread; each may be NULL, and each pointer argument is valid
      * during the call. They may call spv_server_stop and the getters. */
     void (*on_tip)(void *ctx, const struct spv_chain_header *tip); /* the tip has changed */

@@ -43,7 +43,7 @@ struct spv_dns_seed {
 /* Peers to connect to when no DNS seed answers. */
 struct spv_netaddr;
 struct spv_fixed_seeds {
-    const struct spv_netaddr *at;
+    const struct spv_netaddr *addrs;
     size_t n;
 };
 
@@ -88,15 +88,15 @@ SPV_API int spv_params_signet(struct spv_params *out, const uint8_t *challenge, 
 /* A chain may start at a checkpoint instead of at genesis when the checkpoint is the last header of
  * a retarget period and the period before also ends in a checkpoint. `list` has n checkpoints of
  * ascending heights.
- * spv_params_start returns the last such checkpoint at or below `height`. spv_params_birthday
- * returns the last one whose next header is at least SPV_BIRTHDAY_MARGIN older than `birthday`, the
- * unix time of a wallet's first key. Both return a pointer into `list`, or NULL. Any thread. */
-SPV_API const struct spv_checkpoint *spv_params_start(const struct spv_params *params,
-                                                      const struct spv_checkpoint *list, size_t n,
-                                                      uint32_t height);
-SPV_API const struct spv_checkpoint *spv_params_birthday(const struct spv_params *params,
-                                                         const struct spv_checkpoint *list,
-                                                         size_t n, int64_t birthday);
+ * spv_params_start_checkpoint returns the last such checkpoint at or below `height`.
+ * spv_params_birthday_checkpoint returns the last one whose next header is at least
+ * SPV_BIRTHDAY_MARGIN older than `birthday`, the unix time of a wallet's first key. Both return a
+ * pointer into `list`, or NULL. Any thread. */
+SPV_API const struct spv_checkpoint *spv_params_start_checkpoint(const struct spv_params *params,
+                                                                 const struct spv_checkpoint *list,
+                                                                 size_t n, uint32_t height);
+SPV_API const struct spv_checkpoint *spv_params_birthday_checkpoint(
+    const struct spv_params *params, const struct spv_checkpoint *list, size_t n, int64_t birthday);
 
 #ifdef __cplusplus
 }

@@ -219,14 +219,14 @@ struct spv_store_info {
     uint64_t branch_headers; /* rows of side branches */
     uint64_t file_bytes, log_bytes; /* the file and its write-ahead log */
     uint64_t free_bytes; /* of the file: empty pages, which compacting frees */
-    int64_t last_sync; /* unix seconds of the last spv_store_synced; 0: never; -1: unknown */
+    int64_t last_sync; /* unix seconds of the last spv_store_set_last_sync; 0: never; -1: unknown */
     char created_by[48]; /* the library and version that created it; empty: unknown */
 };
 /* Returns 0 or a database error. */
 SPV_API int spv_store_get_info(struct spv_store *s, struct spv_store_info *out);
 
 /* Stores the time (unix seconds) at which the chain was synced. Returns 0 or a database error. */
-SPV_API int spv_store_synced(struct spv_store *s, int64_t unix_s);
+SPV_API int spv_store_set_last_sync(struct spv_store *s, int64_t unix_s);
 
 /* Rewrites the file without empty pages, in one transaction, and checkpoints the log; needs the
  * file's size of free disk space meanwhile. progress (may be NULL) is called every few
@@ -259,9 +259,9 @@ struct spv_verify_report {
     uint64_t headers; /* rows of the best chain that were read */
     uint64_t branch_headers; /* rows of side branches that were read */
     int64_t tip; /* the highest row's height; -1: none */
-    int64_t claimed; /* the tip's height in the metadata; -1: none */
+    int64_t claimed_height; /* the tip's height in the metadata; -1: none */
     int64_t capacity; /* headers that a file of its size can have; a higher claim is wrong */
-    int64_t good; /* everything is valid up to this height; -1: not even the first row */
+    int64_t valid_height; /* everything is valid up to this height; -1: not even the first row */
     bool indexed; /* the hash index is there */
     bool pages_ok; /* SQLite found every page and index valid */
     bool branches_ok; /* side branches are valid */
@@ -289,7 +289,7 @@ enum spv_repair_outcome {
 };
 #define SPV_PATH_TEXT 4096
 struct spv_repair_report {
-    enum spv_repair_outcome done;
+    enum spv_repair_outcome outcome;
     int64_t height; /* the chain's tip now */
     int64_t lost; /* headers above it that the file had or claimed, at possible heights */
     /* The damaged file, as it was; its -wal is beside it. Empty when nothing was changed. */

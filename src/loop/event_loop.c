@@ -83,7 +83,7 @@ static int before_event(struct spv_evloop *l, const struct spv_event *event)
     if (event->kind != SPV_EVENT_SYNCED)
         return 0;
     l->synced = true;
-    const int rc = spv_store_synced(l->cfg.store, spv_system_now().unix_s);
+    const int rc = spv_store_set_last_sync(l->cfg.store, spv_system_now().unix_s);
     return rc < 0 ? rc : spv_store_commit(l->cfg.store);
 }
 

@@ -186,7 +186,7 @@ static void on_watch(void *ctx)
         if (s->cfg.on_tip)
             s->cfg.on_tip(s->cfg.ctx, &tip);
     }
-    spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.watch_us);
+    spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.tip_poll_us);
 }
 
 static void on_closed(struct spv_link *link, int error, void *ctx)
@@ -336,11 +336,11 @@ static int begin_timers(struct spv_server *s)
         spv_timer_free(s->deferred);
         return rc;
     }
-    if (s->cfg.watch_us == 0)
+    if (s->cfg.tip_poll_us == 0)
         return 0;
     if (s->cfg.header_db.tip(s->cfg.header_db.ctx, &tip) == 1)
         s->tip = tip.hash;
-    spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.watch_us);
+    spv_timer_set(s->watch, spv_system_now().mono_us + s->cfg.tip_poll_us);
     return 0;
 }
 

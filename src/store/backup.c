@@ -43,7 +43,7 @@ static int copy_bytes(int from, int to)
     return n < 0 ? SPV_ERR_IO : fsync(to) != 0 ? error_of(errno) : 0;
 }
 
-/* Returns SPV_ERR_FULL when the target exists. */
+/* Returns SPV_ERR_TOO_MANY when the target exists. */
 static int copy_file(const char *from, const char *to)
 {
     struct stat st;
@@ -55,7 +55,7 @@ static int copy_file(const char *from, const char *to)
     mode_t mode = fstat(in, &st) == 0 ? st.st_mode & 0777 : 0600;
     int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode | 0200);
     if (out < 0) {
-        rc = errno == EEXIST ? SPV_ERR_FULL : error_of(errno);
+        rc = errno == EEXIST ? SPV_ERR_TOO_MANY : error_of(errno);
         goto out;
     }
     rc = copy_bytes(in, out);
@@ -96,8 +96,8 @@ int spv_backup_make(char *out, size_t cap, const char *path)
     char log[SPV_PATH_TEXT];
     char copy[SPV_PATH_TEXT];
     char copy_log[SPV_PATH_TEXT];
-    int rc = SPV_ERR_FULL;
-    for (int n = 1; n <= COPIES_MAX && rc == SPV_ERR_FULL; n++) {
+    int rc = SPV_ERR_TOO_MANY;
+    for (int n = 1; n <= COPIES_MAX && rc == SPV_ERR_TOO_MANY; n++) {
         char suffix[32];
         (void)snprintf(suffix, sizeof suffix, ".damaged-%d", n);
         if (with_suffix(copy, path, suffix) != 0 || strlen(copy) >= cap ||
@@ -106,7 +106,7 @@ int spv_backup_make(char *out, size_t cap, const char *path)
         rc = copy_file(path, copy);
     }
     if (rc)
-        return rc == SPV_ERR_FULL ? SPV_ERR_IO : rc;
+        return rc == SPV_ERR_TOO_MANY ? SPV_ERR_IO : rc;
     if (access(log, F_OK) == 0) {
         rc = copy_file(log, copy_log);
         if (rc)
@@ -120,10 +120,10 @@ int spv_backup_make(char *out, size_t cap, const char *path)
 err:;
     const int e = errno;
     (void)unlink(copy);
-    if (rc != SPV_ERR_FULL) /* else the log's copy is not ours */
+    if (rc != SPV_ERR_TOO_MANY) /* else the log's copy is not ours */
         (void)unlink(copy_log);
     errno = e;
-    return rc == SPV_ERR_FULL ? SPV_ERR_IO : rc;
+    return rc == SPV_ERR_TOO_MANY ? SPV_ERR_IO : rc;
 }
 
 int spv_backup_replace(const char *path, const char *fresh)

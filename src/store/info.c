@@ -74,7 +74,7 @@ int spv_store_get_info(struct spv_store *s, struct spv_store_info *out)
     return rc;
 }
 
-int spv_store_synced(struct spv_store *s, int64_t unix_s)
+int spv_store_set_last_sync(struct spv_store *s, int64_t unix_s)
 {
     char text[24];
     if (s->mode == SPV_STORE_READ)

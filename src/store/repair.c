@@ -111,19 +111,19 @@ static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
     int rc = spv_db_exec(s, "DELETE FROM header WHERE height < 0", "remove headers");
     if (rc)
         return rc;
-    rc = spv_rows_remove_above(s, found->good);
+    rc = spv_rows_remove_above(s, found->valid_height);
     if (rc)
         return rc;
-    if (found->good < 0) {
+    if (found->valid_height < 0) {
         rc = restart_at_genesis(s, tip);
         if (rc)
             return rc;
     } else {
-        rc = spv_store_by_height(s, tip, (uint32_t)found->good);
+        rc = spv_store_by_height(s, tip, (uint32_t)found->valid_height);
         if (rc != 1)
             return rc < 0 ? rc : SPV_ERR_DB_DAMAGED;
     }
-    if (!found->backfill_ok && found->good >= 0) {
+    if (!found->backfill_ok && found->valid_height >= 0) {
         rc = spv_backfill_clear(s);
         if (rc)
             return rc;
@@ -194,7 +194,7 @@ static int rewind_in_place(struct repair *r)
     if (rc)
         (void)repair_error(r, rc, "%s", spv_store_last_error(s));
     int closed = spv_store_close(s);
-    r->out->done = SPV_REPAIR_REWOUND;
+    r->out->outcome = SPV_REPAIR_REWOUND;
     r->out->height = tip.height;
     return rc ? rc : closed;
 }
@@ -210,7 +210,7 @@ static int salvage_rows(struct repair *r, const struct spv_params *params, bool 
     spv_backup_remove(fresh); /* of a repair that was interrupted */
     (void)snprintf(old, sizeof old, "%s.mending", r->path);
     spv_backup_remove(old); /* of one by version 0.1, which named the file so */
-    int64_t limit = found->tip >= 0 && found->good >= 0 ? found->good : -1;
+    int64_t limit = found->tip >= 0 && found->valid_height >= 0 ? found->valid_height : -1;
     int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit,
                               r->cfg->stop, &r->why);
     if (rc)
@@ -223,7 +223,7 @@ static int salvage_rows(struct repair *r, const struct spv_params *params, bool 
     }
 out:
     spv_backup_remove(fresh);
-    r->out->done = r->out->height > 0 ? SPV_REPAIR_SALVAGED : SPV_REPAIR_RECREATED;
+    r->out->outcome = r->out->height > 0 ? SPV_REPAIR_SALVAGED : SPV_REPAIR_RECREATED;
     return rc;
 }
 
@@ -267,7 +267,7 @@ static int repair_pages(struct repair *r)
         if (!rc)
             rc = salvage_rows(r, &params, readable);
     }
-    const int64_t claimed = found->claimed <= found->capacity ? found->claimed : -1;
+    const int64_t claimed = found->claimed_height <= found->capacity ? found->claimed_height : -1;
     const int64_t had = found->tip > claimed ? found->tip : claimed;
     r->out->lost = had > r->out->height ? had - r->out->height : 0;
     return rc;

@@ -206,7 +206,7 @@ static int check_tip(struct spv_verify *v, const struct row_scan *w)
     }
     if (rc)
         return rc;
-    v->report->claimed = claimed;
+    v->report->claimed_height = claimed;
     rc = spv_rows_capacity(v->s, &v->report->capacity);
     if (rc)
         return rc;
@@ -305,7 +305,7 @@ static int verify_store(struct spv_verify *v)
     struct spv_verify_report *r = v->report;
     v->bad = INT64_MAX;
     r->tip = -1;
-    r->claimed = -1;
+    r->claimed_height = -1;
     r->pages_ok = true;
     r->branches_ok = true;
     r->backfill_ok = true;
@@ -322,9 +322,9 @@ static int verify_store(struct spv_verify *v)
                          SPV_COUNT(note.height));
     }
     spv_db_rollback(v->s);
-    r->good = v->bad <= r->tip ? v->bad - 1 : r->tip;
-    if (r->good < (int64_t)v->s->start.height)
-        r->good = -1; /* not even the row that the chain begins with */
+    r->valid_height = v->bad <= r->tip ? v->bad - 1 : r->tip;
+    if (r->valid_height < (int64_t)v->s->start.height)
+        r->valid_height = -1; /* not even the row that the chain begins with */
     if (!rc && r->total > 0) {
         const char *text = r->findings[0].text;
         const size_t n = strlen(text);
@@ -362,8 +362,8 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
         .path = cfg->path, .params = cfg->params, .mode = SPV_STORE_READ, .stop = cfg->stop};
     memset(out, 0, sizeof *out);
     out->tip = -1;
-    out->claimed = -1;
-    out->good = -1;
+    out->claimed_height = -1;
+    out->valid_height = -1;
     int rc = spv_store_open_as(&s, &open_cfg, &options, &error);
     if (!rc) {
         struct spv_verify v = {.s = s, .cfg = cfg, .report = out};

@@ -21,7 +21,7 @@ int spv_manual_peers_add(struct spv_manual_peers *m, const struct spv_endpoint *
             strcmp(m->at[i].endpoint.host, endpoint->host) == 0)
             return 0;
     if (m->n >= SPV_NODE_MAX_ENDPOINTS)
-        return SPV_ERR_FULL;
+        return SPV_ERR_TOO_MANY;
     struct spv_manual_peer *at = realloc(m->at, (m->n + 1) * sizeof *at);
     if (!at)
         return SPV_ERR_NOMEM;

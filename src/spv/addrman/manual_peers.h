@@ -24,7 +24,8 @@ struct spv_manual_peers {
 };
 
 void spv_manual_peers_free(struct spv_manual_peers *m);
-/* A known endpoint is ignored. Returns 0, SPV_ERR_INVALID (port 0), SPV_ERR_FULL, SPV_ERR_NOMEM. */
+/* A known endpoint is ignored. Returns 0, SPV_ERR_INVALID (port 0), SPV_ERR_TOO_MANY,
+ * SPV_ERR_NOMEM. */
 int spv_manual_peers_add(struct spv_manual_peers *m, const struct spv_endpoint *endpoint);
 /* Returns the peer to connect to next, that with the fewest failures; -1: none is due. */
 int spv_manual_peers_pick(const struct spv_manual_peers *m, struct spv_now now);

@@ -33,7 +33,7 @@ static struct spv_queued_effect *queue_push(struct spv_effects *q, enum spv_effe
     if (q->error)
         return NULL;
     if (q->n == SPV_EFFECTS_MAX) {
-        q->error = SPV_ERR_FULL;
+        q->error = SPV_ERR_TOO_MANY;
         return NULL;
     }
     struct spv_queued_effect *e = calloc(1, sizeof *e + n_locator * sizeof e->locator[0]);

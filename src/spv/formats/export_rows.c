@@ -257,7 +257,7 @@ int spv_export_rows_reorg(const struct spv_export_rows *e, uint32_t fork_height,
     return f->reorg ? f->reorg(e, fork_height, fork, removed) : SPV_ERR_UNSUPPORTED;
 }
 
-uint64_t spv_export_rows_end_of(const struct spv_export_rows *e, uint64_t height)
+uint64_t spv_export_rows_end_offset(const struct spv_export_rows *e, uint64_t height)
 {
     const struct format *f = find_format(e->format);
     return f && f->end_of ? f->end_of(e, height) : 0;

@@ -243,7 +243,8 @@ static const struct spv_checkpoint *starts_at(const struct spv_node *n, uint32_t
 {
     if (height == 0 || spv_chain_tip(n->chain)->height > 0)
         return NULL;
-    return spv_params_start(&n->params, n->params.checkpoints, n->params.n_checkpoints, height);
+    return spv_params_start_checkpoint(&n->params, n->params.checkpoints, n->params.n_checkpoints,
+                                       height);
 }
 
 /* Emits an event for each manual peer that is not dialled because it is banned. */
@@ -379,7 +380,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     }
     struct spv_peer_entry *p = spv_peer_table_add(&n->peers, peer);
     if (!p)
-        return after_input(n, SPV_ERR_FULL, now);
+        return after_input(n, SPV_ERR_TOO_MANY, now);
     p->group = group;
     p->version = info->version;
     p->start_height = info->start_height > 0 ? (uint32_t)info->start_height : 0;

@@ -122,7 +122,7 @@ static void add_fixed_seeds(struct spv_outbound *o, struct spv_now now)
 {
     const struct spv_netgroup source = spv_netgroup_of_name("fallback");
     for (size_t i = 0; i < o->params->fixed_seeds->n; i++) {
-        const struct spv_netaddr *addr = &o->params->fixed_seeds->at[i];
+        const struct spv_netaddr *addr = &o->params->fixed_seeds->addrs[i];
         /* one to two weeks old, as Bitcoin Core's fixed seeds */
         const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_rng_below(&o->rng, 7 * DAY);
         if (spv_net_of(addr) & o->nets)

@@ -19,9 +19,9 @@ static bool is_possible(const struct spv_params *params, const struct spv_checkp
     return false;
 }
 
-const struct spv_checkpoint *spv_params_start(const struct spv_params *params,
-                                              const struct spv_checkpoint *list, size_t n,
-                                              uint32_t height)
+const struct spv_checkpoint *spv_params_start_checkpoint(const struct spv_params *params,
+                                                         const struct spv_checkpoint *list,
+                                                         size_t n, uint32_t height)
 {
     for (size_t i = n; i-- > 0;)
         if (list[i].height <= height && is_possible(params, list, i))
@@ -29,9 +29,9 @@ const struct spv_checkpoint *spv_params_start(const struct spv_params *params,
     return NULL;
 }
 
-const struct spv_checkpoint *spv_params_birthday(const struct spv_params *params,
-                                                 const struct spv_checkpoint *list, size_t n,
-                                                 int64_t birthday)
+const struct spv_checkpoint *spv_params_birthday_checkpoint(const struct spv_params *params,
+                                                            const struct spv_checkpoint *list,
+                                                            size_t n, int64_t birthday)
 {
     for (size_t i = n; i-- > 0;)
         if (list[i].next_time != 0 &&

@@ -130,7 +130,7 @@ void server_fixture_start(struct server_fixture *s, const struct mined *chain, u
         .listen = {.host = "127.0.0.1"},
         .transport = s->transport,
         .max_clients = max_clients,
-        .watch_us = s->watch_us,
+        .tip_poll_us = s->tip_poll_us,
         .on_tip = s->frees_server ? on_tip : NULL,
         .on_client = s->frees_server ? on_client : NULL,
         .ctx = s,

@@ -19,7 +19,7 @@ void mined_free(struct mined *m);
 struct server_fixture {
     const struct mined *chain;
     atomic_uint height; /* height of the served tip; may grow */
-    uint64_t watch_us; /* set before start: how often the server reads tip */
+    uint64_t tip_poll_us; /* set before start: how often the server reads tip */
     uint32_t bad; /* serves an invalid header at this height; 0: none */
     enum spv_transport_choice transport; /* set before start */
     bool with_http; /* set before start: also an HTTP server, on the same reactor */

@@ -135,7 +135,7 @@ static void serves_many_clients_at_once(void **state)
  * connected. */
 static void freeing_or_running_the_server_in_its_callbacks_returns_an_error(void **state)
 {
-    struct server_fixture s = {.frees_server = true, .watch_us = 1000};
+    struct server_fixture s = {.frees_server = true, .tip_poll_us = 1000};
     server_fixture_start(&s, &chain, HEADERS - 1, 0);
     const struct spv_endpoint at = server_fixture_endpoint(&s);
     struct clients c = {0};
@@ -265,7 +265,7 @@ static void on_announcement(struct end *e, const struct spv_msg *msg)
 
 static void grow(struct net_fixture *net_fixture, struct growth *g)
 {
-    g->server_fixture.watch_us = 1000;
+    g->server_fixture.tip_poll_us = 1000;
     server_fixture_start(&g->server_fixture, &chain, 10, 0);
     const struct spv_endpoint at = server_fixture_endpoint(&g->server_fixture);
     struct end e = {.net_fixture = net_fixture,

@@ -86,7 +86,7 @@ static int compact(struct spv_store *s)
 }
 static int synced(struct spv_store *s)
 {
-    return spv_store_synced(s, 1234567890);
+    return spv_store_set_last_sync(s, 1234567890);
 }
 
 struct scenario {

@@ -62,7 +62,7 @@ static void goes_on(const char *path, int64_t height, bool index)
     struct spv_verify_report r;
     const struct spv_verify_config cfg = {.path = path};
     assert_int_equal(spv_store_verify(&r, &cfg, NULL), 0);
-    assert_int_equal(r.good, height);
+    assert_int_equal(r.valid_height, height);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_store_lost_rows(s), 0);
     assert_int_equal(spv_store_indexed(s), index);
@@ -114,7 +114,7 @@ static void damaged_rows_are_removed_from_the_file(void **state)
         if (rc != 0) {
             fail_msg("%s: %s", cases[i].sql, why.text);
         }
-        assert_int_equal(r.done, SPV_REPAIR_REWOUND);
+        assert_int_equal(r.outcome, SPV_REPAIR_REWOUND);
         assert_int_equal(r.height, cases[i].height);
         assert_int_equal(r.lost, cases[i].lost);
         assert_string_equal(r.copy, in_folder(state, "copy.db.damaged-1"));
@@ -153,13 +153,13 @@ static void damaged_addrman_tables_are_created_again(void **state)
         if (rc != 0) {
             fail_msg("%s: %s", cases[i].sql, why.text);
         }
-        assert_int_not_equal(r.done, SPV_REPAIR_NONE);
+        assert_int_not_equal(r.outcome, SPV_REPAIR_NONE);
         assert_int_equal(r.height, N);
         assert_int_equal(r.lost, 0);
         assert_true(same_file(r.copy, in_folder(state, "before.db")));
         assert_int_equal(file_size(in_folder(state, "copy.db.damaged-2")), -1);
         assert_int_equal(repair(&r, path, &why), 0); /* nothing is left to repair */
-        assert_int_equal(r.done, SPV_REPAIR_NONE);
+        assert_int_equal(r.outcome, SPV_REPAIR_NONE);
         struct spv_store *s = must_open(path, SPV_STORE_READ); /* which creates nothing again */
         assert_int_equal(spv_store_addrman_load(s, &book), 0);
         assert_true(book.n >= cases[i].addresses && book.n <= 1);
@@ -192,7 +192,7 @@ static void a_valid_file_is_not_changed(void **state)
     fresh_copy(state, true);
     const char *path = in_folder(state, "copy.db");
     assert_int_equal(repair(&r, path, &why), 0);
-    assert_int_equal(r.done, SPV_REPAIR_NONE);
+    assert_int_equal(r.outcome, SPV_REPAIR_NONE);
     assert_string_equal(r.copy, "");
     assert_int_equal(r.height, N);
     assert_true(same_file(path, in_folder(state, "h.db")));
@@ -241,7 +241,7 @@ static void with_a_wrong_clock_nothing_is_repaired(void **state)
         assert_int_equal(spv_store_repair(&r, &cfg, &why), SPV_ERR_HDR_TIME_FUTURE);
         assert_non_null(strstr(why.text, "Check this computer's clock"));
         assert_non_null(strstr(why.text, "Nothing was changed"));
-        assert_int_equal(r.done, SPV_REPAIR_NONE);
+        assert_int_equal(r.outcome, SPV_REPAIR_NONE);
         assert_string_equal(r.copy, "");
         assert_true(same_file(path, in_folder(state, "before.db")));
         assert_int_equal(file_size(in_folder(state, "mined.db.damaged-1")), -1);
@@ -280,8 +280,8 @@ static void any_damaged_page_can_be_repaired(void **state)
         if (rc != 0) {
             fail_msg("page %ld: %s", page, why.text);
         }
-        kinds[r.done]++;
-        assert_int_not_equal(r.done, SPV_REPAIR_NONE);
+        kinds[r.outcome]++;
+        assert_int_not_equal(r.outcome, SPV_REPAIR_NONE);
         assert_true(same_file(r.copy, in_folder(state, "before.db")));
         struct spv_store *s = must_open(path, SPV_STORE_READ);
         bool index = spv_store_indexed(s);
@@ -289,7 +289,7 @@ static void any_damaged_page_can_be_repaired(void **state)
         goes_on(path, r.height, index);
         assert_int_equal(file_size(in_folder(state, "copy.db.repaired")), -1);
         assert_int_equal(file_size(in_folder(state, "copy.db.repaired-lock")), -1);
-        if (r.done != SPV_REPAIR_REWOUND) /* a new file was made */
+        if (r.outcome != SPV_REPAIR_REWOUND) /* a new file was made */
             assert_int_equal(file_size(in_folder(state, "copy.db.mending")), -1);
     }
     print_message("rewound %d, salvaged %d, emptied %d\n", kinds[SPV_REPAIR_REWOUND],
@@ -319,7 +319,7 @@ static void any_flipped_bit_is_repaired_or_has_no_effect(void **state)
         if (rc != 0) {
             fail_msg("byte %ld: %s", at, why.text);
         }
-        found += r.done != SPV_REPAIR_NONE;
+        found += r.outcome != SPV_REPAIR_NONE;
         struct spv_store *s = must_open(path, SPV_STORE_READ);
         bool index = spv_store_indexed(s);
         assert_int_equal(spv_store_close(s), 0);
@@ -345,7 +345,7 @@ static void a_truncated_file_keeps_its_complete_rows(void **state)
             fail_msg("cut to %ld: %s", sizes[i], why.text);
         }
         if (i < 2) {
-            assert_int_equal(r.done, SPV_REPAIR_SALVAGED);
+            assert_int_equal(r.outcome, SPV_REPAIR_SALVAGED);
         }
         goes_on(path, r.height, false);
     }
@@ -363,7 +363,7 @@ static void a_file_that_is_no_database_becomes_an_empty_one(void **state)
     assert_non_null(strstr(why.text, "network"));
     assert_int_equal(file_size(in_folder(state, "notes.txt.damaged-1")), -1);
     assert_int_equal(repair(&r, path, &why), 0);
-    assert_int_equal(r.done, SPV_REPAIR_RECREATED);
+    assert_int_equal(r.outcome, SPV_REPAIR_RECREATED);
     assert_int_equal(r.height, 0);
     assert_int_equal(file_size(in_folder(state, "notes.txt.damaged-1")), sizeof text - 1);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
@@ -421,10 +421,10 @@ static void the_log_is_copied_and_read(void **state)
     assert_int_equal(spv_store_close(s), 0);
     overwrite(path, 30 * 4096, 4096, 0xa5);
     assert_int_equal(repair(&r, path, &why), 0);
-    assert_int_equal(r.done, SPV_REPAIR_SALVAGED);
+    assert_int_equal(r.outcome, SPV_REPAIR_SALVAGED);
     assert_int_equal(r.lost, N + 10 - r.height);
     assert_true(file_size(in_folder(state, "left.db.damaged-1-wal")) > 0);
-    assert_int_equal(r.found.claimed, N + 10); /* the WAL was read */
+    assert_int_equal(r.found.claimed_height, N + 10); /* the WAL was read */
     goes_on(path, r.height, false);
     /* a second repair uses the next number */
     run_sql(path, "DELETE FROM header WHERE height = 30");

@@ -83,7 +83,7 @@ static void a_sound_database_passes(void **state)
         assert_int_equal(r.headers, N + 1);
         assert_int_equal(r.branch_headers, 20);
         assert_int_equal(r.tip, N);
-        assert_int_equal(r.good, N);
+        assert_int_equal(r.valid_height, N);
         assert_true(r.indexed && r.pages_ok && r.branches_ok);
     }
     assert_int_equal(spv_store_close(s), 0);
@@ -161,9 +161,10 @@ static void each_damage_is_reported_with_its_height(void **state)
         run_sql(copy, cases[i].sql);
         int rc = verify(&r, copy, false, &why);
         if (rc != SPV_ERR_DB_DAMAGED || !has_finding(&r, cases[i].words) ||
-            r.good != cases[i].good) {
+            r.valid_height != cases[i].good) {
             print_findings(&r);
-            fail_msg("%s: %s, good %lld", cases[i].sql, spv_err_name(rc), (long long)r.good);
+            fail_msg("%s: %s, good %lld", cases[i].sql, spv_err_name(rc),
+                     (long long)r.valid_height);
         }
         assert_true(r.total > 0 && r.total <= 4); /* one finding per cause, not per row */
         assert_true(r.pages_ok);
@@ -189,7 +190,7 @@ static void full_verification_checks_consensus_rules(void **state)
     assert_int_equal(verify(&r, path, true, &why), SPV_ERR_DB_DAMAGED);
     assert_true(has_finding(&r, "height 2,101 breaks the rules: version below"));
     assert_int_equal(r.findings[0].height, 2101);
-    assert_int_equal(r.good, 2100);
+    assert_int_equal(r.valid_height, 2100);
     assert_int_equal(r.total, 1);
 }
 
@@ -246,7 +247,7 @@ static void damaged_pages_are_reported(void **state)
         assert_int_equal(fclose(f), 0);
         assert_int_equal(verify(&r, copy, false, &why), SPV_ERR_DB_DAMAGED);
         assert_false(r.pages_ok);
-        assert_true(r.good < N || r.total > 0);
+        assert_true(r.valid_height < N || r.total > 0);
     }
 }
 
@@ -264,7 +265,7 @@ static void an_index_without_a_row_is_reported(void **state)
     assert_int_equal(verify(&r, path, false, &why), SPV_ERR_DB_DAMAGED);
     print_findings(&r);
     assert_true(has_finding(&r, "header_by_hash"));
-    assert_int_equal(r.good, 100);
+    assert_int_equal(r.valid_height, 100);
     assert_false(r.pages_ok);
 }
 

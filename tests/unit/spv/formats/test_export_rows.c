@@ -185,7 +185,7 @@ static void binary_formats_are_cut_at_the_end_of_a_row(void **state)
         assert_int_equal(spv_export_rows_begin(&e), 0);
         for (uint32_t h = 2; h < HEADERS; h++) {
             assert_int_equal(spv_export_rows_row(&e, &chain[h]), 0);
-            assert_int_equal(spv_export_rows_end_of(&e, h), out.n);
+            assert_int_equal(spv_export_rows_end_offset(&e, h), out.n);
         }
     }
 }

@@ -522,7 +522,7 @@ static void the_effect_queue_is_bounded_and_its_error_is_sticky(void **state)
     for (unsigned i = 0; i < SPV_EFFECTS_MAX; i++)
         assert_non_null(spv_effects_push(&q, SPV_EFFECT_EVENT, 1));
     assert_null(spv_effects_push(&q, SPV_EFFECT_EVENT, 1));
-    assert_int_equal(q.error, SPV_ERR_FULL);
+    assert_int_equal(q.error, SPV_ERR_TOO_MANY);
     spv_effects_free(&q);
 }
 

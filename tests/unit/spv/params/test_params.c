@@ -343,11 +343,13 @@ static void a_chain_starts_at_the_last_checkpoint_that_another_one_precedes(void
     const struct spv_params *p = spv_params_get(SPV_REGTEST);
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct spv_checkpoint *start = spv_params_start(p, list, 7, cases[i].height);
+        const struct spv_checkpoint *start =
+            spv_params_start_checkpoint(p, list, 7, cases[i].height);
         assert_int_equal(!start ? 0 : start->height, cases[i].start);
     }
     p = spv_params_get(SPV_MAINNET);
-    assert_int_equal(spv_params_start(p, p->checkpoints, p->n_checkpoints, 800000)->height, 798335);
+    assert_int_equal(
+        spv_params_start_checkpoint(p, p->checkpoints, p->n_checkpoints, 800000)->height, 798335);
 }
 
 static void a_birthday_is_looked_up_with_two_weeks_to_spare(void **state)
@@ -356,15 +358,18 @@ static void a_birthday_is_looked_up_with_two_weeks_to_spare(void **state)
     const struct spv_checkpoint *list = p->checkpoints;
     const int64_t at = list[200].next_time;
     (void)state;
-    assert_ptr_equal(spv_params_birthday(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN),
-                     &list[200]);
-    assert_ptr_equal(spv_params_birthday(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN - 1),
-                     &list[199]);
-    assert_null(spv_params_birthday(p, list, p->n_checkpoints, p->genesis.time));
+    assert_ptr_equal(
+        spv_params_birthday_checkpoint(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN),
+        &list[200]);
+    assert_ptr_equal(
+        spv_params_birthday_checkpoint(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN - 1),
+        &list[199]);
+    assert_null(spv_params_birthday_checkpoint(p, list, p->n_checkpoints, p->genesis.time));
     /* above the last recorded checkpoint: the last one */
-    assert_int_equal(spv_params_birthday(p, list, p->n_checkpoints, INT64_MAX)->height, 878975);
+    assert_int_equal(spv_params_birthday_checkpoint(p, list, p->n_checkpoints, INT64_MAX)->height,
+                     878975);
     p = spv_params_get(SPV_TESTNET4);
-    assert_null(spv_params_birthday(p, p->checkpoints, p->n_checkpoints, INT64_MAX));
+    assert_null(spv_params_birthday_checkpoint(p, p->checkpoints, p->n_checkpoints, INT64_MAX));
 }
 
 static void a_custom_signet_trusts_nothing_of_the_default_one(void **state)
