@@ -333,7 +333,7 @@ static int process_frame(struct spv_peer *p, struct spv_msg *out, bool *any, str
     bool framed = rc > 0 || rc == SPV_ERR_CHECKSUM;
     bool named = framed || rc == SPV_ERR_LENGTH;
     size_t bytes = framed ? p->transport.frame_bytes : waiting;
-    if (rc > 0 && p->transport.unreadable)
+    if (rc > 0 && p->transport.has_unknown_id)
         rc = skip_unreadable(p);
     else if (rc > 0)
         rc = process_message(p, out, payload, now);

@@ -12,7 +12,7 @@
 /* True when the message that this peer accepts (addr or addrv2) can encode the address. */
 static bool can_carry(const struct spv_peer *p, const struct spv_netaddr *addr)
 {
-    return spv_netaddr_relayable(addr) &&
+    return spv_netaddr_fits_addrv2(addr) &&
            (p->stats.addrv2 || addr->network == SPV_ADDR_IPV4 || addr->network == SPV_ADDR_IPV6);
 }
 

@@ -253,7 +253,7 @@ int spv_addrs_recreate(struct spv_store *s)
 /* Replaces the damaged tables: a sync must be able to start without their rows. */
 static int reset_tables(struct spv_store *s)
 {
-    int rc = spv_transaction_begin(s);
+    int rc = spv_transaction_commit_and_begin(s);
     if (rc)
         return rc;
     rc = spv_addrs_recreate(s);
@@ -398,7 +398,7 @@ int spv_store_addrman_save(struct spv_store *s, const struct spv_addrman_changes
 {
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    int rc = spv_transaction_begin(s);
+    int rc = spv_transaction_commit_and_begin(s);
     if (rc)
         return rc;
     rc = write_addrs(s, c);

@@ -188,7 +188,7 @@ int spv_store_apply(struct spv_store *s, const struct spv_chain_update *update)
     int rc = check_update(s, update);
     if (rc)
         return rc;
-    rc = spv_transaction_begin(s);
+    rc = spv_transaction_commit_and_begin(s);
     if (rc)
         return rc;
     rc = write_update(s, update);

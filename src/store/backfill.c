@@ -52,7 +52,7 @@ int spv_store_backfill_reset(struct spv_store *s)
 {
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    int rc = spv_transaction_begin(s);
+    int rc = spv_transaction_commit_and_begin(s);
     if (rc)
         return rc;
     rc = remove_backfilled(s, 0);

@@ -21,16 +21,16 @@
 #define CHECK_ROWS 2100
 
 struct finding {
-    int64_t good; /* the highest valid row; -1: not even genesis, or the start's */
+    int64_t valid_height; /* the highest valid row; -1: not even genesis, or the start's */
     int64_t max; /* the highest row; may be no possible height */
-    int64_t claimed; /* the tip that the metadata names; -1: none */
+    int64_t claimed_height; /* the tip that the metadata names; -1: none */
     int64_t capacity; /* headers that a file of its size can have */
-    struct spv_chain_header tip; /* the row `good` */
+    struct spv_chain_header tip; /* the row at valid_height */
     const char *reason; /* NULL: all rows are valid */
     int64_t height; /* of the first invalid row */
 };
 
-/* Checks rows low..high upwards, none of them below the start: sets good, tip, reason. 0, or an
+/* Checks rows low..high upwards, none of them below the start: sets valid_height, tip, reason. 0, or an
  * error of the database. */
 static int check_window(struct spv_store *s, struct finding *f, int64_t low, int64_t high)
 {
@@ -42,7 +42,7 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
     int rc = spv_db_stmt(s, &st, SPV_STMT_RANGE);
     if (rc)
         return rc;
-    f->good = -1;
+    f->valid_height = -1;
     f->reason = NULL;
     (void)sqlite3_bind_int64(st, 1, want);
     (void)sqlite3_bind_int64(st, 2, high);
@@ -62,7 +62,7 @@ static int check_window(struct spv_store *s, struct finding *f, int64_t low, int
         }
         if (!f->reason) {
             if (want >= low) {
-                f->good = want;
+                f->valid_height = want;
                 f->tip = r;
             }
             below = r;
@@ -102,14 +102,14 @@ static int tip_matches_meta(struct spv_store *s, struct finding *f)
 {
     char hex[SPV_HASH_HEX];
     spv_blockhash_hex(hex, &f->tip.hash);
-    int rc = f->good == f->claimed ? meta_is(s, "tip_hash", hex) : 0;
+    int rc = f->valid_height == f->claimed_height ? meta_is(s, "tip_hash", hex) : 0;
     if (rc > 0) {
         spv_u256_hex(hex, &f->tip.work);
         rc = meta_is(s, "tip_work", hex);
     }
     if (!rc) {
         f->reason = "is not the tip that the metadata names";
-        f->height = f->good;
+        f->height = f->valid_height;
     }
     return rc < 0 ? rc : 0;
 }
@@ -120,7 +120,7 @@ static int find_tail(struct spv_store *s, struct finding *f)
                             "read the highest header");
     if (rc)
         return rc;
-    rc = spv_db_integer(s, &f->claimed,
+    rc = spv_db_integer(s, &f->claimed_height,
                         "SELECT coalesce(max(CASE WHEN typeof(value) = 'integer' THEN value "
                         "END), -1) FROM meta WHERE key = 'tip_height'",
                         "read the tip");
@@ -130,8 +130,9 @@ static int find_tail(struct spv_store *s, struct finding *f)
     if (rc)
         return rc;
     /* Rows above the metadata's tip were not written by us; below it, rows are lost. */
-    int64_t high = f->claimed >= 0 && f->claimed < f->max ? f->claimed : f->max;
-    f->good = -1;
+    int64_t high =
+        f->claimed_height >= 0 && f->claimed_height < f->max ? f->claimed_height : f->max;
+    f->valid_height = -1;
     f->reason = "is missing";
     f->height = 0;
     bool first = true;
@@ -139,7 +140,7 @@ static int find_tail(struct spv_store *s, struct finding *f)
     int64_t height = 0;
     const int64_t bottom = s->start.height;
     f->height = bottom;
-    while (high >= bottom && f->good < 0) {
+    while (high >= bottom && f->valid_height < 0) {
         int64_t low = high - bottom >= CHECK_ROWS ? high - CHECK_ROWS + 1 : bottom;
         rc = check_window(s, f, low, high);
         if (rc)
@@ -150,7 +151,7 @@ static int find_tail(struct spv_store *s, struct finding *f)
             first = false;
         }
         high = low - 1;
-        rc = f->good < 0 ? highest_row(s, &high, high) : 0;
+        rc = f->valid_height < 0 ? highest_row(s, &high, high) : 0;
         if (rc)
             return rc;
     }
@@ -158,11 +159,12 @@ static int find_tail(struct spv_store *s, struct finding *f)
         f->reason = reason;
         f->height = height;
     }
-    if (!f->reason && (f->good != f->max || f->good != f->claimed)) {
-        f->reason = f->claimed > f->capacity ? "is missing, or the stored tip height is wrong"
-                    : f->claimed > f->max    ? "is missing"
-                                             : "stands above the tip";
-        f->height = f->good + 1;
+    if (!f->reason && (f->valid_height != f->max || f->valid_height != f->claimed_height)) {
+        f->reason = f->claimed_height > f->capacity
+                        ? "is missing, or the stored tip height is wrong"
+                    : f->claimed_height > f->max ? "is missing"
+                                                 : "stands above the tip";
+        f->height = f->valid_height + 1;
     }
     return !f->reason ? tip_matches_meta(s, f) : 0;
 }
@@ -171,12 +173,12 @@ static int cut_tail(struct spv_store *s, struct finding *f)
 {
     /* an impossible height is not that of a header */
     const int64_t max = f->max <= UINT32_MAX ? f->max : -1;
-    const int64_t claimed = f->claimed <= f->capacity ? f->claimed : -1;
-    int64_t lost = (max > claimed ? max : claimed) - (f->good >= 0 ? f->good : 0);
-    int rc = spv_rows_remove_above(s, f->good);
+    const int64_t claimed = f->claimed_height <= f->capacity ? f->claimed_height : -1;
+    int64_t lost = (max > claimed ? max : claimed) - (f->valid_height >= 0 ? f->valid_height : 0);
+    int rc = spv_rows_remove_above(s, f->valid_height);
     if (rc)
         return rc;
-    if (f->good < 0) { /* no row is left: start again at genesis */
+    if (f->valid_height < 0) { /* no row is left: start again at genesis */
         s->start = (struct spv_chain_start){0};
         rc = spv_start_write(s, &s->start, NULL, NULL);
         if (rc)

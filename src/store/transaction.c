@@ -26,7 +26,7 @@ int spv_store_commit(struct spv_store *s)
     return 0;
 }
 
-int spv_transaction_begin(struct spv_store *s)
+int spv_transaction_commit_and_begin(struct spv_store *s)
 {
     int rc = spv_store_commit(s);
     return rc ? rc : spv_db_begin(s);

@@ -6,7 +6,7 @@
 
 /* Commits the deferred updates, if there are any, and begins a transaction. 0 or an error of the
  * database. */
-int spv_transaction_begin(struct spv_store *s);
+int spv_transaction_commit_and_begin(struct spv_store *s);
 
 /* Rolls back the open transaction with all deferred updates in it. Returns rc. */
 int spv_transaction_undo(struct spv_store *s, int rc);

@@ -23,7 +23,7 @@ static void hash_pad(uint64_t state[8], const void *key, size_t n, uint8_t pad)
         state[i] = c.h[i];
 }
 
-void spv_hmac_sha512_init(struct spv_hmac_sha512 *hmac, const void *key, size_t n)
+void spv_hmac_sha512_init(struct spv_hmac_sha512_key *hmac, const void *key, size_t n)
 {
     hash_pad(hmac->inner, key, n, 0x36);
     hash_pad(hmac->outer, key, n, 0x5c);
@@ -41,7 +41,8 @@ static void hash_from(uint8_t out[64], const uint64_t state[8], const void *in, 
     SHA512_Final(out, &c);
 }
 
-void spv_hmac_sha512(uint8_t out[64], const struct spv_hmac_sha512 *hmac, const void *msg, size_t n)
+void spv_hmac_sha512_compute(uint8_t out[64], const struct spv_hmac_sha512_key *hmac,
+                             const void *msg, size_t n)
 {
     uint8_t inner[64];
     hash_from(inner, hmac->inner, msg, n);

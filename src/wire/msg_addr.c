@@ -32,7 +32,7 @@ static int addr_check(const struct spv_msg *msg, uint32_t version)
     if (addr->n > SPV_MAX_ADDR)
         return SPV_ERR_TOO_LONG;
     for (size_t i = 0; i < addr->n; i++)
-        if (!spv_netaddr_fits(&addr->entries[i].addr))
+        if (!spv_netaddr_fits_addr(&addr->entries[i].addr))
             return SPV_ERR_INVALID;
     return 0;
 }

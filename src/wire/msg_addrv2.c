@@ -66,7 +66,7 @@ static int addrv2_decode(struct spv_msg *out, struct spv_cursor *c, uint32_t ver
     return 0;
 }
 
-bool spv_netaddr_relayable(const struct spv_netaddr *addr)
+bool spv_netaddr_fits_addrv2(const struct spv_netaddr *addr)
 {
     return addr->len != 0 && addr->len == address_length(addr->network) &&
            (addr->network != SPV_ADDR_IPV6 || spv_ipv6_is_native(addr->bytes));
@@ -80,7 +80,7 @@ static int addrv2_check(const struct spv_msg *msg, uint32_t version)
     if (addr->n > SPV_MAX_ADDR)
         return SPV_ERR_TOO_LONG;
     for (size_t i = 0; i < addr->n; i++)
-        if (!spv_netaddr_relayable(&addr->entries[i].addr))
+        if (!spv_netaddr_fits_addrv2(&addr->entries[i].addr))
             return SPV_ERR_INVALID;
     return 0;
 }

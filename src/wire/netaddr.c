@@ -45,7 +45,7 @@ void spv_netaddr_write(struct spv_buffer *b, const struct spv_netaddr *addr)
     spv_buffer_u16be(b, addr->port);
 }
 
-bool spv_netaddr_fits(const struct spv_netaddr *addr)
+bool spv_netaddr_fits_addr(const struct spv_netaddr *addr)
 {
     return (addr->network == SPV_ADDR_IPV4 && addr->len == 4) ||
            (addr->network == SPV_ADDR_IPV6 && addr->len == 16) ||

@@ -20,8 +20,8 @@ void spv_netaddr_write(struct spv_buffer *b, const struct spv_netaddr *addr);
 bool spv_ipv6_is_native(const uint8_t ip[16]);
 /* Returns true for an address that addrv2 can carry: of a known network, with its length, and not
  * embedded in IPv6. (msg_addrv2.c) */
-bool spv_netaddr_relayable(const struct spv_netaddr *addr);
+bool spv_netaddr_fits_addrv2(const struct spv_netaddr *addr);
 /* Returns true for an address that addr can carry: IPv4, IPv6 or none, each with its length. */
-bool spv_netaddr_fits(const struct spv_netaddr *addr);
+bool spv_netaddr_fits_addr(const struct spv_netaddr *addr);
 
 #endif

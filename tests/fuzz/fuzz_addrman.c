@@ -86,7 +86,7 @@ static void check_addrman(const struct spv_addrman *b)
 {
     size_t fresh = 0, tried = 0, used = 0;
     for (size_t i = 0; i < b->cap; i++) {
-        const struct spv_addrman_entry *e = &b->at[i];
+        const struct spv_addrman_entry *e = &b->entries[i];
         if (!e->used)
             continue;
         used++;
@@ -101,7 +101,8 @@ static void check_addrman(const struct spv_addrman *b)
     FUZZ_CHECK(fresh == b->n_new && tried == b->n_tried && fresh + tried == used);
     FUZZ_CHECK(b->n_collisions <= SPV_ADDRMAN_COLLISIONS);
     for (size_t i = 0; i < b->n_collisions; i++)
-        FUZZ_CHECK(b->at[b->collision[i].entry].used && !b->at[b->collision[i].entry].a.tried);
+        FUZZ_CHECK(b->entries[b->collision[i].entry].used &&
+                   !b->entries[b->collision[i].entry].a.tried);
 }
 
 /* The saved rows are the whole addrman: loads them into another one with the same key. */
@@ -145,29 +146,30 @@ static void run_operation(struct spv_addrman *b, struct input *in, struct spv_rn
         e = spv_addrman_select(b, &pick, *now);
         if (e < 0)
             break;
-        FUZZ_CHECK(b->at[e].used && !b->at[e].in_use && spv_addrman_reachable(b, e, pick.nets));
-        FUZZ_CHECK(!pick.only_new || !b->at[e].a.tried);
-        FUZZ_CHECK(b->at[e].next_try_us <= now->mono_us &&
-                   b->at[e].deferred_until_us <= now->mono_us);
+        FUZZ_CHECK(b->entries[e].used && !b->entries[e].in_use &&
+                   spv_addrman_reachable(b, e, pick.nets));
+        FUZZ_CHECK(!pick.only_new || !b->entries[e].a.tried);
+        FUZZ_CHECK(b->entries[e].next_try_us <= now->mono_us &&
+                   b->entries[e].deferred_until_us <= now->mono_us);
         spv_addrman_set_in_use(b, e, *now);
         break;
     case 4:
         addr = address(in);
         e = spv_addrman_find(b, &addr);
-        if (e >= 0 && b->at[e].in_use)
+        if (e >= 0 && b->entries[e].in_use)
             spv_addrman_on_handshake(b, e, u8(in), *now);
         break;
     case 5:
         addr = address(in);
         e = spv_addrman_find(b, &addr);
-        if (e >= 0 && b->at[e].in_use)
+        if (e >= 0 && b->entries[e].in_use)
             spv_addrman_released(b, e, (enum spv_conn_outcome)(u8(in) % 4), SPV_ERR_RESET, *now);
         break;
     case 6:
         now->unix_s += (int64_t)(int32_t)u32(in) / 64;
         now->mono_us += (uint64_t)u32(in) * 1000;
         e = spv_addrman_select_collision(b, pick.nets, *now);
-        FUZZ_CHECK(e < 0 || (b->at[e].used && b->at[e].a.tried && !b->at[e].in_use));
+        FUZZ_CHECK(e < 0 || (b->entries[e].used && b->entries[e].a.tried && !b->entries[e].in_use));
         break;
     default:
         if (saves++ < 2) /* a save costs as much as a hundred other operations */

@@ -59,7 +59,7 @@ static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 static void check_taken(const struct spv_rest_request *r)
 {
     static const char *const endings[] = {"bin", "hex", "json"};
-    char again[256], why[SPV_REST_WHY], hash[SPV_HASH_HEX];
+    char again[256], why[SPV_REST_REASON_SIZE], hash[SPV_HASH_HEX];
     struct spv_rest_request other;
     FUZZ_CHECK(r->format == SPV_REST_BIN || r->format == SPV_REST_HEX ||
                r->format == SPV_REST_JSON);
@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .tip = tip, .by_height = by_height, .by_hash = by_hash, .range = range};
     struct spv_rest_request request;
     struct spv_rest_reply reply;
-    char why[SPV_REST_WHY];
+    char why[SPV_REST_REASON_SIZE];
     if (size >= sizeof target)
         size = sizeof target - 1;
     memcpy(target, data, size);

@@ -122,14 +122,14 @@ static int open_packet(struct spv_transport_state *t, struct spv_buffer *out, ui
     if (rc != 1)
         return rc;
     const size_t name = spv_v2_name_read(&t->frame, contents, n);
-    t->unreadable = name == 0;
-    if (t->unreadable) {
+    t->has_unknown_id = name == 0;
+    if (t->has_unknown_id) {
         memset(t->frame.name, 0, sizeof t->frame.name);
         t->frame.command = SPV_CMD_UNKNOWN;
     }
     t->frame.length = (uint32_t)(n - name);
     t->frame_bytes = SPV_V2_OVERHEAD + n;
-    if (!t->unreadable &&
+    if (!t->has_unknown_id &&
         (t->frame.length > cap || t->frame.length > spv_command_cap(t->frame.command)))
         return SPV_ERR_LENGTH;
     t->packet = contents + name;

@@ -232,10 +232,10 @@ static int recv_garbage(struct spv_v2 *v)
 {
     const uint8_t *bytes = v->in.data + v->off;
     const size_t have = spv_v2_buffered(v);
-    for (; v->n_aad + SPV_V2_TERMINATOR <= have; v->n_aad++) {
-        if (v->n_aad > SPV_V2_MAX_GARBAGE)
+    for (; v->n_peer_garbage + SPV_V2_TERMINATOR <= have; v->n_peer_garbage++) {
+        if (v->n_peer_garbage > SPV_V2_MAX_GARBAGE)
             return SPV_ERR_V2_GARBAGE;
-        if (memcmp(bytes + v->n_aad, v->terminator, SPV_V2_TERMINATOR) == 0) {
+        if (memcmp(bytes + v->n_peer_garbage, v->terminator, SPV_V2_TERMINATOR) == 0) {
             v->has_aad = true;
             v->state = SPV_V2_RECV_VERSION;
             return 1;
@@ -248,7 +248,7 @@ static int recv_garbage(struct spv_v2 *v)
 static int recv_packet(struct spv_v2 *v, uint8_t *header, uint8_t **contents, size_t *n)
 {
     /* The first packet authenticates the garbage, which is kept before it until then. */
-    const size_t skip = v->has_aad ? v->n_aad + SPV_V2_TERMINATOR : 0;
+    const size_t skip = v->has_aad ? v->n_peer_garbage + SPV_V2_TERMINATOR : 0;
     uint8_t *aad = v->in.data + v->off;
     uint8_t *packet = aad + skip;
     const size_t have = spv_v2_buffered(v) - skip;
@@ -259,8 +259,8 @@ static int recv_packet(struct spv_v2 *v, uint8_t *header, uint8_t **contents, si
         return SPV_ERR_LENGTH;
     if (have < SPV_V2_OVERHEAD + *n)
         return 0;
-    const int rc =
-        spv_v2_open(&v->recv, packet + SPV_V2_LENGTH, *n, header, aad, v->has_aad ? v->n_aad : 0);
+    const int rc = spv_v2_open(&v->recv, packet + SPV_V2_LENGTH, *n, header, aad,
+                               v->has_aad ? v->n_peer_garbage : 0);
     if (rc)
         return SPV_ERR_V2_TAG;
     v->has_aad = false;

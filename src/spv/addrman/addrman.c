@@ -40,7 +40,7 @@ void spv_addrman_init(struct spv_addrman *am, const uint8_t *key, struct spv_rng
 
 void spv_addrman_free(struct spv_addrman *am)
 {
-    free(am->at);
+    free(am->entries);
     free(am->removed);
     free(am->out);
     free(am->out_removed);
@@ -49,7 +49,7 @@ void spv_addrman_free(struct spv_addrman *am)
 
 size_t spv_addrman_memory(const struct spv_addrman *am)
 {
-    return sizeof *am + am->cap * sizeof *am->at +
+    return sizeof *am + am->cap * sizeof *am->entries +
            (am->removed ? SPV_ADDRMAN_REMOVED * sizeof *am->removed : 0);
 }
 
@@ -132,8 +132,8 @@ int spv_addrman_find(const struct spv_addrman *am, const struct spv_netaddr *add
 {
     uint16_t i = am->hash_heads[spv_addrman_hash_addr(am, addr) %
                                 (sizeof am->hash_heads / sizeof am->hash_heads[0])];
-    while (i && !same_addr(&am->at[i - 1].a.addr, addr))
-        i = am->at[i - 1].next;
+    while (i && !same_addr(&am->entries[i - 1].a.addr, addr))
+        i = am->entries[i - 1].next;
     return (int)i - 1;
 }
 
@@ -150,7 +150,7 @@ static int new_entry(struct spv_addrman *am, const struct spv_addr_info *a)
     if (!am->unused) {
         const size_t want =
             spv_array_next_cap(am->cap, am->cap + 1, FIRST_CAP, SPV_ADDRMAN_ADDRESSES);
-        struct spv_addrman_entry *at = want > 0 ? realloc(am->at, want * sizeof *at) : NULL;
+        struct spv_addrman_entry *at = want > 0 ? realloc(am->entries, want * sizeof *at) : NULL;
         if (!at)
             return -1;
         memset(at + am->cap, 0, (want - am->cap) * sizeof *at);
@@ -158,11 +158,11 @@ static int new_entry(struct spv_addrman *am, const struct spv_addr_info *a)
             at[i].next = am->unused;
             am->unused = (uint16_t)(i + 1);
         }
-        am->at = at;
+        am->entries = at;
         am->cap = want;
     }
     const uint16_t i = am->unused;
-    struct spv_addrman_entry *e = &am->at[i - 1];
+    struct spv_addrman_entry *e = &am->entries[i - 1];
     am->unused = e->next;
     uint16_t *head = head_of(am, &a->addr);
     *e = (struct spv_addrman_entry){.a = *a, .used = true, .next = *head};
@@ -201,10 +201,10 @@ void spv_addrman_remove_collision(struct spv_addrman *am, int entry)
 
 void spv_addrman_unlink_entry(struct spv_addrman *am, int entry)
 {
-    struct spv_addrman_entry *e = &am->at[entry];
+    struct spv_addrman_entry *e = &am->entries[entry];
     uint16_t *at = head_of(am, &e->a.addr);
     while (*at != entry + 1)
-        at = &am->at[*at - 1].next;
+        at = &am->entries[*at - 1].next;
     *at = e->next;
     if (e->stored)
         note_removed(am, &e->a.addr);
@@ -215,7 +215,7 @@ void spv_addrman_unlink_entry(struct spv_addrman *am, int entry)
 static void evict_new(struct spv_addrman *am, int entry)
 {
     spv_addrman_remove_collision(am, entry);
-    spv_addrman_remove(am, &am->at[entry]);
+    spv_addrman_remove(am, &am->entries[entry]);
     spv_addrman_unlink_entry(am, entry);
 }
 
@@ -239,7 +239,7 @@ int spv_addrman_new_slot(struct spv_addrman *am, const struct spv_addr_info *a, 
             return (int)spv_addrman_slot_in(bucket, at, i);
     for (unsigned i = 0; i < SPV_BUCKET_PROBES; i++) {
         const size_t slot = spv_addrman_slot_in(bucket, at, i);
-        if (spv_addrman_is_terrible(&am->at[am->new_tbl[slot] - 1], now)) {
+        if (spv_addrman_is_terrible(&am->entries[am->new_tbl[slot] - 1], now)) {
             evict_new(am, am->new_tbl[slot] - 1);
             return (int)slot;
         }
@@ -259,7 +259,7 @@ int spv_addrman_tried_slot(const struct spv_addrman *am, const struct spv_addr_i
 
 void spv_addrman_insert(struct spv_addrman *am, int entry, int slot, bool tried)
 {
-    struct spv_addrman_entry *e = &am->at[entry];
+    struct spv_addrman_entry *e = &am->entries[entry];
     e->slot = (uint16_t)slot;
     e->a.tried = tried;
     if (tried) {
@@ -278,7 +278,7 @@ int spv_addrman_add(struct spv_addrman *am, const struct spv_netaddr *addr, uint
         return 0;
     const int known = spv_addrman_find(am, addr);
     if (known >= 0) {
-        struct spv_addrman_entry *e = &am->at[known];
+        struct spv_addrman_entry *e = &am->entries[known];
         /* gossip repeats: update hourly for an address seen within a day, else daily */
         const int64_t interval = now.unix_s - seen < DAY ? 3600 : DAY;
         if (seen > e->a.last_seen + interval && seen <= now.unix_s + FUTURE_MAX) {
@@ -301,7 +301,7 @@ int spv_addrman_add(struct spv_addrman *am, const struct spv_netaddr *addr, uint
     if (entry < 0)
         return SPV_ERR_NOMEM;
     spv_addrman_insert(am, entry, slot, false);
-    spv_addrman_mark_dirty(am, &am->at[entry]);
+    spv_addrman_mark_dirty(am, &am->entries[entry]);
     return 1;
 }
 
@@ -335,7 +335,7 @@ int spv_addrman_load(struct spv_addrman *am, const struct spv_addr_info *rows, s
         if (entry < 0)
             return SPV_ERR_NOMEM;
         spv_addrman_insert(am, entry, slot, tried);
-        am->at[entry].stored = true;
+        am->entries[entry].stored = true;
     }
     am->idle_until_us = 0;
     return 0;
@@ -345,13 +345,13 @@ int spv_addrman_get_changes(struct spv_addrman *am, struct spv_addrman_changes *
 {
     size_t n = 0;
     for (size_t i = 0; i < am->cap; i++)
-        n += am->at[i].used && (am->all || am->at[i].dirty);
+        n += am->entries[i].used && (am->all || am->entries[i].dirty);
     struct spv_addr_info *changed = n ? malloc(n * sizeof *changed) : NULL;
     if (n && !changed)
         return SPV_ERR_NOMEM;
     n = 0;
     for (size_t i = 0; changed && i < am->cap; i++) {
-        struct spv_addrman_entry *e = &am->at[i];
+        struct spv_addrman_entry *e = &am->entries[i];
         if (!e->used || !(am->all || e->dirty))
             continue;
         changed[n++] = e->a;

@@ -49,7 +49,7 @@ struct spv_addrman_collision {
 };
 
 struct spv_addrman {
-    struct spv_addrman_entry *at;
+    struct spv_addrman_entry *entries;
     size_t cap, n_new, n_tried;
     uint16_t unused; /* free list; index + 1 */
     uint16_t hash_heads[8192]; /* by hash of address and port; index + 1 */
@@ -127,7 +127,7 @@ void spv_addrman_set_anchors(struct spv_addrman *am, const int *entries, size_t 
  * and bans are not set. Returns 0 or SPV_ERR_NOMEM. */
 int spv_addrman_get_changes(struct spv_addrman *am, struct spv_addrman_changes *out);
 
-unsigned spv_net_of(const struct spv_netaddr *addr);
+unsigned spv_net_bit(const struct spv_netaddr *addr);
 bool spv_addrman_reachable(const struct spv_addrman *am, int entry, unsigned nets);
 /* Whether the services include NODE_NETWORK or NODE_NETWORK_LIMITED. */
 bool spv_serves_chain(uint64_t services);

@@ -12,7 +12,7 @@
 #define REPLACEMENT (4 * 3600) /* seconds: an incumbent that answered within this stays */
 #define TEST_WINDOW (40 * 60) /* seconds: then an unresolved collision replaces the incumbent */
 
-unsigned spv_net_of(const struct spv_netaddr *addr)
+unsigned spv_net_bit(const struct spv_netaddr *addr)
 {
     return addr->network == SPV_ADDR_IPV4   ? SPV_NET_IPV4
            : addr->network == SPV_ADDR_IPV6 ? SPV_NET_IPV6
@@ -21,7 +21,7 @@ unsigned spv_net_of(const struct spv_netaddr *addr)
 
 bool spv_addrman_reachable(const struct spv_addrman *am, int entry, unsigned nets)
 {
-    return (spv_net_of(&am->at[entry].a.addr) & nets) != 0;
+    return (spv_net_bit(&am->entries[entry].a.addr) & nets) != 0;
 }
 
 /* Out of 2^16: 0.66 for each failure up to eight, a hundredth when tried minutes ago. */
@@ -65,8 +65,9 @@ static int pick_from(struct spv_addrman *am, const uint16_t *table, size_t size,
         const uint16_t index = table[at & (size - 1)];
         if (!index)
             continue;
-        const struct spv_addrman_entry *e = &am->at[index - 1];
-        if (e->in_use || !(spv_net_of(&e->a.addr) & pick->nets) || !spv_serves_chain(e->a.services))
+        const struct spv_addrman_entry *e = &am->entries[index - 1];
+        if (e->in_use || !(spv_net_bit(&e->a.addr) & pick->nets) ||
+            !spv_serves_chain(e->a.services))
             continue;
         const uint64_t from =
             e->deferred_until_us > e->next_try_us ? e->deferred_until_us : e->next_try_us;
@@ -122,7 +123,7 @@ uint64_t spv_addrman_deadline(const struct spv_addrman *am)
 
 void spv_addrman_set_in_use(struct spv_addrman *am, int entry, struct spv_now now)
 {
-    struct spv_addrman_entry *e = &am->at[entry];
+    struct spv_addrman_entry *e = &am->entries[entry];
     e->in_use = true;
     e->a.last_try = now.unix_s;
     spv_addrman_mark_dirty(am, e);
@@ -131,7 +132,7 @@ void spv_addrman_set_in_use(struct spv_addrman *am, int entry, struct spv_now no
 /* The entry in the first slot of its tried bucket. */
 static int incumbent_of(const struct spv_addrman *am, int entry)
 {
-    const struct spv_addr_info *a = &am->at[entry].a;
+    const struct spv_addr_info *a = &am->entries[entry].a;
     return am->tried_tbl[spv_addrman_slot_in(spv_addrman_tried_bucket(am, a),
                                              spv_addrman_hash_addr(am, &a->addr), 0)] -
            1;
@@ -140,16 +141,16 @@ static int incumbent_of(const struct spv_addrman *am, int entry)
 static void make_tried(struct spv_addrman *am, int entry, int slot)
 {
     spv_addrman_remove_collision(am, entry);
-    spv_addrman_remove(am, &am->at[entry]);
+    spv_addrman_remove(am, &am->entries[entry]);
     spv_addrman_insert(am, entry, slot, true);
-    spv_addrman_mark_dirty(am, &am->at[entry]);
+    spv_addrman_mark_dirty(am, &am->entries[entry]);
     am->save_soon = true;
 }
 
 void spv_addrman_on_handshake(struct spv_addrman *am, int entry, uint64_t services,
                               struct spv_now now)
 {
-    struct spv_addrman_entry *e = &am->at[entry];
+    struct spv_addrman_entry *e = &am->entries[entry];
     e->a.services = services;
     e->a.last_success = e->a.last_seen = now.unix_s;
     e->a.attempts = 0;
@@ -172,14 +173,14 @@ void spv_addrman_on_handshake(struct spv_addrman *am, int entry, uint64_t servic
 
 void spv_addrman_set_services(struct spv_addrman *am, int entry, uint64_t services)
 {
-    am->at[entry].a.services = services;
-    spv_addrman_mark_dirty(am, &am->at[entry]);
+    am->entries[entry].a.services = services;
+    spv_addrman_mark_dirty(am, &am->entries[entry]);
 }
 
 void spv_addrman_released(struct spv_addrman *am, int entry, enum spv_conn_outcome outcome,
                           int error, struct spv_now now)
 {
-    struct spv_addrman_entry *e = &am->at[entry];
+    struct spv_addrman_entry *e = &am->entries[entry];
     e->in_use = false;
     e->a.failure = error;
     if (outcome != SPV_CONN_OUTCOME_GOOD && e->failures < UINT8_MAX)
@@ -204,20 +205,20 @@ void spv_addrman_released(struct spv_addrman *am, int entry, enum spv_conn_outco
 
 void spv_addrman_defer(struct spv_addrman *am, int entry, uint64_t until_us)
 {
-    am->at[entry].deferred_until_us = until_us;
+    am->entries[entry].deferred_until_us = until_us;
     am->idle_until_us = 0;
 }
 
 /* The entry takes the incumbent's slot; the incumbent moves to the new table if it has a slot. */
 static void replace_incumbent(struct spv_addrman *am, int entry, int incumbent, struct spv_now now)
 {
-    const int slot = am->at[incumbent].slot;
-    spv_addrman_remove(am, &am->at[incumbent]);
-    am->at[incumbent].a.tried = false;
-    const int fallback = spv_addrman_new_slot(am, &am->at[incumbent].a, now.unix_s);
+    const int slot = am->entries[incumbent].slot;
+    spv_addrman_remove(am, &am->entries[incumbent]);
+    am->entries[incumbent].a.tried = false;
+    const int fallback = spv_addrman_new_slot(am, &am->entries[incumbent].a, now.unix_s);
     if (fallback >= 0) {
         spv_addrman_insert(am, incumbent, fallback, false);
-        spv_addrman_mark_dirty(am, &am->at[incumbent]);
+        spv_addrman_mark_dirty(am, &am->entries[incumbent]);
     } else {
         spv_addrman_remove_collision(am, incumbent);
         spv_addrman_unlink_entry(am, incumbent);
@@ -230,19 +231,19 @@ static bool resolve_collision(struct spv_addrman *am, const struct spv_addrman_c
                               struct spv_now now)
 {
     const int entry = c->entry;
-    const int slot = spv_addrman_tried_slot(am, &am->at[entry].a);
+    const int slot = spv_addrman_tried_slot(am, &am->entries[entry].a);
     if (slot >= 0) {
         make_tried(am, entry, slot);
         return true;
     }
     const int incumbent = incumbent_of(am, entry);
-    const struct spv_addr_info *h = &am->at[incumbent].a;
+    const struct spv_addr_info *h = &am->entries[incumbent].a;
     if (now.unix_s - h->last_success < REPLACEMENT) {
         spv_addrman_remove_collision(am, entry);
         return true;
     }
     const bool failed = h->last_try >= c->since && h->attempts > 0;
-    if (am->at[incumbent].in_use || (!failed && now.unix_s - c->since <= TEST_WINDOW))
+    if (am->entries[incumbent].in_use || (!failed && now.unix_s - c->since <= TEST_WINDOW))
         return false;
     replace_incumbent(am, entry, incumbent, now);
     return true;
@@ -254,8 +255,9 @@ int spv_addrman_select_collision(struct spv_addrman *am, unsigned nets, struct s
         i = resolve_collision(am, &am->collision[i], now) ? 0 : i + 1;
     for (size_t i = 0; i < am->n_collisions; i++) {
         const int incumbent = incumbent_of(am, am->collision[i].entry);
-        const struct spv_addrman_entry *e = &am->at[incumbent];
-        if (!e->in_use && (spv_net_of(&e->a.addr) & nets) && e->a.last_try < am->collision[i].since)
+        const struct spv_addrman_entry *e = &am->entries[incumbent];
+        if (!e->in_use && (spv_net_bit(&e->a.addr) & nets) &&
+            e->a.last_try < am->collision[i].since)
             return incumbent;
     }
     return -1;
@@ -267,10 +269,10 @@ void spv_addrman_set_anchors(struct spv_addrman *am, const int *entries, size_t 
         bool anchor = false;
         for (size_t j = 0; j < n; j++)
             anchor |= entries[j] == (int)i;
-        if (!am->at[i].used || am->at[i].a.anchor == anchor)
+        if (!am->entries[i].used || am->entries[i].a.anchor == anchor)
             continue;
-        am->at[i].a.anchor = anchor;
-        spv_addrman_mark_dirty(am, &am->at[i]);
+        am->entries[i].a.anchor = anchor;
+        spv_addrman_mark_dirty(am, &am->entries[i]);
         am->save_soon = true;
     }
 }

@@ -8,7 +8,7 @@
 static void drop_ban(struct spv_banman *b, size_t i)
 {
     b->n--;
-    b->at[i] = b->at[b->n];
+    b->bans[i] = b->bans[b->n];
     b->until_us[i] = b->until_us[b->n];
     b->changed = true;
 }
@@ -39,8 +39,8 @@ void spv_banman_load(struct spv_banman *b, const struct spv_ban_entry *rows, siz
         if (left > SPV_BAN_SECONDS) /* written by a clock that was ahead of ours */
             left = SPV_BAN_SECONDS;
         const size_t at = ban_slot(b);
-        b->at[at] = rows[i];
-        b->at[at].until = now.unix_s + left;
+        b->bans[at] = rows[i];
+        b->bans[at].until = now.unix_s + left;
         b->until_us[at] = now.mono_us + (uint64_t)left * SPV_SECOND;
     }
 }
@@ -48,13 +48,13 @@ void spv_banman_load(struct spv_banman *b, const struct spv_ban_entry *rows, siz
 void spv_banman_add(struct spv_banman *b, const char *address, int code, struct spv_now now)
 {
     size_t at = 0;
-    while (at < b->n && strcmp(b->at[at].address, address) != 0)
+    while (at < b->n && strcmp(b->bans[at].address, address) != 0)
         at++;
     if (at == b->n)
         at = ban_slot(b);
-    b->at[at] = (struct spv_ban_entry){
+    b->bans[at] = (struct spv_ban_entry){
         .since = now.unix_s, .until = now.unix_s + SPV_BAN_SECONDS, .code = code};
-    strncpy(b->at[at].address, address, sizeof b->at[at].address - 1);
+    strncpy(b->bans[at].address, address, sizeof b->bans[at].address - 1);
     b->until_us[at] = now.mono_us + SPV_BAN_SECONDS * SPV_SECOND;
     b->changed = true;
 }
@@ -63,11 +63,11 @@ const struct spv_ban_entry *spv_banman_find(const struct spv_banman *b, uint64_t
                                             const char *address, struct spv_now now)
 {
     for (size_t i = 0; i < b->n; i++) {
-        if (b->until_us[i] <= now.mono_us || strcmp(b->at[i].address, address) != 0)
+        if (b->until_us[i] <= now.mono_us || strcmp(b->bans[i].address, address) != 0)
             continue;
         if (until_us)
             *until_us = b->until_us[i];
-        return &b->at[i];
+        return &b->bans[i];
     }
     return NULL;
 }

@@ -10,7 +10,7 @@
 #define SPV_BAN_SECONDS 86400 /* ours: 24 h; as Bitcoin Core's DEFAULT_MISBEHAVING_BANTIME */
 
 struct spv_banman {
-    struct spv_ban_entry at[SPV_ADDRMAN_BANS];
+    struct spv_ban_entry bans[SPV_ADDRMAN_BANS];
     uint64_t until_us[SPV_ADDRMAN_BANS];
     size_t n;
     bool changed; /* since the last save */

@@ -8,7 +8,7 @@
 
 void spv_manual_peers_free(struct spv_manual_peers *m)
 {
-    free(m->at);
+    free(m->peers);
     *m = (struct spv_manual_peers){0};
 }
 
@@ -17,16 +17,16 @@ int spv_manual_peers_add(struct spv_manual_peers *m, const struct spv_endpoint *
     if (endpoint->port == 0) /* only a listener can have port 0 */
         return SPV_ERR_INVALID;
     for (size_t i = 0; i < m->n; i++)
-        if (m->at[i].endpoint.port == endpoint->port &&
-            strcmp(m->at[i].endpoint.host, endpoint->host) == 0)
+        if (m->peers[i].endpoint.port == endpoint->port &&
+            strcmp(m->peers[i].endpoint.host, endpoint->host) == 0)
             return 0;
     if (m->n >= SPV_NODE_MAX_ENDPOINTS)
         return SPV_ERR_TOO_MANY;
-    struct spv_manual_peer *at = realloc(m->at, (m->n + 1) * sizeof *at);
+    struct spv_manual_peer *at = realloc(m->peers, (m->n + 1) * sizeof *at);
     if (!at)
         return SPV_ERR_NOMEM;
-    m->at = at;
-    m->at[m->n++] = (struct spv_manual_peer){.endpoint = *endpoint};
+    m->peers = at;
+    m->peers[m->n++] = (struct spv_manual_peer){.endpoint = *endpoint};
     return 0;
 }
 
@@ -39,8 +39,8 @@ int spv_manual_peers_pick(const struct spv_manual_peers *m, struct spv_now now)
 {
     int best = -1;
     for (size_t i = 0; i < m->n; i++)
-        if (!m->at[i].in_use && available_from_us(&m->at[i]) <= now.mono_us &&
-            (best < 0 || m->at[i].failures < m->at[best].failures))
+        if (!m->peers[i].in_use && available_from_us(&m->peers[i]) <= now.mono_us &&
+            (best < 0 || m->peers[i].failures < m->peers[best].failures))
             best = (int)i;
     return best;
 }
@@ -48,7 +48,7 @@ int spv_manual_peers_pick(const struct spv_manual_peers *m, struct spv_now now)
 void spv_manual_peers_released(struct spv_manual_peers *m, int index, bool healthy,
                                struct spv_rng rng, struct spv_now now)
 {
-    struct spv_manual_peer *p = &m->at[index];
+    struct spv_manual_peer *p = &m->peers[index];
     p->in_use = false;
     p->failures = healthy ? 0 : p->failures + 1;
     p->next_try_us = now.mono_us + spv_backoff(p->failures, SPV_BACKOFF_MANUAL, rng);
@@ -56,15 +56,15 @@ void spv_manual_peers_released(struct spv_manual_peers *m, int index, bool healt
 
 uint64_t spv_manual_peers_next(const struct spv_manual_peers *m, int index)
 {
-    return available_from_us(&m->at[index]);
+    return available_from_us(&m->peers[index]);
 }
 
 uint64_t spv_manual_peers_deadline(const struct spv_manual_peers *m)
 {
     uint64_t first = SPV_NEVER;
     for (size_t i = 0; i < m->n; i++)
-        if (!m->at[i].in_use)
-            first = spv_min_deadline(first, available_from_us(&m->at[i]));
+        if (!m->peers[i].in_use)
+            first = spv_min_deadline(first, available_from_us(&m->peers[i]));
     return first;
 }
 
@@ -77,6 +77,6 @@ size_t spv_manual_peers_alive(const struct spv_manual_peers *m, struct spv_now n
 {
     size_t alive = 0;
     for (size_t i = 0; i < m->n; i++)
-        alive += spv_manual_peers_is_alive(&m->at[i], now);
+        alive += spv_manual_peers_is_alive(&m->peers[i], now);
     return alive;
 }

@@ -19,7 +19,7 @@ struct spv_manual_peer {
 };
 
 struct spv_manual_peers {
-    struct spv_manual_peer *at;
+    struct spv_manual_peer *peers;
     size_t n;
 };
 

@@ -37,7 +37,7 @@ static int copy_from(const struct spv_export_rows *e, const char *table, const c
     return spv_export_write(e, text, (size_t)n);
 }
 
-int spv_postgres_head(const struct spv_export_rows *e)
+int spv_postgres_begin(const struct spv_export_rows *e)
 {
     char text[ROW_MAX];
     int n = snprintf(text, sizeof text,
@@ -71,14 +71,14 @@ int spv_postgres_row(const struct spv_export_rows *e, const struct spv_chain_hea
     return spv_export_write(e, text, (size_t)n);
 }
 
-int spv_postgres_between(const struct spv_export_rows *e)
+int spv_postgres_begin_branches(const struct spv_export_rows *e)
 {
     int rc = spv_export_text(e, "\\.\n");
     return rc ? rc : copy_from(e, "branch_header", ", previous_hash");
 }
 
-int spv_postgres_tail(const struct spv_export_rows *e, const struct spv_chain_header *first,
-                      const struct spv_chain_header *last)
+int spv_postgres_end(const struct spv_export_rows *e, const struct spv_chain_header *first,
+                     const struct spv_chain_header *last)
 {
     char magic[9] = "";
     char genesis[SPV_HASH_HEX];

@@ -6,10 +6,10 @@
 #include "spv/formats/export_rows.h"
 
 /* As the spv_export_rows_ functions: begin, row, begin_branches, end. */
-int spv_postgres_head(const struct spv_export_rows *e);
+int spv_postgres_begin(const struct spv_export_rows *e);
 int spv_postgres_row(const struct spv_export_rows *e, const struct spv_chain_header *h, bool side);
-int spv_postgres_between(const struct spv_export_rows *e);
-int spv_postgres_tail(const struct spv_export_rows *e, const struct spv_chain_header *first,
-                      const struct spv_chain_header *last);
+int spv_postgres_begin_branches(const struct spv_export_rows *e);
+int spv_postgres_end(const struct spv_export_rows *e, const struct spv_chain_header *first,
+                     const struct spv_chain_header *last);
 
 #endif

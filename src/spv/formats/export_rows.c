@@ -170,8 +170,8 @@ static const struct format {
                              NULL},
     [SPV_EXPORT_NEUTRINO] = {"neutrino", false, neutrino_head, raw_row, NULL, neutrino_end_of, NULL,
                              NULL},
-    [SPV_EXPORT_POSTGRES] = {"postgres", true, spv_postgres_head, spv_postgres_row, NULL, NULL,
-                             spv_postgres_between, spv_postgres_tail},
+    [SPV_EXPORT_POSTGRES] = {"postgres", true, spv_postgres_begin, spv_postgres_row, NULL, NULL,
+                             spv_postgres_begin_branches, spv_postgres_end},
 };
 #define FORMATS (sizeof formats / sizeof formats[0])
 

@@ -27,7 +27,7 @@ int spv_hd_child(uint8_t key[SPV_PUBLIC_KEY], uint8_t *chain_code,
     memcpy(message, parent->key, SPV_PUBLIC_KEY);
     for (size_t i = 0; i < 4; i++)
         message[SPV_PUBLIC_KEY + i] = (uint8_t)(index >> (24 - 8 * i));
-    spv_hmac_sha512(I, &parent->hmac, message, sizeof message);
+    spv_hmac_sha512_compute(I, &parent->hmac, message, sizeof message);
     /* fails when I_left is not below the order, or the sum is the point at infinity */
     if (!secp256k1_ec_pubkey_tweak_add(secp256k1_context_static, &point, I))
         return SPV_ERR_NO_CHILD_KEY;

@@ -12,7 +12,7 @@
 struct spv_hd_parent {
     secp256k1_pubkey point;
     uint8_t key[SPV_PUBLIC_KEY];
-    struct spv_hmac_sha512 hmac; /* under the chain code */
+    struct spv_hmac_sha512_key hmac; /* under the chain code */
 };
 
 /* Returns 0, or SPV_ERR_PUBLIC_KEY when the key is no point. */

@@ -29,7 +29,7 @@ static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_
 {
     const struct spv_manual_peers *manual = &n->outbound.manual;
     if (n->outbound.discovery || conn->manual < 0 || manual->n > n->target_outbound ||
-        manual->at[conn->manual].in_use)
+        manual->peers[conn->manual].in_use)
         return 0;
     const uint64_t at = spv_manual_peers_next(manual, conn->manual);
     return at > now.mono_us ? (int64_t)((at - now.mono_us + SPV_SECOND - 1) / SPV_SECOND) : 0;
@@ -139,7 +139,7 @@ static unsigned outbound_count(const struct spv_node *n)
 static void close_extra(struct spv_node *n, struct spv_now now)
 {
     struct spv_outbound *o = &n->outbound;
-    for (size_t i = 0; n->n_extra && (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
+    for (size_t i = 0; n->n_extra && (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++) {
         struct spv_conn *conn = &o->conn[i];
         if (conn->kind == SPV_CONN_OUTBOUND && conn->id > n->last_regular &&
             conn->id != n->tip_peer && outbound_count(n) > n->target_outbound)
@@ -190,7 +190,7 @@ static void add_addresses(struct spv_node *n)
 {
     struct spv_event *event;
     while ((event = spv_effects_unaddressed(&n->effects))) {
-        const struct spv_conn *conn = spv_outbound_of(&n->outbound, event->peer);
+        const struct spv_conn *conn = spv_outbound_find(&n->outbound, event->peer);
         if (conn)
             spv_endpoint_text(event->address, &conn->endpoint);
         else
@@ -205,7 +205,7 @@ static int after_input(struct spv_node *n, int rc, struct spv_now now)
     struct spv_segments_drop other;
     add_addresses(n);
     while (!node_fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
-        struct spv_conn *conn = spv_outbound_of(&n->outbound, drop.id);
+        struct spv_conn *conn = spv_outbound_find(&n->outbound, drop.id);
         if (conn)
             close_peer(n, conn, drop.error, now);
     }
@@ -215,7 +215,7 @@ static int after_input(struct spv_node *n, int rc, struct spv_now now)
                                : spv_backfill_run(n->backfill, n->sync.synced, now));
     while (!n->error && (spv_checkpoint_start_next_drop(n->start, &other) ||
                          spv_backfill_next_drop(n->backfill, &other))) {
-        struct spv_conn *conn = spv_outbound_of(&n->outbound, other.id);
+        struct spv_conn *conn = spv_outbound_find(&n->outbound, other.id);
         if (conn)
             close_peer(n, conn, other.error, now);
     }
@@ -251,7 +251,7 @@ static const struct spv_checkpoint *starts_at(const struct spv_node *n, uint32_t
 static void emit_banned(struct spv_node *n, struct spv_now now)
 {
     for (size_t i = 0; i < n->outbound.manual.n; i++) {
-        const struct spv_manual_peer *p = &n->outbound.manual.at[i];
+        const struct spv_manual_peer *p = &n->outbound.manual.peers[i];
         if (p->banned_until_us)
             (void)emit_event(n, SPV_EVENT_CONNECT_FAILED,
                              &(struct spv_conn){.endpoint = p->endpoint, .manual = -1, .entry = -1},
@@ -358,7 +358,7 @@ void spv_node_free(struct spv_node *n)
 int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_stats *info,
                        struct spv_now now)
 {
-    struct spv_conn *conn = spv_outbound_of(&n->outbound, peer);
+    struct spv_conn *conn = spv_outbound_find(&n->outbound, peer);
     if (n->error)
         return n->error;
     if (!conn || conn->state != SPV_CONN_STATE_CONNECTING)
@@ -411,7 +411,7 @@ static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_
 
 int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, struct spv_now now)
 {
-    struct spv_conn *conn = spv_outbound_of(&n->outbound, peer);
+    struct spv_conn *conn = spv_outbound_find(&n->outbound, peer);
     if (n->error)
         return n->error;
     if (n->sync.storing || spv_checkpoint_start_storing(n->start) ||
@@ -432,7 +432,7 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
 
 int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now now)
 {
-    struct spv_conn *conn = spv_outbound_of(&n->outbound, peer);
+    struct spv_conn *conn = spv_outbound_find(&n->outbound, peer);
     if (n->error)
         return n->error;
     if (!conn)

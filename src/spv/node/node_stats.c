@@ -27,12 +27,12 @@ size_t spv_node_peers(const struct spv_node *n, struct spv_node_peer *out, size_
 {
     size_t found = 0;
     const struct spv_outbound *o = &n->outbound;
-    for (size_t i = 0; found < cap && (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
+    for (size_t i = 0; found < cap && (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++) {
         const struct spv_conn *conn = &o->conn[i];
         struct spv_node_peer *p = &out[found];
         *p = (struct spv_node_peer){.id = conn->id};
         if (conn->state != SPV_CONN_STATE_READY || conn->kind != SPV_CONN_OUTBOUND ||
-            !spv_peer_rates_of(&n->peer_rates, p, conn->id, &conn->endpoint, now))
+            !spv_peer_rates_get(&n->peer_rates, p, conn->id, &conn->endpoint, now))
             continue;
         spv_endpoint_text(p->address, &conn->endpoint);
         p->group = group_kind(conn);

@@ -33,8 +33,8 @@ static void find_banned(struct spv_outbound *o, struct spv_now now)
 {
     for (size_t i = 0; i < o->manual.n; i++) {
         char text[SPV_ENDPOINT_TEXT];
-        spv_endpoint_text(text, &o->manual.at[i].endpoint);
-        (void)spv_banman_find(&o->banman, &o->manual.at[i].banned_until_us, text, now);
+        spv_endpoint_text(text, &o->manual.peers[i].endpoint);
+        (void)spv_banman_find(&o->banman, &o->manual.peers[i].banned_until_us, text, now);
     }
 }
 
@@ -44,7 +44,7 @@ static void find_anchors(struct spv_outbound *o)
     for (size_t i = 0; i < SPV_ANCHORS; i++)
         o->anchor[i] = -1;
     for (size_t i = 0; i < o->addrman.cap && n < SPV_ANCHORS; i++)
-        if (o->addrman.at[i].used && o->addrman.at[i].a.anchor)
+        if (o->addrman.entries[i].used && o->addrman.entries[i].a.anchor)
             o->anchor[n++] = (int)i;
 }
 
@@ -102,14 +102,15 @@ void spv_outbound_free(struct spv_outbound *o)
 
 size_t spv_outbound_memory(const struct spv_outbound *o)
 {
-    return spv_addrman_memory(&o->addrman) - sizeof o->addrman + o->manual.n * sizeof *o->manual.at;
+    return spv_addrman_memory(&o->addrman) - sizeof o->addrman +
+           o->manual.n * sizeof *o->manual.peers;
 }
 
 /* ---- dialling ---- */
 
 static bool is_dialled(const struct spv_outbound *o, const struct spv_endpoint *endpoint)
 {
-    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
         if (o->conn[i].endpoint.port == endpoint->port &&
             strcmp(o->conn[i].endpoint.host, endpoint->host) == 0)
             return true;
@@ -121,7 +122,7 @@ static bool dial_manual(struct spv_outbound *o, struct spv_now now)
     const int index = spv_manual_peers_pick(&o->manual, now);
     if (index < 0)
         return false;
-    struct spv_manual_peer *p = &o->manual.at[index];
+    struct spv_manual_peer *p = &o->manual.peers[index];
     struct spv_conn *conn =
         spv_outbound_connect(o, SPV_CONN_OUTBOUND, &p->endpoint,
                              spv_outbound_transport(o, true, p->v1_until_us, now), now);
@@ -140,7 +141,7 @@ static bool dial_manual(struct spv_outbound *o, struct spv_now now)
 static bool dial_entry(struct spv_outbound *o, int entry, enum spv_conn_type kind,
                        struct spv_now now)
 {
-    const struct spv_netaddr addr = o->addrman.at[entry].a.addr;
+    const struct spv_netaddr addr = o->addrman.entries[entry].a.addr;
     struct spv_endpoint endpoint = {.port = addr.port};
     char text[SPV_ENDPOINT_TEXT];
     uint64_t until = now.mono_us + SPV_BACKOFF_MAX;
@@ -154,7 +155,7 @@ static bool dial_entry(struct spv_outbound *o, int entry, enum spv_conn_type kin
         spv_addrman_defer(&o->addrman, entry, until);
         return false;
     }
-    const struct spv_addrman_entry *e = &o->addrman.at[entry];
+    const struct spv_addrman_entry *e = &o->addrman.entries[entry];
     struct spv_conn *conn = spv_outbound_connect(
         o, kind, &endpoint,
         spv_outbound_transport(o, (e->a.services & SPV_NODE_P2P_V2) != 0, e->v1_until_us, now),
@@ -176,7 +177,7 @@ static bool dial_anchor(struct spv_outbound *o, struct spv_now now)
     for (size_t i = 0; i < SPV_ANCHORS; i++) {
         const int entry = o->anchor[i];
         o->anchor[i] = -1;
-        if (entry >= 0 && o->addrman.at[entry].used && !o->addrman.at[entry].in_use &&
+        if (entry >= 0 && o->addrman.entries[entry].used && !o->addrman.entries[entry].in_use &&
             spv_addrman_reachable(&o->addrman, entry, o->nets) &&
             dial_entry(o, entry, SPV_CONN_OUTBOUND, now))
             return true;
@@ -189,7 +190,8 @@ static bool dial_addrman(struct spv_outbound *o, enum spv_conn_type kind, struct
     struct spv_netgroup groups[SPV_CONNS];
     struct spv_addrman_query pick = {
         .nets = o->nets, .only_new = kind == SPV_CONN_FEELER, .groups = groups};
-    for (size_t i = 0; kind == SPV_CONN_OUTBOUND && (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+    for (size_t i = 0; kind == SPV_CONN_OUTBOUND && (i = spv_outbound_next_used(o, i)) < SPV_CONNS;
+         i++)
         if (o->conn[i].kind == SPV_CONN_OUTBOUND && o->conn[i].entry >= 0)
             groups[pick.n_groups++] = o->conn[i].netgroup;
     for (int tries = 0; tries < SPV_ADDRMAN_BANS; tries++) {
@@ -214,7 +216,7 @@ static bool open_feeler(struct spv_outbound *o, struct spv_now now)
 static unsigned count_kind(const struct spv_outbound *o, enum spv_conn_type kind)
 {
     unsigned n = 0;
-    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
         n += o->conn[i].kind == kind;
     return n;
 }
@@ -227,7 +229,7 @@ static unsigned outbound_count(const struct spv_outbound *o)
 
 void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now now)
 {
-    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++) {
         struct spv_conn *conn = &o->conn[i];
         if (conn->deadline_us <= now.mono_us)
             spv_outbound_close(o, conn,
@@ -253,7 +255,7 @@ void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now n
 uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted)
 {
     uint64_t first = spv_outbound_sources_deadline(o, wanted);
-    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
         first = spv_min_deadline(first, o->conn[i].deadline_us);
     if (outbound_count(o) < wanted) {
         first = spv_min_deadline(first, spv_manual_peers_deadline(&o->manual));

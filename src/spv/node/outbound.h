@@ -98,11 +98,11 @@ void spv_outbound_free(struct spv_outbound *o);
 size_t spv_outbound_memory(const struct spv_outbound *o);
 
 /* The index of the first used connection from this one on, or SPV_CONNS:
- *     for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+ *     for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
  * The loop may open and close connections. */
-size_t spv_outbound_used(const struct spv_outbound *o, size_t from);
+size_t spv_outbound_next_used(const struct spv_outbound *o, size_t from);
 /* The connection with this id; NULL: none. */
-struct spv_conn *spv_outbound_of(struct spv_outbound *o, uint64_t id);
+struct spv_conn *spv_outbound_find(struct spv_outbound *o, uint64_t id);
 /* How many of kind OUTBOUND are in this state. */
 unsigned spv_outbound_count(const struct spv_outbound *o, enum spv_conn_state state);
 

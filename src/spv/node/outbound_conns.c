@@ -5,16 +5,16 @@
 
 #include "spv/netaddr.h"
 
-size_t spv_outbound_used(const struct spv_outbound *o, size_t from)
+size_t spv_outbound_next_used(const struct spv_outbound *o, size_t from)
 {
     while (from < SPV_CONNS && o->conn[from].state == SPV_CONN_STATE_FREE)
         from++;
     return from;
 }
 
-struct spv_conn *spv_outbound_of(struct spv_outbound *o, uint64_t id)
+struct spv_conn *spv_outbound_find(struct spv_outbound *o, uint64_t id)
 {
-    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
         if (o->conn[i].id == id)
             return &o->conn[i];
     return NULL;
@@ -23,14 +23,14 @@ struct spv_conn *spv_outbound_of(struct spv_outbound *o, uint64_t id)
 unsigned spv_outbound_count(const struct spv_outbound *o, enum spv_conn_state state)
 {
     unsigned found = 0;
-    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
         found += o->conn[i].state == state && o->conn[i].kind == SPV_CONN_OUTBOUND;
     return found;
 }
 
 static bool is_manual_ready(const struct spv_outbound *o, int manual)
 {
-    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
         if (o->conn[i].manual == manual && o->conn[i].state == SPV_CONN_STATE_READY)
             return true;
     return false;
@@ -40,7 +40,7 @@ bool spv_outbound_is_manual_missing(const struct spv_outbound *o, unsigned failu
                                     struct spv_now now)
 {
     for (size_t i = 0; i < o->manual.n; i++) {
-        const struct spv_manual_peer *p = &o->manual.at[i];
+        const struct spv_manual_peer *p = &o->manual.peers[i];
         if (p->failures < failures && p->banned_until_us <= now.mono_us &&
             !is_manual_ready(o, (int)i))
             return true;
@@ -80,8 +80,8 @@ struct spv_conn *spv_outbound_connect(struct spv_outbound *o, enum spv_conn_type
 unsigned spv_outbound_failures(const struct spv_outbound *o, const struct spv_conn *conn)
 {
     if (conn->manual >= 0)
-        return o->manual.at[conn->manual].failures;
-    return conn->entry >= 0 ? o->addrman.at[conn->entry].failures : 0;
+        return o->manual.peers[conn->manual].failures;
+    return conn->entry >= 0 ? o->addrman.entries[conn->entry].failures : 0;
 }
 
 void spv_outbound_ban(struct spv_outbound *o, const struct spv_conn *conn, int code,
@@ -92,7 +92,7 @@ void spv_outbound_ban(struct spv_outbound *o, const struct spv_conn *conn, int c
     spv_endpoint_text(text, &conn->endpoint);
     spv_banman_add(&o->banman, conn->manual >= 0 ? text : conn->endpoint.host, code, now);
     if (conn->manual >= 0)
-        o->manual.at[conn->manual].banned_until_us = until;
+        o->manual.peers[conn->manual].banned_until_us = until;
     if (conn->entry >= 0)
         spv_addrman_defer(&o->addrman, conn->entry, until);
 }
@@ -140,17 +140,17 @@ void spv_outbound_close(struct spv_outbound *o, struct spv_conn *conn, int error
 static void clear_v1_first(struct spv_outbound *o)
 {
     for (size_t i = 0; i < o->manual.n; i++)
-        o->manual.at[i].v1_until_us = 0;
+        o->manual.peers[i].v1_until_us = 0;
     for (size_t i = 0; i < o->addrman.cap; i++)
-        o->addrman.at[i].v1_until_us = 0;
+        o->addrman.entries[i].v1_until_us = 0;
 }
 
 static void set_v1_first(struct spv_outbound *o, const struct spv_conn *conn, uint64_t until_us)
 {
     if (conn->manual >= 0)
-        o->manual.at[conn->manual].v1_until_us = until_us;
+        o->manual.peers[conn->manual].v1_until_us = until_us;
     if (conn->entry >= 0)
-        o->addrman.at[conn->entry].v1_until_us = until_us;
+        o->addrman.entries[conn->entry].v1_until_us = until_us;
 }
 
 /* The network group of what was dialled, also of a manual peer: three addresses of one network that

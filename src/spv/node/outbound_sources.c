@@ -50,7 +50,7 @@ static void fetch_addrs_from(struct spv_outbound *o, const char *name, struct sp
 {
     struct spv_endpoint endpoint = {.port = o->params->net.port};
     unsigned fetching = 0;
-    for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++)
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
         fetching += o->conn[i].kind == SPV_CONN_ADDR_FETCH;
     if (fetching >= ADDR_FETCH_MAX)
         return;
@@ -125,7 +125,7 @@ static void add_fixed_seeds(struct spv_outbound *o, struct spv_now now)
         const struct spv_netaddr *addr = &o->params->fixed_seeds->addrs[i];
         /* one to two weeks old, as Bitcoin Core's fixed seeds */
         const int64_t seen = now.unix_s - 7 * DAY - (int64_t)spv_rng_below(&o->rng, 7 * DAY);
-        if (spv_net_of(addr) & o->nets)
+        if (spv_net_bit(addr) & o->nets)
             (void)spv_addrman_add(&o->addrman, addr, SERVICES_X9, seen, &source, now);
     }
     o->fixed_seeds_used = true;
@@ -164,7 +164,7 @@ int spv_outbound_resolved(struct spv_outbound *o, const struct spv_endpoint *see
     for (size_t i = 0; rc >= 0 && i < n; i++) {
         /* three to seven days old, as in Bitcoin Core */
         const int64_t seen = now.unix_s - 3 * DAY - (int64_t)spv_rng_below(&o->rng, 4 * DAY);
-        if (!(spv_net_of(&addrs[i]) & o->nets))
+        if (!(spv_net_bit(&addrs[i]) & o->nets))
             continue;
         o->dns_answered = true;
         rc = spv_addrman_add(&o->addrman, &addrs[i], prefix->services, seen, &source, now);
@@ -202,7 +202,7 @@ int spv_outbound_gossip(struct spv_outbound *o, struct spv_conn *conn,
     for (size_t i = 0; rc >= 0 && i < msg->n && conn->addr_tokens >= 100; i++) {
         const struct spv_addr_entry *e = &msg->entries[i];
         conn->addr_tokens -= 100;
-        if (e->addr.network && (spv_net_of(&e->addr) & o->nets) && e->addr.port >= LOWEST_PORT &&
+        if (e->addr.network && (spv_net_bit(&e->addr) & o->nets) && e->addr.port >= LOWEST_PORT &&
             spv_serves_chain(e->services))
             rc = spv_addrman_add(&o->addrman, &e->addr, e->services, sane_time(e->time, now.unix_s),
                                  &conn->netgroup, now);
@@ -239,7 +239,7 @@ static void choose_anchors(struct spv_outbound *o)
     size_t n = 0;
     while (n < SPV_ANCHORS) {
         const struct spv_conn *oldest = NULL;
-        for (size_t i = 0; (i = spv_outbound_used(o, i)) < SPV_CONNS; i++) {
+        for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++) {
             const struct spv_conn *conn = &o->conn[i];
             bool taken = conn->state != SPV_CONN_STATE_READY || conn->kind != SPV_CONN_OUTBOUND ||
                          conn->entry < 0;
@@ -269,7 +269,7 @@ int spv_outbound_changes(struct spv_outbound *o, struct spv_addrman_changes *out
     }
     spv_banman_expire(&o->banman, now);
     out->bans_changed = o->banman.changed || o->bans_unsaved;
-    out->bans = o->banman.at;
+    out->bans = o->banman.bans;
     out->n_bans = o->banman.n;
     o->banman.changed = o->bans_unsaved = false;
     o->save_us = SPV_NEVER;

@@ -10,18 +10,18 @@ void spv_peer_rates_add(struct spv_peer_rates *r, uint64_t id, struct spv_now no
 {
     struct spv_peer_entry *p = spv_peer_table_find(r->peers, id);
     if (p)
-        p->rate = (struct spv_peer_rate){.since_us = now.mono_us, .half_us = now.mono_us};
+        p->rate = (struct spv_peer_rate){.since_us = now.mono_us, .window_start_us = now.mono_us};
 }
 
 /* The halves as they are now. */
 static struct spv_peer_rate rate_at(const struct spv_peer_rate *p, struct spv_now now)
 {
     struct spv_peer_rate x = *p;
-    const uint64_t halves = (now.mono_us - x.half_us) / HALF;
+    const uint64_t halves = (now.mono_us - x.window_start_us) / HALF;
     if (halves > 0) {
-        x.before = halves == 1 ? x.running : 0;
-        x.running = 0;
-        x.half_us += halves * HALF;
+        x.n_previous = halves == 1 ? x.n_current : 0;
+        x.n_current = 0;
+        x.window_start_us += halves * HALF;
     }
     return x;
 }
@@ -33,7 +33,7 @@ void spv_peer_rates_headers(struct spv_peer_rates *r, uint64_t id, size_t n, str
         return;
     p->rate = rate_at(&p->rate, now);
     p->rate.headers += n;
-    p->rate.running += n;
+    p->rate.n_current += n;
 }
 
 static bool same_endpoint(const struct spv_endpoint *a, const struct spv_endpoint *b)
@@ -68,14 +68,14 @@ void spv_peer_rates_remove(struct spv_peer_rates *r, uint64_t id,
         count_stall(r, endpoint);
 }
 
-bool spv_peer_rates_of(const struct spv_peer_rates *r, struct spv_node_peer *out, uint64_t id,
-                       const struct spv_endpoint *endpoint, struct spv_now now)
+bool spv_peer_rates_get(const struct spv_peer_rates *r, struct spv_node_peer *out, uint64_t id,
+                        const struct spv_endpoint *endpoint, struct spv_now now)
 {
     const struct spv_peer_entry *p = spv_peer_table_find(r->peers, id);
     if (!p)
         return false;
     const struct spv_peer_rate x = rate_at(&p->rate, now);
-    const uint64_t running_us = now.mono_us - x.half_us; /* less than HALF */
+    const uint64_t running_us = now.mono_us - x.window_start_us; /* less than HALF */
     const uint64_t known_us = now.mono_us - x.since_us;
     uint64_t span_us = HALF + running_us;
     if (span_us > known_us)
@@ -84,7 +84,7 @@ bool spv_peer_rates_of(const struct spv_peer_rates *r, struct spv_node_peer *out
     out->connected_for_us = known_us;
     out->rate = 0;
     if (span_us > 0)
-        out->rate = (double)(x.before + x.running) * (double)SPV_SECOND / (double)span_us;
+        out->rate = (double)(x.n_previous + x.n_current) * (double)SPV_SECOND / (double)span_us;
     out->stalls = 0;
     for (size_t i = 0; i < SPV_PEER_RATES_STALLS; i++)
         if (r->stall[i].n && same_endpoint(&r->stall[i].endpoint, endpoint))

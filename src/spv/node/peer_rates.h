@@ -27,7 +27,7 @@ void spv_peer_rates_remove(struct spv_peer_rates *r, uint64_t id,
                            const struct spv_endpoint *endpoint, int error);
 
 /* Fills in rate, headers, stalls and connected_for_us. False when there is no such peer. */
-bool spv_peer_rates_of(const struct spv_peer_rates *r, struct spv_node_peer *out, uint64_t id,
-                       const struct spv_endpoint *endpoint, struct spv_now now);
+bool spv_peer_rates_get(const struct spv_peer_rates *r, struct spv_node_peer *out, uint64_t id,
+                        const struct spv_endpoint *endpoint, struct spv_now now);
 
 #endif

@@ -268,7 +268,7 @@ static int finish_frame(struct spv_serve_cache *c, struct spv_shared_frame **out
 
     if (p[0].n == CHUNK && n == CHUNK && p[0].frame) {
         *out = spv_shared_frame_ref(p[0].frame);
-        c->stats.whole++;
+        c->stats.n_unchanged_chunks++;
     } else {
         *out = copy_to_frame(c, p, n);
     }

@@ -36,7 +36,7 @@ int spv_serve_cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **
 struct spv_serve_cache_stats {
     size_t chunks;
     uint64_t headers_read;
-    uint64_t whole;
+    uint64_t n_unchanged_chunks;
 };
 void spv_serve_cache_get_stats(const struct spv_serve_cache *c, struct spv_serve_cache_stats *out);
 

@@ -380,7 +380,7 @@ int spv_rest_answer(struct spv_rest_reply *out, const struct spv_header_db *db,
                     const struct spv_params *params, const char *target)
 {
     struct spv_rest_request request;
-    char why[SPV_REST_WHY];
+    char why[SPV_REST_REASON_SIZE];
     int rc;
 
     spv_buffer_init(&out->body);

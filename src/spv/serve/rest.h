@@ -11,7 +11,7 @@
 #define SPV_REST_MAX_TARGET 1024 /* bytes; ours: the longest valid one has about 90 */
 #define SPV_REST_MAX_HEADERS 2000 /* MAX_REST_HEADERS_RESULTS */
 #define SPV_REST_COUNT 5 /* headers, when no count is given */
-#define SPV_REST_WHY (SPV_REST_MAX_TARGET + 128)
+#define SPV_REST_REASON_SIZE (SPV_REST_MAX_TARGET + 128)
 
 enum spv_rest_status {
     SPV_REST_OK = 200,
@@ -48,7 +48,7 @@ struct spv_rest_request {
 };
 
 /* Parses a target: path, and query after a '?'. Returns SPV_REST_OK, or the status of the answer,
- * with the reason in why (SPV_REST_WHY bytes), which is printable for any target. */
+ * with the reason in why (SPV_REST_REASON_SIZE bytes), which is printable for any target. */
 enum spv_rest_status spv_rest_parse(struct spv_rest_request *out, char *why, const char *target);
 
 struct spv_rest_reply {

@@ -20,9 +20,9 @@ static bool is_word(struct text t, const char *word)
 static enum spv_rest_status refuse_request(char *why, enum spv_rest_status status,
                                            const char *reason, struct text quoted)
 {
-    size_t n = (size_t)snprintf(why, SPV_REST_WHY, "%s", reason);
+    size_t n = (size_t)snprintf(why, SPV_REST_REASON_SIZE, "%s", reason);
 
-    for (size_t i = 0; i < quoted.n && n < SPV_REST_WHY - 1; i++)
+    for (size_t i = 0; i < quoted.n && n < SPV_REST_REASON_SIZE - 1; i++)
         why[n++] = quoted.at[i] >= ' ' && quoted.at[i] <= '~' ? quoted.at[i] : '?';
     why[n] = '\0';
     return status;

@@ -26,7 +26,7 @@ struct spv_backfill {
     struct spv_chain *chain;
     struct spv_checkpoint *checkpoints; /* the last one is what the first stored header follows */
     size_t n_checkpoints;
-    bool own_end; /* it is our own header, and no checkpoint */
+    bool end_is_own_header; /* it is our own header, and no checkpoint */
     bool storing;
     size_t n_storing; /* headers in the update that is being stored */
     uint64_t added;
@@ -50,8 +50,8 @@ static int make_checkpoints(struct spv_backfill *b, const struct spv_chain_start
         return SPV_ERR_NOMEM;
     if (n > 0)
         memcpy(b->checkpoints, p->checkpoints, n * sizeof *b->checkpoints);
-    b->own_end = n == 0 || b->checkpoints[n - 1].height + 1 < start->height;
-    if (b->own_end)
+    b->end_is_own_header = n == 0 || b->checkpoints[n - 1].height + 1 < start->height;
+    if (b->end_is_own_header)
         b->checkpoints[n++] =
             (struct spv_checkpoint){.height = start->height - 1, .hash = first.header.prev};
     b->n_checkpoints = n;
@@ -80,7 +80,7 @@ static int open_segments(struct spv_backfill *b, struct spv_now now)
                                             .n_checkpoints = b->n_checkpoints,
                                             .effects = b->cfg.effects,
                                             .timeout_us = b->cfg.timeout_us,
-                                            .own_end = b->own_end};
+                                            .end_is_own_header = b->end_is_own_header};
     int rc = spv_segments_new(&b->segments, &cfg);
 
     for (struct spv_peer_entry *p = NULL; !rc && (p = spv_peer_table_next(b->cfg.peers, p));)
@@ -137,7 +137,7 @@ static bool backfill_diverged(const struct spv_backfill *b)
  * another one there has forked from ours below the start, which an honest peer's may have done. */
 static int error_of(const struct spv_backfill *b, const struct spv_accept_result *v)
 {
-    const bool other = v->error == SPV_ERR_HDR_CHECKPOINT && b->own_end &&
+    const bool other = v->error == SPV_ERR_HDR_CHECKPOINT && b->end_is_own_header &&
                        v->height == b->checkpoints[b->n_checkpoints - 1].height;
 
     return other ? SPV_ERR_FORK_BELOW_START : v->error;

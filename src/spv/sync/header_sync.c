@@ -138,7 +138,7 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
     const bool retry = s->retry_us <= now.mono_us;
     const bool recheck = s->recheck_us <= now.mono_us;
     if (retry)
-        spv_sync_retry(s);
+        spv_sync_retry_future_headers(s);
     if (recheck)
         s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
     if (!rc && retry)

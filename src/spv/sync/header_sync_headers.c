@@ -14,7 +14,7 @@ static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
     spv_presync_peers_forget(s, p);
     p->sync.at_tip = true;
     p->sync.excluded = SPV_WARN_NONE;
-    p->sync.below = spv_sync_below(s, p);
+    p->sync.below = spv_sync_chain_below_tip(s, p);
     if (spv_u256_is_zero(&p->sync.shown_work))
         p->sync.shown_height = p->sync.claimed_height;
     p->sync.claim_valid = false;
@@ -27,7 +27,7 @@ static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
     /* "a peer that cannot show enough work is dropped" */
     if (!spv_sync_enough_work(s)) {
         const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
-        spv_sync_low_work(s, p, tip->height, &tip->work);
+        spv_sync_on_low_work(s, p, tip->height, &tip->work);
     }
 }
 
@@ -151,7 +151,7 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
                          const struct spv_accept_result *v, struct spv_now now)
 {
     if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
-        spv_sync_future(s, p, msg->headers[v->index].time, now);
+        spv_sync_on_future_header(s, p, msg->headers[v->index].time, now);
         return 0;
     }
     if (v->error) {
@@ -166,7 +166,7 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
     if (rc < 0)
         return rc;
     if (!answer && (msg->n <= SPV_SYNC_ANNOUNCED || spv_sync_request_open(p))) {
-        p->sync.below = p->sync.at_tip && spv_sync_below(s, p);
+        p->sync.below = p->sync.at_tip && spv_sync_chain_below_tip(s, p);
         return 0;
     }
     const bool full = msg->n == SPV_MAX_HEADERS;
@@ -205,9 +205,9 @@ static void drop_in_presync(struct spv_sync *s, struct spv_peer_entry *p,
                             const struct spv_presync_drop *drop, struct spv_now now)
 {
     if (drop->error == SPV_ERR_LOW_WORK)
-        spv_sync_low_work(s, p, drop->height, &drop->work);
+        spv_sync_on_low_work(s, p, drop->height, &drop->work);
     else if (drop->error == SPV_ERR_HDR_TIME_FUTURE)
-        spv_sync_future(s, p, drop->time, now);
+        spv_sync_on_future_header(s, p, drop->time, now);
     else
         spv_sync_drop_peer(s, p, drop->error);
 }
@@ -253,7 +253,7 @@ static int accept_presync_batch(struct spv_sync *s, const struct spv_presync_bat
         const uint32_t time = batch->headers[v.index].time;
         spv_presync_peers_abort(s, p);
         if (v.error == SPV_ERR_HDR_TIME_FUTURE)
-            spv_sync_future(s, p, time, now);
+            spv_sync_on_future_header(s, p, time, now);
         else
             spv_sync_drop_peer(s, p, v.error);
     }
@@ -299,7 +299,7 @@ static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *b
         return spv_segments_consume(s->segments, now);
     }
     if (v.error == SPV_ERR_HDR_TIME_FUTURE)
-        spv_sync_future(s, NULL, batch->headers[v.index].time, now);
+        spv_sync_on_future_header(s, NULL, batch->headers[v.index].time, now);
     else if (batch->proven) /* the checkpoints themselves break the rules: use no segments */
         s->segments_disabled = true;
     else if (p)

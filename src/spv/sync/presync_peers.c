@@ -72,7 +72,7 @@ static int request_next(struct spv_sync *s, struct spv_peer_entry *p,
         return rc;
     const uint64_t tag =
         spv_effects_send_getheaders(s->cfg.effects, p->id, locator, n + (size_t)rc);
-    spv_sync_asked(s, p, tag, now);
+    spv_sync_on_request_sent(s, p, tag, now);
     return s->cfg.effects->error;
 }
 

@@ -83,7 +83,8 @@ static enum request_match match_request(const struct spv_segments_peer *p, unsig
 /* The segment ends at a header of our own chain, not at a checkpoint. */
 static bool is_own_end(const struct spv_segments *segs, const struct spv_segment *s)
 {
-    return segs->cfg.own_end && s->end == segs->cfg.checkpoints[segs->cfg.n_checkpoints - 1].height;
+    return segs->cfg.end_is_own_header &&
+           s->end == segs->cfg.checkpoints[segs->cfg.n_checkpoints - 1].height;
 }
 
 static struct spv_header *headers_of(const struct spv_segment *s)

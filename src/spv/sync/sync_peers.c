@@ -51,7 +51,8 @@ void spv_sync_exclude(struct spv_sync *s, struct spv_peer_entry *p, enum spv_war
 
 /* ---- requests ---- */
 
-void spv_sync_asked(struct spv_sync *s, struct spv_peer_entry *p, uint64_t tag, struct spv_now now)
+void spv_sync_on_request_sent(struct spv_sync *s, struct spv_peer_entry *p, uint64_t tag,
+                              struct spv_now now)
 {
     p->sync.request_tag = tag;
     p->sync.asked_us = now.mono_us;
@@ -79,8 +80,8 @@ int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_
         return n;
     if (!from)
         p->sync.shown_work = (struct spv_u256){{0}};
-    spv_sync_asked(s, p, spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n),
-                   now);
+    spv_sync_on_request_sent(
+        s, p, spv_effects_send_getheaders(s->cfg.effects, p->id, locator, (size_t)n), now);
     p->sync.asked_tip = spv_chain_tip(s->cfg.chain)->hash;
     p->sync.recheck = false;
     p->sync.excluded = SPV_WARN_NONE;

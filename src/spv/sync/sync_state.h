@@ -73,7 +73,8 @@ int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_
                  struct spv_now now);
 /* A getheaders was queued for it: its timeout starts. It replaces an open one, whose answer is then
  * treated as headers that nothing requested. */
-void spv_sync_asked(struct spv_sync *s, struct spv_peer_entry *p, uint64_t tag, struct spv_now now);
+void spv_sync_on_request_sent(struct spv_sync *s, struct spv_peer_entry *p, uint64_t tag,
+                              struct spv_now now);
 /* Closes the open request if this message answers it. */
 void spv_sync_request_done(struct spv_peer_entry *p, const struct spv_msg_headers *msg,
                            struct spv_now now);
@@ -113,17 +114,17 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
                                  const struct spv_msg_headers *msg);
 /* A header was rejected only because its time is too far ahead of our clock. It is requested again
  * when it becomes valid. p may be NULL: then no peer is excluded for it. */
-void spv_sync_future(struct spv_sync *s, struct spv_peer_entry *p, uint32_t time,
-                     struct spv_now now);
+void spv_sync_on_future_header(struct spv_sync *s, struct spv_peer_entry *p, uint32_t time,
+                               struct spv_now now);
 /* Its future headers become valid so soon that SYNCED waits for them. */
 bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_peer_entry *p);
 /* Future headers may be valid now. */
-void spv_sync_retry(struct spv_sync *s);
+void spv_sync_retry_future_headers(struct spv_sync *s);
 /* Its chain ends below our tip, with less work. */
-bool spv_sync_below(const struct spv_sync *s, const struct spv_peer_entry *p);
+bool spv_sync_chain_below_tip(const struct spv_sync *s, const struct spv_peer_entry *p);
 /* Its whole chain, which ends here, has too little work: drops it, with a warning. */
-void spv_sync_low_work(struct spv_sync *s, struct spv_peer_entry *p, uint32_t height,
-                       const struct spv_u256 *work);
+void spv_sync_on_low_work(struct spv_sync *s, struct spv_peer_entry *p, uint32_t height,
+                          const struct spv_u256 *work);
 
 /* synced.c */
 /* In how many network groups a peer is at its tip. */

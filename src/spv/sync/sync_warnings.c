@@ -92,8 +92,8 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
 
 /* ---- headers from the future ---- */
 
-void spv_sync_future(struct spv_sync *s, struct spv_peer_entry *p, uint32_t time,
-                     struct spv_now now)
+void spv_sync_on_future_header(struct spv_sync *s, struct spv_peer_entry *p, uint32_t time,
+                               struct spv_now now)
 {
     int64_t wait = (int64_t)time - SPV_MAX_FUTURE - now.unix_s;
     if (p) {
@@ -117,7 +117,7 @@ bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_peer_entry *
            p->sync.future_s <= SPV_MAX_FUTURE + SPV_SYNC_FUTURE_WAIT;
 }
 
-void spv_sync_retry(struct spv_sync *s)
+void spv_sync_retry_future_headers(struct spv_sync *s)
 {
     s->retry_us = SPV_NEVER;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
@@ -128,7 +128,7 @@ void spv_sync_retry(struct spv_sync *s)
 /* ---- less work than ours ---- */
 
 /* After an empty answer, whose chain ends at a header of our locator, the peer's claim decides. */
-bool spv_sync_below(const struct spv_sync *s, const struct spv_peer_entry *p)
+bool spv_sync_chain_below_tip(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
     const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
     return spv_u256_is_zero(&p->sync.shown_work)
@@ -138,8 +138,8 @@ bool spv_sync_below(const struct spv_sync *s, const struct spv_peer_entry *p)
 
 /* ---- too little work for the network ---- */
 
-void spv_sync_low_work(struct spv_sync *s, struct spv_peer_entry *p, uint32_t height,
-                       const struct spv_u256 *work)
+void spv_sync_on_low_work(struct spv_sync *s, struct spv_peer_entry *p, uint32_t height,
+                          const struct spv_u256 *work)
 {
     p->sync.shown_height = height;
     p->sync.low_work = *work;

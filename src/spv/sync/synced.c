@@ -162,7 +162,7 @@ static bool is_tip_unknown(const struct spv_sync *s)
         if (p->sync.drop)
             continue;
         if (has_future_headers(p) || (p->sync.at_tip && !p->sync.below) ||
-            (p->sync.overdue && !spv_sync_below(s, p)))
+            (p->sync.overdue && !spv_sync_chain_below_tip(s, p)))
             return false;
     }
     return true;

@@ -136,7 +136,7 @@ static void places_depend_on_the_secret(void **state)
         (void)spv_addrman_add(other, &a, SERVICES, NOW, &g, now);
         const int x = spv_addrman_find(am, &a), y = spv_addrman_find(other, &a);
         both += x >= 0 && y >= 0;
-        agree += x >= 0 && y >= 0 && am->at[x].slot == other->at[y].slot;
+        agree += x >= 0 && y >= 0 && am->entries[x].slot == other->entries[y].slot;
     }
     assert_true(both > 900);
     assert_true(agree < 10);
@@ -246,10 +246,10 @@ static void prefers_groups_that_are_not_in_use(void **state)
     const struct spv_addrman_query pick = {
         .nets = any_address.nets, .groups = &used, .n_groups = 1};
     for (int i = 0; i < 50; i++)
-        assert_int_equal(am->at[spv_addrman_select(am, &pick, now)].a.addr.bytes[0], 9);
+        assert_int_equal(am->entries[spv_addrman_select(am, &pick, now)].a.addr.bytes[0], 9);
     const struct spv_netaddr only = ip(0x09090001);
     spv_addrman_set_in_use(am, spv_addrman_find(am, &only), now);
-    assert_int_equal(am->at[spv_addrman_select(am, &pick, now)].a.addr.bytes[0], 8);
+    assert_int_equal(am->entries[spv_addrman_select(am, &pick, now)].a.addr.bytes[0], 8);
 }
 
 static void picks_only_addresses_that_can_be_dialled(void **state)
@@ -279,26 +279,26 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
         spv_addrman_set_in_use(am, e, now);
         assert_int_equal(spv_addrman_select(am, &any_address, now), -1);
         spv_addrman_released(am, e, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
-        const uint64_t wait = am->at[e].next_try_us - now.mono_us;
+        const uint64_t wait = am->entries[e].next_try_us - now.mono_us;
         assert_true(wait <= SPV_BACKOFF_MAX);
         if (i > 0 && i < 10)
             assert_true(wait > last / 2);
         if (i > 12)
             assert_true(wait >= SPV_BACKOFF_MAX / 2);
         assert_int_equal(spv_addrman_select(am, &any_address, now), -1);
-        assert_true(spv_addrman_deadline(am) == am->at[e].next_try_us);
-        now.mono_us = am->at[e].next_try_us;
+        assert_true(spv_addrman_deadline(am) == am->entries[e].next_try_us);
+        now.mono_us = am->entries[e].next_try_us;
         now.unix_s += (int64_t)(wait / SPV_SECOND);
         assert_int_equal(spv_addrman_select(am, &any_address, now), e); /* no address is removed */
         last = wait;
     }
-    assert_int_equal(am->at[e].a.attempts, 20);
-    assert_int_equal(am->at[e].a.slow, 0);
+    assert_int_equal(am->entries[e].a.attempts, 20);
+    assert_int_equal(am->entries[e].a.slow, 0);
     spv_addrman_set_in_use(am, e, now);
     spv_addrman_on_handshake(am, e, SERVICES, now);
     spv_addrman_released(am, e, SPV_CONN_OUTCOME_GOOD, 0, now);
-    assert_true(am->at[e].next_try_us - now.mono_us <= SPV_BACKOFF_FIRST);
-    assert_int_equal(am->at[e].a.attempts, 0);
+    assert_true(am->entries[e].next_try_us - now.mono_us <= SPV_BACKOFF_FIRST);
+    assert_int_equal(am->entries[e].a.attempts, 0);
 }
 
 /* "timeouts only lower preference": both stay, the slow one is rarely selected. */
@@ -316,8 +316,8 @@ static void a_slow_one_is_chosen_less(void **state)
     spv_addrman_on_handshake(am, good, SERVICES, now);
     spv_addrman_released(am, good, SPV_CONN_OUTCOME_GOOD, 0, now);
     advance_clock(3600);
-    assert_int_equal(am->at[slow].a.slow, 6);
-    assert_int_equal(am->at[slow].a.attempts, 0);
+    assert_int_equal(am->entries[slow].a.slow, 6);
+    assert_int_equal(am->entries[slow].a.attempts, 0);
     unsigned chosen = 0;
     for (int i = 0; i < 1000; i++)
         chosen += spv_addrman_select(am, &any_address, now) == slow;
@@ -335,7 +335,7 @@ static void one_that_answers_is_promoted(void **state)
     spv_addrman_set_in_use(am, e, now);
     spv_addrman_on_handshake(am, e, SPV_NODE_NETWORK, now);
     spv_addrman_released(am, e, SPV_CONN_OUTCOME_GOOD, 0, now);
-    assert_true(am->at[e].a.tried);
+    assert_true(am->entries[e].a.tried);
     assert_int_equal(am->n_new, 0);
     assert_int_equal(am->n_tried, 1);
     assert_true(am->save_soon);
@@ -346,7 +346,7 @@ static void one_that_answers_is_promoted(void **state)
     const struct spv_netaddr a = ip(0x09090001);
     const struct spv_netgroup g = source(5);
     assert_int_equal(spv_addrman_add(am, &a, UINT64_MAX, now.unix_s, &g, now), 0);
-    assert_true(am->at[e].a.services == SPV_NODE_NETWORK);
+    assert_true(am->entries[e].a.services == SPV_NODE_NETWORK);
 }
 
 /* Promotes addresses of one group until one collides; returns it. */
@@ -360,7 +360,7 @@ static int make_collision(void)
         spv_addrman_set_in_use(am, e, now);
         spv_addrman_on_handshake(am, e, SERVICES, now);
         spv_addrman_released(am, e, SPV_CONN_OUTCOME_GOOD, 0, now);
-        if (!am->at[e].a.tried)
+        if (!am->entries[e].a.tried)
             return e;
     }
     fail_msg("no dispute arose");
@@ -392,8 +392,8 @@ static void a_tried_one_that_still_answers_keeps_its_place(void **state)
     am->collision[0].since = now.unix_s;
     const int holder = spv_addrman_select_collision(am, any_address.nets, now);
     assert_true(holder >= 0);
-    assert_true(am->at[holder].a.tried);
-    assert_false(am->at[e].a.tried);
+    assert_true(am->entries[holder].a.tried);
+    assert_false(am->entries[e].a.tried);
     spv_addrman_set_in_use(am, holder, now);
     assert_int_equal(spv_addrman_select_collision(am, any_address.nets, now),
                      -1); /* attempt in progress */
@@ -401,8 +401,8 @@ static void a_tried_one_that_still_answers_keeps_its_place(void **state)
     spv_addrman_released(am, holder, SPV_CONN_OUTCOME_GOOD, 0, now);
     assert_int_equal(spv_addrman_select_collision(am, any_address.nets, now), -1);
     assert_int_equal(am->n_collisions, 0);
-    assert_true(am->at[holder].a.tried);
-    assert_false(am->at[e].a.tried);
+    assert_true(am->entries[holder].a.tried);
+    assert_false(am->entries[e].a.tried);
 }
 
 static void a_tried_address_that_fails_its_test_is_replaced(void **state)
@@ -417,8 +417,8 @@ static void a_tried_address_that_fails_its_test_is_replaced(void **state)
     spv_addrman_set_in_use(am, holder, now);
     spv_addrman_released(am, holder, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
     assert_int_equal(spv_addrman_select_collision(am, any_address.nets, now), -1);
-    assert_true(am->at[e].a.tried);
-    assert_false(am->at[holder].a.tried); /* in the new table again */
+    assert_true(am->entries[e].a.tried);
+    assert_false(am->entries[holder].a.tried); /* in the new table again */
     assert_int_equal(am->n_tried, tried);
 }
 
@@ -429,10 +429,10 @@ static void a_collision_that_cannot_be_tested_promotes_the_new_address(void **st
     advance_clock(5 * 3600);
     am->collision[0].since = now.unix_s;
     assert_int_equal(spv_addrman_select_collision(am, SPV_NET_ONION, now), -1);
-    assert_false(am->at[e].a.tried);
+    assert_false(am->entries[e].a.tried);
     advance_clock(40 * 60 + 1);
     assert_int_equal(spv_addrman_select_collision(am, SPV_NET_ONION, now), -1);
-    assert_true(am->at[e].a.tried);
+    assert_true(am->entries[e].a.tried);
     assert_int_equal(am->n_collisions, 0);
 }
 
@@ -467,7 +467,7 @@ static void changes_are_reported_once_and_can_be_loaded_again(void **state)
     assert_int_equal(spv_addrman_load(again, c.changed, c.n_changed, now), 0);
     assert_int_equal(again->n_new, am->n_new);
     assert_int_equal(again->n_tried, 1);
-    assert_true(again->at[spv_addrman_find(again, &first)].a.anchor);
+    assert_true(again->entries[spv_addrman_find(again, &first)].a.anchor);
     struct spv_addrman_changes none;
     assert_int_equal(spv_addrman_get_changes(again, &none), 0); /* same key: all slots valid */
     assert_int_equal(none.n_changed + none.n_removed, 0);
@@ -511,11 +511,11 @@ static void invalid_rows_are_harmless(void **state)
     assert_int_equal(am->n_tried, 1);
     assert_int_equal(am->n_new, 1);
     const int e = spv_addrman_find(am, &rows[4].addr);
-    assert_int_equal(am->at[e].a.last_success, NOW);
+    assert_int_equal(am->entries[e].a.last_success, NOW);
     assert_int_equal(spv_addrman_select(am, &any_address, now), e);
     spv_addrman_set_in_use(am, e, now);
     spv_addrman_released(am, e, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
-    assert_true(am->at[e].a.attempts == UINT32_MAX); /* no overflow */
+    assert_true(am->entries[e].a.attempts == UINT32_MAX); /* no overflow */
     struct spv_addrman_changes c;
     assert_int_equal(spv_addrman_get_changes(am, &c), 0);
     assert_int_equal(c.n_removed, 5); /* the invalid rows are removed from the file */

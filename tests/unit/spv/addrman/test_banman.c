@@ -93,7 +93,7 @@ static void a_stored_ban_with_a_code_that_does_not_ban_is_dropped(void **state)
     spv_banman_load(&b, rows, n, now);
     assert_true(b.changed); /* they are deleted from the database, too */
     assert_int_equal(b.n, 1);
-    assert_int_equal(b.at[0].code, SPV_ERR_HDR_POW);
+    assert_int_equal(b.bans[0].code, SPV_ERR_HDR_POW);
 }
 
 static void number_of_bans_is_bounded_and_the_oldest_is_dropped(void **state)

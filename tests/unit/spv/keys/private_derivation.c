@@ -30,10 +30,10 @@ static void set_key(struct test_xprv *x)
 
 void test_xprv_from_seed(struct test_xprv *out, const uint8_t *seed, size_t n)
 {
-    struct spv_hmac_sha512 hmac;
+    struct spv_hmac_sha512_key hmac;
     uint8_t I[64];
     spv_hmac_sha512_init(&hmac, "Bitcoin seed", 12);
-    spv_hmac_sha512(I, &hmac, seed, n);
+    spv_hmac_sha512_compute(I, &hmac, seed, n);
     *out = (struct test_xprv){.pub = {.version = 0x0488b21e}};
     memcpy(out->secret, I, 32);
     memcpy(out->pub.chain_code, I + 32, 32);
@@ -73,7 +73,7 @@ void test_xprv_text(char out[SPV_XPUB_TEXT], const struct test_xprv *xprv)
 
 void test_xprv_derive(struct test_xprv *out, const struct test_xprv *parent, uint32_t index)
 {
-    struct spv_hmac_sha512 hmac;
+    struct spv_hmac_sha512_key hmac;
     uint8_t message[37] = {0}, I[64];
     struct test_xprv child = {.pub = {.version = parent->pub.version, .child = index}};
     if (index >= SPV_HARDENED)
@@ -83,7 +83,7 @@ void test_xprv_derive(struct test_xprv *out, const struct test_xprv *parent, uin
     for (size_t i = 0; i < 4; i++)
         message[33 + i] = (uint8_t)(index >> (24 - 8 * i));
     spv_hmac_sha512_init(&hmac, parent->pub.chain_code, 32);
-    spv_hmac_sha512(I, &hmac, message, sizeof message);
+    spv_hmac_sha512_compute(I, &hmac, message, sizeof message);
     memcpy(child.secret, parent->secret, 32);
     assert_int_equal(secp256k1_ec_seckey_tweak_add(signing(), child.secret, I), 1);
     memcpy(child.pub.chain_code, I + 32, 32);

@@ -37,7 +37,7 @@ static const struct spv_endpoint there = {.host = "a", .port = 2};
 static struct spv_node_peer look(const struct spv_peer_rates *m, uint64_t id, uint64_t ms)
 {
     struct spv_node_peer p = {0};
-    assert_true(spv_peer_rates_of(m, &p, id, &here, at(ms)));
+    assert_true(spv_peer_rates_get(m, &p, id, &here, at(ms)));
     return p;
 }
 
@@ -74,13 +74,13 @@ static void who_is_not_there_is_not_counted(void **state)
     struct spv_peer_rates m = no_peers();
     struct spv_node_peer p = {0};
     spv_peer_rates_headers(&m, 7, 2000, at(0));
-    assert_false(spv_peer_rates_of(&m, &p, 7, &here, at(0)));
-    assert_false(spv_peer_rates_of(&m, &p, 0, &here, at(0)));
+    assert_false(spv_peer_rates_get(&m, &p, 7, &here, at(0)));
+    assert_false(spv_peer_rates_get(&m, &p, 0, &here, at(0)));
     spv_peer_rates_remove(&m, 7, &here, SPV_ERR_STALL);
     add(&m, 7);
     assert_int_equal(look(&m, 7, 0).stalls, 0);
     spv_peer_rates_add(&m, 8, at(0)); /* not in the table */
-    assert_false(spv_peer_rates_of(&m, &p, 8, &here, at(0)));
+    assert_false(spv_peer_rates_get(&m, &p, 8, &here, at(0)));
 }
 
 static void stalls_are_remembered_by_address(void **state)
@@ -94,7 +94,7 @@ static void stalls_are_remembered_by_address(void **state)
     }
     add(&m, 4);
     assert_int_equal(look(&m, 4, 0).stalls, 2);
-    assert_true(spv_peer_rates_of(&m, &p, 4, &there, at(0)));
+    assert_true(spv_peer_rates_get(&m, &p, 4, &there, at(0)));
     assert_int_equal(p.stalls, 0);
     /* Many other peers stall once: the peer that stalls often keeps its entry. */
     for (uint16_t port = 10; port < 10 + 2 * SPV_PEER_RATES_STALLS; port++) {

@@ -210,7 +210,7 @@ static void answer_at_an_aligned_height_is_the_chunk_itself(void **state)
     assert_int_equal(spv_serve_cache_answer(s->cache, &a, &request), SPV_MAX_HEADERS);
     assert_int_equal(spv_serve_cache_answer(s->cache, &b, &request), SPV_MAX_HEADERS);
     assert_ptr_equal(a, b);
-    assert_int_equal(stats_of(s).whole, 2);
+    assert_int_equal(stats_of(s).n_unchanged_chunks, 2);
     assert_int_equal(stats_of(s).headers_read, SPV_MAX_HEADERS);
     spv_serve_cache_free(s->cache); /* it stays valid while a client sends it */
     assert_int_equal(a->bytes[SPV_FRAME_HEADER], 0xfd);
@@ -290,7 +290,7 @@ static void chunk_at_the_tip_grows_with_the_chain(void **state)
     s->tip = 4100;
     assert_int_equal(check_after(s, 2000), 2000);
     assert_int_equal(stats_of(s).headers_read, read + 1500);
-    assert_int_equal(stats_of(s).whole, 1); /* it is complete now */
+    assert_int_equal(stats_of(s).n_unchanged_chunks, 1); /* it is complete now */
     end(s);
 }
 

@@ -334,7 +334,7 @@ static void error_texts_are_those_of_bitcoin_core(void **state)
 
 static void refuses_a_target_that_is_too_long(void **state)
 {
-    char target[SPV_REST_MAX_TARGET + 2], why[SPV_REST_WHY];
+    char target[SPV_REST_MAX_TARGET + 2], why[SPV_REST_REASON_SIZE];
     struct spv_rest_request request;
     (void)state;
 
