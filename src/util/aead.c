@@ -1,3 +1,5 @@
+/* ChaCha20-Poly1305 of OpenSSL under a context that keeps the key: each packet sets its nonce, adds
+ * the associated data, then the text in place, then writes or checks the tag. */
 #include "util/aead.h"
 
 #include <openssl/evp.h>
@@ -43,9 +45,9 @@ static int aead_run(struct spv_aead *a, uint8_t *text, size_t n,
     int rc = aead_result(EVP_CipherInit_ex(a->ctx, NULL, NULL, NULL, nonce, -1));
     if (!rc && aad_len > 0)
         rc = aead_result(EVP_CipherUpdate(a->ctx, NULL, &done, aad, (int)aad_len));
-    if (!rc)
-        rc = aead_result(EVP_CipherUpdate(a->ctx, text, &done, text, (int)n));
-    return rc;
+    if (rc)
+        return rc;
+    return aead_result(EVP_CipherUpdate(a->ctx, text, &done, text, (int)n));
 }
 
 int spv_aead_seal(struct spv_aead *a, uint8_t *text, size_t n, const uint8_t nonce[SPV_AEAD_NONCE],
@@ -53,12 +55,12 @@ int spv_aead_seal(struct spv_aead *a, uint8_t *text, size_t n, const uint8_t non
 {
     int done = 0;
     int rc = aead_run(a, text, n, nonce, aad, aad_len);
-    if (!rc)
-        rc = aead_result(EVP_CipherFinal_ex(a->ctx, text + n, &done));
-    if (!rc)
-        rc =
-            aead_result(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, SPV_AEAD_TAG, text + n));
-    return rc;
+    if (rc)
+        return rc;
+    rc = aead_result(EVP_CipherFinal_ex(a->ctx, text + n, &done));
+    if (rc)
+        return rc;
+    return aead_result(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, SPV_AEAD_TAG, text + n));
 }
 
 int spv_aead_open(struct spv_aead *a, uint8_t *text, size_t n, const uint8_t nonce[SPV_AEAD_NONCE],
@@ -66,12 +68,12 @@ int spv_aead_open(struct spv_aead *a, uint8_t *text, size_t n, const uint8_t non
 {
     int done = 0;
     int rc = aead_run(a, text, n, nonce, aad, aad_len);
-    if (!rc)
-        rc =
-            aead_result(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, SPV_AEAD_TAG, text + n));
-    if (!rc)
-        rc = aead_result(EVP_CipherFinal_ex(a->ctx, text + n, &done));
-    return rc;
+    if (rc)
+        return rc;
+    rc = aead_result(EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, SPV_AEAD_TAG, text + n));
+    if (rc)
+        return rc;
+    return aead_result(EVP_CipherFinal_ex(a->ctx, text + n, &done));
 }
 
 int spv_aead_stream(struct spv_aead *a, uint8_t *out, size_t n, const uint8_t nonce[SPV_AEAD_NONCE])

@@ -182,20 +182,23 @@ static int on_key(struct spv_v2 *v, struct spv_buffer *out)
     struct spv_v2_secrets s = {0};
     uint8_t shared[32];
     int rc = spv_v2_ecdh(shared, v->ctx, &v->key, v->in.data + v->off, v->role);
-    if (!rc)
-        rc = spv_v2_derive(&s, shared, v->magic);
-    if (!rc)
-        rc = make_ciphers(v, &s);
-    if (!rc) {
-        memcpy(v->session_id, s.session_id, sizeof v->session_id);
-        memcpy(v->terminator, initiator ? s.responder_terminator : s.initiator_terminator,
-               sizeof v->terminator);
-        send_garbage(v, out);
-        spv_buffer_put(out, initiator ? s.initiator_terminator : s.responder_terminator,
-                       SPV_V2_TERMINATOR);
-        if (!v->version_by_caller)
-            rc = send_version_packet(v, out);
-    }
+    if (rc)
+        goto out;
+    rc = spv_v2_derive(&s, shared, v->magic);
+    if (rc)
+        goto out;
+    rc = make_ciphers(v, &s);
+    if (rc)
+        goto out;
+    memcpy(v->session_id, s.session_id, sizeof v->session_id);
+    memcpy(v->terminator, initiator ? s.responder_terminator : s.initiator_terminator,
+           sizeof v->terminator);
+    send_garbage(v, out);
+    spv_buffer_put(out, initiator ? s.initiator_terminator : s.responder_terminator,
+                   SPV_V2_TERMINATOR);
+    if (!v->version_by_caller)
+        rc = send_version_packet(v, out);
+out:
     spv_cleanse(shared, sizeof shared);
     spv_cleanse(&s, sizeof s);
     spv_cleanse(v->key.secret, sizeof v->key.secret);

@@ -142,14 +142,20 @@ int spv_filter_build_block(uint8_t **out, size_t *n_out, const struct spv_block 
     *out = NULL;
     *n_out = 0;
     rc = add_outputs(&items, &n_inputs, block);
-    if (rc == 0 && n_inputs != n_spent)
+    if (rc != 0)
+        goto out;
+    if (n_inputs != n_spent) {
         rc = SPV_ERR_INVALID;
-    for (size_t i = 0; i < n_spent && rc == 0; i++)
-        rc = items_add(&items, spent[i]);
-    if (rc == 0) {
-        spv_header_hash(&hash, &block->header);
-        rc = spv_filter_build(out, n_out, &hash, items.at, items.n);
+        goto out;
     }
+    for (size_t i = 0; i < n_spent; i++) {
+        rc = items_add(&items, spent[i]);
+        if (rc != 0)
+            goto out;
+    }
+    spv_header_hash(&hash, &block->header);
+    rc = spv_filter_build(out, n_out, &hash, items.at, items.n);
+out:
     free(items.at);
     return rc;
 }

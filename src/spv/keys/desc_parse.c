@@ -318,10 +318,12 @@ static int read_leaf(struct spv_desc_parser *p, unsigned depth)
 {
     size_t at = 0;
     int rc = open_node(p, &at, CTX_TR);
-    if (rc == 0)
-        rc = read_simple(p, at, CTX_TR);
-    if (rc == 0)
-        rc = close_bracket(p);
+    if (rc != 0)
+        return rc;
+    rc = read_simple(p, at, CTX_TR);
+    if (rc != 0)
+        return rc;
+    rc = close_bracket(p);
     if (rc != 0)
         return rc;
     return spv_desc_add_leaf(p->d, at, depth) == 0 ? 0 : spv_desc_nomem(p);
@@ -332,19 +334,27 @@ int spv_desc_read(struct spv_desc_parser *p)
     unsigned context = CTX_TOP;
     size_t at = 0, open = 0;
     int rc = open_node(p, &at, context);
-    while (rc == 0 && (p->d->nodes[at].fn == DESC_SH || p->d->nodes[at].fn == DESC_WSH)) {
+    if (rc != 0)
+        return rc;
+    while (p->d->nodes[at].fn == DESC_SH || p->d->nodes[at].fn == DESC_WSH) {
         size_t child = 0;
         context = p->d->nodes[at].fn == DESC_SH ? CTX_SH : CTX_WSH;
         open++;
         rc = open_node(p, &child, context);
+        if (rc != 0)
+            return rc;
         p->d->nodes[at].child = child;
         at = child;
     }
-    if (rc == 0)
-        rc = read_simple(p, at, context);
-    for (size_t i = 0; rc == 0 && i <= open; i++)
+    rc = read_simple(p, at, context);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i <= open; i++) {
         rc = close_bracket(p);
-    if (rc == 0 && p->at < p->n)
-        rc = SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, p->at, "text after the end of the descriptor");
-    return rc;
+        if (rc != 0)
+            return rc;
+    }
+    if (p->at < p->n)
+        return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, p->at, "text after the end of the descriptor");
+    return 0;
 }

@@ -185,16 +185,20 @@ static int process_pass(struct spv_presync *p, const struct spv_header *header,
     if (!first && p->n >= p->length)
         return SPV_ERR_REDOWNLOAD_MISMATCH;
     rc = spv_header_ctx_check(&p->ctx, &next);
-    if (rc == 0)
-        rc = spv_consensus_future(header->time, now);
-    /* after the check of the clock: with a clock that is years behind the bound is 0, which shows
-     * nothing about the chain */
-    if (rc == 0 && first && p->n >= p->max)
-        rc = SPV_ERR_LOW_WORK;
-    if (rc == 0 && commits_at(p, next.height))
+    if (rc < 0)
+        return rc;
+    rc = spv_consensus_future(header->time, now);
+    if (rc < 0)
+        return rc;
+    /* After the time rule: if our clock is years behind, max is 0 and shows nothing about the
+     * chain. */
+    if (first && p->n >= p->max)
+        return SPV_ERR_LOW_WORK;
+    if (commits_at(p, next.height))
         rc = first ? store_commitment(p, hash) : check_commitment(p, hash);
-    if (rc == 0 && !first)
-        rc = buffer_header(p, header);
+    if (rc < 0)
+        return rc;
+    rc = first ? 0 : buffer_header(p, header);
     if (rc < 0)
         return rc;
     (void)spv_header_ctx_connect(&p->ctx, &next);

@@ -38,12 +38,15 @@ int spv_merkle_encode(uint8_t *out, size_t cap, const struct spv_msg_merkleblock
 
     spv_buffer_init(&b);
     rc = spv_msg_encode(&b, &msg, 0);
-    if (rc == 0 && b.len > cap)
+    if (rc != 0)
+        goto out;
+    if (b.len > cap) {
         rc = SPV_ERR_TOO_LONG;
-    if (rc == 0) {
-        memcpy(out, b.data, b.len);
-        rc = (int)b.len;
+        goto out;
     }
+    memcpy(out, b.data, b.len);
+    rc = (int)b.len;
+out:
     spv_buffer_free(&b);
     return rc;
 }
