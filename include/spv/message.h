@@ -2,7 +2,10 @@
  *
  * The arrays of a received message belong to the decoder; the comment of the function that
  * returns it states how long they are valid. The arrays of a message to send belong to the caller
- * and are used during the call only. Integers are in host order, hashes in internal byte order. */
+ * and are used during the call only. Integers are in host order, hashes in internal byte order.
+ *
+ * "ours:" marks a limit that we chose, here and in all headers; other limits are those of the
+ * protocol or of Bitcoin Core. */
 #ifndef SPV_MESSAGE_H
 #define SPV_MESSAGE_H
 
@@ -76,45 +79,46 @@ extern "C" {
 #define SPV_VERSION_ADDRV2 70016 /* BIP155; also wtxidrelay, BIP339 */
 #define SPV_VERSION_FEATURE 70017 /* BIP434 */
 
-/* X(NAME, "command"): every command that the library supports. */
+/* X(NAME, value, "command"): every command that the library supports. A value never changes: a new
+ * command gets the next one. */
 #define SPV_COMMANDS(X)                                                                            \
-    X(VERSION, "version")                                                                          \
-    X(VERACK, "verack")                                                                            \
-    X(WTXIDRELAY, "wtxidrelay")                                                                    \
-    X(SENDADDRV2, "sendaddrv2")                                                                    \
-    X(ADDR, "addr")                                                                                \
-    X(ADDRV2, "addrv2")                                                                            \
-    X(GETADDR, "getaddr")                                                                          \
-    X(INV, "inv")                                                                                  \
-    X(GETDATA, "getdata")                                                                          \
-    X(NOTFOUND, "notfound")                                                                        \
-    X(GETBLOCKS, "getblocks")                                                                      \
-    X(GETHEADERS, "getheaders")                                                                    \
-    X(HEADERS, "headers")                                                                          \
-    X(BLOCK, "block")                                                                              \
-    X(TX, "tx")                                                                                    \
-    X(MEMPOOL, "mempool")                                                                          \
-    X(MERKLEBLOCK, "merkleblock")                                                                  \
-    X(FILTERLOAD, "filterload")                                                                    \
-    X(FILTERADD, "filteradd")                                                                      \
-    X(FILTERCLEAR, "filterclear")                                                                  \
-    X(PING, "ping")                                                                                \
-    X(PONG, "pong")                                                                                \
-    X(REJECT, "reject")                                                                            \
-    X(SENDHEADERS, "sendheaders")                                                                  \
-    X(FEEFILTER, "feefilter")                                                                      \
-    X(SENDCMPCT, "sendcmpct")                                                                      \
-    X(GETCFILTERS, "getcfilters")                                                                  \
-    X(CFILTER, "cfilter")                                                                          \
-    X(GETCFHEADERS, "getcfheaders")                                                                \
-    X(CFHEADERS, "cfheaders")                                                                      \
-    X(GETCFCHECKPT, "getcfcheckpt")                                                                \
-    X(CFCHECKPT, "cfcheckpt")                                                                      \
-    X(FEATURE, "feature")
+    X(VERSION, 1, "version")                                                                       \
+    X(VERACK, 2, "verack")                                                                         \
+    X(WTXIDRELAY, 3, "wtxidrelay")                                                                 \
+    X(SENDADDRV2, 4, "sendaddrv2")                                                                 \
+    X(ADDR, 5, "addr")                                                                             \
+    X(ADDRV2, 6, "addrv2")                                                                         \
+    X(GETADDR, 7, "getaddr")                                                                       \
+    X(INV, 8, "inv")                                                                               \
+    X(GETDATA, 9, "getdata")                                                                       \
+    X(NOTFOUND, 10, "notfound")                                                                    \
+    X(GETBLOCKS, 11, "getblocks")                                                                  \
+    X(GETHEADERS, 12, "getheaders")                                                                \
+    X(HEADERS, 13, "headers")                                                                      \
+    X(BLOCK, 14, "block")                                                                          \
+    X(TX, 15, "tx")                                                                                \
+    X(MEMPOOL, 16, "mempool")                                                                      \
+    X(MERKLEBLOCK, 17, "merkleblock")                                                              \
+    X(FILTERLOAD, 18, "filterload")                                                                \
+    X(FILTERADD, 19, "filteradd")                                                                  \
+    X(FILTERCLEAR, 20, "filterclear")                                                              \
+    X(PING, 21, "ping")                                                                            \
+    X(PONG, 22, "pong")                                                                            \
+    X(REJECT, 23, "reject")                                                                        \
+    X(SENDHEADERS, 24, "sendheaders")                                                              \
+    X(FEEFILTER, 25, "feefilter")                                                                  \
+    X(SENDCMPCT, 26, "sendcmpct")                                                                  \
+    X(GETCFILTERS, 27, "getcfilters")                                                              \
+    X(CFILTER, 28, "cfilter")                                                                      \
+    X(GETCFHEADERS, 29, "getcfheaders")                                                            \
+    X(CFHEADERS, 30, "cfheaders")                                                                  \
+    X(GETCFCHECKPT, 31, "getcfcheckpt")                                                            \
+    X(CFCHECKPT, 32, "cfcheckpt")                                                                  \
+    X(FEATURE, 33, "feature")
 
 enum spv_command {
     SPV_CMD_UNKNOWN = 0,
-#define SPV_CMD_ENUM(name, text) SPV_CMD_##name,
+#define SPV_CMD_ENUM(name, value, text) SPV_CMD_##name = (value),
     SPV_COMMANDS(SPV_CMD_ENUM)
 #undef SPV_CMD_ENUM
 };

@@ -75,7 +75,7 @@ static const struct spv_command_row rows[] = {
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
-#define ROW(name, text) ROW_##name,
+#define ROW(name, value, text) ROW_##name,
 enum { ROW_UNKNOWN, SPV_COMMANDS(ROW) N_COMMANDS };
 _Static_assert(ROWS == N_COMMANDS, "every command of spv/message.h has its row");
 

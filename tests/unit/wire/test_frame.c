@@ -239,7 +239,10 @@ static void every_command_is_found_by_its_name(void **state)
         assert_int_equal(spv_command_find(name), i);
         assert_true(spv_command_cap((enum spv_command)i) <= SPV_MAX_PAYLOAD);
     }
-#define NAMED(name, text) assert_string_equal(spv_command_name(SPV_CMD_##name), text);
+#define NAMED(name, value, text)                                                                   \
+    assert_string_equal(spv_command_name(SPV_CMD_##name), text);                                   \
+    assert_int_equal(SPV_CMD_##name, ++value_before);
+    int value_before = 0; /* no value is left out: the table of commands is an array */
     SPV_COMMANDS(NAMED)
 #undef NAMED
     assert_int_equal(spv_command_find("unknown"), SPV_CMD_UNKNOWN);
