@@ -33,11 +33,11 @@ enum spv_err_class {
     X(STATE, -2, CALLER, "not possible in this state")                                             \
     X(TOO_LONG, -3, CALLER, "longer than its limit")                                               \
     X(UNSUPPORTED, -4, CALLER, "not supported by the other side")                                  \
+    X(TOO_MANY, -13, CALLER, "more entries than a limit")                                          \
     /* the local system */                                                                         \
     X(NOMEM, -10, LOCAL, "out of memory")                                                          \
     X(CRYPTO, -11, LOCAL, "the crypto library failed")                                             \
     X(IO, -12, LOCAL, "input/output error")                                                        \
-    X(TOO_MANY, -13, LOCAL, "no space left")                                                       \
     X(DB, -14, LOCAL, "database error")                                                            \
     X(DB_BUSY, -15, LOCAL, "the database is in use by another writer")                             \
     X(DB_DAMAGED, -16, LOCAL, "the database is damaged")                                           \
