@@ -185,7 +185,7 @@ int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struct spv_no
     p->deadline[SPV_DEADLINE_V2_ANSWER] = SPV_NEVER;
     p->stats.bytes_in += n;
     p->stats.last_in_us = now.mono_us;
-    spv_peer_timers_on_read(p, false, now);
+    spv_peer_timers_on_read(p, SPV_READ_BYTES, now);
     return 0;
 }
 
@@ -351,13 +351,13 @@ int spv_peer_next(struct spv_peer *p, struct spv_msg *out, struct spv_now now)
         if (rc < 0)
             return peer_fail(p, rc, now);
         if (any) {
-            spv_peer_timers_on_read(p, true, now);
+            spv_peer_timers_on_read(p, SPV_READ_MESSAGE, now);
             spv_peer_timers_on_queued(p, now);
         }
         if (rc > 0)
             return 1;
     }
-    spv_peer_timers_on_read(p, false, now); /* decoys may have emptied the buffer */
+    spv_peer_timers_on_read(p, SPV_READ_BYTES, now); /* decoys may have emptied the buffer */
     if (p->cfg.trim_at_once && spv_transport_is_oversized(&p->transport))
         spv_transport_trim(&p->transport);
     return 0;

@@ -129,7 +129,8 @@ int spv_peer_timers_expire(struct spv_peer *p, struct spv_now now);
 void spv_peer_timers_on_queued(struct spv_peer *p, struct spv_now now);
 /* The socket has accepted bytes of the wire. */
 void spv_peer_timers_on_sent(struct spv_peer *p, struct spv_now now);
+enum spv_read_step { SPV_READ_BYTES, SPV_READ_MESSAGE };
 /* Bytes were received, or a message was removed from the receive buffer. */
-void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now);
+void spv_peer_timers_on_read(struct spv_peer *p, enum spv_read_step step, struct spv_now now);
 
 #endif

@@ -108,13 +108,13 @@ void spv_peer_timers_on_sent(struct spv_peer *p, struct spv_now now)
     schedule_trim(p, spv_send_queue_is_oversized(&p->out), now);
 }
 
-void spv_peer_timers_on_read(struct spv_peer *p, bool message_done, struct spv_now now)
+void spv_peer_timers_on_read(struct spv_peer *p, enum spv_read_step step, struct spv_now now)
 {
     uint64_t *message = &p->deadline[SPV_DEADLINE_MESSAGE];
     if (spv_transport_buffered(&p->transport) == 0) {
         *message = SPV_NEVER;
         schedule_trim(p, spv_transport_is_oversized(&p->transport), now);
-    } else if (message_done || *message == SPV_NEVER) {
+    } else if (step == SPV_READ_MESSAGE || *message == SPV_NEVER) {
         *message = now.mono_us + p->cfg.timeouts.message;
     }
 }

@@ -257,12 +257,12 @@ int spv_addrman_tried_slot(const struct spv_addrman *am, const struct spv_addr_i
     return -1;
 }
 
-void spv_addrman_insert(struct spv_addrman *am, int entry, int slot, bool tried)
+void spv_addrman_insert(struct spv_addrman *am, int entry, int slot, enum spv_addrman_table table)
 {
     struct spv_addrman_entry *e = &am->entries[entry];
     e->slot = (uint16_t)slot;
-    e->a.tried = tried;
-    if (tried) {
+    e->a.tried = table == SPV_ADDRMAN_TABLE_TRIED;
+    if (e->a.tried) {
         am->tried_tbl[slot] = (uint16_t)(entry + 1);
         am->n_tried++;
     } else {
@@ -300,7 +300,7 @@ int spv_addrman_add(struct spv_addrman *am, const struct spv_netaddr *addr, uint
     const int entry = new_entry(am, &a);
     if (entry < 0)
         return SPV_ERR_NOMEM;
-    spv_addrman_insert(am, entry, slot, false);
+    spv_addrman_insert(am, entry, slot, SPV_ADDRMAN_TABLE_NEW);
     spv_addrman_mark_dirty(am, &am->entries[entry]);
     return 1;
 }
@@ -334,7 +334,8 @@ int spv_addrman_load(struct spv_addrman *am, const struct spv_addr_info *rows, s
         const int entry = new_entry(am, &a);
         if (entry < 0)
             return SPV_ERR_NOMEM;
-        spv_addrman_insert(am, entry, slot, tried);
+        spv_addrman_insert(am, entry, slot,
+                           tried ? SPV_ADDRMAN_TABLE_TRIED : SPV_ADDRMAN_TABLE_NEW);
         am->entries[entry].stored = true;
     }
     am->idle_until_us = 0;

@@ -142,7 +142,7 @@ static void make_tried(struct spv_addrman *am, int entry, int slot)
 {
     spv_addrman_remove_collision(am, entry);
     spv_addrman_remove(am, &am->entries[entry]);
-    spv_addrman_insert(am, entry, slot, true);
+    spv_addrman_insert(am, entry, slot, SPV_ADDRMAN_TABLE_TRIED);
     spv_addrman_mark_dirty(am, &am->entries[entry]);
     am->save_soon = true;
 }
@@ -217,7 +217,7 @@ static void replace_incumbent(struct spv_addrman *am, int entry, int incumbent, 
     am->entries[incumbent].a.tried = false;
     const int fallback = spv_addrman_new_slot(am, &am->entries[incumbent].a, now.unix_s);
     if (fallback >= 0) {
-        spv_addrman_insert(am, incumbent, fallback, false);
+        spv_addrman_insert(am, incumbent, fallback, SPV_ADDRMAN_TABLE_NEW);
         spv_addrman_mark_dirty(am, &am->entries[incumbent]);
     } else {
         spv_addrman_remove_collision(am, incumbent);

@@ -16,7 +16,8 @@ void spv_addrman_mark_dirty(struct spv_addrman *am, struct spv_addrman_entry *e)
 int spv_addrman_new_slot(struct spv_addrman *am, const struct spv_addr_info *a, int64_t now);
 /* A free slot in the tried table; -1: none. */
 int spv_addrman_tried_slot(const struct spv_addrman *am, const struct spv_addr_info *a);
-void spv_addrman_insert(struct spv_addrman *am, int entry, int slot, bool tried);
+enum spv_addrman_table { SPV_ADDRMAN_TABLE_NEW, SPV_ADDRMAN_TABLE_TRIED };
+void spv_addrman_insert(struct spv_addrman *am, int entry, int slot, enum spv_addrman_table table);
 void spv_addrman_remove(struct spv_addrman *am, const struct spv_addrman_entry *e);
 
 void spv_addrman_remove_collision(struct spv_addrman *am, int entry);

@@ -51,9 +51,12 @@ static void field_error(struct field_reader *r, enum spv_import_field field, con
     }
 }
 
+enum json_form { JSON_PLAIN, JSON_STRING };
+
 /* The text of a field that must be there, a string or a plain value in jsonl. NULL after an error.
  */
-static const char *require_field(struct field_reader *r, enum spv_import_field field, bool quoted)
+static const char *require_field(struct field_reader *r, enum spv_import_field field,
+                                 enum json_form form)
 {
     const char *text = r->v->text[field];
     if (r->error != 0)
@@ -62,8 +65,8 @@ static const char *require_field(struct field_reader *r, enum spv_import_field f
         r->error = spv_import_fail(r->im, SPV_ERR_MALFORMED, "%s is missing", names[field]);
         return NULL;
     }
-    if (r->im->format == SPV_IMPORT_JSONL && r->v->quoted[field] != quoted) {
-        field_error(r, field, quoted ? "a string" : "a plain value: it is quoted");
+    if (r->im->format == SPV_IMPORT_JSONL && r->v->quoted[field] != (form == JSON_STRING)) {
+        field_error(r, field, form == JSON_STRING ? "a string" : "a plain value: it is quoted");
         return NULL;
     }
     return text;
@@ -71,7 +74,7 @@ static const char *require_field(struct field_reader *r, enum spv_import_field f
 
 static uint32_t read_number(struct field_reader *r, enum spv_import_field field)
 {
-    const char *text = require_field(r, field, false);
+    const char *text = require_field(r, field, JSON_PLAIN);
     uint64_t value = 0;
     size_t n = 0;
     if (!text)
@@ -87,7 +90,7 @@ static uint32_t read_number(struct field_reader *r, enum spv_import_field field)
 
 static int32_t read_signed(struct field_reader *r, enum spv_import_field field)
 {
-    const char *text = require_field(r, field, false);
+    const char *text = require_field(r, field, JSON_PLAIN);
     bool minus = text && text[0] == '-';
     uint64_t value = 0;
     size_t n = minus;
@@ -105,14 +108,14 @@ static int32_t read_signed(struct field_reader *r, enum spv_import_field field)
 static void read_hash(struct field_reader *r, struct spv_blockhash *out,
                       enum spv_import_field field)
 {
-    const char *text = require_field(r, field, true);
+    const char *text = require_field(r, field, JSON_STRING);
     if (text && (strlen(text) != SPV_HASH_HEX - 1 || spv_blockhash_from_hex(out, text) != 0))
         field_error(r, field, "64 hexadecimal digits");
 }
 
 static uint32_t read_bits(struct field_reader *r)
 {
-    const char *text = require_field(r, SPV_FIELD_BITS, true);
+    const char *text = require_field(r, SPV_FIELD_BITS, JSON_STRING);
     uint8_t be[4] = {0};
     if (text && (strlen(text) != 8 || spv_hex_decode(be, sizeof be, text) != 0))
         field_error(r, SPV_FIELD_BITS, "8 hexadecimal digits");
@@ -124,7 +127,7 @@ static bool read_branch(struct field_reader *r)
     bool json = r->im->format == SPV_IMPORT_JSONL;
     const char *no = json ? "false" : "0";
     const char *yes = json ? "true" : "1";
-    const char *text = require_field(r, SPV_FIELD_BRANCH, false);
+    const char *text = require_field(r, SPV_FIELD_BRANCH, JSON_PLAIN);
     if (text && strcmp(text, no) != 0 && strcmp(text, yes) != 0)
         field_error(r, SPV_FIELD_BRANCH, json ? "true or false" : "0 or 1");
     return text && strcmp(text, yes) == 0;
@@ -133,7 +136,7 @@ static bool read_branch(struct field_reader *r)
 static int read_reorg(struct field_reader *r, struct spv_import_item *out)
 {
     struct spv_blockhash fork;
-    const char *event = require_field(r, SPV_FIELD_EVENT, true);
+    const char *event = require_field(r, SPV_FIELD_EVENT, JSON_STRING);
     if (event && strcmp(event, "reorg") != 0)
         field_error(r, SPV_FIELD_EVENT, "'reorg'");
     out->kind = SPV_IMPORT_REORG;

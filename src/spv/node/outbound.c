@@ -125,7 +125,7 @@ static bool dial_manual(struct spv_outbound *o, struct spv_now now)
     struct spv_manual_peer *p = &o->manual.peers[index];
     struct spv_conn *conn =
         spv_outbound_connect(o, SPV_CONN_OUTBOUND, &p->endpoint,
-                             spv_outbound_transport(o, true, p->v1_until_us, now), now);
+                             spv_outbound_transport(o, SPV_V2_OFFERED, p->v1_until_us, now), now);
     if (!conn)
         return false;
     conn->manual = index;
@@ -158,7 +158,9 @@ static bool dial_entry(struct spv_outbound *o, int entry, enum spv_conn_type kin
     const struct spv_addrman_entry *e = &o->addrman.entries[entry];
     struct spv_conn *conn = spv_outbound_connect(
         o, kind, &endpoint,
-        spv_outbound_transport(o, (e->a.services & SPV_NODE_P2P_V2) != 0, e->v1_until_us, now),
+        spv_outbound_transport(
+            o, e->a.services & SPV_NODE_P2P_V2 ? SPV_V2_OFFERED : SPV_V2_NOT_OFFERED,
+            e->v1_until_us, now),
         now);
     if (!conn)
         return false;

@@ -195,7 +195,7 @@ bool spv_outbound_v2_blocked(struct spv_outbound *o)
     return true;
 }
 
-enum spv_transport spv_outbound_transport(const struct spv_outbound *o, bool offers_v2,
+enum spv_transport spv_outbound_transport(const struct spv_outbound *o, enum spv_v2_offer offer,
                                           uint64_t v1_until_us, struct spv_now now)
 {
     switch (o->transport) {
@@ -206,7 +206,8 @@ enum spv_transport spv_outbound_transport(const struct spv_outbound *o, bool off
     case SPV_TRANSPORT_AUTO:
         break;
     }
-    return offers_v2 && v1_until_us <= now.mono_us && o->v2_blocked_until_us <= now.mono_us
+    return offer == SPV_V2_OFFERED && v1_until_us <= now.mono_us &&
+                   o->v2_blocked_until_us <= now.mono_us
                ? SPV_TRANSPORT_V2
                : SPV_TRANSPORT_V1;
 }

@@ -55,8 +55,9 @@ static void fetch_addrs_from(struct spv_outbound *o, const char *name, struct sp
     if (fetching >= ADDR_FETCH_MAX)
         return;
     strncpy(endpoint.host, name, sizeof endpoint.host - 1);
-    struct spv_conn *conn = spv_outbound_connect(o, SPV_CONN_ADDR_FETCH, &endpoint,
-                                                 spv_outbound_transport(o, false, 0, now), now);
+    struct spv_conn *conn =
+        spv_outbound_connect(o, SPV_CONN_ADDR_FETCH, &endpoint,
+                             spv_outbound_transport(o, SPV_V2_NOT_OFFERED, 0, now), now);
     if (conn)
         conn->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT;
 }

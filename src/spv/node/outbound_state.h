@@ -11,9 +11,10 @@
 struct spv_conn *spv_outbound_connect(struct spv_outbound *o, enum spv_conn_type kind,
                                       const struct spv_endpoint *endpoint,
                                       enum spv_transport transport, struct spv_now now);
+enum spv_v2_offer { SPV_V2_NOT_OFFERED, SPV_V2_OFFERED };
 /* The transport to dial an address with: v2 when it offers v2 (manual peers count as if they did),
  * unless v1 is to be used first or v2 is blocked; or the one that the configuration demands. */
-enum spv_transport spv_outbound_transport(const struct spv_outbound *o, bool offers_v2,
+enum spv_transport spv_outbound_transport(const struct spv_outbound *o, enum spv_v2_offer offer,
                                           uint64_t v1_until_us, struct spv_now now);
 /* The handshake has shown that its transport works for the address. */
 void spv_outbound_transport_works(struct spv_outbound *o, const struct spv_conn *conn,

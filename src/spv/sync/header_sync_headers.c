@@ -143,11 +143,13 @@ static int request_more(struct spv_sync *s, struct spv_peer_entry *p,
                : 0;
 }
 
+enum headers_origin { HEADERS_UNREQUESTED, HEADERS_REQUESTED };
+
 /* Updates the peer by the chain's result for its message, and sends the next request if there may
  * be more. Few headers that answer no request are an announcement, and while a request is open only
  * its answer shows that there are no more. */
 static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
-                         const struct spv_msg_headers *msg, bool answer,
+                         const struct spv_msg_headers *msg, enum headers_origin origin,
                          const struct spv_accept_result *v, struct spv_now now)
 {
     if (v->error == SPV_ERR_HDR_TIME_FUTURE) {
@@ -165,7 +167,8 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
     int rc = spv_sync_note_shown(s, p, &last);
     if (rc < 0)
         return rc;
-    if (!answer && (msg->n <= SPV_SYNC_ANNOUNCED || spv_sync_request_open(p))) {
+    if (origin == HEADERS_UNREQUESTED &&
+        (msg->n <= SPV_SYNC_ANNOUNCED || spv_sync_request_open(p))) {
         p->sync.below = p->sync.at_tip && spv_sync_chain_below_tip(s, p);
         return 0;
     }
@@ -289,7 +292,7 @@ static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *b
         const struct spv_msg_headers msg = {.headers = batch->headers, .n = batch->n};
         s->fetching_segments = false;
         if (p)
-            rc = after_headers(s, p, &msg, true, &v, now);
+            rc = after_headers(s, p, &msg, HEADERS_REQUESTED, &v, now);
         emit_update(s, batch->peer, &v);
         spv_sync_segments_stop(s);
         return rc;
@@ -408,7 +411,7 @@ static int accept_headers(struct spv_sync *s, struct spv_peer_entry *p,
     }
     p->sync.n_unconnecting = 0;
     spv_sync_request_done(p, msg, now);
-    rc = after_headers(s, p, msg, answer, &v, now);
+    rc = after_headers(s, p, msg, answer ? HEADERS_REQUESTED : HEADERS_UNREQUESTED, &v, now);
     emit_update(s, p->id, &v);
     return rc ? rc : spv_sync_schedule(s, now);
 }
