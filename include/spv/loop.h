@@ -1,4 +1,5 @@
-/* Event loop of a header sync: runs a node, its connections and its store on one reactor. */
+/* Runs a node with its connections and its store on a reactor (spv/reactor.h): a header sync in one
+ * call. */
 #ifndef SPV_LOOP_H
 #define SPV_LOOP_H
 

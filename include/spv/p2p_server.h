@@ -1,5 +1,6 @@
-/* P2P server for block headers: accepts inbound connections and answers getheaders from a header
- * database, for many clients at once. The database's chain may grow and reorganise meanwhile. */
+/* P2P server for block headers (spv_server; the HTTP server is spv_http): accepts inbound
+ * connections and answers getheaders from a header database, for many clients at once. The
+ * database's chain may grow and reorganise meanwhile. */
 #ifndef SPV_P2P_SERVER_H
 #define SPV_P2P_SERVER_H
 

@@ -1,4 +1,4 @@
-/* Message, name and class of each error, from the table of spv/error.h. */
+/* Message, name and class of each error, from the table of spv/error.h; the library's version. */
 #include "spv/error.h"
 
 #include "spv/version.h"

@@ -32,7 +32,7 @@ struct spv_transport_state {
     const uint8_t *packet; /* v2: the current message's payload */
     size_t frame_bytes; /* on the wire, of the current message */
     bool have_packet;
-    bool has_unknown_id; /* v2: the current packet names no message: skip it */
+    bool has_unknown_id; /* v2: the packet has an unassigned id or a malformed name: skip it */
     struct spv_arena arena; /* of the decoded message */
 };
 

@@ -41,7 +41,7 @@ struct spv_v2 {
     size_t n_garbage;
     struct spv_buffer in;
     size_t off; /* processed bytes at the front of `in` */
-    size_t n_peer_garbage; /* length of their garbage */
+    size_t n_peer_garbage; /* length of the peer's garbage */
     bool has_aad; /* the garbage is still in front of the first packet */
     uint8_t terminator[SPV_V2_TERMINATOR]; /* theirs */
     struct spv_v2_cipher send, recv;

@@ -127,7 +127,9 @@ void spv_addrman_set_anchors(struct spv_addrman *am, const int *entries, size_t 
  * and bans are not set. Returns 0 or SPV_ERR_NOMEM. */
 int spv_addrman_get_changes(struct spv_addrman *am, struct spv_addrman_changes *out);
 
+/* The network of an address as a bit of SPV_NET_*. */
 unsigned spv_net_bit(const struct spv_netaddr *addr);
+/* Whether the entry's address is of one of these networks. */
 bool spv_addrman_reachable(const struct spv_addrman *am, int entry, unsigned nets);
 /* Whether the services include NODE_NETWORK or NODE_NETWORK_LIMITED. */
 bool spv_serves_chain(uint64_t services);

@@ -1,5 +1,5 @@
-/* A rate is measured without samples: headers are counted in the running half of the span and in
- * the half before. */
+/* A rate is measured without samples: headers are counted in the current window, half a span long,
+ * and in the one before. */
 #include "spv/node/peer_rates.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ void spv_peer_rates_add(struct spv_peer_rates *r, uint64_t id, struct spv_now no
         p->rate = (struct spv_peer_rate){.since_us = now.mono_us, .window_start_us = now.mono_us};
 }
 
-/* The halves as they are now. */
+/* The counts with the windows of this moment. */
 static struct spv_peer_rate rate_at(const struct spv_peer_rate *p, struct spv_now now)
 {
     struct spv_peer_rate x = *p;

@@ -32,11 +32,10 @@ void spv_serve_cache_free(struct spv_serve_cache *c);
 int spv_serve_cache_answer(struct spv_serve_cache *c, struct spv_shared_frame **out,
                            const struct spv_msg_getheaders *request);
 
-/* Cached chunks, headers read from the database so far, answers that were an unchanged chunk. */
 struct spv_serve_cache_stats {
-    size_t chunks;
-    uint64_t headers_read;
-    uint64_t n_unchanged_chunks;
+    size_t chunks; /* cached now */
+    uint64_t headers_read; /* from the database */
+    uint64_t n_unchanged_chunks; /* answers that are a cached chunk as it stands */
 };
 void spv_serve_cache_get_stats(const struct spv_serve_cache *c, struct spv_serve_cache_stats *out);
 

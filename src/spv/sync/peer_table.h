@@ -22,8 +22,8 @@ struct spv_health_peer {
 struct spv_peer_rate {
     uint64_t since_us; /* when the peer became ready */
     uint64_t headers; /* received from it */
-    uint64_t window_start_us; /* when the running half of the span began */
-    uint64_t n_previous, n_current; /* headers in the half before, and in the running one */
+    uint64_t window_start_us; /* when the current window began */
+    uint64_t n_previous, n_current; /* headers in the window before and in it */
 };
 
 struct spv_peer_entry {

@@ -54,8 +54,9 @@ struct spv_segments_config {
     struct spv_effects *effects; /* takes the getheaders */
     uint64_t timeout_us; /* 0: SPV_SEGMENTS_TIMEOUT */
     bool post_checkpoint; /* fetch one message of what follows the last checkpoint, too */
-    bool end_is_own_header; /* the last checkpoint is a header of our own chain: another one is
-                               honest */
+    /* The last entry is a header of our own chain, not a checkpoint: a peer with another header
+     * there does not misbehave. */
+    bool end_is_own_header;
 };
 
 /* Headers that follow each other and those consumed before; valid until spv_segments_consume,
