@@ -192,10 +192,10 @@ int db_info(struct db_job *j)
     line("tip", t.hash);
     line("tip's time", t.time);
     (void)snprintf(text, sizeof text, "%s%s", t.work,
-                   base.work_since > 0 ? " (counted from the first height)" : "");
+                   base.work_since > 0 ? " (counted from the chain start)" : "");
     line("chain work", text);
     if (base.height > 0) {
-        line("base", cli_count(text, base.height));
+        line("chain start", cli_count(text, base.height));
     }
     line("headers", cli_count(text, info.headers));
     line("side branches", cli_count(text, info.branch_headers));

@@ -120,29 +120,29 @@ static int mine_chain(struct source *s)
 /* Passes a batch to the chain, which must accept all of it, and stores it in the set. */
 static int load_batch(struct source *s, const struct spv_header *headers, size_t n)
 {
-    struct spv_accept_result verdict;
+    struct spv_accept_result result;
     uint32_t first = spv_chain_tip(s->chain)->height + 1;
     size_t i;
-    int rc = spv_chain_accept(s->chain, &verdict, headers, n, spv_system_now());
+    int rc = spv_chain_accept(s->chain, &result, headers, n, spv_system_now());
 
     if (rc != 0)
         return cli_fail(rc,
                         "%s: headers from height %s on could not be validated: %s. Free some "
                         "memory.",
                         s->headers, CLI_COUNT(first), spv_strerror(rc));
-    if (verdict.update.kind == SPV_UPDATE_APPEND) {
-        for (i = 0; i < verdict.update.n && rc == 0; i++)
-            rc = header_set_add(s->set, &verdict.update.headers[i]);
+    if (result.update.kind == SPV_UPDATE_APPEND) {
+        for (i = 0; i < result.update.n && rc == 0; i++)
+            rc = header_set_add(s->set, &result.update.headers[i]);
         if (rc != 0)
             return cli_fail(rc, "%s: does not fit in memory: %s. Serve a --db instead.", s->headers,
                             spv_strerror(rc));
         spv_chain_stored(s->chain);
     }
-    if (verdict.error == 0 && verdict.accepted == n)
+    if (result.error == 0 && result.accepted == n)
         return 0;
-    rc = verdict.error != 0 ? verdict.error : SPV_ERR_HDR_NONCONTINUOUS;
+    rc = result.error != 0 ? result.error : SPV_ERR_HDR_NONCONTINUOUS;
     return cli_fail(rc, "%s: the header at height %s is not valid on %s: %s. %s", s->headers,
-                    CLI_COUNT(first + verdict.index), s->params->net.name, spv_strerror(rc),
+                    CLI_COUNT(first + result.index), s->params->net.name, spv_strerror(rc),
                     rc == SPV_ERR_HDR_TIME_FUTURE
                         ? "Check this computer's clock, or serve the file later."
                         : "Check the file and --network.");

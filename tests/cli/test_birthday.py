@@ -154,11 +154,11 @@ class Birthday(TestCase):
         result = self.sync("--connect", self.served.address, "--checkpoint-file", self.checkpoints,
                            "--backfill", "--json")
         self.ends(result, DONE)
-        told = events(result.stdout)
-        self.assertIn("backfilled", [e["event"] for e in told])
-        self.assertEqual((told[-1]["event"], told[-1]["base"], told[-1]["work_from"],
-                          told[-1]["added"]), ("synced", 0, 0, BASE - 1))
-        self.assertEqual(told[-1]["work"], f"{2 * (COUNT + 1):064x}")
+        reported = events(result.stdout)
+        self.assertIn("backfilled", [e["event"] for e in reported])
+        self.assertEqual((reported[-1]["event"], reported[-1]["base"], reported[-1]["work_from"],
+                          reported[-1]["added"]), ("synced", 0, 0, BASE - 1))
+        self.assertEqual(reported[-1]["work"], f"{2 * (COUNT + 1):064x}")
         self.assertEqual(database_headers(self.db), self.raw)
         self.assertEqual(query(self.db, "SELECT count(*) FROM header WHERE work ="
                                " unhex(printf('%064x', 2 * (height + 1)))")

@@ -230,9 +230,9 @@ class Db(TestCase):
 
     def test_a_valid_database_verifies_and_needs_no_repair(self):
         for full in ([], ["--full"]):
-            verdict, = self.objects("verify", *full)
-            self.assertTrue(verdict["ok"])
-            self.assertEqual((verdict["headers"], verdict["good_height"]), (COUNT + 1, COUNT))
+            report, = self.objects("verify", *full)
+            self.assertTrue(report["ok"])
+            self.assertEqual((report["headers"], report["good_height"]), (COUNT + 1, COUNT))
         repair, = self.objects("repair")
         self.assertEqual((repair["done"], repair["copy"]), ("nothing", None))
         self.assertEqual([n for n in os.listdir(self.folder) if "damaged" in n], [])

@@ -89,8 +89,8 @@ class Identity(Case):
                                  "--json")
                     self.ends(result, DONE)
                     final = json.loads(result.stdout.splitlines()[-1])
-                    told = "raw" if form == "electrum" else form  # the same without a hole
-                    self.assertEqual((final["format"], final["compression"]), (told, compression))
+                    shown = "raw" if form == "electrum" else form  # the same without a hole
+                    self.assertEqual((final["format"], final["compression"]), (shown, compression))
                     self.assertEqual(final["left_out"], 0)
                     self.assertEqual(self.export("--format", form, *more, db=db), plain)
                     self.assertEqual(database_headers(db), database_headers(source))

@@ -105,9 +105,9 @@ class Kill(TestCase):
             program.signal(signal.SIGKILL)
             program.end()
             if os.path.exists(self.db) and os.path.getsize(self.db) > 0:
-                verdict = run("spv-db", "verify", "--full", "--db", self.db)
-                if "no headers were stored yet" not in verdict.stderr:
-                    self.ends(verdict, DONE)
+                verified = run("spv-db", "verify", "--full", "--db", self.db)
+                if "no headers were stored yet" not in verified.stderr:
+                    self.ends(verified, DONE)
             self.ends(run(*after), DONE)
             self.assertEqual(database_headers(self.db), want, f"kill {kill}")
         print(f"{KILLS} kills, {alive} before the end by itself")

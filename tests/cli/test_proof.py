@@ -1,5 +1,5 @@
 """spv-proof: merkle proofs against a database of headers, made here without libspv. Cases with
-SPV_TEST_DATA are a reference node's own."""
+SPV_TEST_DATA are Bitcoin Core's own."""
 
 import csv
 import json

@@ -426,5 +426,5 @@ int main(void)
         cmocka_unit_test(minimum_work_is_enough_where_no_claim_is_met),
         cmocka_unit_test(a_losing_branch_in_many_answers_does_not_delay_synced),
     };
-    return cmocka_run_group_tests_name("sim: verdict", tests, mine_chains, free_chains);
+    return cmocka_run_group_tests_name("sim: synced", tests, mine_chains, free_chains);
 }

@@ -83,7 +83,7 @@ static int begin_new_headers(struct spv_chain *c, struct batch *b)
         b->result->error = SPV_ERR_FORK_BELOW_START;
         return 0;
     }
-    /* "forked chain older than last checkpoint" */
+    /* Bitcoin Core: "forked chain older than last checkpoint" */
     if (c->n_passed > 0 && fork < c->checkpoints[c->n_passed - 1].height) {
         b->result->error = SPV_ERR_HDR_FORK_DEPTH;
         return 0;

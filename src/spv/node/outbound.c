@@ -73,7 +73,7 @@ int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
     o->rng.fill(o->rng.ctx, o->group_key, sizeof o->group_key);
     spv_addrman_init(&o->addrman, rows && rows->keyed ? rows->key : NULL, cfg->rng);
     int rc = add_manual(o, cfg->connect, cfg->n_connect);
-    if (!rc && !cfg->n_connect) /* "--connect (only these)" */
+    if (!rc && !cfg->n_connect) /* connect excludes all other peers */
         rc = add_manual(o, cfg->add_peers, cfg->n_add_peers);
     if (!rc && rows && o->discovery)
         rc = spv_addrman_load(&o->addrman, rows->addresses, rows->n, now);
@@ -129,7 +129,7 @@ static bool dial_manual(struct spv_outbound *o, struct spv_now now)
     if (!conn)
         return false;
     conn->manual = index;
-    /* "Peers named by --connect each count as a group of their own." */
+    /* Each manual peer is a network group of its own. */
     conn->group =
         spv_siphash(o->group_key[0], o->group_key[1], p->endpoint.host, strlen(p->endpoint.host)) +
         p->endpoint.port;

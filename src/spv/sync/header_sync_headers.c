@@ -24,7 +24,7 @@ static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
     p->sync.overdue = false;
     if (s->sync_peer == p->id)
         s->sync_peer = 0;
-    /* "a peer that cannot show enough work is dropped" */
+    /* A peer that cannot show min_chain_work is disconnected. */
     if (!spv_sync_enough_work(s)) {
         const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
         spv_sync_on_low_work(s, p, tip->height, &tip->work);
@@ -178,7 +178,7 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
     if (onward < 0 || reached < 0)
         return onward < 0 ? onward : reached;
     p->sync.n_no_new = onward ? 0 : p->sync.n_no_new + 1;
-    /* "Done when an answer brings nothing new, or a short answer reaches the height it claimed" */
+    /* Done when an answer has no new header, or when a short answer reaches the claimed height. */
     if (full ? p->sync.n_no_new > SPV_SYNC_MAX_NO_NEW : !onward || reached) {
         /* our tip has moved since the request was sent: known headers show nothing about the peer
          */

@@ -332,8 +332,8 @@ int spv_presync_peers_empty(struct spv_sync *s, struct spv_peer_entry *p,
     p->sync.shown_work = slot->presync.ctx.work;
     p->sync.shown_height = slot->presync.ctx.parent.height;
     clear_slot(s, slot);
-    /* "a peer that cannot show enough work is dropped"; a peer that merely has no better chain is
-     * not */
+    /* A peer that cannot show min_chain_work is disconnected, one that has no better chain is not.
+     */
     if (first && enough)
         return SPV_SYNC_CONSUMED;
     *drop =

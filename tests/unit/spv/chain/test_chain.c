@@ -122,9 +122,9 @@ static void regtest_never_retargets(void **state)
 
     grow(c, 50, 1);
     for (uint32_t height = 0; height <= 50; height++) {
-        struct spv_chain_header record;
-        assert_int_equal(spv_chain_header_at(c, &record, height), 1);
-        assert_int_equal(record.header.bits, LIMIT);
+        struct spv_chain_header stored;
+        assert_int_equal(spv_chain_header_at(c, &stored, height), 1);
+        assert_int_equal(stored.header.bits, LIMIT);
     }
     spv_chain_free(c);
 }
@@ -364,15 +364,15 @@ static void work_sums_up(void **state)
 
     grow(c, 40, 300);
     for (uint32_t height = 0; height <= 40; height++) {
-        struct spv_chain_header record;
+        struct spv_chain_header stored;
         struct spv_u256 target;
         struct spv_u256 work;
-        assert_int_equal(spv_chain_header_at(c, &record, height), 1);
-        assert_int_equal(spv_target_from_bits(&target, record.header.bits), 0);
+        assert_int_equal(spv_chain_header_at(c, &stored, height), 1);
+        assert_int_equal(spv_target_from_bits(&target, stored.header.bits), 0);
         work = spv_work_from_target(&target);
         sum = spv_u256_add(&sum, &work);
-        assert_int_equal(spv_u256_cmp(&sum, &record.work), 0);
-        assert_int_equal(record.height, height);
+        assert_int_equal(spv_u256_cmp(&sum, &stored.work), 0);
+        assert_int_equal(stored.height, height);
     }
     spv_chain_free(c);
 }

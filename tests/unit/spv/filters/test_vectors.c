@@ -1,4 +1,4 @@
-/* Filters of real blocks, of BIP158's own vectors and of a reference node's chain. */
+/* Filters of real blocks, of BIP158's own vectors and of a chain of Bitcoin Core. */
 #include "support/unit.h"
 #include "support/vector_json.h"
 #include "support/vectors.h"

@@ -127,13 +127,13 @@ static void a_peer_with_an_invalid_gap_is_banned_and_the_next_peer_queried(void 
     struct spv_node_config cfg = backfill_fixture_config(&r);
     cfg.backfill = true;
     backfill_fixture_open(&r, &cfg);
-    const uint64_t liar = backfill_fixture_connect(&r, 0);
+    const uint64_t misbehaving = backfill_fixture_connect(&r, 0);
     const uint64_t honest = backfill_fixture_connect(&r, 1);
     for (int i = 0; i < 10; i++) {
-        backfill_fixture_serve(&r, liar, &other);
+        backfill_fixture_serve(&r, misbehaving, &other);
         backfill_fixture_serve(&r, honest, &r.chain);
     }
-    assert_int_equal(spv_err_class_of(r.closed[liar]), SPV_CLASS_MISBEHAVING);
+    assert_int_equal(spv_err_class_of(r.closed[misbehaving]), SPV_CLASS_MISBEHAVING);
     assert_int_equal(r.closed[honest], 0);
     backfill_fixture_check_store(&r, 0, true);
     chain_fixture_headers_free(&other);

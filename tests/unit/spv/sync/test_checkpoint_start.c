@@ -85,9 +85,9 @@ static void a_peer_with_an_invalid_first_period_is_banned_and_the_next_peer_quer
     struct chain_fixture_headers other = chain_fixture_uneven(&r.params, &r.chain, BASE - 1, 40, 9);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t liar = backfill_fixture_connect(&r, 0);
-    backfill_fixture_serve(&r, liar, &other);
-    assert_int_equal(spv_err_class_of(r.closed[liar]), SPV_CLASS_MISBEHAVING);
+    const uint64_t misbehaving = backfill_fixture_connect(&r, 0);
+    backfill_fixture_serve(&r, misbehaving, &other);
+    assert_int_equal(spv_err_class_of(r.closed[misbehaving]), SPV_CLASS_MISBEHAVING);
     assert_int_equal(r.events[SPV_EVENT_BANNED], 1);
     assert_int_equal(r.store.starts, 0);
     const uint64_t honest = backfill_fixture_connect(&r, 1);
@@ -155,10 +155,10 @@ static void difficulty_dropped_right_after_the_start_is_misbehaving(void **state
     assert_int_not_equal(r.chain.headers[END].bits, r.params.pow_limit_bits);
     const struct spv_node_config cfg = backfill_fixture_config(&r);
     backfill_fixture_open(&r, &cfg);
-    const uint64_t liar = backfill_fixture_connect(&r, 0);
-    backfill_fixture_serve(&r, liar, &cheap);
+    const uint64_t misbehaving = backfill_fixture_connect(&r, 0);
+    backfill_fixture_serve(&r, misbehaving, &cheap);
     assert_int_equal(r.store.starts, 1);
-    assert_int_equal(r.closed[liar], SPV_ERR_HDR_BITS);
+    assert_int_equal(r.closed[misbehaving], SPV_ERR_HDR_BITS);
     const uint64_t honest = backfill_fixture_connect(&r, 1);
     backfill_fixture_serve(&r, honest, &r.chain);
     backfill_fixture_check_store(&r, BASE, false);
