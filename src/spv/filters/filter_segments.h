@@ -1,7 +1,7 @@
 /* Filter headers as the payload of segments (spv/sync/segments.h): ranges between filter headers
  * that are known, requested with getcfheaders from many peers at once. Their units are filter
  * hashes. An answer whose hashes lead from the one filter header to the other is what those two
- * commit to, from any peer; who says that they are right is the caller's business. */
+ * commit to, from any peer; whether they are right is for the caller to know. */
 #ifndef SPV_SPV_FILTERS_FILTER_SEGMENTS_H
 #define SPV_SPV_FILTERS_FILTER_SEGMENTS_H
 

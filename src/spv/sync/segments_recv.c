@@ -81,7 +81,7 @@ static enum request_match match_request(const struct spv_segments_peer *p, unsig
 }
 
 /* The segment ends at a header of our own chain, not at a checkpoint. */
-static bool is_own_end(const struct spv_segments *segs, const struct spv_segment *s)
+static bool ends_at_own_header(const struct spv_segments *segs, const struct spv_segment *s)
 {
     return segs->cfg.end_is_own_header &&
            s->end == segs->cfg.checkpoints[segs->cfg.n_checkpoints - 1].height;
@@ -133,7 +133,7 @@ static int verify_segment(const struct spv_segments *segs, struct spv_segment *s
     }
     const struct spv_blockhash stop = spv_segments_blockhash(&s->stop);
     if (!s->is_post_checkpoint && offset + n == s->end - s->from && !spv_blockhash_eq(last, &stop))
-        return is_own_end(segs, s) ? SPV_ERR_FORK_BELOW_START : SPV_ERR_HDR_CHECKPOINT;
+        return ends_at_own_header(segs, s) ? SPV_ERR_FORK_BELOW_START : SPV_ERR_HDR_CHECKPOINT;
     if (n)
         memcpy(slot, headers, n * sizeof *headers);
     return 0;
