@@ -43,11 +43,12 @@ static int copy_bytes(int from, int to)
     return n < 0 ? SPV_ERR_IO : fsync(to) != 0 ? error_of(errno) : 0;
 }
 
-/* Returns SPV_ERR_TOO_MANY when the target exists. */
-static int copy_file(const char *from, const char *to)
+/* Sets *exists and returns SPV_ERR_IO when the target exists. */
+static int copy_file(bool *exists, const char *from, const char *to)
 {
     struct stat st;
     int rc = 0;
+    *exists = false;
     /* the path is resolved: a link or a pipe was put there since */
     int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (in < 0)
@@ -55,7 +56,8 @@ static int copy_file(const char *from, const char *to)
     mode_t mode = fstat(in, &st) == 0 ? st.st_mode & 0777 : 0600;
     int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode | 0200);
     if (out < 0) {
-        rc = errno == EEXIST ? SPV_ERR_TOO_MANY : error_of(errno);
+        *exists = errno == EEXIST;
+        rc = *exists ? SPV_ERR_IO : error_of(errno);
         goto out;
     }
     rc = copy_bytes(in, out);
@@ -96,19 +98,20 @@ int spv_backup_make(char *out, size_t cap, const char *path)
     char log[SPV_PATH_TEXT];
     char copy[SPV_PATH_TEXT];
     char copy_log[SPV_PATH_TEXT];
-    int rc = SPV_ERR_TOO_MANY;
-    for (int n = 1; n <= COPIES_MAX && rc == SPV_ERR_TOO_MANY; n++) {
+    bool exists = true;
+    int rc = SPV_ERR_IO;
+    for (int n = 1; n <= COPIES_MAX && exists; n++) {
         char suffix[32];
         (void)snprintf(suffix, sizeof suffix, ".damaged-%d", n);
         if (with_suffix(copy, path, suffix) != 0 || strlen(copy) >= cap ||
             with_suffix(copy_log, copy, "-wal") != 0 || with_suffix(log, path, "-wal") != 0)
             return SPV_ERR_TOO_LONG;
-        rc = copy_file(path, copy);
+        rc = copy_file(&exists, path, copy);
     }
     if (rc)
-        return rc == SPV_ERR_TOO_MANY ? SPV_ERR_IO : rc;
+        return rc;
     if (access(log, F_OK) == 0) {
-        rc = copy_file(log, copy_log);
+        rc = copy_file(&exists, log, copy_log);
         if (rc)
             goto err;
     }
@@ -120,10 +123,10 @@ int spv_backup_make(char *out, size_t cap, const char *path)
 err:;
     const int e = errno;
     (void)unlink(copy);
-    if (rc != SPV_ERR_TOO_MANY) /* else the log's copy is not ours */
+    if (!exists) /* else the log's copy is not ours */
         (void)unlink(copy_log);
     errno = e;
-    return rc == SPV_ERR_TOO_MANY ? SPV_ERR_IO : rc;
+    return rc;
 }
 
 int spv_backup_replace(const char *path, const char *fresh)
