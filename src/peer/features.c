@@ -1,3 +1,5 @@
+/* Features are copied, id and data in one allocation each; those past SPV_PEER_FEATURES are
+ * ignored. */
 #include "peer/features.h"
 
 #include <stdlib.h>

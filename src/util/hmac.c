@@ -1,3 +1,4 @@
+/* HMAC is that of OpenSSL; HKDF (RFC 5869) is written out for outputs of one block. */
 #include "util/hmac.h"
 
 #include <openssl/crypto.h>

@@ -1,3 +1,4 @@
+/* One text a warning, the same for every program. */
 #include "spv/effects/warning_text.h"
 
 const char *spv_warning_text(enum spv_warning warning)

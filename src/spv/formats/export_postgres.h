@@ -5,7 +5,8 @@
 
 #include "spv/formats/export_rows.h"
 
-/* As the spv_export_rows_ functions: begin, row, begin_branches, end. */
+/* As the spv_export_rows_ functions of the same names; row writes those of side branches, too. Each
+ * returns 0 or the value that write returned. */
 int spv_postgres_begin(const struct spv_export_rows *e);
 int spv_postgres_row(const struct spv_export_rows *e, const struct spv_chain_header *h, bool side);
 int spv_postgres_begin_branches(const struct spv_export_rows *e);
