@@ -30,8 +30,8 @@ struct finding {
     int64_t height; /* of the first invalid row */
 };
 
-/* Checks rows low..high upwards, none of them below the start: sets valid_height, tip, reason. 0, or an
- * error of the database. */
+/* Checks rows low..high upwards, none of them below the start: sets valid_height, tip, reason. 0,
+ * or an error of the database. */
 static int check_window(struct spv_store *s, struct finding *f, int64_t low, int64_t high)
 {
     sqlite3_stmt *st = NULL;
