@@ -116,7 +116,7 @@ struct packet_row {
     uint8_t *contents; /* owned: in_contents, repeated */
     size_t n;
     uint8_t *aad; /* owned */
-    size_t n_aad;
+    size_t aad_len;
     bool ignore;
     uint8_t x_ours[32], x_theirs[32], x_shared[32], shared_secret[32];
     struct spv_v2_secrets secrets;
@@ -150,7 +150,7 @@ static void row_parse(struct packet_row *r, char *at)
     for (size_t i = 0; i < r->n; i++)
         r->contents[i] = once[i % n];
     free(once);
-    r->aad = hex_field(&r->n_aad, &at);
+    r->aad = hex_field(&r->aad_len, &at);
     r->ignore = strcmp(csv_field(&at), "1") == 0;
     uint8_t *const mid[] = {r->x_ours,
                             r->x_theirs,
@@ -221,7 +221,7 @@ static void check_packet(const struct packet_row *r)
     }
     memcpy(packet + SPV_V2_LENGTH + SPV_V2_HEADER, r->contents, r->n);
     assert_int_equal(
-        spv_v2_seal(&e.seal, packet, r->n, r->ignore ? SPV_V2_IGNORE : 0, r->aad, r->n_aad), 0);
+        spv_v2_seal(&e.seal, packet, r->n, r->ignore ? SPV_V2_IGNORE : 0, r->aad, r->aad_len), 0);
     assert_true(*r->packet || *r->packet_end);
     if (*r->packet) {
         assert_int_equal(unhex(want, size, r->packet), size);
@@ -231,8 +231,8 @@ static void check_packet(const struct packet_row *r)
     unhex(want, size, r->packet_end);
     assert_memory_equal(packet + size - n_end, want, n_end);
     assert_int_equal(spv_v2_open_length(&e.open, packet), r->n);
-    assert_int_equal(spv_v2_open(&e.open, packet + SPV_V2_LENGTH, r->n, &header, r->aad, r->n_aad),
-                     0);
+    assert_int_equal(
+        spv_v2_open(&e.open, packet + SPV_V2_LENGTH, r->n, &header, r->aad, r->aad_len), 0);
     assert_int_equal(header, r->ignore ? SPV_V2_IGNORE : 0);
     assert_memory_equal(packet + SPV_V2_LENGTH + SPV_V2_HEADER, r->contents, r->n);
     ends_free(&e);

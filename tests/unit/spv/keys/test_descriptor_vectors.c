@@ -204,8 +204,9 @@ static void check_same_scripts(const struct spv_derived_scripts *a,
 {
     assert_int_equal(a->n, b->n);
     for (size_t k = 0; k < a->n; k++) {
-        assert_int_equal(a->at[k].script.n, b->at[k].script.n);
-        assert_memory_equal(a->at[k].script.bytes, b->at[k].script.bytes, a->at[k].script.n);
+        assert_int_equal(a->scripts[k].script.n, b->scripts[k].script.n);
+        assert_memory_equal(a->scripts[k].script.bytes, b->scripts[k].script.bytes,
+                            a->scripts[k].script.n);
     }
 }
 

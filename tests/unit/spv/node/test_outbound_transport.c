@@ -126,7 +126,7 @@ static void the_note_ends_after_seven_days_or_with_a_v2_success(void **state)
     struct spv_manual_peer peer = {.v1_until_us = 0};
     struct spv_outbound *o = calloc(1, sizeof *o);
     assert_non_null(o);
-    o->manual.at = &peer;
+    o->manual.peers = &peer;
     o->manual.n = 1;
     struct spv_conn conn = conn_to("a", SPV_TRANSPORT_V1);
     conn.manual = 0;
