@@ -151,15 +151,52 @@ static void set_bit(struct spv_bloom *bloom, uint32_t bit)
     bloom->bits[bit / 8] |= (uint8_t)(1u << bit % 8);
 }
 
-void spv_bloom_insert(struct spv_bloom *bloom, const uint8_t *data, size_t n)
+static void set_bits(struct spv_bloom *bloom, struct spv_murmur3_pair hash, bool both)
+{
+    const struct spv_murmur3_pair bit = spv_bloom_bits(bloom, hash);
+
+    set_bit(bloom, bit.first);
+    if (both)
+        set_bit(bloom, bit.second);
+}
+
+/* Items of whole words, 4 * n_words bytes, are mixed once for all hash functions. */
+SPV_BLOOM_INLINE void insert_words(struct spv_bloom *bloom, const uint8_t *data, size_t n_words)
+{
+    const uint32_t end = spv_bloom_functions(bloom);
+    uint32_t mixed[OUTPOINT / 4];
+
+    spv_murmur3_mix_words(mixed, data, n_words);
+    for (uint32_t i = 0; i < end; i += 2) {
+        const uint32_t seed = spv_bloom_seed(bloom, i), next = seed + SPV_BLOOM_SEED_STEP;
+        set_bits(bloom, spv_murmur3_words(seed, next, mixed, n_words), i + 1 < end);
+    }
+}
+
+static void insert_bytes(struct spv_bloom *bloom, const uint8_t *data, size_t n)
 {
     const uint32_t end = spv_bloom_functions(bloom);
 
     for (uint32_t i = 0; i < end; i += 2) {
-        const struct spv_murmur3_pair bit = spv_bloom_select(bloom, i, data, n);
-        set_bit(bloom, bit.first);
-        if (i + 1 < end)
-            set_bit(bloom, bit.second);
+        const uint32_t seed = spv_bloom_seed(bloom, i), next = seed + SPV_BLOOM_SEED_STEP;
+        set_bits(bloom, spv_murmur3(seed, next, data, n), i + 1 < end);
+    }
+}
+
+void spv_bloom_insert(struct spv_bloom *bloom, const uint8_t *data, size_t n)
+{
+    switch (n) { /* the usual items: of constant length the hash has no loop */
+    case 20:
+        insert_words(bloom, data, 5);
+        break;
+    case 32:
+        insert_words(bloom, data, 8);
+        break;
+    case OUTPOINT:
+        insert_words(bloom, data, OUTPOINT / 4);
+        break;
+    default:
+        insert_bytes(bloom, data, n);
     }
 }
 

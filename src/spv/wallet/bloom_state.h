@@ -27,13 +27,15 @@ SPV_BLOOM_INLINE uint32_t spv_bloom_reduce(const struct spv_bloom *bloom, uint32
     return rest < n_bits ? rest : rest - n_bits;
 }
 
-/* The bits that the i-th hash function and the next select; there is at least one byte. */
-SPV_BLOOM_INLINE struct spv_murmur3_pair spv_bloom_select(const struct spv_bloom *bloom, uint32_t i,
-                                                          const uint8_t *data, size_t n)
+SPV_BLOOM_INLINE uint32_t spv_bloom_seed(const struct spv_bloom *bloom, uint32_t i)
 {
-    const uint32_t seed = i * SPV_BLOOM_SEED_STEP + bloom->shape.tweak;
-    const struct spv_murmur3_pair hash = spv_murmur3(seed, seed + SPV_BLOOM_SEED_STEP, data, n);
+    return i * SPV_BLOOM_SEED_STEP + bloom->shape.tweak;
+}
 
+/* The bits that a pair of hashes selects; there is at least one byte of bits. */
+SPV_BLOOM_INLINE struct spv_murmur3_pair spv_bloom_bits(const struct spv_bloom *bloom,
+                                                        struct spv_murmur3_pair hash)
+{
     return (struct spv_murmur3_pair){spv_bloom_reduce(bloom, hash.first),
                                      spv_bloom_reduce(bloom, hash.second)};
 }
@@ -49,18 +51,35 @@ SPV_BLOOM_INLINE uint32_t spv_bloom_functions(const struct spv_bloom *bloom)
 }
 
 /* spv_bloom_contains. Tests two bits before it branches: each alone is as likely 0 as 1, and a
- * branch that is predicted wrongly costs more than a hash. */
-SPV_BLOOM_INLINE bool spv_bloom_test(const struct spv_bloom *bloom, const uint8_t *data, size_t n)
+ * branch that is predicted wrongly costs more than a hash. Most items fail the first test, so
+ * nothing is mixed beforehand. */
+SPV_BLOOM_INLINE bool spv_bloom_test_bytes(const struct spv_bloom *bloom, const uint8_t *data,
+                                           size_t n)
 {
     const uint32_t end = spv_bloom_functions(bloom);
 
     for (uint32_t i = 0; i < end; i += 2) {
-        const struct spv_murmur3_pair bit = spv_bloom_select(bloom, i, data, n);
+        const uint32_t seed = spv_bloom_seed(bloom, i);
+        const struct spv_murmur3_pair bit =
+            spv_bloom_bits(bloom, spv_murmur3(seed, seed + SPV_BLOOM_SEED_STEP, data, n));
         const unsigned second = i + 1 < end ? spv_bloom_bit(bloom, bit.second) : 1;
         if ((spv_bloom_bit(bloom, bit.first) & second) == 0)
             return false;
     }
     return true;
+}
+
+SPV_BLOOM_INLINE bool spv_bloom_test(const struct spv_bloom *bloom, const uint8_t *data, size_t n)
+{
+    switch (n) { /* the usual items: of constant length the hash has no loop */
+    case 20:
+        return spv_bloom_test_bytes(bloom, data, 20);
+    case 32:
+        return spv_bloom_test_bytes(bloom, data, 32);
+    case 36:
+        return spv_bloom_test_bytes(bloom, data, 36);
+    }
+    return spv_bloom_test_bytes(bloom, data, n);
 }
 
 #endif

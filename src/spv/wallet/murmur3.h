@@ -36,7 +36,26 @@ static inline uint32_t spv_murmur3_load(const uint8_t *data)
            (uint32_t)data[3] << 24;
 }
 
-/* The hashes with these two seeds. Any thread. */
+/* Data that is read and mixed once for all hash functions: whole words only. */
+static inline void spv_murmur3_mix_words(uint32_t *mixed, const uint8_t *data, size_t n_words)
+{
+    for (size_t i = 0; i < n_words; i++)
+        mixed[i] = spv_murmur3_mix(spv_murmur3_load(data + 4 * i));
+}
+
+/* The hashes of such data with these two seeds. Any thread. */
+static inline struct spv_murmur3_pair spv_murmur3_words(uint32_t first, uint32_t second,
+                                                        const uint32_t *mixed, size_t n_words)
+{
+    for (size_t i = 0; i < n_words; i++) {
+        first = spv_murmur3_rotl(first ^ mixed[i], 13) * 5 + 0xe6546b64u;
+        second = spv_murmur3_rotl(second ^ mixed[i], 13) * 5 + 0xe6546b64u;
+    }
+    const uint32_t n = (uint32_t)n_words * 4;
+    return (struct spv_murmur3_pair){spv_murmur3_finish(first ^ n), spv_murmur3_finish(second ^ n)};
+}
+
+/* The hashes with these two seeds, of data of any length. Any thread. */
 static inline struct spv_murmur3_pair spv_murmur3(uint32_t first, uint32_t second,
                                                   const uint8_t *data, size_t n)
 {
