@@ -25,7 +25,7 @@
 extern "C" {
 #endif
 
-#define SPV_SCHEMA_VERSION 2
+#define SPV_SCHEMA_VERSION 3
 
 enum spv_store_mode {
     SPV_STORE_READ = 0, /* must exist; is never written; works on a read-only file system */

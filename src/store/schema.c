@@ -89,7 +89,18 @@ const char spv_schema_addrman[] =
     " lower(hex(h.work)) AS work"
     " FROM header h LEFT JOIN header p ON p.height = h.height - 1;";
 
-const struct spv_migration spv_migrations[] = {{0, schema_1}, {1, spv_schema_addrman}};
+/* Compact block filters (BIP157): one run of filter headers, and the filters that are kept. */
+static const char schema_3[] = "CREATE TABLE filter_header ("
+                               " height INTEGER PRIMARY KEY,"
+                               " header BLOB NOT NULL," /* display order, 32 bytes */
+                               " filter_hash BLOB);" /* display order, 32 bytes; NULL: not known */
+
+                               "CREATE TABLE block_filter ("
+                               " height INTEGER PRIMARY KEY,"
+                               " filter BLOB NOT NULL);"; /* as in a cfilter message */
+
+const struct spv_migration spv_migrations[] = {
+    {0, schema_1}, {1, spv_schema_addrman}, {2, schema_3}};
 const size_t spv_n_migrations = sizeof spv_migrations / sizeof spv_migrations[0];
 
 _Static_assert(SPV_APPLICATION_ID == 1397773896, "the pragma in schema 1 spells it in decimal");

@@ -28,6 +28,9 @@ extern const size_t spv_n_migrations;
 /* The tables of the address manager alone, added by schema 2. */
 extern const char spv_schema_addrman[];
 
+/* The schema version that added the tables of filter headers and filters. */
+#define SPV_SCHEMA_FILTERS 3
+
 /* Brings the schema from version `version` up to `target` inside the caller's transaction and
  * writes the new version. An SQLite result code; SQLITE_MISMATCH when the list lacks a migration.
  */

@@ -19,7 +19,8 @@ static const struct object {
     {"table", "header", 1, false},        {"table", "branch_header", 1, false},
     {"table", "meta", 1, false},          {"view", "block_header", 1, true},
     {"index", "header_by_hash", 1, true}, {"table", "peer_address", 2, true},
-    {"table", "peer_ban", 2, true},
+    {"table", "peer_ban", 2, true},       {"table", "filter_header", 3, false},
+    {"table", "block_filter", 3, false},
 };
 #define OBJECTS (sizeof objects / sizeof objects[0])
 
@@ -184,7 +185,7 @@ int spv_schema_check(struct spv_store *s, int version)
         rc = spv_db_prepare_error(s, code, "read the schema");
     (void)sqlite3_finalize(st);
     for (size_t i = 0; i < OBJECTS && !rc; i++)
-        if (!seen[i] && !objects[i].optional)
+        if (!seen[i] && !objects[i].optional && version >= objects[i].since)
             rc = schema_mismatch(s, version, objects[i].type, objects[i].name, "is missing");
     return rc;
 }

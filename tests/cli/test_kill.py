@@ -148,7 +148,8 @@ class Kill(TestCase):
         server = self.server("--mine", 20000)
         self.image(server)
         db = sqlite3.connect(self.db)
-        db.executescript("DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"
+        db.executescript("DROP TABLE filter_header; DROP TABLE block_filter;"
+                         "DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"
                          "DELETE FROM meta WHERE key IN ('book_key', 'last_sync');"
                          "CREATE VIEW block_header AS SELECT h.height AS height,"
                          " lower(hex(h.hash)) AS hash, h.version AS version,"

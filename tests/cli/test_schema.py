@@ -10,7 +10,7 @@ import struct
 import subprocess
 import unittest
 
-from support import DONE, HEADER, TestCase, database_headers
+from support import DONE, HEADER, TestCase, database_headers, sha256d
 
 DOCUMENT = os.path.join(os.path.dirname(__file__), "../../docs/schema.md")
 COUNT = 4100  # three retarget periods begin in it
@@ -33,12 +33,32 @@ class Schema(TestCase):
             server = self.server("--mine", COUNT)
             self.ends(self.sync("--connect", server.address), DONE)
             Schema.chain = database_headers(self.db)
+            self.add_filters()
             with open(self.db, "rb") as f:
                 Schema.image = f.read()
         with open(self.db, "wb") as f:
             f.write(Schema.image)
         self.version = [self.field(i, 0, "<i") for i in range(COUNT + 1)]
         self.time, self.bits = ([self.field(i, at) for i in range(COUNT + 1)] for at in (68, 72))
+
+    def add_filters(self):
+        """Rows of another writer: filter headers of heights 0 to 4000, three kept filters."""
+        Schema.filters = [bytes.fromhex("014756c0")] + [bytes([1, h & 0xff, h >> 8])
+                                                        for h in range(1, 4001)]
+        Schema.filter_headers = []
+        below = bytes(32)
+        with sqlite3.connect(self.db) as db:
+            for height, content in enumerate(Schema.filters):
+                digest = sha256d(content)
+                below = sha256d(digest + below)
+                Schema.filter_headers.append(below[::-1])
+                db.execute("INSERT INTO filter_header VALUES (?, ?, ?)",
+                           (height, below[::-1], digest[::-1] if height >= 1000 else None))
+            db.executemany("INSERT INTO block_filter VALUES (?, ?)",
+                           ((h, Schema.filters[h]) for h in (3997, 3999, 4000)))
+            db.executemany("INSERT INTO meta VALUES (?, ?)", (
+                ("kept_filters", 3), ("kept_filter_bytes", 9), ("kept_filters_from", 3999)))
+        db.close()
 
     def field(self, height, at, form="<I"):
         return struct.unpack_from(form, Schema.chain, height * HEADER + at)[0]
@@ -114,10 +134,18 @@ class Schema(TestCase):
             self.assertAlmostEqual(float(hashes) / want, 1, places, word)
 
     def test_the_other_queries(self):
-        self.assertEqual(self.query("LIMIT 1;")[0][0], str(COUNT))
+        self.assertEqual(self.query("hash, utc FROM")[0][0], str(COUNT))
         self.assertEqual(self.query("AS more"), [["1"]])
         self.assertEqual(self.query("WITH wanted"), [["1000"]])
         self.assertEqual(self.query("AS wrong"), [["0"]])
+
+    def test_filter_headers_and_kept_filters(self):
+        self.assertEqual(self.query("AS filter_hashes"), [["0", "4000", "4001", "3001"]])
+        (height, block, header), = self.query("AS filter_header\nFROM")
+        self.assertEqual((height, header), ("4000", Schema.filter_headers[4000].hex()))
+        at = 4000 * HEADER
+        self.assertEqual(block, sha256d(Schema.chain[at:at + HEADER])[::-1].hex())
+        self.assertEqual(self.query("AS counted"), [["3", "9", "1"]])
 
     def test_look_ups_by_hash_use_the_index(self):
         sql, = [sql for sql in self.queries() if "WITH wanted" in sql]

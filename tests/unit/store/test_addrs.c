@@ -1,4 +1,4 @@
-/* The addrman rows, and their migration from an old file. */
+/* The addrman rows. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,78 +9,6 @@
 #include "store_fixture.h"
 
 #define ONION "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
-
-/* Schema 1 as version 0.1 wrote it. */
-static const char schema_1[] =
-    "CREATE TABLE header (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, version INTEGER NOT NULL,"
-    " merkle_root BLOB NOT NULL, time INTEGER NOT NULL, bits INTEGER NOT NULL,"
-    " nonce INTEGER NOT NULL, work BLOB NOT NULL);"
-    "CREATE TABLE branch_header (hash BLOB PRIMARY KEY, height INTEGER NOT NULL,"
-    " previous_hash BLOB NOT NULL, version INTEGER NOT NULL, merkle_root BLOB NOT NULL,"
-    " time INTEGER NOT NULL, bits INTEGER NOT NULL, nonce INTEGER NOT NULL, work BLOB NOT NULL)"
-    " WITHOUT ROWID;"
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;"
-    "CREATE VIEW block_header AS SELECT h.height AS height, lower(hex(h.hash)) AS hash,"
-    " h.version AS version, CASE h.height WHEN 0 THEN lower(hex(zeroblob(32)))"
-    " ELSE lower(hex(p.hash)) END AS previous_hash, lower(hex(h.merkle_root)) AS merkle_root,"
-    " h.time AS time, datetime(h.time, 'unixepoch') AS utc, printf('%08x', h.bits) AS bits,"
-    " h.nonce AS nonce, lower(hex(h.work)) AS work"
-    " FROM header h LEFT JOIN header p ON p.height = h.height - 1;"
-    "PRAGMA application_id = 1397773896; PRAGMA user_version = 1;";
-
-/* An old file with the rows of another one, which are the same in both. */
-static void make_old_file(const char *path, const char *from)
-{
-    char sql[4000];
-    (void)snprintf(sql, sizeof sql,
-                   "%s ATTACH '%s' AS new;"
-                   "INSERT INTO header SELECT * FROM new.header;"
-                   "INSERT INTO meta SELECT * FROM new.meta;",
-                   schema_1, from);
-    run_sql(path, sql);
-}
-
-static void a_file_of_version_1_is_brought_up(void **state)
-{
-    const char *path = in_folder(state, "old.db");
-    struct spv_chain_header r[50];
-    struct spv_addrman_rows book;
-    char got[100];
-    make_chain(in_folder(state, "new.db"), r, 50);
-    make_old_file(path, in_folder(state, "new.db"));
-    struct spv_store *s = must_open(path, SPV_STORE_READ); /* unchanged */
-    assert_chain(s, r, 50);
-    assert_int_equal(spv_store_close(s), 0);
-    ask(got, sizeof got, path, "PRAGMA user_version");
-    assert_string_equal(got, "1");
-    s = must_open(path, SPV_STORE_WRITE);
-    assert_chain(s, r, 50);
-    assert_int_equal(spv_store_addrman_load(s, &book), 0);
-    assert_int_equal(book.n + book.n_bans, 0);
-    assert_false(book.keyed);
-    assert_int_equal(spv_store_close(s), 0);
-    ask(got, sizeof got, path, "PRAGMA user_version");
-    assert_string_equal(got, "2");
-}
-
-/* One transaction: a migration step that fails leaves the old file unchanged. */
-static void a_failed_migration_leaves_the_file_unchanged(void **state)
-{
-    const char *path = in_folder(state, "old.db");
-    struct spv_chain_header r[5];
-    char got[100];
-    make_chain(in_folder(state, "new.db"), r, 5);
-    make_old_file(path, in_folder(state, "new.db"));
-    run_sql(path, "CREATE TABLE peer_ban (x)"); /* has the name of the second table */
-    struct spv_store_config cfg = {.path = path, .params = regtest(), .mode = SPV_STORE_WRITE};
-    struct spv_store *s = NULL;
-    struct spv_error_info why;
-    assert_true(spv_store_open(&s, &cfg, &why) < 0);
-    ask(got, sizeof got, path, "PRAGMA user_version");
-    assert_string_equal(got, "1");
-    ask(got, sizeof got, path, "SELECT count(*) FROM sqlite_master WHERE name = 'peer_address'");
-    assert_string_equal(got, "0");
-}
 
 static struct spv_addr_info address(const char *host, uint16_t port)
 {
@@ -324,8 +252,6 @@ static void a_killed_save_leaves_the_book_before_or_after(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(a_file_of_version_1_is_brought_up),
-        IN_FOLDER(a_failed_migration_leaves_the_file_unchanged),
         IN_FOLDER(saved_rows_are_loaded),
         IN_FOLDER(invalid_rows_are_not_loaded),
         IN_FOLDER(no_more_is_loaded_than_the_book_has_places),

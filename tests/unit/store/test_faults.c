@@ -196,32 +196,32 @@ static void a_migration_is_applied_completely_or_not_at_all(void **state)
 {
     const char *path = in_folder(state, "h.db");
     const struct spv_migration good[] = {
-        {3, "CREATE TABLE extra (x); INSERT INTO extra SELECT count(*) FROM header"},
-        {2, "ALTER TABLE branch_header ADD COLUMN seen INTEGER"},
+        {4, "CREATE TABLE extra (x); INSERT INTO extra SELECT count(*) FROM header"},
+        {3, "ALTER TABLE branch_header ADD COLUMN seen INTEGER"},
     };
-    const struct spv_migration bad[] = {good[1], {3, "CREATE TABLE extra (x); SELECT nothing()"}};
+    const struct spv_migration bad[] = {good[1], {4, "CREATE TABLE extra (x); SELECT nothing()"}};
     char got[100];
     make_chain(path, before, OLD);
     struct spv_store *s = must_open(path, SPV_STORE_WRITE);
     assert_int_equal(spv_db_begin(s), 0);
-    assert_int_equal(spv_schema_migrate(s->db, 2, 4, bad, 2), SQLITE_ERROR);
+    assert_int_equal(spv_schema_migrate(s->db, 3, 5, bad, 2), SQLITE_ERROR);
     spv_db_rollback(s);
     ask(got, sizeof got, path, "PRAGMA user_version");
-    assert_string_equal(got, "2");
+    assert_string_equal(got, "3");
     ask(got, sizeof got, path, "SELECT count(*) FROM sqlite_master WHERE name = 'extra'");
     assert_string_equal(got, "0");
     assert_int_equal(spv_db_begin(s), 0);
-    assert_int_equal(spv_schema_migrate(s->db, 2, 5, good, 2), SQLITE_MISMATCH);
+    assert_int_equal(spv_schema_migrate(s->db, 3, 6, good, 2), SQLITE_MISMATCH);
     spv_db_rollback(s);
     assert_int_equal(spv_db_begin(s), 0);
-    assert_int_equal(spv_schema_migrate(s->db, 2, 4, good, 2), SQLITE_OK);
+    assert_int_equal(spv_schema_migrate(s->db, 3, 5, good, 2), SQLITE_OK);
     assert_int_equal(spv_db_commit(s), 0);
     assert_int_equal(spv_store_close(s), 0);
     ask(got, sizeof got, path, "PRAGMA user_version");
-    assert_string_equal(got, "4");
+    assert_string_equal(got, "5");
     ask(got, sizeof got, path, "SELECT x FROM extra");
     assert_string_equal(got, "21");
-    must_refuse(path, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_NEWER, "schema 4");
+    must_refuse(path, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_NEWER, "schema 5");
 }
 
 /* The list of the library migrates from an empty file to SPV_SCHEMA_VERSION. */

@@ -17,7 +17,8 @@
     " x AS nonce, x AS work, x AS previous_hash, x AS key, x AS value, x AS host, x AS port,"      \
     " x AS services, x AS source, x AS last_seen, x AS last_try, x AS last_success,"               \
     " x AS attempts, x AS slow, x AS failure, x AS tried, x AS anchor, x AS address,"              \
-    " x AS since, x AS until, x AS code, x AS reason FROM n"
+    " x AS since, x AS until, x AS code, x AS reason, x AS header, x AS filter_hash,"              \
+    " x AS filter FROM n"
 
 #define HEADER(hash, work, end)                                                                    \
     "DROP TABLE header; CREATE TABLE header (height INTEGER PRIMARY KEY, " hash                    \
@@ -31,8 +32,10 @@
     "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, '" from "', '" to    \
     "') WHERE name = '" name "'"
 
+#define TO_VERSION_2 "DROP TABLE filter_header; DROP TABLE block_filter; PRAGMA user_version = 2;"
 /* Schema 1's view; the other objects are the same in both. */
 #define TO_VERSION_1                                                                               \
+    TO_VERSION_2                                                                                   \
     "DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"                        \
     "CREATE VIEW block_header AS SELECT h.height AS height, lower(hex(h.hash)) AS hash,"           \
     " h.version AS version, CASE h.height WHEN 0 THEN lower(hex(zeroblob(32)))"                    \
@@ -52,6 +55,10 @@ static const struct edit refused[] = {
     {"DROP TABLE meta;" ENDLESS("meta"), "table meta"},
     {"DROP TABLE IF EXISTS peer_address;" ENDLESS("peer_address"), "table peer_address"},
     {"DROP TABLE IF EXISTS peer_ban;" ENDLESS("peer_ban"), "table peer_ban"},
+    {"DROP TABLE IF EXISTS filter_header;" ENDLESS("filter_header"), "table filter_header"},
+    {"DROP TABLE IF EXISTS block_filter; CREATE TABLE block_filter (height INTEGER PRIMARY KEY,"
+     " filter BLOB NOT NULL CHECK (instr(zeroblob(900000), filter)))",
+     "table block_filter"},
     {"DROP VIEW block_header;" ENDLESS("block_header"), "view block_header"},
     {"DROP VIEW block_header; CREATE TABLE block_header (height)", "view block_header"},
     {"DROP TABLE header; CREATE VIRTUAL TABLE header USING fts4 (height, hash, version,"
@@ -105,8 +112,8 @@ static const char *const taken[] = {
 static void make_version(void **state, int version, const char *sql)
 {
     copy_file(in_folder(state, "h.db"), in_folder(state, "copy.db"));
-    if (version == 1) {
-        run_sql(in_folder(state, "copy.db"), TO_VERSION_1);
+    if (version < 3) {
+        run_sql(in_folder(state, "copy.db"), version == 1 ? TO_VERSION_1 : TO_VERSION_2);
     }
     run_sql(in_folder(state, "copy.db"), sql);
 }
