@@ -1,6 +1,6 @@
-/* Read access to stored filter headers and filters, as an interface: a server reads what it
- * serves, the filter sync what is stored already. Nothing in this library implements or reads it
- * yet. */
+/* Stored filter headers and filters (BIP157): read access as an interface (a server reads what it
+ * serves, the filter sync what is stored already), and the update that adds filter headers. The
+ * store implements both (spv/store.h); tests have their own implementations. */
 #ifndef SPV_FILTER_DB_H
 #define SPV_FILTER_DB_H
 
@@ -31,6 +31,16 @@ struct spv_filter_db {
     /* Returns 1 and the heights between which every filter is kept (the last run, up to the highest
      * kept), 0 when none is, or a negative enum spv_err. */
     int (*kept)(void *ctx, uint32_t *first, uint32_t *last);
+};
+
+/* Consecutive filter headers of the best chain, joined by the caller: each is the hash of its
+ * filter hash and the one before. A store applies them in one transaction. */
+struct spv_filter_update {
+    uint32_t first; /* height of headers[0] */
+    const struct spv_filter_header *headers; /* n; borrowed during the call */
+    const struct spv_filter_hash *hashes; /* n of the same blocks; NULL: they are not known */
+    size_t n;
+    struct spv_blockhash last_block; /* the block of the last height */
 };
 
 #ifdef __cplusplus

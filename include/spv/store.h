@@ -18,6 +18,7 @@
 #include "spv/addrman.h"
 #include "spv/chain.h"
 #include "spv/error.h"
+#include "spv/filter_db.h"
 #include "spv/header_db.h"
 #include "spv/params.h"
 
@@ -83,9 +84,10 @@ SPV_API int spv_store_open(struct spv_store **out, const struct spv_store_config
  * ignored. Returns 0 or a database error; the store is freed in any case. */
 SPV_API int spv_store_close(struct spv_store *s);
 
-/* Applies one update of the chain, with the tip, in one transaction. *update is read during the
- * call. Returns 0, SPV_ERR_STATE (it does not fit the stored chain), SPV_ERR_INVALID (it has no
- * headers), SPV_ERR_DB_READONLY (opened for reading) or a database error; nothing is written then.
+/* Applies one update of the chain, with the tip, in one transaction. A reorganisation also deletes
+ * the filter headers and kept filters above the fork. *update is read during the call. Returns 0,
+ * SPV_ERR_STATE (it does not fit the stored chain), SPV_ERR_INVALID (it has no headers),
+ * SPV_ERR_DB_READONLY (opened for reading) or a database error; nothing is written then.
  */
 SPV_API int spv_store_apply(struct spv_store *s, const struct spv_chain_update *update);
 
@@ -97,6 +99,30 @@ SPV_API int spv_store_apply(struct spv_store *s, const struct spv_chain_update *
  * open transaction is rolled back: the store is as it was at its last commit. Returns as
  * spv_store_apply. */
 SPV_API int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update *update);
+
+/* Stores filter headers (BIP157) in one transaction. They are one run of heights: the first one
+ * follows the highest stored one; the run begins at genesis, with a built-in filter header
+ * (spv_params.filter_checkpoints), or right above one, which is stored as well; but not below the
+ * start of the chain. The hash of the last block
+ * shows that they are those of the best chain. The link of the first one is checked, and built-in
+ * filter headers in between; the links of the others are the caller's. *update is read during the
+ * call. Returns 0, SPV_ERR_STATE (they do not fit: a gap, above the tip, another block or filter
+ * header), SPV_ERR_INVALID (there are none), SPV_ERR_DB_READONLY or a database error; nothing is
+ * written then. */
+SPV_API int spv_store_apply_filter_headers(struct spv_store *s,
+                                           const struct spv_filter_update *update);
+/* The same, but leaves the transaction open, as spv_store_apply_deferred does and together with its
+ * updates: a failure rolls the whole transaction back. Returns as the above. */
+SPV_API int spv_store_apply_filter_headers_deferred(struct spv_store *s,
+                                                    const struct spv_filter_update *update);
+
+/* Deletes the filter headers and kept filters from a height on, in one transaction: a filter has
+ * shown that one of them is wrong. Returns 0, SPV_ERR_DB_READONLY or a database error. */
+SPV_API int spv_store_drop_filter_headers(struct spv_store *s, uint32_t from);
+
+/* Returns the store as a filter database. A filter is checked against its filter header when it is
+ * read: SPV_ERR_DB_DAMAGED. Borrows the store: valid until it is closed, on its thread. */
+SPV_API struct spv_filter_db spv_store_filter_db(struct spv_store *s);
 
 /* Commits deferred updates, if there are any. Returns 0 or a database error. */
 SPV_API int spv_store_commit(struct spv_store *s);
@@ -118,11 +144,11 @@ SPV_API int spv_store_backfill_reset(struct spv_store *s);
  * genesis. Borrows the store: valid until it is closed, on its thread. */
 SPV_API struct spv_header_db spv_store_backfill_db(struct spv_store *s);
 
-/* Deletes the headers below a height, in one transaction. The height is rounded down to the first
- * block of a difficulty period, and low enough that two periods and the span of a median time
- * remain below the tip. *start (may be NULL): the height at which the chain starts afterwards,
- * which is unchanged when the chain is too short to be pruned. The file shrinks only when it is
- * compacted. Returns 0 or a database error. */
+/* Deletes the headers, filter headers and kept filters below a height, in one transaction. The
+ * height is rounded down to the first block of a difficulty period, and low enough that two periods
+ * and the span of a median time remain below the tip. *start (may be NULL): the height at which the
+ * chain starts afterwards, which is unchanged when the chain is too short to be pruned. The file
+ * shrinks only when it is compacted. Returns 0 or a database error. */
 SPV_API int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *start);
 
 /* Commits deferred updates and checkpoints the write-ahead log into the file, synced; a reader's
@@ -217,6 +243,9 @@ struct spv_store_info {
     int schema; /* version of the schema in the file */
     uint64_t headers; /* rows of the best chain and of the backfill */
     uint64_t branch_headers; /* rows of side branches */
+    uint64_t filter_headers; /* filter headers: consecutive heights */
+    uint32_t filter_headers_from; /* the height of the lowest; only when there are any */
+    uint64_t kept_filters, kept_filter_bytes; /* filters that are kept, and their bytes */
     uint64_t file_bytes, log_bytes; /* the file and its write-ahead log */
     uint64_t free_bytes; /* of the file: empty pages, which compacting frees */
     int64_t last_sync; /* unix seconds of the last spv_store_set_last_sync; 0: never; -1: unknown */

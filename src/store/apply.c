@@ -6,6 +6,7 @@
  * same tip. */
 #include "store/apply.h"
 #include "store/backfill.h"
+#include "store/filter_run.h"
 #include "store/meta.h"
 #include "store/rows.h"
 #include "store/start.h"
@@ -112,7 +113,8 @@ static int insert_branch(struct spv_store *s, const struct spv_chain_update *c)
     return prune_branches(s);
 }
 
-/* Headers above the fork become a side branch; the new ones may have been on a side branch. */
+/* Headers above the fork become a side branch; the new ones may have been on a side branch. Filter
+ * headers and filters above the fork are those of blocks that left the best chain. */
 static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
 {
     sqlite3_stmt *st = NULL;
@@ -124,6 +126,9 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
     if (rc)
         return rc;
     rc = spv_rows_remove_above(s, c->fork_height);
+    if (rc)
+        return rc;
+    rc = spv_filters_remove_above(s, c->fork_height);
     if (rc)
         return rc;
     for (size_t i = 0; i < c->n; i++) {
@@ -209,16 +214,12 @@ int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update 
     int rc = check_update(s, update);
     if (rc)
         return rc;
-    if (s->n_uncommitted == 0) {
-        s->committed_tip = s->tip;
-        rc = spv_db_begin(s);
-        if (rc)
-            return rc;
-    }
+    rc = spv_transaction_join(s);
+    if (rc)
+        return rc;
     rc = write_update(s, update);
     if (rc)
         return spv_transaction_undo(s, rc);
-    s->n_uncommitted += update->n;
     note_applied(s, update);
-    return s->n_uncommitted >= SPV_STORE_GROUP_COMMIT ? spv_store_commit(s) : 0;
+    return spv_transaction_leave(s, update->n);
 }

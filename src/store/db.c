@@ -75,6 +75,25 @@ static const char *const statements[SPV_STMTS] = {
         "SELECT " SPV_ROW_COLUMNS " FROM header WHERE height BETWEEN ?1 AND ?2 ORDER BY height",
     [SPV_STMT_HAS_INDEX] =
         "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = 'header_by_hash'",
+    [SPV_STMT_FILTER_INSERT] =
+        "INSERT INTO filter_header (height, header, filter_hash) VALUES (?1, ?2, ?3)",
+    /* both at once would read the whole table */
+    [SPV_STMT_FILTER_BOUNDS] = "SELECT (SELECT min(height) FROM filter_header),"
+                               " (SELECT max(height) FROM filter_header)",
+    [SPV_STMT_FILTER_RANGE] = "SELECT height, header, filter_hash FROM filter_header"
+                              " WHERE height BETWEEN ?1 AND ?2 ORDER BY height",
+    [SPV_STMT_FILTER_REMOVE_ABOVE] = "DELETE FROM filter_header WHERE height > ?1",
+    [SPV_STMT_FILTER_REMOVE_BELOW] = "DELETE FROM filter_header WHERE height < ?1",
+    [SPV_STMT_KEPT_READ] = "SELECT b.filter, f.filter_hash FROM block_filter b"
+                           " LEFT JOIN filter_header f ON f.height = b.height WHERE b.height = ?1",
+    [SPV_STMT_KEPT_RUN] = "SELECT height FROM block_filter WHERE height < ?1 ORDER BY height DESC",
+    [SPV_STMT_KEPT_TOTALS] = "SELECT (SELECT value FROM meta WHERE key = 'kept_filters'),"
+                             " (SELECT value FROM meta WHERE key = 'kept_filter_bytes'),"
+                             " (SELECT value FROM meta WHERE key = 'kept_filters_from'),"
+                             " (SELECT max(height) FROM block_filter)",
+    [SPV_STMT_KEPT_SUM] = "SELECT count(*), coalesce(sum(length(filter)), 0) FROM block_filter"
+                          " WHERE height BETWEEN ?1 AND ?2",
+    [SPV_STMT_KEPT_REMOVE] = "DELETE FROM block_filter WHERE height BETWEEN ?1 AND ?2",
 };
 
 /* "file:" URI of a path, with the characters escaped that have a meaning in a URI. NULL: no memory.

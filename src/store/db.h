@@ -46,6 +46,16 @@ enum spv_stmt {
     SPV_STMT_LOCATE,
     SPV_STMT_RANGE,
     SPV_STMT_HAS_INDEX,
+    SPV_STMT_FILTER_INSERT,
+    SPV_STMT_FILTER_BOUNDS,
+    SPV_STMT_FILTER_RANGE,
+    SPV_STMT_FILTER_REMOVE_ABOVE,
+    SPV_STMT_FILTER_REMOVE_BELOW,
+    SPV_STMT_KEPT_READ,
+    SPV_STMT_KEPT_RUN,
+    SPV_STMT_KEPT_TOTALS,
+    SPV_STMT_KEPT_SUM,
+    SPV_STMT_KEPT_REMOVE,
     SPV_STMTS
 };
 
@@ -58,14 +68,17 @@ struct spv_store {
     bool unchecked; /* opened to be verified or repaired */
     bool immutable; /* opened with immutable=1: on a read-only file system */
     bool indexed;
+    int schema; /* the version that the file had when it was last looked up */
     int lock; /* descriptor of the writer's lock, or -1 */
     char *path;
     struct spv_chain_header tip; /* when writing: the last applied tip */
     struct spv_chain_header committed_tip; /* the tip before the deferred updates */
-    size_t n_uncommitted; /* headers in the open transaction of deferred updates */
+    size_t n_uncommitted; /* headers, or as much, in the open transaction of deferred updates */
     struct spv_chain_start start; /* where the chain begins: start.h */
     struct spv_blockhash start_parent; /* hash and work of the header below the start */
     struct spv_u256 start_work;
+    uint8_t *filter; /* the last filter read; borrowed by the caller until the next one */
+    size_t filter_size; /* bytes allocated */
     uint32_t lost_rows; /* deleted from a damaged tail, or lost with the log */
     char error_text[SPV_ERROR_INFO_TEXT];
 };

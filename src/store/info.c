@@ -3,7 +3,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/db.h"
+#include "store/filter_rows.h"
+#include "store/kept_filters.h"
 #include "store/meta.h"
 
 static uint64_t size_of(const char *path, const char *suffix)
@@ -21,6 +22,28 @@ static int read_count(struct spv_store *s, uint64_t *out, const char *sql)
     int rc = spv_db_integer(s, &x, sql, "read the database");
     *out = x > 0 ? (uint64_t)x : 0;
     return rc;
+}
+
+static int count_filters(struct spv_store *s, struct spv_store_info *out)
+{
+    struct spv_filter_run run = {.first = 0};
+    struct spv_kept kept;
+    int rc = spv_filter_tables(s);
+    if (rc <= 0)
+        return rc;
+    rc = spv_filter_run_get(s, &run);
+    if (rc < 0)
+        return rc;
+    out->filter_headers_from = run.first;
+    out->filter_headers = rc > 0 ? (uint64_t)run.last - run.first + 1 : 0;
+    rc = spv_kept_get(s, &kept);
+    if (rc == 0) /* wrong metadata is for a verification to report */
+        rc = spv_kept_count(s, &kept);
+    if (rc < 0)
+        return rc;
+    out->kept_filters = (uint64_t)kept.n;
+    out->kept_filter_bytes = (uint64_t)kept.bytes;
+    return 0;
 }
 
 /* Inside one snapshot. */
@@ -47,7 +70,10 @@ static int collect_info(struct spv_store *s, struct spv_store_info *out)
     }
     out->schema = (int)schema;
     out->free_bytes = free_pages * page;
-    int rc = spv_meta_get_info(s, out->created_by, sizeof out->created_by, "created_by");
+    int rc = count_filters(s, out);
+    if (rc)
+        return rc;
+    rc = spv_meta_get_info(s, out->created_by, sizeof out->created_by, "created_by");
     if (rc < 0)
         return rc;
     rc = spv_meta_get_info(s, text, sizeof text, "last_sync");

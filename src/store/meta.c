@@ -1,4 +1,5 @@
-/* The meta table: keys and values that are text, but for tip_height, which is an integer. */
+/* The meta table: keys and values that are text, but for tip_height and the totals of the kept
+ * filters, which are integers. */
 #include "store/meta.h"
 
 #include <string.h>
@@ -68,15 +69,20 @@ int spv_meta_get_info(struct spv_store *s, char *out, size_t cap, const char *ke
     return rc == SPV_ERR_MALFORMED ? 1 : rc;
 }
 
-int spv_meta_set_tip(struct spv_store *s, const struct spv_chain_header *tip)
+int spv_meta_set_integer(struct spv_store *s, const char *key, int64_t x)
 {
-    char hex[SPV_HASH_HEX];
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_META_SET);
     if (rc)
         return rc;
-    (void)sqlite3_bind_int64(st, 2, tip->height);
-    rc = run_set(s, st, "tip_height");
+    (void)sqlite3_bind_int64(st, 2, x);
+    return run_set(s, st, key);
+}
+
+int spv_meta_set_tip(struct spv_store *s, const struct spv_chain_header *tip)
+{
+    char hex[SPV_HASH_HEX];
+    int rc = spv_meta_set_integer(s, "tip_height", tip->height);
     if (rc)
         return rc;
     spv_blockhash_hex(hex, &tip->hash);

@@ -13,6 +13,7 @@ int spv_meta_get_info(struct spv_store *s, char *out, size_t cap, const char *ke
 
 /* The rest returns 0 or an error of the database. */
 int spv_meta_set(struct spv_store *s, const char *key, const char *text);
+int spv_meta_set_integer(struct spv_store *s, const char *key, int64_t x);
 int spv_meta_remove(struct spv_store *s, const char *key);
 /* Writes height, hash and work of the tip, inside the transaction that changes the rows. */
 int spv_meta_set_tip(struct spv_store *s, const struct spv_chain_header *tip);

@@ -1,5 +1,7 @@
-/* Pruning moves the start of the chain up and deletes the headers below it, in one transaction. */
+/* Pruning moves the start of the chain up and deletes the headers, filter headers and filters below
+ * it, in one transaction. */
 #include "spv/params/interval.h"
+#include "store/filter_run.h"
 #include "store/hash_index.h"
 #include "store/start.h"
 
@@ -42,6 +44,9 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
     (void)sqlite3_snprintf(sizeof sql, sql, "DELETE FROM branch_header WHERE height <= %u",
                            (unsigned)to->height);
     rc = spv_db_exec(s, sql, "prune side branches");
+    if (rc)
+        return rc;
+    rc = spv_filters_remove_below(s, to->height);
     if (rc)
         return rc;
     rc = spv_start_write(s, to, &parent->hash, &parent->work);

@@ -52,7 +52,7 @@ static int read_int(int64_t *out, sqlite3_stmt *st, int column, int64_t min, int
     return *out >= min && *out <= max ? 0 : SPV_ERR_DB_DAMAGED;
 }
 
-static int read_u32(uint32_t *out, sqlite3_stmt *st, int column)
+int spv_row_u32(uint32_t *out, sqlite3_stmt *st, int column)
 {
     int64_t x = 0;
     int rc = read_int(&x, st, column, 0, UINT32_MAX);
@@ -82,11 +82,11 @@ int spv_row_read_header(struct spv_chain_header *out, sqlite3_stmt *st)
     memset(out, 0, sizeof *out);
     struct spv_header *h = &out->header;
     int64_t version = 0;
-    if (!read_blob(st, 7) || read_u32(&out->height, st, 0) != 0 ||
+    if (!read_blob(st, 7) || spv_row_u32(&out->height, st, 0) != 0 ||
         spv_row_hash(out->hash.b, st, 1) != 0 ||
         read_int(&version, st, 2, INT32_MIN, INT32_MAX) != 0 ||
-        spv_row_hash(h->merkle_root.b, st, 3) != 0 || read_u32(&h->time, st, 4) != 0 ||
-        read_u32(&h->bits, st, 5) != 0 || read_u32(&h->nonce, st, 6) != 0)
+        spv_row_hash(h->merkle_root.b, st, 3) != 0 || spv_row_u32(&h->time, st, 4) != 0 ||
+        spv_row_u32(&h->bits, st, 5) != 0 || spv_row_u32(&h->nonce, st, 6) != 0)
         return SPV_ERR_DB_DAMAGED;
     h->version = (int32_t)version;
     return 0;

@@ -31,6 +31,8 @@ int spv_row_read(struct spv_chain_header *out, sqlite3_stmt *st);
 int spv_row_read_header(struct spv_chain_header *out, sqlite3_stmt *st);
 /* A 32-byte column in display order to internal order. 0 or SPV_ERR_DB_DAMAGED. */
 int spv_row_hash(uint8_t out[32], sqlite3_stmt *st, int column);
+/* An unsigned 32-bit column, as heights are. 0 or SPV_ERR_DB_DAMAGED. */
+int spv_row_u32(uint32_t *out, sqlite3_stmt *st, int column);
 
 /* Display order to internal order and back. */
 void spv_row_reverse(uint8_t out[32], const uint8_t in[32]);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "spv/params/interval.h"
+#include "store/filter_run.h"
 #include "store/meta.h"
 #include "store/rows.h"
 #include "util/u256.h"
@@ -168,6 +169,9 @@ int spv_start_apply(struct spv_store *s, const struct spv_chain_update *c)
         return spv_start_mismatch(s, "the first one has impossible bits");
     start.work_since = spv_u256_is_zero(&below) ? start.height : 0;
     int rc = spv_start_write(s, &start, &first->header.prev, &below);
+    if (rc)
+        return rc;
+    rc = spv_filters_remove_below(s, start.height); /* that of genesis */
     if (rc)
         return rc;
     rc = spv_rows_insert_all(s, c->headers, c->n);

@@ -1,7 +1,8 @@
 /* Opening and closing. Opening runs these checks in order; each has its own error message.
  *
  *   the file exists (or may be created) -> it is SQLite -> it is ours -> its schema is not newer ->
- *   no other writer -> one transaction: migrate the schema, compare the network, check the tail
+ *   no other writer -> one transaction: migrate the schema, compare the network, check the tails of
+ *   headers and filter headers
  *
  * The file is identified before the lock is taken, so that no lock file is left beside a file that
  * is not ours, and again under the lock. A reader runs the same checks under one snapshot and
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "store/apply.h"
+#include "store/filter_run.h"
 #include "store/hash_index.h"
 #include "store/lock.h"
 #include "store/meta.h"
@@ -37,6 +39,8 @@ static void release_all(struct spv_store *s)
     spv_db_disconnect(&s->db, &s->watch);
     spv_lock_release(s->lock);
     s->lock = -1;
+    sqlite3_free(s->filter);
+    s->filter = NULL;
 }
 
 static const char *errno_text(char *buffer, size_t cap)
@@ -135,6 +139,7 @@ static int identify_schema(struct spv_store *s, int64_t *version)
                            "%s: has the older schema %lld and must be migrated first. Sync once.",
                            s->path, (long long)*version);
     }
+    s->schema = (int)*version;
     return spv_schema_check(s, (int)*version);
 }
 
@@ -172,6 +177,7 @@ static int migrate_schema(struct spv_store *s, int64_t version)
                                       spv_n_migrations);
         if (code != SQLITE_OK)
             return spv_db_error(s, code, "migrate the schema");
+        s->schema = SPV_SCHEMA_VERSION;
     }
     if (version == 0)
         return create_chain(s);
@@ -202,6 +208,9 @@ static int write_opening(struct spv_store *s, const struct spv_wal_note *note)
     if (version == 0)
         return 0;
     rc = check_lost_log(s, note);
+    if (rc)
+        return rc;
+    rc = s->unchecked ? 0 : spv_filters_trim(s);
     if (rc)
         return rc;
     return spv_branches_prune(s);

@@ -26,6 +26,20 @@ int spv_store_commit(struct spv_store *s)
     return 0;
 }
 
+int spv_transaction_join(struct spv_store *s)
+{
+    if (s->n_uncommitted > 0)
+        return 0;
+    s->committed_tip = s->tip;
+    return spv_db_begin(s);
+}
+
+int spv_transaction_leave(struct spv_store *s, size_t n)
+{
+    s->n_uncommitted += n;
+    return s->n_uncommitted >= SPV_STORE_GROUP_COMMIT ? spv_store_commit(s) : 0;
+}
+
 int spv_transaction_commit_and_begin(struct spv_store *s)
 {
     int rc = spv_store_commit(s);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store_fixture.h"
+#include "filter_fixture.h"
 
 #define N 50
 
@@ -73,6 +73,8 @@ static void assert_answer(const char *path, const char *sql, const char *want)
 
 static void a_writer_migrates_each_older_schema(void **state)
 {
+    static struct filter_chain filters;
+    make_filters(&filters, 1);
     for (int version = 1; version < SPV_SCHEMA_VERSION; version++) {
         const char *path = make_old(state, version);
         struct spv_addrman_rows book;
@@ -80,6 +82,8 @@ static void a_writer_migrates_each_older_schema(void **state)
         assert_chain(s, chain, N);
         assert_int_equal(spv_store_addrman_load(s, &book), 0);
         assert_int_equal(book.n + book.n_bans, 0);
+        assert_no_filters(s);
+        assert_int_equal(add_filters(s, &filters, 0, N, true), 0);
         assert_int_equal(spv_store_close(s), 0);
         assert_answer(path, "PRAGMA user_version", "3");
         assert_answer(path, "SELECT sql FROM sqlite_master WHERE name = 'filter_header'",
@@ -88,6 +92,7 @@ static void a_writer_migrates_each_older_schema(void **state)
                       block_filter);
         s = must_open(path, SPV_STORE_READ);
         assert_chain(s, chain, N);
+        assert_filters(s, &filters, 0, N - 1, 0);
         assert_int_equal(spv_store_close(s), 0);
     }
 }
@@ -102,11 +107,34 @@ static void a_reader_reads_each_older_schema_as_it_is(void **state)
         struct spv_store_info info;
         struct spv_store *s = must_open(path, SPV_STORE_READ);
         assert_chain(s, chain, N);
+        assert_no_filters(s);
         assert_int_equal(spv_store_get_info(s, &info), 0);
         assert_int_equal(info.schema, version);
+        assert_int_equal(info.filter_headers + info.kept_filters, 0);
         assert_int_equal(spv_store_close(s), 0);
         assert_int_equal(spv_store_verify(&report, &cfg, NULL), 0);
         assert_answer(path, "PRAGMA user_version", number);
+    }
+}
+
+static void a_reader_sees_filter_headers_once_a_writer_has_migrated(void **state)
+{
+    static struct filter_chain filters;
+    make_filters(&filters, 1);
+    for (int version = 1; version < SPV_SCHEMA_VERSION; version++) {
+        const char *path = make_old(state, version);
+        struct spv_store *reader = must_open(path, SPV_STORE_READ);
+        const struct spv_header_db headers = spv_store_header_db(reader);
+        assert_no_filters(reader);
+        assert_int_equal(headers.begin_read(headers.ctx), 0);
+        assert_no_filters(reader); /* the snapshot begins with the first read */
+        struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+        assert_int_equal(add_filters(s, &filters, 0, 20, true), 0);
+        assert_no_filters(reader);
+        headers.end_read(headers.ctx);
+        assert_filters(reader, &filters, 0, 19, 0);
+        assert_int_equal(spv_store_close(s), 0);
+        assert_int_equal(spv_store_close(reader), 0);
     }
 }
 
@@ -152,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_writer_migrates_each_older_schema),
         T(a_reader_reads_each_older_schema_as_it_is),
+        T(a_reader_sees_filter_headers_once_a_writer_has_migrated),
         T(a_failed_migration_leaves_the_file_unchanged),
         T(a_missing_table_of_filters_is_refused),
     };
