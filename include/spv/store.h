@@ -120,6 +120,16 @@ SPV_API int spv_store_apply_filter_headers_deferred(struct spv_store *s,
  * shown that one of them is wrong. Returns 0, SPV_ERR_DB_READONLY or a database error. */
 SPV_API int spv_store_drop_filter_headers(struct spv_store *s, uint32_t from);
 
+/* Keeps the filter of a block, so that a later scan needs no network; its filter header must be
+ * stored. At most `limit` bytes of filters are kept: the lowest ones are deleted first, in the same
+ * transaction. Deferred as spv_store_apply_deferred: a failure rolls the whole transaction back.
+ * *filter is read during the call. Returns 1; 0: all other kept filters are above it and it does
+ * not fit; SPV_ERR_STATE (it does not match its filter header, or that is not stored),
+ * SPV_ERR_INVALID (it is empty), SPV_ERR_TOO_LONG (above SPV_MAX_CFILTER), SPV_ERR_DB_READONLY or a
+ * database error. */
+SPV_API int spv_store_keep_filter(struct spv_store *s, uint32_t height,
+                                  const struct spv_bytes *filter, uint64_t limit);
+
 /* Returns the store as a filter database. A filter is checked against its filter header when it is
  * read: SPV_ERR_DB_DAMAGED. Borrows the store: valid until it is closed, on its thread. */
 SPV_API struct spv_filter_db spv_store_filter_db(struct spv_store *s);

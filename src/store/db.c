@@ -77,6 +77,7 @@ static const char *const statements[SPV_STMTS] = {
         "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = 'header_by_hash'",
     [SPV_STMT_FILTER_INSERT] =
         "INSERT INTO filter_header (height, header, filter_hash) VALUES (?1, ?2, ?3)",
+    [SPV_STMT_FILTER_SET_HASH] = "UPDATE filter_header SET filter_hash = ?2 WHERE height = ?1",
     /* both at once would read the whole table */
     [SPV_STMT_FILTER_BOUNDS] = "SELECT (SELECT min(height) FROM filter_header),"
                                " (SELECT max(height) FROM filter_header)",
@@ -84,6 +85,7 @@ static const char *const statements[SPV_STMTS] = {
                               " WHERE height BETWEEN ?1 AND ?2 ORDER BY height",
     [SPV_STMT_FILTER_REMOVE_ABOVE] = "DELETE FROM filter_header WHERE height > ?1",
     [SPV_STMT_FILTER_REMOVE_BELOW] = "DELETE FROM filter_header WHERE height < ?1",
+    [SPV_STMT_KEPT_INSERT] = "INSERT OR REPLACE INTO block_filter (height, filter) VALUES (?1, ?2)",
     [SPV_STMT_KEPT_READ] = "SELECT b.filter, f.filter_hash FROM block_filter b"
                            " LEFT JOIN filter_header f ON f.height = b.height WHERE b.height = ?1",
     [SPV_STMT_KEPT_RUN] = "SELECT height FROM block_filter WHERE height < ?1 ORDER BY height DESC",
@@ -91,6 +93,8 @@ static const char *const statements[SPV_STMTS] = {
                              " (SELECT value FROM meta WHERE key = 'kept_filter_bytes'),"
                              " (SELECT value FROM meta WHERE key = 'kept_filters_from'),"
                              " (SELECT max(height) FROM block_filter)",
+    [SPV_STMT_KEPT_LOWEST] =
+        "SELECT height, length(filter) FROM block_filter ORDER BY height LIMIT 1",
     [SPV_STMT_KEPT_SUM] = "SELECT count(*), coalesce(sum(length(filter)), 0) FROM block_filter"
                           " WHERE height BETWEEN ?1 AND ?2",
     [SPV_STMT_KEPT_REMOVE] = "DELETE FROM block_filter WHERE height BETWEEN ?1 AND ?2",

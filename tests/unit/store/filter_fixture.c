@@ -52,6 +52,12 @@ int add_filters(struct spv_store *s, const struct filter_chain *chain, uint32_t 
     return spv_store_apply_filter_headers(s, &update);
 }
 
+int keep(struct spv_store *s, const struct filter_chain *chain, uint32_t height, uint64_t limit)
+{
+    const struct spv_bytes filter = filter_at(chain, height);
+    return spv_store_keep_filter(s, height, &filter, limit);
+}
+
 struct spv_store *open_with(const char *path, enum spv_store_mode mode,
                             const struct spv_params *params)
 {

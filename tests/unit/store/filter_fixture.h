@@ -27,6 +27,7 @@ void fork_filters(struct filter_chain *out, const struct filter_chain *below, ui
  * names the last block itself. */
 int add_filters(struct spv_store *s, const struct filter_chain *chain, uint32_t from, size_t n,
                 bool hashes);
+int keep(struct spv_store *s, const struct filter_chain *chain, uint32_t height, uint64_t limit);
 
 /* Opens the store with parameters that are not regtest's, or fails the test. */
 struct spv_store *open_with(const char *path, enum spv_store_mode mode,

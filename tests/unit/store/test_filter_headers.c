@@ -190,10 +190,13 @@ static void dropping_deletes_from_a_height_on(void **state)
 {
     struct spv_store *s = begin(state);
     assert_int_equal(add_filters(s, &filters, 0, 31, true), 0);
+    for (uint32_t h = 20; h <= 30; h++)
+        assert_int_equal(keep(s, &filters, h, UINT64_MAX), 1);
     assert_int_equal(spv_store_drop_filter_headers(s, 31), 0);
     assert_filters(s, &filters, 0, 30, 0);
     assert_int_equal(spv_store_drop_filter_headers(s, 25), 0);
     assert_filters(s, &filters, 0, 24, 0);
+    assert_kept(s, &filters, "20-24");
     assert_int_equal(spv_store_drop_filter_headers(s, 0), 0);
     assert_no_filters(s);
     assert_int_equal(spv_store_close(s), 0);
@@ -279,19 +282,25 @@ static void a_reorganisation_deletes_what_is_above_the_fork(void **state)
     struct spv_chain_header fork[N];
     static struct filter_chain other;
     assert_int_equal(add_filters(s, &filters, 0, 51, true), 0);
+    for (uint32_t h = 30; h <= 50; h++)
+        assert_int_equal(keep(s, &filters, h, UINT64_MAX), 1);
     extend(fork, &best[54], N - 50, 5);
     assert_int_equal(apply(s, SPV_UPDATE_BRANCH, 55, 0, fork, 3), 0);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 55, N - 55, fork, N - 50), 0);
     assert_filters(s, &filters, 0, 50, 0); /* above the run nothing is deleted */
+    assert_kept(s, &filters, "30-50");
     extend(fork, &best[39], N - 30, 6);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 40, N + 5 - 40, fork, N - 30), 0);
     assert_filters(s, &filters, 0, 40, 0);
+    assert_kept(s, &filters, "30-40");
     fork_filters(&other, &filters, 40, 2);
     assert_int_equal(add_filters(s, &other, 41, N - 31, true), 0);
     assert_filters(s, &other, 0, N + 9, 0);
+    assert_int_equal(keep(s, &other, 41, UINT64_MAX), 1);
     extend(fork, &best[9], N, 7);
     assert_int_equal(apply(s, SPV_UPDATE_REORG, 10, N, fork, N), 0);
     assert_filters(s, &filters, 0, 10, 0);
+    assert_kept(s, &filters, "");
     assert_int_equal(spv_store_close(s), 0);
     struct spv_verify_report r;
     const struct spv_verify_config cfg = {.path = in_folder(state, "h.db")};
@@ -305,14 +314,18 @@ static void pruning_deletes_below_the_start_and_a_backfill_keeps_the_rest(void *
     make_filters(&filters, 1);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, base_chain + 1, 90), 0);
     assert_int_equal(add_filters(s, &filters, 0, 81, true), 0);
+    for (uint32_t h = 30; h <= 45; h++)
+        assert_int_equal(keep(s, &filters, h, UINT64_MAX), 1);
     assert_int_equal(spv_store_prune(s, 40, NULL), 0);
     assert_filters(s, &filters, 40, 80, 40);
+    assert_kept(s, &filters, "40-45");
     assert_int_equal(spv_store_close(s), 0);
     s = start_fixture_open(path, SPV_STORE_WRITE);
     assert_filters(s, &filters, 40, 80, 40);
     assert_int_equal(add_filters(s, &filters, 81, 5, true), 0);
     assert_int_equal(apply(s, SPV_UPDATE_BACKFILL, 0, 0, base_chain + 1, 39), 0);
     assert_filters(s, &filters, 40, 85, 40);
+    assert_kept(s, &filters, "40-45");
     assert_int_equal(spv_store_close(s), 0);
     s = start_fixture_open(path, SPV_STORE_WRITE);
     assert_filters(s, &filters, 40, 85, 40);
@@ -371,6 +384,8 @@ static void a_bad_tail_is_cut_when_a_writer_opens(void **state)
     };
     struct spv_store *s = begin(state);
     assert_int_equal(add_filters(s, &filters, 0, 51, true), 0);
+    for (uint32_t h = 40; h <= 50; h++)
+        assert_int_equal(keep(s, &filters, h, UINT64_MAX), 1);
     assert_int_equal(spv_store_close(s), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *path = in_folder(state, "copy.db");
@@ -385,6 +400,7 @@ static void a_bad_tail_is_cut_when_a_writer_opens(void **state)
         assert_int_equal(db.range(db.ctx, &first, &last), cases[i].last >= 0);
         if (cases[i].last >= 0)
             assert_int_equal(last, cases[i].last);
+        assert_kept(s, &filters, cases[i].kept);
         assert_int_equal(spv_store_close(s), 0);
     }
 }

@@ -84,6 +84,7 @@ static void a_writer_migrates_each_older_schema(void **state)
         assert_int_equal(book.n + book.n_bans, 0);
         assert_no_filters(s);
         assert_int_equal(add_filters(s, &filters, 0, N, true), 0);
+        assert_int_equal(keep(s, &filters, 7, UINT64_MAX), 1);
         assert_int_equal(spv_store_close(s), 0);
         assert_answer(path, "PRAGMA user_version", "3");
         assert_answer(path, "SELECT sql FROM sqlite_master WHERE name = 'filter_header'",
@@ -93,6 +94,7 @@ static void a_writer_migrates_each_older_schema(void **state)
         s = must_open(path, SPV_STORE_READ);
         assert_chain(s, chain, N);
         assert_filters(s, &filters, 0, N - 1, 0);
+        assert_kept(s, &filters, "7");
         assert_int_equal(spv_store_close(s), 0);
     }
 }
