@@ -275,7 +275,8 @@ SPV_API int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), v
 
 /* A verification hashes and links every row again, checks proof of work and bits, adds up the work
  * and compares: the tip with the metadata, the hash index and all pages with the rows (SQLite's
- * integrity check), side branches with their parents. With `full` it also checks every header by
+ * integrity check), side branches with their parents, filter headers with their filter hashes and
+ * with built-in ones, kept filters with their hashes. With `full` it also checks every header by
  * all rules of consensus (required bits, median times, versions, checkpoints), as a sync does. */
 #define SPV_FINDINGS 16 /* kept in a report; the first ones show what broke */
 #define SPV_FINDING_TEXT 240
@@ -306,6 +307,11 @@ struct spv_verify_report {
     bool branches_ok; /* side branches are valid */
     bool backfill_ok; /* backfilled headers are valid */
     bool addrs_ok; /* addresses and bans can be read */
+    bool filters_ok; /* filter headers and kept filters are valid */
+    uint64_t filter_headers; /* rows of filter headers that were read */
+    uint64_t kept_filters; /* kept filters that were read */
+    int64_t valid_filter_header; /* filter headers are valid up to this height; -1: none is */
+    int64_t valid_filter; /* kept filters are valid up to this height; -1: none is */
     struct spv_chain_start start; /* where the chain starts */
     size_t n; /* findings kept, in the order in which they were found */
     uint64_t total; /* all findings */
@@ -339,15 +345,15 @@ struct spv_repair_report {
 /* Repairs a damaged database. It keeps a copy beside it ("<path>.damaged-1", with "-wal", the
  * number the first that is free) and cuts the chain back to the last height up to which everything
  * is valid; a sync fetches the rest again. Tables of addresses or bans that cannot be read are
- * created anew, empty. A file with damaged pages is read row by row into a new one, which then
- * replaces it; a file that is no database becomes an empty one (cfg->params must name the network
- * where the file does not). The copy is complete and synced before anything else is written; a
- * crash in between leaves the damaged file or the repaired one. Returns 0, SPV_ERR_DB_NONE,
- * SPV_ERR_DB_BUSY (a writer has it open), SPV_ERR_DB_NEWER and SPV_ERR_DB_NETWORK (the file is
- * valid, and not changed), SPV_ERR_DB_DAMAGED (another program's database: not changed),
- * SPV_ERR_INVALID (no network is named), SPV_ERR_TOO_LONG, SPV_ERR_HDR_TIME_FUTURE (nothing was
- * changed: the clock must be checked) or a database error. cfg is that of spv_store_verify. Any
- * thread. */
+ * created anew, empty; filter headers and kept filters are deleted from the first bad one on. A
+ * file with damaged pages is read row by row into a new one, which then replaces it; a file that is
+ * no database becomes an empty one (cfg->params must name the network where the file does not). The
+ * copy is complete and synced before anything else is written; a crash in between leaves the
+ * damaged file or the repaired one. Returns 0, SPV_ERR_DB_NONE, SPV_ERR_DB_BUSY (a writer has it
+ * open), SPV_ERR_DB_NEWER and SPV_ERR_DB_NETWORK (the file is valid, and not changed),
+ * SPV_ERR_DB_DAMAGED (another program's database: not changed), SPV_ERR_INVALID (no network is
+ * named), SPV_ERR_TOO_LONG, SPV_ERR_HDR_TIME_FUTURE (nothing was changed: the clock must be
+ * checked) or a database error. cfg is that of spv_store_verify. Any thread. */
 SPV_API int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_config *cfg,
                              struct spv_error_info *why);
 

@@ -194,6 +194,11 @@ static int evict_lowest(struct spv_store *s, struct spv_kept *kept, int64_t belo
 
 /* ---- keeping ---- */
 
+size_t spv_kept_weight(const struct spv_bytes *filter)
+{
+    return 1 + filter->n / BYTES_PER_HEADER;
+}
+
 static int keep_refused(struct spv_store *s, uint32_t height, const char *why)
 {
     return spv_db_fail(s, SPV_ERR_STATE,
@@ -241,7 +246,7 @@ static int set_hash(struct spv_store *s, const struct spv_filter_row *row)
                              : spv_db_error(s, code, "store a filter hash");
 }
 
-static int insert_filter(struct spv_store *s, uint32_t height, const struct spv_bytes *filter)
+int spv_kept_insert(struct spv_store *s, uint32_t height, const struct spv_bytes *filter)
 {
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_KEPT_INSERT);
@@ -296,7 +301,7 @@ static int keep_filter(struct spv_store *s, const struct spv_filter_row *row,
     }
     const bool fits = may_fit && (uint64_t)kept.bytes <= limit - filter->n;
     if (fits) {
-        rc = insert_filter(s, row->height, filter);
+        rc = spv_kept_insert(s, row->height, filter);
         if (rc)
             return rc;
         kept.n++;
@@ -338,6 +343,6 @@ int spv_store_keep_filter(struct spv_store *s, uint32_t height, const struct spv
     rc = kept > 0 && !row.has_hash ? set_hash(s, &row) : 0;
     if (rc)
         return spv_transaction_undo(s, rc);
-    rc = spv_transaction_leave(s, 1 + filter->n / BYTES_PER_HEADER);
+    rc = spv_transaction_leave(s, spv_kept_weight(filter));
     return rc ? rc : kept;
 }

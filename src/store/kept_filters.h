@@ -17,10 +17,15 @@ int spv_kept_get(struct spv_store *s, struct spv_kept *out);
 /* Counts the rows. 0 or an error of the database. */
 int spv_kept_count(struct spv_store *s, struct spv_kept *out);
 
-/* Both inside the caller's transaction. Each returns 0 or an error of the database.
+/* All inside the caller's transaction. Each returns 0 or an error of the database.
  * remove: deletes the filters of heights from..to, which are the lowest or the highest ones.
  * recount: writes the metadata anew. */
 int spv_kept_remove(struct spv_store *s, int64_t from, int64_t to);
 int spv_kept_recount(struct spv_store *s);
+/* Inserts or replaces a filter without its check, the bound and the metadata. */
+int spv_kept_insert(struct spv_store *s, uint32_t height, const struct spv_bytes *filter);
+
+/* How many headers take as much of a transaction as the filter. */
+size_t spv_kept_weight(const struct spv_bytes *filter);
 
 #endif

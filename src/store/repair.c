@@ -15,6 +15,8 @@
 #include "store/backfill.h"
 #include "store/backup.h"
 #include "store/file_probe.h"
+#include "store/filter_run.h"
+#include "store/kept_filters.h"
 #include "store/lock.h"
 #include "store/meta.h"
 #include "store/open.h"
@@ -104,6 +106,23 @@ static int restart_at_genesis(struct spv_store *s, struct spv_chain_header *gene
     return spv_genesis_store(s, genesis);
 }
 
+/* Filter headers and kept filters: deletes those from the first bad one on, and those of headers
+ * that are deleted. */
+static int cut_filters(struct spv_store *s, const struct spv_verify_report *found)
+{
+    const int64_t last = found->valid_filter_header < found->valid_height
+                             ? found->valid_filter_header
+                             : found->valid_height;
+    int rc = spv_filters_remove_below(s, s->start.height);
+    if (rc)
+        return rc;
+    rc = spv_filters_remove_above(s, last);
+    if (rc || found->filters_ok)
+        return rc;
+    rc = spv_kept_remove(s, found->valid_filter + 1, INT64_MAX);
+    return rc ? rc : spv_kept_recount(s);
+}
+
 /* Deletes what is invalid, inside the transaction. */
 static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
                     struct spv_chain_header *tip)
@@ -138,6 +157,9 @@ static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
         if (rc)
             return rc;
     }
+    rc = cut_filters(s, found);
+    if (rc)
+        return rc;
     return spv_meta_set_tip(s, tip);
 }
 

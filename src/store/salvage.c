@@ -10,6 +10,7 @@
 #include "store/network_id.h"
 #include "store/row_check.h"
 #include "store/rows.h"
+#include "store/salvage_filters.h"
 #include "store/schema.h"
 #include "store/schema_check.h"
 #include "store/start.h"
@@ -197,7 +198,8 @@ static void copy_others(struct spv_store *fresh, const char *path)
     int code = sqlite3_prepare_v2(
         fresh->db,
         "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
-        " ESCAPE '\\' AND name NOT IN ('header', 'branch_header', 'meta')",
+        " ESCAPE '\\' AND name NOT IN ('header', 'branch_header', 'meta', 'filter_header',"
+        " 'block_filter')",
         -1, &st, NULL);
     while (code == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(st, 0);
@@ -232,6 +234,8 @@ static int rebuild_database(struct spv_store *fresh, const char *path, int64_t l
     }
     if (code == SQLITE_OK)
         rc = copy_rows(fresh, st, limit);
+    if (code == SQLITE_OK && !rc)
+        rc = spv_salvage_filters(fresh, &source);
     bool indexed = read_pragma(&source, "SELECT count(*) FROM sqlite_master"
                                         " WHERE type = 'index' AND name = 'header_by_hash'") > 0;
     (void)sqlite3_finalize(st);

@@ -1,6 +1,7 @@
 /* Verification reads everything once, under one snapshot, in this order: SQLite's own integrity
  * check (pages, and the hash index against the rows), the best chain's rows upwards from the first,
- * the metadata's tip, the side branches, the tables of addresses and bans.
+ * the metadata's tip, the side branches, the tables of addresses and bans, filter headers and kept
+ * filters.
  *
  * An invalid row is reported and skipped; the next row is checked against the values that the
  * invalid one claims, so that one invalid row causes one or two findings and not a million. At a
@@ -268,6 +269,7 @@ static int check_chain(struct spv_verify *v)
                             "verify it");
     if (rc && rc != SPV_ERR_DB_DAMAGED)
         return rc;
+    v->n_filter_rows = spv_verify_count_filters(v);
     rc = spv_full_start(&w.full, v);
     if (rc)
         goto out;
@@ -297,7 +299,10 @@ static int check_all(struct spv_verify *v)
     rc = spv_verify_branches(v);
     if (rc)
         return rc;
-    return spv_verify_addrman(v);
+    rc = spv_verify_addrman(v);
+    if (rc)
+        return rc;
+    return spv_verify_filters(v);
 }
 
 static int verify_store(struct spv_verify *v)
@@ -310,6 +315,7 @@ static int verify_store(struct spv_verify *v)
     r->branches_ok = true;
     r->backfill_ok = true;
     r->addrs_ok = true;
+    r->filters_ok = true;
     r->indexed = v->s->indexed;
     struct spv_wal_note note;
     spv_wal_guard_read(&note, v->s);
@@ -364,6 +370,8 @@ int spv_store_verify(struct spv_verify_report *out, const struct spv_verify_conf
     out->tip = -1;
     out->claimed_height = -1;
     out->valid_height = -1;
+    out->valid_filter_header = -1;
+    out->valid_filter = -1;
     int rc = spv_store_open_as(&s, &open_cfg, &options, &error);
     if (!rc) {
         struct spv_verify v = {.s = s, .cfg = cfg, .report = out};

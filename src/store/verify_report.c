@@ -62,7 +62,8 @@ int spv_verify_progress(struct spv_verify *v, uint64_t done)
 {
     if (v->cfg->progress && done % SPV_VERIFY_STEP == 0 &&
         v->cfg->progress(v->cfg->ctx, done,
-                         v->report->tip < 0 ? 0 : (uint64_t)v->report->tip + 1) != 0)
+                         v->report->tip < 0 ? 0
+                                            : (uint64_t)v->report->tip + 1 + v->n_filter_rows) != 0)
         return SPV_ERR_INTERRUPTED;
     return 0;
 }
