@@ -63,12 +63,15 @@ int db_verify(struct db_job *j)
         print_findings(&r, &why);
     }
     if (cli_json_on() && (rc == 0 || rc == SPV_ERR_DB_DAMAGED)) {
-        cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:I}", "event",
-                           "verify", "ok", rc == 0, "full", j->full, "headers",
+        cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:b, "
+                           "s:I}",
+                           "event", "verify", "ok", rc == 0, "full", j->full, "headers",
                            (json_int_t)r.headers, "branch_headers", (json_int_t)r.branch_headers,
                            "height", (json_int_t)r.tip, "good_height", (json_int_t)r.valid_height,
-                           "hash_index", r.indexed, "pages_ok", r.pages_ok, "branches_ok",
-                           r.branches_ok, "addrs_ok", r.addrs_ok, "findings", (json_int_t)r.total));
+                           "filter_headers", (json_int_t)r.filter_headers, "kept_filters",
+                           (json_int_t)r.kept_filters, "hash_index", r.indexed, "pages_ok",
+                           r.pages_ok, "branches_ok", r.branches_ok, "addrs_ok", r.addrs_ok,
+                           "filters_ok", r.filters_ok, "findings", (json_int_t)r.total));
     }
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
@@ -78,12 +81,19 @@ int db_verify(struct db_job *j)
     }
     if (!j->quiet) {
         char seconds[CLI_FIGURE];
-        cli_print("%s: no damage found: %s headers to height %s%s, in %s", j->target.path,
+        char filters[2 * CLI_FIGURE + 40] = "";
+        if (r.filter_headers > 0) {
+            char kept[CLI_FIGURE];
+            char n[CLI_FIGURE];
+            (void)snprintf(filters, sizeof filters, "; %s filter headers, %s kept filters",
+                           cli_count(n, r.filter_headers), cli_count(kept, r.kept_filters));
+        }
+        cli_print("%s: no damage found: %s headers to height %s%s%s, in %s", j->target.path,
                   cli_count(count, r.headers + r.branch_headers),
                   cli_count(height, (uint64_t)r.tip),
                   j->full ? ", validated by all consensus rules"
                           : ", hashes, links and chain work checked",
-                  cli_duration(seconds, cli_clock() - start));
+                  filters, cli_duration(seconds, cli_clock() - start));
     }
     return CLI_DONE;
 }

@@ -150,18 +150,47 @@ static void info_json(struct db_job *j, const struct spv_store_info *info,
     struct texts t;
     to_texts(&t, tip);
     cli_json(json_pack(
-        "{s:s, s:s, s:o?, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:b, s:o?, "
-        "s:s?}",
+        "{s:s, s:s, s:o?, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:o?, s:o?, s:I, s:I, s:I, s:I, "
+        "s:I, s:i, s:b, s:o?, s:s?}",
         "event", "info", "network", spv_store_params(j->store)->net.name, "path",
         json_string(j->target.path), "height", (json_int_t)tip->height, "hash", t.hash, "time",
         (json_int_t)tip->header.time, "chain_work", t.work, "base", (json_int_t)base->height,
         "work_from", (json_int_t)base->work_since, "headers", (json_int_t)info->headers,
-        "branch_headers", (json_int_t)info->branch_headers, "file_bytes",
-        (json_int_t)info->file_bytes, "log_bytes", (json_int_t)info->log_bytes, "free_bytes",
-        (json_int_t)info->free_bytes, "schema", info->schema, "hash_index",
-        spv_store_indexed(j->store), "last_sync",
+        "branch_headers", (json_int_t)info->branch_headers, "filter_headers_from",
+        info->filter_headers > 0 ? json_integer((json_int_t)info->filter_headers_from)
+                                 : json_null(),
+        "filter_headers_to",
+        info->filter_headers > 0 ? json_integer((json_int_t)info->filter_headers_from +
+                                                (json_int_t)info->filter_headers - 1)
+                                 : json_null(),
+        "kept_filters", (json_int_t)info->kept_filters, "kept_filter_bytes",
+        (json_int_t)info->kept_filter_bytes, "file_bytes", (json_int_t)info->file_bytes,
+        "log_bytes", (json_int_t)info->log_bytes, "free_bytes", (json_int_t)info->free_bytes,
+        "schema", info->schema, "hash_index", spv_store_indexed(j->store), "last_sync",
         info->last_sync > 0 ? json_integer((json_int_t)info->last_sync) : json_null(), "created_by",
         info->created_by[0] != '\0' ? info->created_by : NULL));
+}
+
+/* The lines of filter headers and kept filters. */
+static void info_filters(const struct spv_store_info *info)
+{
+    char from[CLI_FIGURE];
+    char to[CLI_FIGURE];
+    char text[3 * CLI_FIGURE];
+    if (info->filter_headers > 0) {
+        (void)snprintf(text, sizeof text, "%s to %s", cli_count(from, info->filter_headers_from),
+                       cli_count(to, info->filter_headers_from + info->filter_headers - 1));
+    } else {
+        (void)snprintf(text, sizeof text, "none");
+    }
+    line("filter headers", text);
+    if (info->kept_filters > 0) {
+        (void)snprintf(text, sizeof text, "%s, %s bytes", cli_count(from, info->kept_filters),
+                       cli_count(to, info->kept_filter_bytes));
+    } else {
+        (void)snprintf(text, sizeof text, "none");
+    }
+    line("kept filters", text);
 }
 
 int db_info(struct db_job *j)
@@ -199,6 +228,7 @@ int db_info(struct db_job *j)
     }
     line("headers", cli_count(text, info.headers));
     line("side branches", cli_count(text, info.branch_headers));
+    info_filters(&info);
     (void)snprintf(text, sizeof text, "%s bytes", cli_count(figure, info.file_bytes));
     line("size", text);
     (void)snprintf(text, sizeof text, "%s bytes", cli_count(figure, info.log_bytes));
