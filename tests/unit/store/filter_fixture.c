@@ -43,7 +43,9 @@ int add_filters(struct spv_store *s, const struct filter_chain *chain, uint32_t 
                 bool hashes)
 {
     struct spv_chain_header block = {.height = 0};
-    (void)spv_store_by_height(s, &block, from + (uint32_t)n - 1);
+    const int rc = spv_store_by_height(s, &block, from + (uint32_t)n - 1);
+    if (rc < 0)
+        return rc;
     const struct spv_filter_update update = {.first = from,
                                              .headers = chain->headers + from,
                                              .hashes = hashes ? chain->hashes + from : NULL,

@@ -14,16 +14,23 @@
 
 #include <sqlite3.h>
 
+#include "spv/filter.h"
 #include "spv/mine.h"
 #include "support/faultvfs.h"
 
-#define OLD 4500 /* headers at the start: enough to be pruned */
+#define OLD 6100 /* headers at the start: enough for a period to be pruned */
 #define STEPS_MAX 8
 #define STRIDE 29 /* the default: coprime to most periods in SQLite's sequence of operations */
+/* a scenario of more operations has three times the stride, unless it is 1 */
+#define LONG_RUN 200
 #define NEVER 1000000000L
 
 static struct spv_chain_header best[OLD];
 static struct spv_chain_header longer[900], other[120], side[60];
+/* Filter headers of the best chain, with filters of eight bytes; files begin with those up to
+ * OLD - 20. */
+static struct spv_filter_header filter_headers[OLD + 1];
+static struct spv_filter_hash filter_hashes[OLD + 1];
 static unsigned stride;
 static uint64_t seed;
 
@@ -64,6 +71,47 @@ static int reorganise(struct spv_store *s)
 {
     return apply(s, SPV_UPDATE_REORG, OLD - 100, 100, other, 120);
 }
+static void filter_bytes(uint8_t out[8], uint32_t height)
+{
+    memset(out, 1, 8);
+    memcpy(out, &height, sizeof height);
+}
+static int add_filter_headers(struct spv_store *s, uint32_t from, size_t n)
+{
+    const struct spv_filter_update update = {.first = from,
+                                             .headers = filter_headers + from,
+                                             .hashes = filter_hashes + from,
+                                             .n = n,
+                                             .last_block = best[from + n - 2].hash};
+    return spv_store_apply_filter_headers_deferred(s, &update);
+}
+/* As a first sync stores them: two updates in one transaction, then one by itself. */
+static int add_filters_in_one(struct spv_store *s)
+{
+    int rc = add_filter_headers(s, OLD - 19, 8);
+    rc = rc == 0 ? add_filter_headers(s, OLD - 11, 4) : rc;
+    return rc == 0 ? spv_store_commit(s) : rc;
+}
+static int keep_filters(struct spv_store *s, uint32_t from, uint32_t n, uint64_t limit)
+{
+    int rc = 1;
+    for (uint32_t h = from; h < from + n && rc > 0; h++) {
+        uint8_t bytes[8];
+        const struct spv_bytes filter = {.bytes = bytes, .n = sizeof bytes};
+        filter_bytes(bytes, h);
+        rc = spv_store_keep_filter(s, h, &filter, limit);
+    }
+    return rc > 0 ? spv_store_commit(s) : rc;
+}
+/* Keeping these deletes the lowest ones. */
+static int keep_more_filters(struct spv_store *s)
+{
+    return keep_filters(s, OLD - 30, 20, 8 * 30);
+}
+static int drop_filters(struct spv_store *s)
+{
+    return spv_store_drop_filter_headers(s, OLD - 25);
+}
 static int branch(struct spv_store *s)
 {
     return apply(s, SPV_UPDATE_BRANCH, OLD - 100, 0, side, 60);
@@ -78,7 +126,9 @@ static int index_hashes(struct spv_store *s)
 }
 static int prune(struct spv_store *s)
 {
-    return spv_store_prune(s, 300, NULL);
+    uint32_t start = 0;
+    int rc = spv_store_prune(s, 2016, &start);
+    return rc == 0 && start != 2016 ? SPV_ERR_STATE : rc;
 }
 static int compact(struct spv_store *s)
 {
@@ -93,14 +143,15 @@ struct scenario {
     const char *name;
     const char *before; /* SQL that prepares the file; NULL: none */
     bool absent; /* begins without a file */
+    bool filters; /* begins with filter headers up to OLD - 20 and the last 50 filters of them */
     step_fn steps[STEPS_MAX]; /* after opening */
 };
 
 static const struct scenario scenarios[] = {
-    {"making a database", NULL, true, {synced, NULL}},
-    {"appending", NULL, false, {append_1, append_2, flush, append_3, NULL}},
-    {"gathering", NULL, false, {commit_three_updates, flush, NULL}},
-    {"a reorganisation", NULL, false, {branch, reorganise, flush, NULL}},
+    {"making a database", NULL, true, false, {synced, NULL}},
+    {"appending", NULL, false, false, {append_1, append_2, flush, append_3, NULL}},
+    {"gathering", NULL, false, false, {commit_three_updates, flush, NULL}},
+    {"a reorganisation", NULL, false, true, {branch, reorganise, flush, NULL}},
     {"migration of schema 1",
      "DROP TABLE filter_header; DROP TABLE block_filter;"
      "DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"
@@ -112,17 +163,26 @@ static const struct scenario scenarios[] = {
      " FROM header h LEFT JOIN header p ON p.height = h.height - 1;"
      "PRAGMA user_version = 1",
      false,
+     false,
      {append_1, NULL}},
-    {"building the index", NULL, false, {index_hashes, append_1, NULL}},
+    {"building the index", NULL, false, false, {index_hashes, append_1, NULL}},
     {"pruning and compacting",
      "CREATE TABLE gap (x); INSERT INTO gap SELECT hash FROM header;"
      "DROP TABLE gap",
      false,
+     false,
      {prune, compact, NULL}},
     {"cutting a damaged tail",
-     "UPDATE header SET nonce = nonce + 1 WHERE height = 4490",
+     "UPDATE header SET nonce = nonce + 1 WHERE height = 6090;"
+     "UPDATE filter_header SET header = zeroblob(32) WHERE height = 6070",
      false,
+     true,
      {NULL}},
+    {"filter headers",
+     NULL,
+     false,
+     true,
+     {add_filters_in_one, keep_more_filters, flush, drop_filters, prune, NULL}},
 };
 
 static size_t steps_of(const struct scenario *scenario)
@@ -154,6 +214,8 @@ static uint64_t state_of(const char *path)
         ("SELECT height, hex(hash), version, hex(merkle_root), time, bits, nonce, hex(work)"
          " FROM header ORDER BY height"),
         "SELECT hex(hash), height, hex(previous_hash), hex(work) FROM branch_header ORDER BY hash",
+        "SELECT height, hex(header), hex(filter_hash) FROM filter_header ORDER BY height",
+        "SELECT height, hex(filter) FROM block_filter ORDER BY height",
         "PRAGMA integrity_check(1)",
     };
     uint64_t h = UINT64_C(0xcbf29ce484222325);
@@ -284,6 +346,10 @@ static void run_scenario(void **state, const struct scenario *scenario)
     (void)snprintf(path, sizeof path, "%s", in_folder(state, "h.db"));
     struct spv_store *s = must_open(from, SPV_STORE_CREATE);
     assert_int_equal(apply(s, SPV_UPDATE_APPEND, 0, 0, best, OLD), 0);
+    if (scenario->filters) {
+        assert_int_equal(add_filter_headers(s, 1, OLD - 20), 0);
+        assert_int_equal(keep_filters(s, OLD - 69, 50, UINT64_MAX), 0);
+    }
     assert_int_equal(spv_store_close(s), 0);
     if (scenario->before) {
         run_sql(from, scenario->before);
@@ -296,8 +362,9 @@ static void run_scenario(void **state, const struct scenario *scenario)
     assert_false(met);
     assert_true(operations > 5);
     for (int f = FAULT_NONE + 1; f < FAULTS; f++) {
-        long first = (long)((seed + (uint64_t)f * 7) % stride);
-        for (long k = first; k < operations; k += stride) {
+        const unsigned step = stride > 1 && operations > LONG_RUN ? 3 * stride : stride;
+        long first = (long)((seed + (uint64_t)f * 7) % step);
+        for (long k = first; k < operations; k += step) {
             char what[200];
             (void)snprintf(what, sizeof what,
                            "%s: %s at operation %ld of %ld (SPV_SEED=%" PRIu64 ")", scenario->name,
@@ -331,6 +398,7 @@ SCENARIO_TEST(a_migration_is_all_or_nothing, 4)
 SCENARIO_TEST(an_index_is_built_or_not, 5)
 SCENARIO_TEST(pruning_and_compacting_keep_all_other_rows, 6)
 SCENARIO_TEST(a_damaged_tail_is_removed_or_unchanged, 7)
+SCENARIO_TEST(filter_headers_and_kept_filters_are_all_or_nothing, 8)
 
 /* The model itself: a power cut that drops unsynced operations removes a commit that was not
  * synced. */
@@ -380,6 +448,14 @@ static int prepare(void **state)
     extend(longer, &best[OLD - 1], 900, 1);
     extend(other, &best[OLD - 101], 120, 2);
     extend(side, &best[OLD - 101], 60, 3);
+    filter_headers[0] = regtest()->filter_checkpoints[0].header;
+    for (uint32_t h = 1; h <= OLD; h++) {
+        uint8_t bytes[8];
+        const struct spv_filter filter = {.bytes = bytes, .n = sizeof bytes};
+        filter_bytes(bytes, h);
+        spv_filter_compute_hash(&filter_hashes[h], &filter);
+        spv_filter_compute_header(&filter_headers[h], &filter_hashes[h], &filter_headers[h - 1]);
+    }
     return 0;
 }
 
@@ -404,6 +480,7 @@ int main(void)
         IN_FOLDER(an_index_is_built_or_not),
         IN_FOLDER(pruning_and_compacting_keep_all_other_rows),
         IN_FOLDER(a_damaged_tail_is_removed_or_unchanged),
+        IN_FOLDER(filter_headers_and_kept_filters_are_all_or_nothing),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "filter_fixture.h"
 #include "store/db.h"
 #include "store/schema.h"
 #include "support/failing_alloc.h"
@@ -17,12 +18,58 @@
 
 static struct spv_chain_header before[OLD];
 static struct spv_chain_header after[FORK + NEW];
+static struct filter_chain old_filters, new_filters;
 
 static void prepare(const char *path)
 {
     make_chain(path, before, OLD);
     memcpy(after, before, FORK * sizeof *after);
     extend(after + FORK, &before[FORK - 1], NEW, 5);
+    make_filters(&old_filters, 1);
+    fork_filters(&new_filters, &old_filters, FORK, 2);
+    struct spv_store *s = must_open(path, SPV_STORE_WRITE);
+    assert_int_equal(add_filters(s, &old_filters, 0, OLD, true), 0);
+    for (uint32_t h = 5; h < OLD; h++) {
+        assert_int_equal(keep(s, &old_filters, h, UINT64_MAX), 1);
+    }
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+/* Filter headers of the fork up to 30, filters within a bound, and what is above 25 dropped. */
+static int work_on_filters(struct spv_store *s)
+{
+    int rc = add_filters(s, &new_filters, FORK + 1, 20, true);
+    for (uint32_t h = 11; h <= 30 && rc == 0; h++) {
+        rc = keep(s, &new_filters, h, 400);
+        rc = rc > 0 ? 0 : rc;
+    }
+    if (rc == 0) {
+        rc = spv_store_drop_filter_headers(s, 26);
+    }
+    const struct spv_filter_db db = spv_store_filter_db(s);
+    struct spv_filter_header headers[10];
+    struct spv_filter_hash hashes[10];
+    struct spv_bytes filter;
+    uint32_t first;
+    uint32_t last;
+    if (rc == 0) {
+        rc = db.headers(db.ctx, headers, hashes, 3, 10);
+        rc = rc > 0 ? 0 : rc;
+    }
+    if (rc == 0) {
+        rc = db.range(db.ctx, &first, &last);
+        rc = rc > 0 ? 0 : rc;
+    }
+    if (rc == 0) {
+        rc = db.kept(db.ctx, &first, &last);
+        rc = rc > 0 ? 0 : rc;
+    }
+    if (rc == 0) {
+        rc = db.filter(db.ctx, &filter, 20);
+        rc = rc > 0 ? 0 : rc;
+    }
+    struct spv_store_info info;
+    return rc == 0 ? spv_store_get_info(s, &info) : rc;
 }
 
 /* A writer's whole session. Sets *applied when the update was reported as done. */
@@ -40,6 +87,9 @@ static int work(const char *path, bool *applied, struct spv_error_info *why)
     if (rc == 0) {
         rc = apply(s, SPV_UPDATE_REORG, FORK, OLD - FORK, after + FORK, NEW);
         *applied = rc == 0;
+    }
+    if (rc == 0) {
+        rc = work_on_filters(s);
     }
     if (rc == 0) {
         rc = spv_store_build_index(s);
@@ -76,12 +126,28 @@ static void check_state(const char *path, bool applied)
     struct spv_chain_header tip;
     assert_int_equal(spv_store_lost_rows(s), 0);
     assert_int_equal(spv_store_tip(s, &tip), 1);
+    const struct spv_filter_db db = spv_store_filter_db(s);
+    uint32_t first;
+    uint32_t last;
+    assert_int_equal(db.range(db.ctx, &first, &last), 1);
     if (tip.height == OLD && !applied) {
         assert_chain(s, before, OLD);
+        assert_filters(s, &old_filters, 0, OLD - 1, 0);
+        assert_kept(s, &old_filters, "5-19");
     } else {
         assert_chain(s, after, FORK + NEW);
+        assert_true(last == FORK || last == 30 || last == 25);
+        assert_filters(s, &new_filters, 0, last, 0);
+        /* each filter was kept by a transaction of its own, or with those before it */
+        assert_int_equal(db.kept(db.ctx, &first, &last), 1);
+        char kept[20];
+        (void)snprintf(kept, sizeof kept, "%u-%u", first, last);
+        assert_kept(s, &new_filters, kept);
     }
     assert_int_equal(spv_store_close(s), 0);
+    static struct spv_verify_report report;
+    const struct spv_verify_config cfg = {.path = path, .params = regtest()};
+    assert_int_equal(spv_store_verify(&report, &cfg, NULL), 0);
 }
 
 static void start_over(void **state, const char *path)
