@@ -197,6 +197,10 @@ static void dropping_deletes_from_a_height_on(void **state)
     assert_int_equal(spv_store_drop_filter_headers(s, 25), 0);
     assert_filters(s, &filters, 0, 24, 0);
     assert_kept(s, &filters, "20-24");
+    for (uint32_t h = 7; h <= 12; h++)
+        assert_int_equal(keep(s, &filters, h, UINT64_MAX), 1);
+    assert_int_equal(spv_store_drop_filter_headers(s, 15), 0); /* the whole last run goes */
+    assert_kept(s, &filters, "7-12");
     assert_int_equal(spv_store_drop_filter_headers(s, 0), 0);
     assert_no_filters(s);
     assert_int_equal(spv_store_close(s), 0);

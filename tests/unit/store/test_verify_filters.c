@@ -97,6 +97,8 @@ static const struct damage damages[] = {
     {FILTER(220, "zeroblob(23)"), "kept filter of height 220 does not have its filter hash", 220,
      270, 219, "200-219"},
     {FILTER(220, "'text'"), "kept filter of height 220 is malformed", 220, 270, 219, "200-219"},
+    {FILTER(221, "CAST(filter AS TEXT)"), "kept filter of height 221 is malformed", 221, 270, 220,
+     "200-220"},
     {FILTER(200, "x''"), "kept filter of height 200 is malformed", 200, 270, -1, ""},
     {HEADER(250, "filter_hash = NULL"), "kept filter of height 250 has no filter hash", 250, 270,
      249, "200-249"},
