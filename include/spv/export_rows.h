@@ -1,6 +1,6 @@
-/* Writes files of headers: csv, jsonl, raw, electrum, neutrino and postgres (docs/formats.md
- * specifies each). The caller passes in headers; the bytes are passed to the caller's write
- * function and depend on the headers alone.
+/* Writes files of headers: csv, jsonl, raw, electrum, neutrino and postgres, and of filter headers
+ * (docs/formats.md specifies each). The caller passes in headers; the bytes are passed to the
+ * caller's write function and depend on the headers alone.
  *
  * Nothing here has state or allocates memory: every function may be called from any thread. */
 #ifndef SPV_EXPORT_ROWS_H
@@ -86,6 +86,24 @@ SPV_API int spv_export_rows_reorg(const struct spv_export_rows *e, uint32_t fork
 /* Returns the offset of the first byte after the row of a height (not below `from`), where a binary
  * format's file is cut in a reorganisation; 0 for other formats. */
 SPV_API uint64_t spv_export_rows_end_offset(const struct spv_export_rows *e, uint64_t height);
+
+/* Files of filter headers (BIP157): csv, jsonl, raw and neutrino, of the same struct: begin, one
+ * call of row a filter header from the first height upwards. `branches` is not used. */
+
+#define SPV_FILTER_HEADER_SIZE 32
+
+/* Returns whether a file of filter headers may have the format. */
+SPV_API bool spv_export_format_has_filter_headers(enum spv_export_format format);
+
+/* Writes the part of the file before the rows. Returns 0; the value that write returned;
+ * SPV_ERR_UNSUPPORTED: the format has no filter headers; or SPV_ERR_INVALID: a raw file does not
+ * begin at genesis. */
+SPV_API int spv_export_filters_begin(const struct spv_export_rows *e);
+/* Writes the row of one filter header. block: the hash of its block, which raw and neutrino do not
+ * contain. Returns as spv_export_filters_begin. */
+SPV_API int spv_export_filters_row(const struct spv_export_rows *e, uint32_t height,
+                                   const struct spv_blockhash *block,
+                                   const struct spv_filter_header *header);
 
 #ifdef __cplusplus
 }

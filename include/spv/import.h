@@ -1,5 +1,6 @@
-/* Reads files of headers: raw, electrum, neutrino, csv and jsonl (docs/formats.md specifies each).
- * The caller passes in bytes; headers are returned in the order of the file.
+/* Reads files of headers: raw, electrum, neutrino, csv and jsonl, and of filter headers: raw,
+ * neutrino, csv and jsonl (docs/formats.md specifies each). The caller passes in bytes; headers are
+ * returned in the order of the file.
  *
  * An import checks the form of the file only. Whether a header is valid and where it belongs is
  * decided by the chain (spv/chain.h). Memory is bounded for every input.
@@ -48,6 +49,7 @@ enum spv_import_kind {
     SPV_IMPORT_HEADER = 0, /* the next header; unless a REORG is between, it follows the last one */
     SPV_IMPORT_GAP = 1, /* electrum: `count` headers from `height` on are missing */
     SPV_IMPORT_REORG = 2, /* csv, jsonl: `count` headers above `height` were removed */
+    SPV_IMPORT_FILTER_HEADER = 3, /* the next filter header; has_height is set */
 };
 
 struct spv_import_item {
@@ -55,6 +57,9 @@ struct spv_import_item {
     struct spv_header header; /* HEADER */
     bool has_height; /* HEADER: the file contains its height */
     bool branch; /* HEADER: the file marks it as part of a side branch */
+    struct spv_filter_header filter_header; /* FILTER_HEADER */
+    bool has_block; /* FILTER_HEADER: the file contains the hash of its block */
+    struct spv_blockhash block;
     uint32_t height;
     uint32_t count;
     uint64_t line; /* text: from 1; binary: 0 */
@@ -67,6 +72,12 @@ struct spv_import;
  * Returns 0, SPV_ERR_NOMEM or SPV_ERR_INVALID (no params, or a format outside the enum). */
 SPV_API int spv_import_new(struct spv_import **out, const struct spv_params *params,
                            enum spv_import_format format);
+
+/* Creates an import of filter headers (BIP157), whose items are all FILTER_HEADERs. Raw files begin
+ * at genesis, with its built-in filter header. Returns as spv_import_new; SPV_ERR_INVALID also for
+ * electrum. */
+SPV_API int spv_import_new_filter_headers(struct spv_import **out, const struct spv_params *params,
+                                          enum spv_import_format format);
 
 /* NULL is ignored. */
 SPV_API void spv_import_free(struct spv_import *im);

@@ -1,8 +1,9 @@
-/* The readers of header files: the first byte chooses format and network, the second the size of
- * the chunks, the rest is the file.
+/* The readers of header files: the first byte chooses format, network and headers or filter
+ * headers, the second the size of the chunks, the rest is the file.
  *
  * Invariants: items and end do not depend on the chunks; holes and heights are within bounds; an
- * error is sticky and has a message; the headers of a binary file encode to the file's bytes. */
+ * error is sticky and has a message; the headers of a binary file encode to the file's bytes, its
+ * filter headers are those bytes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -49,17 +50,25 @@ static void add_item(struct outcome *o, const struct spv_import_item *item, cons
     case SPV_IMPORT_REORG:
         FUZZ_CHECK(item->line > 0);
         break;
+    case SPV_IMPORT_FILTER_HEADER:
+        mix(o, item->filter_header.b, sizeof item->filter_header.b);
+        mix(o, item->block.b, sizeof item->block.b);
+        mix(o, &item->has_block, sizeof item->has_block);
+        FUZZ_CHECK(item->has_height && (item->line > 0 || !item->has_block));
+        FUZZ_CHECK(item->line > 0 || memcmp(item->filter_header.b, file + item->offset, 32) == 0);
+        break;
     }
 }
 
 static struct outcome read_pieces(const struct spv_params *params, enum spv_import_format format,
-                                  const uint8_t *file, size_t size, size_t piece)
+                                  bool filters, const uint8_t *file, size_t size, size_t piece)
 {
     struct outcome o = {.rc = 0, .sum = UINT64_C(0xcbf29ce484222325)};
     struct spv_import *d = NULL;
     struct spv_import_item item;
     size_t given = 0;
-    FUZZ_CHECK(spv_import_new(&d, params, format) == 0);
+    FUZZ_CHECK((filters ? spv_import_new_filter_headers(&d, params, format)
+                        : spv_import_new(&d, params, format)) == 0);
     for (bool ended = false; o.rc >= 0 && !ended;) {
         size_t capacity = 0;
         uint8_t *to = spv_import_reserve(d, &capacity);
@@ -96,8 +105,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum spv_import_format format = (enum spv_import_format)(data[0] % 6);
     const struct spv_params *params =
         spv_params_get((enum spv_network)(data[0] / 6 % SPV_NETWORKS));
-    struct outcome whole = read_pieces(params, format, data + 2, size - 2, SIZE_MAX);
-    struct outcome cut = read_pieces(params, format, data + 2, size - 2, (size_t)data[1] + 1);
+    const bool filters =
+        data[0] / 6 / SPV_NETWORKS % 2 != 0 && format != SPV_IMPORT_ELECTRUM; /* has none */
+    struct outcome whole = read_pieces(params, format, filters, data + 2, size - 2, SIZE_MAX);
+    struct outcome cut =
+        read_pieces(params, format, filters, data + 2, size - 2, (size_t)data[1] + 1);
     FUZZ_CHECK(whole.rc == cut.rc && whole.items == cut.items && whole.sum == cut.sum);
     FUZZ_CHECK(strcmp(whole.problem, cut.problem) == 0);
     return 0;

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Makes the seeds of fuzz_import and fuzz_import_file: python3 make_corpus_import.py BIN_DIR
 
-import: a byte for format and network, one for the size of the pieces, then a file. import_file: a
+import: a byte for format, network and headers or filter headers, one for the size of the pieces, then a file. import_file: a
 file of regtest headers, some of them packed."""
 import gzip
+import hashlib
 import os
 import subprocess
 import sys
 import tempfile
 
 REGTEST = 4
+FILTERS = 36  # added to the first byte: a file of filter headers
 FORMATS = {"auto": 0, "raw": 1, "electrum": 2, "neutrino": 3, "csv": 4, "jsonl": 5}
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
 
@@ -43,8 +45,35 @@ def write(folder, name, data):
         f.write(data)
 
 
+def write_filters():
+    """Files of filter headers: regtest's genesis, then made-up ones."""
+    headers = [bytes.fromhex("485e301e4509d7f0d954bf5b529f3ecef68c5191fd0e635f775c1d0266dc5a2b")[::-1]]
+    while len(headers) < 8:
+        headers.append(hashlib.sha256(headers[-1]).digest())
+    rows = [(i, hashlib.sha256(b"%d" % i).hexdigest(), h[::-1].hex()) for i, h in enumerate(headers)]
+    raw = b"".join(headers)
+    files = {
+        "raw": raw,
+        "neutrino": bytes.fromhex("fabfb5da000102000000") + raw[64:],
+        "csv": "".join(["height,block_hash,filter_header\n"] +
+                       [f"{i},{block},{header}\n" for i, block, header in rows]).encode(),
+        "jsonl": "".join(f'{{"height":{i},"block_hash":"{block}","filter_header":"{header}"}}\n'
+                         for i, block, header in rows).encode(),
+        "cut": raw[:100],
+        "zeros": raw[:64] + bytes(64),
+        "block-headers": bytes.fromhex("fabfb5da000000000000") + raw[:80],
+        "reorg": b"0,%s,%s\n#reorg,0,%s,1\n" % (b"00" * 32, headers[0][::-1].hex().encode(), b"00" * 32),
+    }
+    for name, data in files.items():
+        write("import", "filters-" + name, bytes([FILTERS + 6 * REGTEST, 7]) + data)
+        if name in FORMATS:
+            write("import", f"filters-{name}-chosen",
+                  bytes([FILTERS + 6 * REGTEST + FORMATS[name], 99]) + data)
+
+
 def main():
     bin_dir = sys.argv[1]
+    write_filters()
     with tempfile.TemporaryDirectory() as folder:
         base = chain(bin_dir, folder, 4, 1)
         short = chain(bin_dir, folder, 2, 2, base)

@@ -132,22 +132,14 @@ static uint64_t electrum_end_of(const struct spv_export_rows *e, uint64_t height
     return (height + 1) * SPV_HEADER_SIZE;
 }
 
-/* neutrino's chainimport: magic (u32 little-endian: the bytes of the wire), version 0, type 0
- * (block headers), height of the first header (u32 little-endian); then the headers. */
-#define NEUTRINO_HEAD 10
-
 static int neutrino_head(const struct spv_export_rows *e)
 {
-    uint8_t head[NEUTRINO_HEAD] = {0};
-    memcpy(head, e->params->net.magic, 4);
-    for (unsigned i = 0; i < 4; i++)
-        head[6 + i] = (uint8_t)(e->from >> (8 * i));
-    return spv_export_write(e, head, sizeof head);
+    return spv_export_neutrino_head(e, SPV_NEUTRINO_BLOCK_HEADERS);
 }
 
 static uint64_t neutrino_end_of(const struct spv_export_rows *e, uint64_t height)
 {
-    return NEUTRINO_HEAD + raw_end_of(e, height);
+    return SPV_NEUTRINO_HEAD + raw_end_of(e, height);
 }
 
 static const struct format {

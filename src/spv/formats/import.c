@@ -47,6 +47,16 @@ int spv_import_new(struct spv_import **out, const struct spv_params *params,
     return 0;
 }
 
+int spv_import_new_filter_headers(struct spv_import **out, const struct spv_params *params,
+                                  enum spv_import_format format)
+{
+    *out = NULL;
+    int rc = format != SPV_IMPORT_ELECTRUM ? spv_import_new(out, params, format) : SPV_ERR_INVALID;
+    if (!rc)
+        (*out)->filters = true;
+    return rc;
+}
+
 void spv_import_free(struct spv_import *im)
 {
     free(im);
@@ -155,8 +165,8 @@ static int import_begin(struct spv_import *im)
                      : 0;
     const char *other = other_kind(im->buffer + im->at, n);
     if (other)
-        return spv_import_fail_whole(im, SPV_ERR_UNSUPPORTED, "is not a file of headers but %s",
-                                     other);
+        return spv_import_fail_whole(im, SPV_ERR_UNSUPPORTED, "is not a file of %sheaders but %s",
+                                     im->filters ? "filter " : "", other);
     if (im->format == SPV_IMPORT_AUTO) {
         im->format = detect_format(im, bom);
         im->detected = true;
@@ -181,7 +191,7 @@ int spv_import_next(struct spv_import *im, struct spv_import_item *out)
     case SPV_IMPORT_RAW:
     case SPV_IMPORT_ELECTRUM:
     case SPV_IMPORT_NEUTRINO:
-        return spv_import_binary(im, out);
+        return im->filters ? spv_import_filters(im, out) : spv_import_binary(im, out);
     case SPV_IMPORT_CSV:
     case SPV_IMPORT_JSONL:
         return spv_import_text(im, out);

@@ -3,11 +3,13 @@
 #ifndef SPV_SPV_FORMATS_IMPORT_H
 #define SPV_SPV_FORMATS_IMPORT_H
 
+#include "spv/formats/neutrino.h"
 #include "spv/import.h"
 
 #define SPV_IMPORT_BUFFER 65536 /* bytes read ahead */
 
-/* Fields of a line of text. The first ten are columns of csv, in the default order. */
+/* Fields of a line of text. Those before EVENT are columns of csv; a file of headers has those
+ * before BRANCH in this order when it names none. */
 enum spv_import_field {
     SPV_FIELD_HEIGHT,
     SPV_FIELD_HASH,
@@ -19,6 +21,8 @@ enum spv_import_field {
     SPV_FIELD_NONCE,
     SPV_FIELD_CHAIN_WORK,
     SPV_FIELD_BRANCH,
+    SPV_FIELD_BLOCK_HASH, /* of filter headers, after their height */
+    SPV_FIELD_FILTER_HEADER,
     SPV_FIELD_EVENT,
     SPV_FIELD_FORK_HEIGHT,
     SPV_FIELD_FORK_HASH,
@@ -26,7 +30,7 @@ enum spv_import_field {
     SPV_FIELDS,
     SPV_FIELD_OTHER = SPV_FIELDS, /* ignored */
 };
-#define SPV_FIELD_COLUMNS (SPV_FIELD_BRANCH + 1)
+#define SPV_FIELD_COLUMNS (SPV_FIELD_FILTER_HEADER + 1)
 
 /* The values of a line: NUL-terminated parts of it, NULL where there is none. */
 struct spv_import_values {
@@ -38,6 +42,7 @@ struct spv_import {
     const struct spv_params *params;
     enum spv_import_format format;
     bool detected; /* the format was detected */
+    bool filters; /* a file of filter headers */
     bool started; /* the format is known */
     bool ended;
     int error; /* once set, it stays */
@@ -69,6 +74,12 @@ void spv_import_skip(struct spv_import *im, size_t n);
 /* As spv_import_next, for their formats. */
 int spv_import_binary(struct spv_import *im, struct spv_import_item *out);
 int spv_import_text(struct spv_import *im, struct spv_import_item *out);
+/* Binary files of filter headers. */
+int spv_import_filters(struct spv_import *im, struct spv_import_item *out);
+
+/* import_binary.c: reads what is before the headers of a file for neutrino; `wanted` is the type of
+ * the headers. 1 and im->height, 0 or an error. */
+int spv_import_neutrino_head(struct spv_import *im, uint8_t wanted);
 
 /* import_fields.c: an item from the values of a line. 0 or an error. */
 enum spv_import_field spv_import_field_by_name(const char *name);

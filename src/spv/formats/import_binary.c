@@ -10,8 +10,6 @@
 #include "util/cursor.h"
 #include "util/u256.h"
 
-#define NEUTRINO_HEAD 10 /* magic, version, type, start height */
-
 static const char *network_of(const uint8_t magic[4])
 {
     for (int i = 0; i < SPV_NETWORKS; i++) {
@@ -22,16 +20,16 @@ static const char *network_of(const uint8_t magic[4])
     return "an unknown network";
 }
 
-/* 1, 0 or an error. */
-static int neutrino_head(struct spv_import *im)
+int spv_import_neutrino_head(struct spv_import *im, uint8_t wanted)
 {
+    static const char *const names[] = {"block headers", "filter headers", "which is unknown"};
     size_t n = im->end - im->at;
-    if (n < NEUTRINO_HEAD) {
+    if (n < SPV_NEUTRINO_HEAD) {
         return im->ended ? spv_import_fail(im, SPV_ERR_SHORT,
                                            "the file ends inside the 10 bytes before the headers")
                          : 0;
     }
-    struct spv_cursor c = spv_cursor_over(im->buffer + im->at, NEUTRINO_HEAD);
+    struct spv_cursor c = spv_cursor_over(im->buffer + im->at, SPV_NEUTRINO_HEAD);
     const uint8_t *magic = spv_cursor_take(&c, 4);
     uint8_t version = spv_cursor_u8(&c);
     uint8_t type = spv_cursor_u8(&c);
@@ -44,12 +42,11 @@ static int neutrino_head(struct spv_import *im)
         return spv_import_fail(im, SPV_ERR_UNSUPPORTED,
                                "version %u of neutrino's format, only 0 is known", version);
     }
-    if (type != 0) {
-        return spv_import_fail(im, SPV_ERR_UNSUPPORTED,
-                               "type %u, %s: only block headers (type 0) are read", type,
-                               type == 1 ? "filter headers" : "which is unknown");
+    if (type != wanted) {
+        return spv_import_fail(im, SPV_ERR_UNSUPPORTED, "type %u, %s: only %s (type %u) are read",
+                               type, names[type < 2 ? type : 2], names[wanted], wanted);
     }
-    spv_import_skip(im, NEUTRINO_HEAD);
+    spv_import_skip(im, SPV_NEUTRINO_HEAD);
     im->has_height = true;
     im->height = height;
     return 1;
@@ -78,7 +75,7 @@ static int read_start(struct spv_import *im)
     struct spv_header first;
     int rc = 1;
     if (im->format == SPV_IMPORT_NEUTRINO) {
-        rc = neutrino_head(im);
+        rc = spv_import_neutrino_head(im, SPV_NEUTRINO_BLOCK_HEADERS);
     } else if (im->end - im->at < SPV_HEADER_SIZE && im->format == SPV_IMPORT_RAW && im->detected) {
         return spv_import_fail_whole(im, SPV_ERR_MALFORMED,
                                      "is no file of headers: it has %zu bytes, a header has %d",

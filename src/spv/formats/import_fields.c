@@ -21,6 +21,8 @@ static const char *const names[SPV_FIELDS] = {
     [SPV_FIELD_NONCE] = "nonce",
     [SPV_FIELD_CHAIN_WORK] = "chain_work",
     [SPV_FIELD_BRANCH] = "branch",
+    [SPV_FIELD_BLOCK_HASH] = "block_hash",
+    [SPV_FIELD_FILTER_HEADER] = "filter_header",
     [SPV_FIELD_EVENT] = "event",
     [SPV_FIELD_FORK_HEIGHT] = "fork_height",
     [SPV_FIELD_FORK_HASH] = "fork_hash",
@@ -150,10 +152,29 @@ static int read_reorg(struct field_reader *r, struct spv_import_item *out)
     return r->error;
 }
 
+static int read_filter_header(struct field_reader *r, struct spv_import_item *out)
+{
+    struct spv_blockhash header = {{0}};
+    if (r->v->text[SPV_FIELD_EVENT])
+        return spv_import_fail(r->im, SPV_ERR_MALFORMED,
+                               "is a reorganisation, which files of filter headers do not have");
+    out->kind = SPV_IMPORT_FILTER_HEADER;
+    out->has_height = true;
+    out->height = read_number(r, SPV_FIELD_HEIGHT);
+    read_hash(r, &header, SPV_FIELD_FILTER_HEADER);
+    memcpy(out->filter_header.b, header.b, sizeof header.b);
+    out->has_block = r->v->text[SPV_FIELD_BLOCK_HASH] != NULL;
+    if (out->has_block)
+        read_hash(r, &out->block, SPV_FIELD_BLOCK_HASH);
+    return r->error;
+}
+
 int spv_import_get_values(struct spv_import *im, struct spv_import_item *out,
                           const struct spv_import_values *v)
 {
     struct field_reader r = {.im = im, .v = v};
+    if (im->filters)
+        return read_filter_header(&r, out);
     struct spv_header *h = &out->header;
     struct spv_blockhash computed;
     struct spv_blockhash root = {{0}};

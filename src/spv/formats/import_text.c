@@ -56,6 +56,13 @@ static int csv_columns(struct spv_import *im, char *line)
 {
     unsigned seen = 0;
     bool row = line[0] >= '0' && line[0] <= '9';
+    if (row && im->filters) {
+        im->columns[0] = SPV_FIELD_HEIGHT;
+        im->columns[1] = SPV_FIELD_BLOCK_HASH;
+        im->columns[2] = SPV_FIELD_FILTER_HEADER;
+        im->n_columns = 3;
+        return 0;
+    }
     if (row) {
         for (size_t i = 0; i < SPV_FIELD_BRANCH; i++)
             im->columns[i] = (enum spv_import_field)i;
