@@ -385,3 +385,18 @@ void output_file_close(struct output_file *o)
     free(o->buffer);
     free(o->target);
 }
+
+int output_file_export(void *ctx, const void *bytes, size_t n)
+{
+    struct output_file *o = ctx;
+    output_file_write(o, bytes, n);
+    return o->error != 0 ? SPV_ERR_IO : cli_stopped() ? SPV_ERR_INTERRUPTED : 0;
+}
+
+int output_file_exit(const struct output_file *o, int rc)
+{
+    if (!rc) {
+        return CLI_DONE;
+    }
+    return o->error != 0 ? output_file_report(o) : CLI_INTERRUPTED;
+}

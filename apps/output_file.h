@@ -50,4 +50,9 @@ void output_file_close(struct output_file *o);
 /* Reports a failed write (o->error), unless the reader has closed the pipe. */
 int output_file_report(const struct output_file *o);
 
+/* spv_export_rows.write into an output file (ctx). Also ends an export after a stop signal. */
+int output_file_export(void *ctx, const void *bytes, size_t n);
+/* Returns the exit code for a result of the functions of spv/export_rows.h, after reporting it. */
+int output_file_exit(const struct output_file *o, int rc);
+
 #endif

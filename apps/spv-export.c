@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "export_filters.h"
 #include "export_follow.h"
 #include "output_file.h"
 #include "spv/export_rows.h"
@@ -26,11 +27,12 @@ struct job {
     struct cli_target target;
     const char *format_name, *output;
     uint64_t from, to;
-    bool quiet, branches, follow, checksum, force;
+    bool quiet, branches, follow, checksum, force, filter_headers;
     enum spv_export_format format;
     struct spv_store *store;
     struct output_file out;
     struct export_follow *follower;
+    struct export_filters filters;
 };
 
 /* A device such as /dev/tty, or /dev/stdout on a terminal. */
@@ -61,6 +63,14 @@ static int check_options(struct job *e)
     const enum spv_export_reorg reorg = spv_export_format_reorg(e->format);
     if (e->from != FROM_START && e->from > e->to) {
         return cli_usage("--from, --to: %" PRIu64 " is above %" PRIu64 ".", e->from, e->to);
+    }
+    if (e->filter_headers && !spv_export_format_has_filter_headers(e->format)) {
+        return cli_usage("--filter-headers: the format %s has none. Use csv, jsonl, raw or "
+                         "neutrino.",
+                         name);
+    }
+    if (e->filter_headers && (e->branches || e->follow)) {
+        return cli_usage("--filter-headers: cannot be combined with --branches or --follow.");
     }
     if (e->branches && !spv_export_format_has_branches(e->format)) {
         return cli_usage("--branches: the format %s stores one chain only. Use csv, jsonl or "
@@ -131,23 +141,6 @@ struct written {
     struct spv_chain_header first, last;
 };
 
-/* spv_export_rows.write. */
-static int write_bytes(void *ctx, const void *bytes, size_t n)
-{
-    struct output_file *out = ctx;
-    output_file_write(out, bytes, n);
-    return out->error != 0 ? SPV_ERR_IO : cli_stopped() ? SPV_ERR_INTERRUPTED : 0;
-}
-
-/* Returns the exit code for a result of the functions of spv/export_rows.h. */
-static int check_written(const struct job *e, int rc)
-{
-    if (!rc) {
-        return CLI_DONE;
-    }
-    return e->out.error != 0 ? output_file_report(&e->out) : CLI_INTERRUPTED;
-}
-
 /* Writes all rows of the iterator. Returns an exit code. */
 static int write_iter(struct job *e, struct spv_store_iter *iter,
                       const struct spv_export_rows *rows, bool side, struct written *written,
@@ -167,7 +160,7 @@ static int write_iter(struct job *e, struct spv_store_iter *iter,
         }
         p->done++;
         if (err) {
-            return check_written(e, err);
+            return output_file_exit(&e->out, err);
         }
         if (live && p->done % CHECK_EVERY == 0) {
             show_progress(p);
@@ -184,7 +177,7 @@ static int write_branches(struct job *e, struct spv_store_iter *iter,
                           const struct spv_export_rows *rows, struct written *written,
                           struct progress *p)
 {
-    int rc = check_written(e, spv_export_rows_begin_branches(rows));
+    int rc = output_file_exit(&e->out, spv_export_rows_begin_branches(rows));
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -197,7 +190,7 @@ static int write_rows(struct job *e, struct spv_store_iter *iter,
                       const struct spv_export_rows *rows, struct progress *p)
 {
     struct written written = {.first = {.height = 0}};
-    int rc = check_written(e, spv_export_rows_begin(rows));
+    int rc = output_file_exit(&e->out, spv_export_rows_begin(rows));
     if (rc != CLI_DONE) {
         return rc;
     }
@@ -211,7 +204,7 @@ static int write_rows(struct job *e, struct spv_store_iter *iter,
             return rc;
         }
     }
-    return check_written(e, spv_export_rows_end(rows, &written.first, &written.last));
+    return output_file_exit(&e->out, spv_export_rows_end(rows, &written.first, &written.last));
 }
 
 /* Writes the rows of one snapshot, which ends before this returns: it would block the writer's WAL
@@ -228,17 +221,33 @@ static int write_snapshot(struct job *e, const struct spv_export_rows *rows, str
     return rc;
 }
 
+static void show_filters_progress(void *ctx, uint64_t done)
+{
+    struct progress *p = ctx;
+    p->done = done;
+    show_progress(p);
+}
+
 static int write_output(struct job *e, struct progress *p)
 {
     const struct spv_export_rows rows = {.params = spv_store_params(e->store),
                                          .format = e->format,
                                          .from = (uint32_t)e->from,
                                          .branches = e->branches,
-                                         .write = write_bytes,
+                                         .write = output_file_export,
                                          .ctx = &e->out};
     int rc = output_file_open(&e->out, "output", e->output, e->target.path, e->checksum);
     if (rc != CLI_DONE) {
         return rc;
+    }
+    if (e->filter_headers) {
+        if (e->out.is_file && !e->quiet && cli_live()) {
+            e->filters.progress = show_filters_progress;
+            e->filters.ctx = p;
+        }
+        rc = export_filters_write(&e->filters, &rows, &e->out);
+        p->done = p->total;
+        return rc != CLI_DONE ? rc : output_file_finish(&e->out);
     }
     if (!e->follow) {
         rc = write_snapshot(e, &rows, p);
@@ -266,9 +275,9 @@ static int export_rows(struct job *e, uint64_t total)
     cli_status_line_clear();
     output_file_close(&e->out);
     if (rc == CLI_DONE && !e->follow && e->out.is_file && !e->quiet) {
-        cli_print("%s headers of %s written to %s in %s", cli_count(count, p.done),
-                  spv_store_params(e->store)->net.name, e->output,
-                  cli_duration(time, cli_clock() - p.started));
+        cli_print("%s %sheaders of %s written to %s in %s", cli_count(count, p.done),
+                  e->filter_headers ? "filter " : "", spv_store_params(e->store)->net.name,
+                  e->output, cli_duration(time, cli_clock() - p.started));
     }
     return rc;
 }
@@ -317,6 +326,25 @@ static int check_range(struct job *e, uint64_t *total)
     return CLI_DONE;
 }
 
+/* The filter headers of a snapshot. */
+static int export_filter_headers(struct job *e)
+{
+    e->filters = (struct export_filters){
+        .store = e->store,
+        .from = e->from == FROM_START ? EXPORT_FILTERS_ALL : e->from,
+        .to = e->to == UINT32_MAX ? EXPORT_FILTERS_ALL : e->to,
+        .format = e->format,
+    };
+    int rc = export_filters_begin(&e->filters);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    e->from = e->filters.from;
+    rc = export_rows(e, e->filters.to - e->filters.from + 1);
+    export_filters_end(&e->filters);
+    return rc;
+}
+
 static int run_export(struct job *e)
 {
     struct spv_error_info why;
@@ -344,9 +372,13 @@ static int run_export(struct job *e)
                    ? CLI_INTERRUPTED
                    : cli_print_error_info(&why);
     }
-    rc = check_range(e, &total);
-    if (rc == CLI_DONE) {
-        rc = export_rows(e, total);
+    if (e->filter_headers) {
+        rc = export_filter_headers(e);
+    } else {
+        rc = check_range(e, &total);
+        if (rc == CLI_DONE) {
+            rc = export_rows(e, total);
+        }
     }
     (void)spv_store_close(e->store);
     return rc;
@@ -363,6 +395,11 @@ static const struct cli_option options[] = {
      .help = "csv (default), jsonl (one JSON object per line), raw (80 bytes per header), electrum "
              "(blockchain_headers), neutrino (block headers to import) or postgres (SQL).",
      .into = &state.format_name},
+    {.name = "filter-headers",
+     .kind = CLI_FLAG,
+     .help = "Filter headers of compact block filters (BIP157) instead of headers: csv, jsonl, raw "
+             "(32 bytes each, from genesis) or neutrino.",
+     .into = &state.filter_headers},
     {.name = "from",
      .kind = CLI_NUMBER,
      .value = "HEIGHT",
@@ -431,6 +468,7 @@ int main(int argc, char **argv)
             "  spv-export > headers.csv\n"
             "  spv-export --format raw --output headers.bin.zst --checksum\n"
             "  spv-export --format postgres | psql wallet\n"
+            "  spv-export --filter-headers --format neutrino --output filter-headers.bin\n"
             "  spv-export --follow --format jsonl | my-program\n"
             "  spv-export --network testnet4 --format jsonl --from 1000 --to 1009\n",
         .exits = exits,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "import_filters.h"
 #include "import_run.h"
 
 #define REFRESH_EVERY 0.1 /* seconds; on a terminal */
@@ -14,7 +15,7 @@ struct job {
     struct cli_target target;
     const char *input_name, *format_name;
     enum spv_import_format format;
-    bool no_checkpoints, json, quiet;
+    bool no_checkpoints, json, quiet, filter_headers;
     struct spv_params params; /* of the database */
     double started, printed_at;
     struct import import;
@@ -179,7 +180,11 @@ static int open_store(struct job *j)
 {
     struct spv_error_info why;
     struct spv_store_config cfg = {
-        .path = j->target.path, .params = &j->params, .mode = SPV_STORE_CREATE, .stop = cli_stop()};
+        .path = j->target.path,
+        .params = &j->params,
+        /* filter headers are stored beside headers, which must be there */
+        .mode = j->filter_headers ? SPV_STORE_WRITE : SPV_STORE_CREATE,
+        .stop = cli_stop()};
     if (spv_store_open(&j->import.store, &cfg, &why) != 0) {
         return cli_print_error_info(&why);
     }
@@ -210,7 +215,9 @@ static int open_chain(struct job *j)
 
 static int open_decoder(struct job *j)
 {
-    int rc = spv_import_new(&j->import.decoder, &j->params, j->format);
+    int rc = j->filter_headers
+                 ? spv_import_new_filter_headers(&j->import.decoder, &j->params, j->format)
+                 : spv_import_new(&j->import.decoder, &j->params, j->format);
     return rc != 0 ? cli_fail(rc, "%s. Free some memory.", spv_strerror(rc)) : CLI_DONE;
 }
 
@@ -230,6 +237,19 @@ static int import_all(struct job *j)
     return rc;
 }
 
+static int import_filter_headers(struct job *j)
+{
+    int rc = open_decoder(j);
+    if (rc != CLI_DONE) {
+        return rc;
+    }
+    struct import_filters filters = {.store = j->import.store,
+                                     .decoder = j->import.decoder,
+                                     .in = j->import.in,
+                                     .quiet = j->quiet};
+    return import_filters_run(&filters);
+}
+
 static int run_import(struct job *j)
 {
     bool standard = !j->input_name || strcmp(j->input_name, "-") == 0;
@@ -237,6 +257,13 @@ static int run_import(struct job *j)
     if (j->format_name && spv_import_format_by_name(&j->format, j->format_name) != 0) {
         return cli_usage("--format: '%s' is not raw, electrum, neutrino, csv or jsonl.",
                          j->format_name);
+    }
+    if (j->filter_headers && j->format == SPV_IMPORT_ELECTRUM) {
+        return cli_usage("--filter-headers: the format electrum has none. Use raw, neutrino, csv "
+                         "or jsonl.");
+    }
+    if (j->filter_headers && j->no_checkpoints) {
+        return cli_usage("--filter-headers: cannot be combined with --no-checkpoints.");
     }
     if (standard && isatty(STDIN_FILENO) == 1) {
         return cli_usage("standard input is a terminal. Name a file with --input.");
@@ -253,6 +280,9 @@ static int run_import(struct job *j)
     rc = open_store(j);
     if (rc != CLI_DONE) {
         return rc;
+    }
+    if (j->filter_headers) {
+        return import_filter_headers(j);
     }
     rc = open_chain(j);
     if (rc != CLI_DONE) {
@@ -300,6 +330,12 @@ static const struct cli_option options[] = {
      .value = "FORMAT",
      .help = "raw, electrum, neutrino, csv or jsonl. Default: detected from the first bytes.",
      .into = &state.format_name},
+    {.name = "filter-headers",
+     .kind = CLI_FLAG,
+     .help = "The file has filter headers of compact block filters (BIP157): raw, neutrino, csv or "
+             "jsonl. They must agree with those stored and built in, and have stored headers; "
+             "otherwise they are taken on the file's word until a sync compares them with peers.",
+     .into = &state.filter_headers},
     {.group = "Database"},
     CLI_NETWORK_ROW(state.target),
     CLI_CHALLENGE_ROW(state.target),
@@ -334,7 +370,8 @@ int main(int argc, char **argv)
                  "Examples:\n"
                  "  spv-import --input headers.csv.gz\n"
                  "  spv-import --network testnet4 --input ~/.electrum/testnet4/blockchain_headers\n"
-                 "  curl -s https://example.com/headers.bin.zst | spv-import --json\n",
+                 "  curl -s https://example.com/headers.bin.zst | spv-import --json\n"
+                 "  spv-import --filter-headers --input filter-headers.bin\n",
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
     };
