@@ -90,6 +90,9 @@ struct spv_peer_config {
      * address when this is empty. */
     struct spv_endpoint endpoint;
     uint64_t services; /* service bits that we offer */
+    /* Compact filter requests (BIP157) are returned although we do not offer
+     * SPV_NODE_COMPACT_FILTERS, which means all filters: for a node that has some of them. */
+    bool accept_filter_requests;
     uint64_t need_services; /* bits that the peer must offer, else SPV_ERR_SERVICES */
     uint32_t max_version; /* 0: SPV_PROTOCOL_VERSION, with features SPV_FEATURE_PROTOCOL_VERSION */
     bool relay; /* relay field of our version message (BIP37) */
@@ -199,7 +202,7 @@ SPV_API int spv_peer_feed(struct spv_peer *p, const uint8_t *in, size_t n, struc
  *
  * Not returned are a second version or verack, which is ignored, and bloom filter, mempool (BIP111)
  * and compact filter requests (BIP157) when we do not offer SPV_NODE_BLOOM or
- * SPV_NODE_COMPACT_FILTERS: these are errors.
+ * SPV_NODE_COMPACT_FILTERS (but see accept_filter_requests): these are errors.
  * Returns 1, 0 when there is no complete message, or a negative error, after which the connection
  * must be closed and spv_peer_feed, _next, _send and _timer return the same error: SPV_ERR_MAGIC,
  * _COMMAND, _LENGTH, _CHECKSUM, _SHORT, _TRAILING, _COUNT, _COMPACT_SIZE or _MALFORMED for an

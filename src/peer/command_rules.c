@@ -33,11 +33,12 @@ int spv_command_rules_send(enum spv_command command, uint32_t version, uint64_t 
     return 0;
 }
 
-int spv_command_rules_receive(enum spv_command command, uint64_t ours)
+int spv_command_rules_receive(enum spv_command command, const struct spv_peer_config *cfg)
 {
-    if (is_bloom(command) && (ours & SPV_NODE_BLOOM) == 0)
+    if (is_bloom(command) && (cfg->services & SPV_NODE_BLOOM) == 0)
         return SPV_ERR_BLOOM_NOT_OFFERED; /* BIP111; at every version of the peer */
-    if (is_filter_request(command) && (ours & SPV_NODE_COMPACT_FILTERS) == 0)
+    if (is_filter_request(command) && !cfg->accept_filter_requests &&
+        (cfg->services & SPV_NODE_COMPACT_FILTERS) == 0)
         return SPV_ERR_FILTERS_NOT_OFFERED; /* BIP157 */
     return 1;
 }

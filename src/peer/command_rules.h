@@ -11,8 +11,8 @@
 /* Returns 0 when a peer of this version and these services accepts the command, else
  * SPV_ERR_UNSUPPORTED. */
 int spv_command_rules_send(enum spv_command command, uint32_t version, uint64_t services);
-/* Returns 1 when a peer may send the command to a node that offers `ours`, else an error. */
-int spv_command_rules_receive(enum spv_command command, uint64_t ours);
+/* Returns 1 when a peer may send the command to a node of this configuration, else an error. */
+int spv_command_rules_receive(enum spv_command command, const struct spv_peer_config *cfg);
 /* The largest payload in bytes that this configuration accepts for a command. */
 uint32_t spv_command_rules_cap(const struct spv_peer_config *cfg, enum spv_command command);
 /* The largest payload in bytes that it accepts for any command. */

@@ -237,7 +237,7 @@ static int process_message(struct spv_peer *p, struct spv_msg *out, const uint8_
     int rc = spv_handshake_check(p, frame->command);
     if (rc <= 0)
         return rc;
-    rc = spv_command_rules_receive(frame->command, p->cfg.services);
+    rc = spv_command_rules_receive(frame->command, &p->cfg);
     if (rc <= 0)
         return rc;
     out->command = frame->command;

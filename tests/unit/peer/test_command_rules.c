@@ -33,26 +33,52 @@ static void bloom_commands_without_node_bloom_close_at_every_version(void **stat
     }
 }
 
-/* BIP157; Bitcoin Core closes the connection, too. */
-static void compact_filter_requests_without_the_service_bit_close(void **state)
+/* Each compact filter request must be returned, or close the connection. */
+static void assert_filter_requests(uint64_t services, bool accept, bool returned)
 {
-    (void)state;
     static const struct {
         const char *command;
         size_t n;
     } requests[] = {{"getcfilters", 37}, {"getcfheaders", 37}, {"getcfcheckpt", 33}};
     static const uint8_t zeros[37];
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-        for (int offered = 0; offered < 2; offered++) {
-            struct peer_fixture k;
-            peer_fixture_init(&k);
-            k.cfg.services = offered ? SPV_NODE_COMPACT_FILTERS : SPV_NODE_BLOOM;
-            peer_fixture_ready(&k, SPV_INBOUND);
-            assert_int_equal(peer_fixture_send_raw(&k, requests[i].command, zeros, requests[i].n),
-                             offered ? 0 : SPV_ERR_FILTERS_NOT_OFFERED);
-            assert_int_equal(k.n_got, offered);
-            peer_fixture_close(&k);
-        }
+        struct peer_fixture k;
+        peer_fixture_init(&k);
+        k.cfg.services = services;
+        k.cfg.accept_filter_requests = accept;
+        peer_fixture_ready(&k, SPV_INBOUND);
+        assert_int_equal(peer_fixture_send_raw(&k, requests[i].command, zeros, requests[i].n),
+                         returned ? 0 : SPV_ERR_FILTERS_NOT_OFFERED);
+        assert_int_equal(k.n_got, returned);
+        peer_fixture_close(&k);
+    }
+}
+
+/* BIP157; Bitcoin Core closes the connection, too. */
+static void compact_filter_requests_without_the_service_bit_close(void **state)
+{
+    (void)state;
+    assert_filter_requests(SPV_NODE_BLOOM, false, false);
+    assert_filter_requests(SPV_NODE_COMPACT_FILTERS, false, true);
+}
+
+static void compact_filter_requests_are_returned_without_the_bit_when_accepted(void **state)
+{
+    (void)state;
+    assert_filter_requests(0, true, true);
+    assert_filter_requests(SPV_NODE_COMPACT_FILTERS, true, true);
+}
+
+static void accepting_compact_filter_requests_accepts_no_bloom_command(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BLOOM; i++) {
+        struct peer_fixture k;
+        peer_fixture_init(&k);
+        k.cfg.accept_filter_requests = true;
+        peer_fixture_ready(&k, SPV_INBOUND);
+        assert_int_equal(feed_bloom(&k, i), SPV_ERR_BLOOM_NOT_OFFERED);
+        peer_fixture_close(&k);
     }
 }
 
@@ -268,6 +294,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bloom_commands_without_node_bloom_close_at_every_version),
         cmocka_unit_test(compact_filter_requests_without_the_service_bit_close),
+        cmocka_unit_test(compact_filter_requests_are_returned_without_the_bit_when_accepted),
+        cmocka_unit_test(accepting_compact_filter_requests_accepts_no_bloom_command),
         cmocka_unit_test(an_ignored_message_does_not_hide_the_next_one),
         cmocka_unit_test(bloom_commands_are_returned_when_we_offer_node_bloom),
         cmocka_unit_test(a_bloom_filter_is_in_the_statistics_until_filterclear),
