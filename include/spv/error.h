@@ -136,6 +136,7 @@ enum spv_err_class {
     X(FILTER_OUTPUT, -172, MISBEHAVING, "filter lacks an output of its block")                     \
     X(FILTER_PREVOUT, -173, MISBEHAVING, "filter lacks the script of a spent output")              \
     X(FILTER_COUNT, -174, MISBEHAVING, "filter with too few or too many elements for its block")   \
+    X(FILTER_REQUEST, -175, PEER, "request for filters that breaks a rule of BIP157")              \
     X(FILTER_ANSWER, -176, PEER, "filter headers of another range than was requested")             \
     X(FILTER_HEADERS, -177, PEER, "filter headers that do not lead to the one that is known")
 

@@ -23,13 +23,15 @@ struct spv_filter_db {
     int (*headers)(void *ctx, struct spv_filter_header *headers, struct spv_filter_hash *hashes,
                    uint32_t from, uint32_t n);
     /* The filter of the block at a height. Returns 1 and *out, which is borrowed until the next
-     * call, 0 when the filter is not kept, or a negative enum spv_err. */
+     * call of this function (the end of the snapshot does not end it), 0 when the filter is not
+     * kept, or a negative enum spv_err. */
     int (*filter)(void *ctx, struct spv_bytes *out, uint32_t height);
     /* Returns 1 and the lowest and highest height that have filter headers, 0 when there are none,
      * or a negative enum spv_err. */
     int (*range)(void *ctx, uint32_t *first, uint32_t *last);
-    /* Returns 1 and the heights between which every filter is kept (the last run, up to the highest
-     * kept), 0 when none is, or a negative enum spv_err. */
+    /* Returns 1 and the heights between which every filter is kept, with its filter header and its
+     * filter hash (the last run, up to the highest kept), 0 when none is, or a negative enum
+     * spv_err. */
     int (*kept)(void *ctx, uint32_t *first, uint32_t *last);
 };
 

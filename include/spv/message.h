@@ -40,7 +40,9 @@ extern "C" {
 #define SPV_MAX_FILTER_ADD 520 /* BIP37: bytes of an element, the limit of a script push */
 /* ours: 256 KiB a message; a full block needs a tenth of it */
 #define SPV_MAX_CFILTER (262144 - 38)
+#define SPV_MAX_GETCFILTERS 1000 /* BIP157: blocks of one getcfilters */
 #define SPV_MAX_CFHEADERS 2000 /* BIP157 */
+#define SPV_CFCHECKPT_INTERVAL 1000 /* BIP157: blocks from one filter header to the next */
 #define SPV_MAX_CFCHECKPT 100000 /* ours: one for 1,000 blocks, up to height 100,000,000 */
 #define SPV_COMMAND_SIZE 12
 #define SPV_MAX_MONEY UINT64_C(2100000000000000) /* satoshis; a feefilter above it is ignored */
