@@ -1,6 +1,7 @@
-/* P2P server for block headers (spv_server; the HTTP server is spv_http): accepts inbound
- * connections and answers getheaders from a header database, for many clients at once. The
- * database's chain may grow and reorganise meanwhile. */
+/* P2P server for block headers and compact block filters (spv_server; the HTTP server is
+ * spv_http): accepts inbound connections and answers getheaders, getcfilters, getcfheaders and
+ * getcfcheckpt from databases, for many clients at once. The chain may grow and reorganise
+ * meanwhile. */
 #ifndef SPV_P2P_SERVER_H
 #define SPV_P2P_SERVER_H
 
@@ -11,6 +12,7 @@
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/export.h"
+#include "spv/filter_db.h"
 #include "spv/header_db.h"
 #include "spv/network.h"
 #include "spv/peer.h"
@@ -24,8 +26,16 @@ extern "C" {
 struct spv_server_config {
     const struct spv_netid *net; /* borrowed until spv_server_free */
     struct spv_header_db header_db; /* its ctx is borrowed until spv_server_free */
+    /* Filters of the same store, whose snapshots are those of header_db; copied, and its ctx is
+     * borrowed until spv_server_free. Compact filter requests (BIP157) are then answered as far as
+     * the filters are there, and a request that breaks a rule closes the connection with
+     * SPV_ERR_FILTER_REQUEST. NULL, or no filter headers when the client connects: they close it
+     * with SPV_ERR_FILTERS_NOT_OFFERED. */
+    const struct spv_filter_db *filter_db;
     struct spv_endpoint listen; /* port 0: a free one */
-    uint64_t services; /* service bits in our version message */
+    /* Service bits in our version message. With a filter_db, SPV_NODE_COMPACT_FILTERS is added to
+     * or removed from them for each new connection, by spv_serve_filter_coverage. */
+    uint64_t services;
     /* Maximum number of clients; 0: 256. One address may use 1/8 of the slots, its group (IPv4 /24,
      * IPv6 /64) 1/4; loopback is not limited. When all are in use a new client evicts the one that
      * has been inactive longest without completing the handshake, else the most recently connected
@@ -54,8 +64,10 @@ struct spv_server_config {
 
 struct spv_server_stats {
     unsigned clients; /* connected now */
-    uint64_t accepted, refused, headers_sent, requests;
+    uint64_t accepted, refused, headers_sent, requests; /* requests: getheaders */
     uint64_t evicted; /* of the accepted ones */
+    uint64_t filter_requests; /* getcfilters, getcfheaders and getcfcheckpt */
+    uint64_t filters_sent;
 };
 
 struct spv_server;

@@ -22,6 +22,16 @@ bool spv_conn_slots_loopback(const struct spv_netaddr *addr)
     return addr->network == SPV_ADDR_IPV6 && memcmp(addr->bytes, ipv6, sizeof ipv6) == 0;
 }
 
+bool spv_conn_slots_limited_group(struct spv_netaddr *out, const struct spv_netaddr *client)
+{
+    *out = *client;
+    if (client->network == 0 || spv_conn_slots_loopback(client))
+        return false;
+    if (client->network == SPV_ADDR_IPV4)
+        out->bytes[3] = 0;
+    return true;
+}
+
 static bool same_group(const struct spv_netaddr *a, const struct spv_netaddr *b)
 {
     return a->network == b->network && memcmp(a->bytes, b->bytes, group_bytes(a)) == 0;

@@ -36,6 +36,11 @@ struct spv_conn_slot {
  * they are not limited. */
 bool spv_conn_slots_loopback(const struct spv_netaddr *addr);
 
+/* Writes the address that stands for a client's group, whose members share one limit of rate: an
+ * IPv4 /24 (an IPv6 /64 is one bucket of rate_limit.h already). Returns false for clients without a
+ * limit: loopback, and sockets without an address (network 0). */
+bool spv_conn_slots_limited_group(struct spv_netaddr *out, const struct spv_netaddr *client);
+
 /* Counts the clients with a new client's address and group: zero it, add each client. */
 struct spv_conn_slots_count {
     unsigned address, group;

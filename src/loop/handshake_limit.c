@@ -10,10 +10,8 @@ void spv_handshake_limit_init(struct spv_rate_limit *r)
 bool spv_handshake_limit_allow(struct spv_rate_limit *r, const struct spv_netaddr *from,
                                uint64_t now_us)
 {
-    struct spv_netaddr group = *from;
-    if (group.network == 0 || spv_conn_slots_loopback(&group))
+    struct spv_netaddr group;
+    if (!spv_conn_slots_limited_group(&group, from))
         return true;
-    if (group.network == SPV_ADDR_IPV4)
-        group.bytes[3] = 0; /* the bucket of an IPv6 address is its /64 already */
     return spv_rate_limit_take(r, &group, now_us) == 0;
 }

@@ -1,8 +1,12 @@
-/* A getheaders is answered at once from the header database; then the client is not read until the
- * next turn of the loop, so that each client gets one answer per turn however many it requests, and
- * none while too many of its earlier answers are unsent. A client that requests and never reads
- * costs a bounded queue and the sockets' buffers, and is closed by the write deadline. Other
- * messages of clients are ignored; the peer state machine answers pings.
+/* A request is answered at once from the databases; then the client is not read until the next turn
+ * of the loop, so that each client gets one answer per turn however many it requests, and none
+ * while too many of its earlier answers are unsent. A client that requests and never reads costs a
+ * bounded queue and the sockets' buffers, and is closed by the write deadline. Other messages of
+ * clients are ignored; the peer state machine answers pings.
+ *
+ * The answer to a getcfilters is up to 1,000 messages. Each is made in a turn of its own, while
+ * little is unsent to the client. Meanwhile the client is read, so that its pings and getheaders
+ * are answered; further getcfilters wait in its queue, and it is not read while that is full.
  *
  * The tip of the database is polled. The last headers up to a new tip are passed to each client's
  * peer state machine, which tracks the hashes that the peer has: it sends the headers that follow
@@ -14,6 +18,7 @@
 #include <unistd.h>
 
 #include "loop/conn_slots.h"
+#include "loop/filter_answers.h"
 #include "loop/handshake_limit.h"
 #include "net/link.h"
 #include "net/reactor.h"
@@ -23,10 +28,13 @@
 #include "spv/push.h"
 #include "spv/serve.h"
 #include "spv/serve/frame_cache.h"
+#include "util/deadline.h"
 
 #define MAX_CLIENTS 256 /* ours: a quarter of the usual limit of 1024 descriptors */
 #define MAX_WAITING (4u << 20) /* ours: 25 full answers unsent to one client */
 #define MAX_ALL_WAITING (32u << 20) /* ours: the same for all clients, besides one answer each */
+/* ours: filters unsent to one client, and one more: two of the largest; the socket has its own */
+#define MAX_FILTERS_WAITING (256u << 10)
 #define FULL_ANSWER (SPV_FRAME_HEADER + 3 + SPV_MAX_HEADERS * (SPV_HEADER_SIZE + 1))
 
 #define MAX_ANNOUNCED 16 /* ours: at most 8 are sent; the peer may have the others */
@@ -38,7 +46,9 @@ struct client {
     struct spv_netaddr addr; /* network 0: unknown */
     bool ready;
     bool evicted; /* closing; its slot is free */
-    bool answered; /* in this turn, or too many answers are unsent: not read */
+    /* in this turn, or too many answers are unsent or getcfilters queued: not read */
+    bool answered;
+    struct spv_filter_queue filters;
 };
 
 struct spv_server {
@@ -54,6 +64,7 @@ struct spv_server {
     struct spv_server_stats stats;
     struct spv_self_nonces nonces;
     struct spv_serve_cache *cache;
+    struct spv_filter_answers *filters; /* NULL: none are served */
     struct spv_v2_context *v2_context; /* NULL: v1 only */
     struct spv_rate_limit v2_limit;
 };
@@ -80,54 +91,110 @@ static void on_ready(struct spv_link *link, void *ctx)
 static void on_reply_taken(void *ctx, int error)
 {
     struct client *c = ctx;
-    if (error == 0 && c->answered)
+    if (error == 0 && (c->answered || c->filters.n > 0))
         spv_timer_set(c->server->deferred, 0);
 }
 
-static void answer_client(struct client *c, const struct spv_msg_getheaders *request)
+static int answer_getheaders(struct client *c, const struct spv_msg_getheaders *request)
 {
     struct spv_server *s = c->server;
     struct spv_shared_frame *frame;
+    s->stats.requests++;
     const int n = spv_serve_cache_answer(s->cache, &frame, request);
-    if (n < 0) {
-        spv_link_close(c->link, n);
-        return;
-    }
+    if (n < 0)
+        return n;
     const int rc = spv_link_send_headers(c->link, frame, on_reply_taken, c);
     spv_shared_frame_unref(frame);
-    if (rc < 0)
-        spv_link_close(c->link, rc);
-    else
+    if (rc == 0)
         s->stats.headers_sent += (uint64_t)n;
+    return rc;
 }
 
-/* The next turn: reads clients again if few enough of their answers are unsent. Memory is bounded
- * however many clients request without reading. */
+static int answer_filter_request(struct client *c, const struct spv_msg *request)
+{
+    struct spv_server *s = c->server;
+    struct spv_msg answer;
+    s->stats.filter_requests++;
+    if (request->command == SPV_CMD_GETCFILTERS)
+        return spv_filter_queue_push(&c->filters, s->filters, &request->u.getcfilters);
+    const int rc = spv_filter_answers_reply(s->filters, &answer, request);
+    return rc == 1 ? spv_link_send_tracked(c->link, &answer, on_reply_taken, c) : rc;
+}
+
+/* Sends the next filter, unless the rate is exceeded. Returns when to try again. */
+static uint64_t send_filter(struct client *c, size_t *all, uint64_t now_us)
+{
+    struct spv_server *s = c->server;
+    struct spv_netaddr group;
+    struct spv_msg msg;
+    uint64_t next_us;
+    int rc = spv_filter_queue_next(&c->filters, s->filters, &msg, &next_us,
+                                   spv_conn_slots_limited_group(&group, &c->addr) ? &group : NULL, now_us);
+    if (rc == 0)
+        return next_us;
+    if (rc == 1)
+        rc = spv_link_send_tracked(c->link, &msg, on_reply_taken, c);
+    if (rc == 0) {
+        s->stats.filters_sent++;
+        *all += msg.u.cfilter.n;
+        return next_us;
+    }
+    c->filters.n = 0;
+    spv_link_close(c->link, rc);
+    return SPV_NEVER;
+}
+
+/* A client's part of a turn: it is read again, or sent a filter, if few enough of its answers are
+ * unsent. Returns when its next turn is; SPV_NEVER: when something was sent or received. */
+static uint64_t take_turn(struct client *c, size_t *all, uint64_t now_us)
+{
+    const size_t mine = spv_link_pending(c->link);
+    if (mine > 0 && *all > MAX_ALL_WAITING)
+        return SPV_NEVER;
+    if (c->answered && mine <= MAX_WAITING && c->filters.n < SPV_FILTER_QUEUE) {
+        c->answered = false;
+        *all += FULL_ANSWER;
+        spv_link_read_start(c->link);
+        return c->filters.n > 0 ? now_us : SPV_NEVER;
+    }
+    if (c->filters.n == 0 || mine > MAX_FILTERS_WAITING)
+        return SPV_NEVER;
+    return send_filter(c, all, now_us);
+}
+
+/* The next turn. Memory is bounded however many clients request without reading. */
 static void on_deferred(void *ctx)
 {
     struct spv_server *s = ctx;
+    const uint64_t now_us = spv_system_now().mono_us;
+    uint64_t next_us = SPV_NEVER;
     size_t all = 0;
     for (const struct client *c = s->clients; c; c = c->next)
         all += spv_link_pending(c->link);
-    for (struct client *c = s->clients; c; c = c->next) {
-        const size_t mine = c->answered ? spv_link_pending(c->link) : 0;
-        if (!c->answered || (mine > 0 && (mine > MAX_WAITING || all > MAX_ALL_WAITING)))
-            continue;
-        c->answered = false;
-        all += FULL_ANSWER;
-        spv_link_read_start(c->link);
-    }
+    for (struct client *c = s->clients; c; c = c->next)
+        next_us = spv_min_deadline(next_us, take_turn(c, &all, now_us));
+    spv_timer_set(s->deferred, next_us);
+}
+
+static bool is_request(const struct spv_server *s, enum spv_command command)
+{
+    if (command == SPV_CMD_GETHEADERS)
+        return true;
+    return s->filters && (command == SPV_CMD_GETCFILTERS || command == SPV_CMD_GETCFHEADERS ||
+                          command == SPV_CMD_GETCFCHECKPT);
 }
 
 static void on_message(struct spv_link *link, const struct spv_msg *msg, void *ctx)
 {
     struct client *c = ctx;
-    if (!c->ready || msg->command != SPV_CMD_GETHEADERS)
+    if (!c->ready || !is_request(c->server, msg->command))
         return;
-    c->server->stats.requests++;
     c->answered = true;
     spv_link_read_stop(link);
-    answer_client(c, &msg->u.getheaders);
+    const int rc = msg->command == SPV_CMD_GETHEADERS ? answer_getheaders(c, &msg->u.getheaders)
+                                                      : answer_filter_request(c, msg);
+    if (rc < 0)
+        spv_link_close(link, rc);
     spv_timer_set(c->server->deferred, 0);
 }
 
@@ -265,6 +332,20 @@ static bool allow_v2(void *ctx, const struct spv_endpoint *from)
     return spv_handshake_limit_allow(&c->server->v2_limit, &c->addr, spv_system_now().mono_us);
 }
 
+/* What a new client may request. Compact filters are offered while every one is there, as clients
+ * of BIP157 expect, and requests for them are accepted while there are some. */
+static void set_services(const struct spv_server *s, struct spv_peer_config *cfg)
+{
+    cfg->services = s->cfg.services;
+    if (!s->filters)
+        return;
+    const int coverage = spv_filter_answers_coverage(s->filters);
+    cfg->accept_filter_requests = coverage != SPV_FILTERS_NONE;
+    cfg->services &= ~SPV_NODE_COMPACT_FILTERS;
+    if (coverage == SPV_FILTERS_ALL)
+        cfg->services |= SPV_NODE_COMPACT_FILTERS;
+}
+
 /* Takes ownership of the socket, also on failure. */
 static int admit_client(struct spv_server *s, int fd)
 {
@@ -281,9 +362,10 @@ static int admit_client(struct spv_server *s, int fd)
     }
     c->server = s;
     c->addr = remote;
+    if (s->filters)
+        spv_filter_queue_init(&c->filters, s->filters, spv_system_now().mono_us);
     struct spv_peer_config cfg = {
         .net = s->cfg.net,
-        .services = s->cfg.services,
         .rng = spv_system_rng(),
         .self_nonces = &s->nonces,
         .remote = remote,
@@ -292,6 +374,7 @@ static int admit_client(struct spv_server *s, int fd)
         .allow_v2 = allow_v2,
         .allow_ctx = c,
     };
+    set_services(s, &cfg);
     spv_serve_limits(&cfg);
     struct spv_chain_header tip;
     if (s->cfg.header_db.tip(s->cfg.header_db.ctx, &tip) == 1)
@@ -354,10 +437,26 @@ static int begin_v2(struct spv_server *s)
     return spv_v2_context_new(&s->v2_context, &rng);
 }
 
-static void end_v2(struct spv_server *s)
+/* What answers requests: encoded headers, and compact filters. */
+static int begin_answers(struct spv_server *s)
+{
+    const struct spv_serve_cache_config cache = {.net = s->cfg.net,
+                                                 .header_db = s->cfg.header_db,
+                                                 .rng = spv_system_rng(),
+                                                 .max_bytes = s->cfg.cache_bytes};
+    const int rc = spv_serve_cache_new(&s->cache, &cache);
+    if (rc < 0 || !s->cfg.filter_db)
+        return rc;
+    return spv_filter_answers_new(&s->filters, &s->cfg.header_db, s->cfg.filter_db);
+}
+
+/* Undoes begin_v2 and begin_answers, also in part. */
+static void end_parts(struct spv_server *s)
 {
     spv_rate_limit_free(&s->v2_limit);
     spv_v2_context_free(s->v2_context);
+    spv_filter_answers_free(s->filters);
+    spv_serve_cache_free(s->cache);
 }
 
 int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
@@ -372,40 +471,33 @@ int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
         s->cfg.max_clients = MAX_CLIENTS;
     const struct spv_rng rng = spv_system_rng();
     rng.fill(rng.ctx, s->slots_key, sizeof s->slots_key);
-    const struct spv_serve_cache_config cache = {.net = cfg->net,
-                                                 .header_db = cfg->header_db,
-                                                 .rng = spv_system_rng(),
-                                                 .max_bytes = cfg->cache_bytes};
-    rc = spv_serve_cache_new(&s->cache, &cache);
+    rc = begin_answers(s);
     if (rc < 0)
         goto err1;
     rc = begin_v2(s);
     if (rc < 0)
-        goto err2;
+        goto err1;
     rc = spv_reactor_new(&s->reactor, NULL);
     if (rc < 0)
-        goto err2;
+        goto err1;
     rc = begin_timers(s);
     if (rc < 0)
-        goto err3;
+        goto err2;
     rc = spv_listener_new(&s->listener, s->reactor, &cfg->listen, on_accepted, s, why);
     if (rc < 0) {
         spv_timer_free(s->deferred);
         spv_timer_free(s->watch);
         spv_reactor_free(s->reactor);
-        end_v2(s);
-        spv_serve_cache_free(s->cache);
+        end_parts(s);
         free(s);
         return rc; /* the listener has filled in why */
     }
     *out = s;
     return 0;
-err3:
-    spv_reactor_free(s->reactor);
 err2:
-    end_v2(s);
-    spv_serve_cache_free(s->cache);
+    spv_reactor_free(s->reactor);
 err1:
+    end_parts(s);
     free(s);
 err0:
     if (why) {
@@ -452,8 +544,7 @@ int spv_server_free(struct spv_server *s)
     spv_timer_free(s->deferred);
     spv_timer_free(s->watch);
     (void)spv_reactor_free(s->reactor); /* closes the links, which frees the clients */
-    end_v2(s);
-    spv_serve_cache_free(s->cache);
+    end_parts(s);
     free(s);
     return 0;
 }

@@ -67,6 +67,28 @@ static struct spv_rate_bucket *find_bucket(struct spv_rate_limit *r, const uint8
     return NULL;
 }
 
+void spv_rate_bucket_fill(struct spv_rate_bucket *b, const struct spv_rate_limit *r,
+                          uint64_t now_us)
+{
+    *b = (struct spv_rate_bucket){.seen_us = now_us, .tokens = r->burst};
+}
+
+unsigned spv_rate_bucket_take(struct spv_rate_bucket *b, const struct spv_rate_limit *r,
+                              uint64_t now_us)
+{
+    if (now_us > b->seen_us) {
+        b->tokens += (double)(now_us - b->seen_us) / (double)SPV_SECOND * r->rate;
+        b->seen_us = now_us;
+        if (b->tokens > r->burst)
+            b->tokens = r->burst;
+    }
+    if (b->tokens >= 1) {
+        b->tokens -= 1;
+        return 0;
+    }
+    return (unsigned)((1 - b->tokens) / r->rate) + 1;
+}
+
 unsigned spv_rate_limit_take(struct spv_rate_limit *r, const struct spv_netaddr *from,
                              uint64_t now_us)
 {
@@ -79,18 +101,8 @@ unsigned spv_rate_limit_take(struct spv_rate_limit *r, const struct spv_netaddr 
         b = new_bucket(r);
         if (!b)
             return 0;
-        *b = (struct spv_rate_bucket){.seen_us = now_us, .tokens = r->burst};
+        spv_rate_bucket_fill(b, r, now_us);
         memcpy(b->key, key, sizeof b->key);
     }
-    if (now_us > b->seen_us) {
-        b->tokens += (double)(now_us - b->seen_us) / (double)SPV_SECOND * r->rate;
-        b->seen_us = now_us;
-        if (b->tokens > r->burst)
-            b->tokens = r->burst;
-    }
-    if (b->tokens >= 1) {
-        b->tokens -= 1;
-        return 0;
-    }
-    return (unsigned)((1 - b->tokens) / r->rate) + 1;
+    return spv_rate_bucket_take(b, r, now_us);
 }

@@ -1,5 +1,5 @@
-/* Rate limit of HTTP requests and of v2 handshakes: one token bucket per address, bounded in
- * number. The time is an argument. */
+/* Rate limit of HTTP requests, v2 handshakes and compact filters: one token bucket per address,
+ * bounded in number, or one that the caller keeps. The time is an argument. */
 #ifndef SPV_LOOP_RATE_LIMIT_H
 #define SPV_LOOP_RATE_LIMIT_H
 
@@ -30,5 +30,12 @@ void spv_rate_limit_free(struct spv_rate_limit *r);
 /* Takes a token of this address. Returns 0, or the seconds until the next token. */
 unsigned spv_rate_limit_take(struct spv_rate_limit *r, const struct spv_netaddr *from,
                              uint64_t now_us);
+
+/* A bucket of the caller's, of a limit that needs no memory then: filled, and a token taken as
+ * above. */
+void spv_rate_bucket_fill(struct spv_rate_bucket *b, const struct spv_rate_limit *r,
+                          uint64_t now_us);
+unsigned spv_rate_bucket_take(struct spv_rate_bucket *b, const struct spv_rate_limit *r,
+                              uint64_t now_us);
 
 #endif

@@ -69,6 +69,16 @@ static void on_client(void *ctx, const struct spv_endpoint *from, bool connected
     expect_busy(s);
 }
 
+static void note_client(void *ctx, const struct spv_endpoint *from, bool connected, int error,
+                        unsigned clients)
+{
+    struct server_fixture *s = ctx;
+    (void)from;
+    (void)clients;
+    if (!connected)
+        s->client_error = error;
+}
+
 static int by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     struct server_fixture *s = ctx;
@@ -123,16 +133,19 @@ void server_fixture_start(struct server_fixture *s, const struct mined *chain, u
     struct spv_error_info why = {0};
     s->chain = chain;
     s->height = height;
+    const struct spv_header_db own = {
+        .ctx = s, .tip = tip, .by_height = by_height, .by_hash = by_hash, .range = range};
     const struct spv_server_config cfg = {
         .net = spv_netid_get(SPV_REGTEST),
-        .header_db =
-            {.ctx = s, .tip = tip, .by_height = by_height, .by_hash = by_hash, .range = range},
+        .header_db = s->header_db ? *s->header_db : own,
+        .filter_db = s->filter_db,
+        .services = s->services,
         .listen = {.host = "127.0.0.1"},
         .transport = s->transport,
         .max_clients = max_clients,
         .tip_poll_us = s->tip_poll_us,
         .on_tip = s->frees_server ? on_tip : NULL,
-        .on_client = s->frees_server ? on_client : NULL,
+        .on_client = s->frees_server ? on_client : note_client,
         .ctx = s,
     };
     assert_int_equal(spv_server_new(&s->server, &cfg, &why), 0);

@@ -26,6 +26,11 @@ struct server_fixture {
     bool frees_server; /* set before start: the callbacks try to free and to run the server */
     bool frees_http; /* set before start: reading height 0 tries to free the HTTP server */
     atomic_uint n_busy; /* how often they tried to */
+    /* Set before start: other databases than the chain's; NULL: the chain's, and no filters. */
+    const struct spv_header_db *header_db;
+    const struct spv_filter_db *filter_db;
+    uint64_t services; /* set before start */
+    atomic_int client_error; /* for which the last client was disconnected */
     struct spv_server *server;
     struct spv_http *http;
     pthread_t thread;
