@@ -1,6 +1,7 @@
 /* The set is updated only in a read transaction of the database, so that it is one state of the
- * chain, and is unchanged until the next begin_read. Once another process has built the hash index,
- * the set is freed and the database is read instead. */
+ * chain, and is unchanged until the next begin_read. The transaction stays open until end_read:
+ * what else is read from the database (filters) is of the same state. Once another process has
+ * built the hash index, the set is freed and the database is read instead. */
 #include "serve_follow.h"
 
 #include "spv/error.h"
@@ -69,11 +70,12 @@ static int begin_read(void *ctx)
     if (rc == 1) {
         header_set_free(f->set);
         f->set = NULL;
-        return 0; /* the transaction stays open */
+        return 0;
     }
     if (rc == 0)
         rc = catch_up(f);
-    f->stored.end_read(f->stored.ctx);
+    if (rc < 0)
+        f->stored.end_read(f->stored.ctx);
     return rc;
 }
 
@@ -81,8 +83,7 @@ static void end_read(void *ctx)
 {
     const struct serve_follow *f = ctx;
 
-    if (!f->set)
-        f->stored.end_read(f->stored.ctx);
+    f->stored.end_read(f->stored.ctx);
 }
 
 static int tip(void *ctx, struct spv_chain_header *out)
