@@ -290,6 +290,7 @@ int source_database(struct source *s, const char *path, const struct spv_params 
         return cli_print_error_info(&why);
     s->params = spv_store_params(s->store);
     s->header_db = spv_store_header_db(s->store);
+    s->filter_db = spv_store_filter_db(s->store);
     rc = spv_store_tip(s->store, &tip);
     if (rc < 0)
         return cli_fail(rc, "%s: cannot be read: %s. See spv-sync(1) on damaged databases.",

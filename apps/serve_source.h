@@ -11,6 +11,7 @@ struct source {
     const struct spv_params *params; /* in; source_database sets the file's */
     bool quiet, verbose; /* in */
     struct spv_header_db header_db; /* out: what to serve */
+    struct spv_filter_db filter_db; /* out: a database's; zeroed without one */
     struct header_set *set;
     struct spv_store *store;
     struct serve_follow follow; /* a database without a hash index; owns its set */

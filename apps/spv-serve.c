@@ -200,11 +200,13 @@ static void print_stopped(const struct serve *s, const struct spv_server *server
         spv_http_get_stats(http, &web);
     if (cli_json_on())
         cli_json(json_pack(
-            "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "stopped", "accepted",
-            (json_int_t)stats.accepted, "refused", (json_int_t)stats.refused, "evicted",
+            "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "stopped",
+            "accepted", (json_int_t)stats.accepted, "refused", (json_int_t)stats.refused, "evicted",
             (json_int_t)stats.evicted, "requests", (json_int_t)stats.requests, "headers_sent",
-            (json_int_t)stats.headers_sent, "http_requests", (json_int_t)web.requests,
-            "http_limited", (json_int_t)web.limited, "http_dropped", (json_int_t)web.dropped));
+            (json_int_t)stats.headers_sent, "filter_requests", (json_int_t)stats.filter_requests,
+            "filters_sent", (json_int_t)stats.filters_sent, "http_requests",
+            (json_int_t)web.requests, "http_limited", (json_int_t)web.limited, "http_dropped",
+            (json_int_t)web.dropped));
     else
         cli_print("stopped: %s clients, %s refused, %s evicted, %s requests, %s headers sent",
                   cli_count(a, stats.accepted), cli_count(b, stats.refused),
@@ -233,6 +235,7 @@ static int run_servers(struct serve *s)
 {
     struct spv_server_config cfg = {.net = &s->source.params->net,
                                     .header_db = s->source.header_db,
+                                    .filter_db = s->source.store ? &s->source.filter_db : NULL,
                                     .listen = s->endpoint,
                                     .services = s->services,
                                     .max_clients = (unsigned)s->max_clients,
@@ -376,7 +379,8 @@ static const struct cli_option options[] = {
      .value = "BITS",
      .help =
          "Service bits to offer, as a number or names: network, bloom, witness, "
-         "compact-filters, network-limited, p2p-v2. Default: none but p2p-v2 (see --transport).",
+         "compact-filters, network-limited, p2p-v2. Default: none but p2p-v2 (see --transport); of "
+         "a database, compact-filters is offered while it has all filters, and never otherwise.",
      .into = &state.services_text},
     CLI_TRANSPORT_ROW(state.transport,
                       "Encryption (BIP324, v2) of clients. auto: as the client asks, and p2p-v2 is "

@@ -129,7 +129,8 @@ static uint64_t send_filter(struct client *c, size_t *all, uint64_t now_us)
     struct spv_msg msg;
     uint64_t next_us;
     int rc = spv_filter_queue_next(&c->filters, s->filters, &msg, &next_us,
-                                   spv_conn_slots_limited_group(&group, &c->addr) ? &group : NULL, now_us);
+                                   spv_conn_slots_limited_group(&group, &c->addr) ? &group : NULL,
+                                   now_us);
     if (rc == 0)
         return next_us;
     if (rc == 1)
