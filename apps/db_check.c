@@ -49,6 +49,27 @@ static void print_findings(const struct spv_verify_report *r, const struct spv_e
     }
 }
 
+/* The part of the result about filters. They may end below the tip: a sync without filters adds
+ * headers only. */
+static void filters_text(char *out, size_t cap, const struct spv_verify_report *r)
+{
+    char n[CLI_FIGURE];
+    char to[CLI_FIGURE];
+    char kept[CLI_FIGURE];
+    char missing[CLI_FIGURE + 32] = "";
+    out[0] = '\0';
+    if (r->filter_headers == 0) {
+        return;
+    }
+    if (r->valid_filter_header < r->tip) {
+        (void)snprintf(missing, sizeof missing, " (%s below the tip)",
+                       CLI_COUNT((uint64_t)(r->tip - r->valid_filter_header)));
+    }
+    (void)snprintf(out, cap, "; %s filter headers to height %s%s, %s kept filters",
+                   cli_count(n, r->filter_headers), cli_count(to, (uint64_t)r->valid_filter_header),
+                   missing, cli_count(kept, r->kept_filters));
+}
+
 int db_verify(struct db_job *j)
 {
     struct spv_error_info why = {.code = 0};
@@ -63,15 +84,18 @@ int db_verify(struct db_job *j)
         print_findings(&r, &why);
     }
     if (cli_json_on() && (rc == 0 || rc == SPV_ERR_DB_DAMAGED)) {
-        cli_json(json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:b, "
-                           "s:I}",
-                           "event", "verify", "ok", rc == 0, "full", j->full, "headers",
-                           (json_int_t)r.headers, "branch_headers", (json_int_t)r.branch_headers,
-                           "height", (json_int_t)r.tip, "good_height", (json_int_t)r.valid_height,
-                           "filter_headers", (json_int_t)r.filter_headers, "kept_filters",
-                           (json_int_t)r.kept_filters, "hash_index", r.indexed, "pages_ok",
-                           r.pages_ok, "branches_ok", r.branches_ok, "addrs_ok", r.addrs_ok,
-                           "filters_ok", r.filters_ok, "findings", (json_int_t)r.total));
+        cli_json(
+            json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:o?, s:I, s:b, s:b, s:b, "
+                      "s:b, s:b, s:I}",
+                      "event", "verify", "ok", rc == 0, "full", j->full, "headers",
+                      (json_int_t)r.headers, "branch_headers", (json_int_t)r.branch_headers,
+                      "height", (json_int_t)r.tip, "good_height", (json_int_t)r.valid_height,
+                      "filter_headers", (json_int_t)r.filter_headers, "filter_headers_to",
+                      r.valid_filter_header >= 0 ? json_integer((json_int_t)r.valid_filter_header)
+                                                 : json_null(),
+                      "kept_filters", (json_int_t)r.kept_filters, "hash_index", r.indexed,
+                      "pages_ok", r.pages_ok, "branches_ok", r.branches_ok, "addrs_ok", r.addrs_ok,
+                      "filters_ok", r.filters_ok, "findings", (json_int_t)r.total));
     }
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;
@@ -81,13 +105,8 @@ int db_verify(struct db_job *j)
     }
     if (!j->quiet) {
         char seconds[CLI_FIGURE];
-        char filters[2 * CLI_FIGURE + 40] = "";
-        if (r.filter_headers > 0) {
-            char kept[CLI_FIGURE];
-            char n[CLI_FIGURE];
-            (void)snprintf(filters, sizeof filters, "; %s filter headers, %s kept filters",
-                           cli_count(n, r.filter_headers), cli_count(kept, r.kept_filters));
-        }
+        char filters[4 * CLI_FIGURE + 80];
+        filters_text(filters, sizeof filters, &r);
         cli_print("%s: no damage found: %s headers to height %s%s%s, in %s", j->target.path,
                   cli_count(count, r.headers + r.branch_headers),
                   cli_count(height, (uint64_t)r.tip),

@@ -101,8 +101,16 @@ class FilterHeaders(TestCase):
         self.assertEqual((verdict["filter_headers"], verdict["kept_filters"]), (281, 21))
         result = self.tool("verify")
         self.ends(result, DONE)
-        self.assertIn("; 281 filter headers, 21 kept filters, in ", result.stdout)
+        self.assertIn("; 281 filter headers to height 280 (20 below the tip), 21 kept filters, in ",
+                      result.stdout)
+        self.assertEqual(verdict["filter_headers_to"], 280)
+        self.meddle("INSERT INTO filter_header VALUES " + ", ".join(
+            f"({h}, x'{header[::-1].hex()}', x'{digest[::-1].hex()}')"
+            for h, (digest, header) in enumerate(filter_headers(COUNT + 1)) if h > 280))
+        self.assertIn("; 301 filter headers to height 300, 21 kept", self.tool("verify").stdout)
         self.restore(FilterHeaders.plain)
+        verdict, = self.objects("verify")
+        self.assertEqual((verdict["filter_headers"], verdict["filter_headers_to"]), (0, None))
         self.assertNotIn("filter", self.tool("verify").stdout)
 
     def test_each_damage_is_named_and_repaired(self):
