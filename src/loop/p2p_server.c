@@ -160,7 +160,9 @@ static uint64_t take_turn(struct client *c, size_t *all, uint64_t now_us)
     }
     if (c->filters.n == 0 || mine > MAX_FILTERS_WAITING)
         return SPV_NEVER;
-    return send_filter(c, all, now_us);
+    const uint64_t next_us = send_filter(c, all, now_us);
+    /* answers that ended without a filter have made room in a full queue */
+    return c->answered && c->filters.n < SPV_FILTER_QUEUE ? now_us : next_us;
 }
 
 /* The next turn. Memory is bounded however many clients request without reading. */

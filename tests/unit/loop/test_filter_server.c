@@ -273,6 +273,42 @@ static void a_reorganisation_ends_an_answer(void **state)
     assert_int_equal(a.server.stats.filters_sent, 9);
 }
 
+/* How often requests were begun, and the offer of the first client was made. */
+static unsigned kept_calls;
+
+static int counted_kept(void *ctx, uint32_t *first, uint32_t *last)
+{
+    kept_calls++;
+    return filter_client_filters.kept(ctx, first, last);
+}
+
+static void reorganises_when_full(struct filters_fixture *f)
+{
+    if (kept_calls == SPV_FILTER_QUEUE + 1) {
+        filters_fixture_reorganise(f, 1050, 2);
+        f->before_read = NULL;
+    }
+}
+
+/* All answers of a full queue end at once, while nothing is unsent: the client is read again. */
+static void a_reorganisation_makes_room_in_a_full_queue(void **state)
+{
+    (void)state;
+    struct spv_filter_db counting = filter_client_filters;
+    struct filter_client a = {
+        .from = 100, .server = {.header_db = &filter_client_headers, .filter_db = &counting}};
+    counting.kept = counted_kept;
+    kept_calls = 0;
+    while (a.n_requests < SPV_FILTER_QUEUE)
+        a.requests[a.n_requests++] = filter_client_getcfilters(100, 1099);
+    filter_client_chain.before_read = reorganises_when_full;
+    filter_client_ask(&a);
+    assert_int_equal(a.end.n_closed, 0);
+    assert_int_equal(a.end.messages[SPV_CMD_PONG], 1);
+    filter_client_end(&a);
+    assert_int_equal(a.server.stats.filter_requests, SPV_FILTER_QUEUE);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, filter_client_setup, filter_client_teardown)
@@ -291,6 +327,7 @@ int main(void)
         T(the_offer_is_made_anew_for_each_client),
         T(getheaders_and_pings_are_answered_during_a_long_answer),
         T(a_reorganisation_ends_an_answer),
+        T(a_reorganisation_makes_room_in_a_full_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
