@@ -103,12 +103,11 @@ SPV_API int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain
 /* Stores filter headers (BIP157) in one transaction. They are one run of heights: the first one
  * follows the highest stored one; the run begins at genesis, with a built-in filter header
  * (spv_params.filter_checkpoints), or right above one, which is stored as well; but not below the
- * start of the chain. The hash of the last block
- * shows that they are those of the best chain. The link of the first one is checked, and built-in
- * filter headers in between; the links of the others are the caller's. *update is read during the
- * call. Returns 0, SPV_ERR_STATE (they do not fit: a gap, above the tip, another block or filter
- * header), SPV_ERR_INVALID (there are none), SPV_ERR_DB_READONLY or a database error; nothing is
- * written then. */
+ * start of the chain. The hash of the last block shows that they are those of the best chain. The
+ * link of the first one is checked, and built-in filter headers in between; the links of the others
+ * are the caller's. *update is read during the call. Returns 0, SPV_ERR_STATE (they do not fit: a
+ * gap, above the tip, another block or filter header), SPV_ERR_INVALID (there are none),
+ * SPV_ERR_DB_READONLY or a database error; nothing is written then. */
 SPV_API int spv_store_apply_filter_headers(struct spv_store *s,
                                            const struct spv_filter_update *update);
 /* The same, but leaves the transaction open, as spv_store_apply_deferred does and together with its
