@@ -13,6 +13,7 @@
 #include "spv/addrman.h"
 #include "spv/chain.h"
 #include "spv/endpoint.h"
+#include "spv/filter_db.h"
 #include "spv/peer.h"
 
 #ifdef __cplusplus
@@ -58,6 +59,9 @@ struct spv_node_config {
     bool backfill; /* once synced, fetch the headers below the first stored one */
     struct spv_header_db backfill_db; /* those fetched so far (spv_store_backfill_db) */
     bool indexed; /* header_db.by_hash finds every stored header */
+    bool filters; /* keep filter headers (BIP157) in step with the best chain; prefers peers that
+                     offer SPV_NODE_COMPACT_FILTERS */
+    struct spv_filter_db filter_db; /* the stored ones, read while the node lives; zeroed: none */
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
 };

@@ -198,6 +198,15 @@ static void add_addresses(struct spv_node *n)
     }
 }
 
+/* Compact filters follow what header sync has made of the best chain. */
+static int update_filters(struct spv_node *n, struct spv_now now)
+{
+    uint32_t fork;
+    const int rc = spv_filter_peers_update(&n->filter_peers, &fork);
+    (void)now;
+    return rc < 0 ? rc : 0;
+}
+
 /* After every input: disconnects the peers that are to be dropped, and fills free slots. */
 static int after_input(struct spv_node *n, int rc, struct spv_now now)
 {
@@ -209,6 +218,8 @@ static int after_input(struct spv_node *n, int rc, struct spv_now now)
         if (conn)
             close_peer(n, conn, drop.error, now);
     }
+    if (!n->error && n->filters)
+        (void)node_fail(n, update_filters(n, now));
     if (!n->error && !n->sync.storing)
         (void)node_fail(n, spv_checkpoint_start_running(n->start)
                                ? spv_checkpoint_start_run(n->start, now)
@@ -328,6 +339,9 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         spv_node_free(n);
         return rc;
     }
+    n->filters = cfg->filters;
+    if (n->filters)
+        spv_filter_peers_init(&n->filter_peers, n->chain, &n->effects, &n->peers);
     spv_health_init(&n->health, &n->params, n->target_outbound, &n->peers);
     n->peer_rates.peers = &n->peers;
     set_quorum(n, now);
@@ -383,9 +397,12 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         return after_input(n, SPV_ERR_TOO_MANY, now);
     p->group = group;
     p->version = info->version;
+    p->services = info->services;
     p->start_height = info->start_height > 0 ? (uint32_t)info->start_height : 0;
     spv_peer_rates_add(&n->peer_rates, peer, now);
     spv_health_connected(&n->health, peer, info->time_offset_s, now);
+    if (n->filters)
+        spv_filter_peers_add(&n->filter_peers, p);
     int rc = spv_checkpoint_start_add(n->start, peer, now);
     if (!rc)
         rc = spv_backfill_add(n->backfill, peer, now);
@@ -409,6 +426,17 @@ static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_
     return spv_sync_headers(&n->sync, peer, msg, now);
 }
 
+/* After header sync, whose chain then has the headers. */
+static int filter_messages(struct spv_node *n, uint64_t peer, const struct spv_msg *msg,
+                           struct spv_now now)
+{
+    if (msg->command == SPV_CMD_HEADERS)
+        return spv_filter_peers_headers(&n->filter_peers, peer, &msg->u.headers, now);
+    if (msg->command == SPV_CMD_INV)
+        return spv_filter_peers_inv(&n->filter_peers, peer, &msg->u.inv);
+    return 0;
+}
+
 int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, struct spv_now now)
 {
     struct spv_conn *conn = spv_outbound_find(&n->outbound, peer);
@@ -427,6 +455,8 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
         rc = spv_sync_inv(&n->sync, peer, &msg->u.inv, now);
     else if (msg->command == SPV_CMD_ADDR || msg->command == SPV_CMD_ADDRV2)
         rc = spv_outbound_gossip(&n->outbound, conn, &msg->u.addr, now);
+    if (rc >= 0 && n->filters)
+        rc = filter_messages(n, peer, msg, now);
     return after_input(n, rc, now);
 }
 

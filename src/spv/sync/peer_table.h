@@ -10,7 +10,16 @@
 #include "spv/sync/presync_peers.h"
 #include "spv/sync/segments.h"
 
-/* The parts of spv/node, whose headers this folder may not include. */
+/* The parts of spv/filters and spv/node, whose headers this folder may not include. */
+
+/* filter_peers.c: what the peer has shown of our best chain */
+struct spv_filter_peer {
+    bool added; /* false: the node uses no filters */
+    uint32_t shown_height; /* it knows this block of our best chain, and all below it */
+    struct spv_blockhash shown_hash;
+    uint64_t show_tag; /* of the getheaders that asks it to show a block; 0: none is open */
+    uint64_t show_until_us; /* of that request, or how long none is sent after one that failed */
+};
 
 /* health.c */
 struct spv_health_peer {
@@ -31,9 +40,11 @@ struct spv_peer_entry {
     uint64_t group; /* network group */
     uint32_t version; /* of its protocol */
     uint32_t start_height; /* the height in its version message; 0 when that is negative */
+    uint64_t services; /* SPV_NODE_* of its version message */
     struct spv_sync_peer sync;
     struct spv_presync_peer presync;
     struct spv_segments_peer segments[SPV_SEGMENTS_OWNERS];
+    struct spv_filter_peer filters;
     struct spv_health_peer health;
     struct spv_peer_rate rate;
 };
