@@ -73,6 +73,10 @@ static const char *advice(enum spv_warning why)
     case SPV_WARN_NO_PEERS:
     case SPV_WARN_LOW_WORK:
     case SPV_WARN_V2_BLOCKED:
+    case SPV_WARN_FILTERS_ONE_GROUP:
+    case SPV_WARN_FILTERS_DISPUTED:
+    case SPV_WARN_FILTERS_BUILT_IN:
+    case SPV_WARN_FILTERS_START:
         break;
     }
     return "Received headers are kept; run it again later, or name another peer with --connect "

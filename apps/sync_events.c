@@ -145,6 +145,8 @@ void sync_on_event(void *ctx, const struct spv_event *e)
     case SPV_EVENT_CONNECT_FAILED:
     case SPV_EVENT_BANNED:
         break;
+    case SPV_EVENT_FILTERS_SYNCED:
+        break;
     case SPV_EVENT_WARNING:
         sync_end_note(&s->end, e);
         break;

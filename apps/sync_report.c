@@ -96,6 +96,8 @@ static const char *event_name(enum spv_event_kind kind)
         return "banned";
     case SPV_EVENT_BACKFILL_DONE:
         return "backfilled";
+    case SPV_EVENT_FILTERS_SYNCED:
+        return "filters_synced";
     case SPV_EVENT_WARNING:
         return "warning";
     case SPV_EVENT_UNRESOLVED:
@@ -127,6 +129,14 @@ static const char *warning_name(enum spv_warning warning)
         return "low_work";
     case SPV_WARN_V2_BLOCKED:
         return "v2_blocked";
+    case SPV_WARN_FILTERS_ONE_GROUP:
+        return "filters_one_group";
+    case SPV_WARN_FILTERS_DISPUTED:
+        return "filters_disputed";
+    case SPV_WARN_FILTERS_BUILT_IN:
+        return "filters_built_in";
+    case SPV_WARN_FILTERS_START:
+        return "filters_start";
     }
     return "other";
 }
@@ -206,6 +216,10 @@ static void add_warning(json_t *more, const struct spv_event *e)
     case SPV_WARN_FORK_BELOW_START:
     case SPV_WARN_FUTURE_HEADERS:
     case SPV_WARN_TIP_UNKNOWN:
+    case SPV_WARN_FILTERS_ONE_GROUP:
+    case SPV_WARN_FILTERS_DISPUTED:
+    case SPV_WARN_FILTERS_BUILT_IN:
+    case SPV_WARN_FILTERS_START:
         break;
     }
     json_object_set_new(more, "given_height", json_integer(e->given_height));
@@ -352,6 +366,26 @@ static void print_warning(const struct report *r, const struct spv_event *e)
     case SPV_WARN_V2_BLOCKED:
         cli_print("warning: %s", e->text);
         break;
+    case SPV_WARN_FILTERS_ONE_GROUP:
+        cli_print("warning: above height %s filter headers come from one group of peers only; "
+                  "nothing else confirms them",
+                  cli_count(figure, e->given_height));
+        break;
+    case SPV_WARN_FILTERS_DISPUTED:
+        cli_print("warning: %s disagrees about the filter of height %s, and the block proves "
+                  "neither filter false: both are used",
+                  e->address, cli_count(figure, e->given_height));
+        break;
+    case SPV_WARN_FILTERS_BUILT_IN:
+        cli_print("warning: every peer contradicts the built-in filter header of height %s: no "
+                  "filter headers are synced; is this program up to date?",
+                  cli_count(figure, e->given_height));
+        break;
+    case SPV_WARN_FILTERS_START:
+        cli_print("warning: the database begins at height %s, above every built-in filter header: "
+                  "filter headers need the headers below (--backfill)",
+                  cli_count(figure, e->given_height));
+        break;
     case SPV_WARN_LOW_WORK:
         spv_u256_hex(work, &e->work);
         spv_u256_hex(wanted, &e->wanted_work);
@@ -435,6 +469,9 @@ static void print_event(const struct report *r, const struct spv_event *e)
         break;
     case SPV_EVENT_BACKFILL_DONE:
         cli_print("backfilled down to genesis");
+        break;
+    case SPV_EVENT_FILTERS_SYNCED:
+        cli_print("filter headers reach height %s", cli_count(a, e->tip.height));
         break;
     case SPV_EVENT_SYNCED:
     case SPV_EVENT_UNRESOLVED: /* in the warning and in the program's last message */

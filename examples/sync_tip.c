@@ -40,6 +40,7 @@ static void on_event(void *ctx, const struct spv_event *event)
     case SPV_EVENT_REORG:
     case SPV_EVENT_BEHIND:
     case SPV_EVENT_BACKFILL_DONE:
+    case SPV_EVENT_FILTERS_SYNCED:
     case SPV_EVENT_WARNING:
         break;
     }

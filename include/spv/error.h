@@ -16,8 +16,8 @@ extern "C" {
 /* The cause of an error. */
 enum spv_err_class {
     SPV_CLASS_NONE = 0, /* no error */
-    SPV_CLASS_MISBEHAVING = 1, /* an invalid header or merkle proof that no honest node sends: the
-                                  only class that bans */
+    SPV_CLASS_MISBEHAVING = 1, /* an invalid header, merkle proof or filter that no honest node
+                                  sends: the only class that bans */
     SPV_CLASS_TIMEOUT = 2, /* the peer is too slow: it is deprioritised, never banned */
     SPV_CLASS_CONNECTION = 3, /* the connection is lost or cannot be made: try again or another */
     SPV_CLASS_PEER = 4, /* the peer's data is unusable (malformed message, other network), though
@@ -138,7 +138,10 @@ enum spv_err_class {
     X(FILTER_COUNT, -174, MISBEHAVING, "filter with too few or too many elements for its block")   \
     X(FILTER_REQUEST, -175, PEER, "request for filters that breaks a rule of BIP157")              \
     X(FILTER_ANSWER, -176, PEER, "filter headers of another range than was requested")             \
-    X(FILTER_HEADERS, -177, PEER, "filter headers that do not lead to the one that is known")
+    X(FILTER_HEADERS, -177, PEER, "filter headers that do not lead to the one that is known")      \
+    X(FILTER_CONTRADICTION, -178, MISBEHAVING, "filters that contradict the peer's own headers")   \
+    X(FILTER_BUILT_IN, -179, MISBEHAVING, "contradicts a built-in filter header")                  \
+    X(FILTER_FALSE, -180, MISBEHAVING, "filter header of a filter that its block proves false")
 
 enum spv_err {
     SPV_OK = 0,

@@ -87,6 +87,8 @@ enum spv_event_kind {
      * occur. Once for each tip and reason. The node continues, and SYNCED may follow when a peer
      * sends more headers or another peer connects. */
     SPV_EVENT_UNRESOLVED = 10,
+    /* The filter headers reach the tip of the synced chain; once for each tip. */
+    SPV_EVENT_FILTERS_SYNCED = 11,
 };
 /* The kinds of WARNING, and the meaning of the event's numbers. */
 enum spv_warning {
@@ -112,6 +114,18 @@ enum spv_warning {
     SPV_WARN_V2_BLOCKED = 9, /* peers of three network groups offer v2, but could be reached with v1
                                 only, and none with v2: something on the path blocks it; once. v1
                                 is used for an hour. */
+    /* Of the sync of filter headers; each once. */
+    SPV_WARN_FILTERS_ONE_GROUP = 10, /* from given_height on, filter headers are those of the only
+                                        network group that serves them: nothing compares them */
+    SPV_WARN_FILTERS_DISPUTED = 11, /* peers disagree about the filter of given_height, and the
+                                      block proves neither false: both are used from now on. `peer`
+                                      is one whose filter header is not the stored one */
+    SPV_WARN_FILTERS_BUILT_IN = 12, /* every peer of three network groups contradicts the built-in
+                                      filter header of given_height: no filter headers are synced,
+                                      and no peer is banned */
+    SPV_WARN_FILTERS_START = 13, /* the stored headers begin at given_height, above every built-in
+                                   filter header: no filter headers are synced before the backfill
+                                   is done */
 };
 struct spv_event {
     enum spv_event_kind kind;
@@ -147,8 +161,12 @@ enum spv_effect_kind {
     SPV_EFFECT_INDEX = 5, /* build the hash index; then spv_node_indexed */
     SPV_EFFECT_EVENT = 6, /* `event` is for the application */
     SPV_EFFECT_SAVE_ADDRMAN = 7, /* save what spv_node_addrman_changes returns */
+    SPV_EFFECT_STORE_FILTER_HEADERS = 8, /* store `filter_update`; then spv_node_stored */
+    SPV_EFFECT_DROP_FILTER_HEADERS = 9, /* delete the filter headers and kept filters from `height`
+                                           on; then spv_node_stored */
 };
-/* What its pointers point at is borrowed: valid until the next call on the node. */
+/* What its pointers point at is borrowed: valid until the next call on the node (of a
+ * filter_update: until spv_node_stored). */
 struct spv_effect {
     enum spv_effect_kind kind;
     uint64_t peer; /* 0: none */
@@ -157,6 +175,8 @@ struct spv_effect {
     enum spv_transport transport; /* CONNECT: v1 or v2 */
     struct spv_msg message;
     struct spv_chain_update update;
+    struct spv_filter_update filter_update;
+    uint32_t height;
     struct spv_event event;
 };
 
@@ -247,8 +267,8 @@ SPV_API int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct
  * borrowed during the call. Returns 0 or a failure. */
 SPV_API int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, int error,
                               const struct spv_netaddr *addrs, size_t n_addrs, struct spv_now now);
-/* The last STORE effect was applied (error 0) or has failed. Returns 0, SPV_ERR_STATE (no STORE is
- * pending), or a failure, `error` among them. */
+/* The last STORE, STORE_FILTER_HEADERS or DROP_FILTER_HEADERS effect was applied (error 0) or has
+ * failed. Returns 0, SPV_ERR_STATE (none is pending), or a failure, `error` among them. */
 SPV_API int spv_node_stored(struct spv_node *n, int error, struct spv_now now);
 /* The last INDEX effect was executed (error 0) or has failed. Returns 0 or a failure. */
 SPV_API int spv_node_indexed(struct spv_node *n, int error, struct spv_now now);
@@ -262,8 +282,9 @@ SPV_API int spv_node_timer(struct spv_node *n, struct spv_now now);
  * the next input. */
 SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 
-/* The next effect, in order. A STORE effect must be answered before the next one is taken. Returns
- * 1 and *out (valid until the next call on the node), or 0 when there is none. */
+/* The next effect, in order. A STORE, STORE_FILTER_HEADERS or DROP_FILTER_HEADERS effect must be
+ * answered before the next one is taken. Returns 1 and *out (valid until the next call on the
+ * node), or 0 when there is none. */
 SPV_API int spv_node_poll(struct spv_node *n, struct spv_effect *out);
 
 /* Returns the node's chain: read only, valid while the node lives. */

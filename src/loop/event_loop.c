@@ -28,6 +28,7 @@ struct spv_evloop {
     struct spv_timer *commit; /* of deferred changes */
     bool commit_due; /* commit is armed */
     bool synced; /* by the node's last event */
+    bool filters_synced; /* filter headers have reached the tip once */
     uint64_t deferred_us; /* deadlines up to this time have waited for a turn of the sockets */
     bool has_addrman; /* the stored addresses are readable, and saved */
     bool running; /* inside spv_evloop_run */
@@ -54,15 +55,32 @@ static int save_addrman(struct spv_evloop *l)
     return spv_store_addrman_save(l->cfg.store, &changes);
 }
 
+/* A transaction is open: it is committed in time. */
+static void arm_commit(struct spv_evloop *l)
+{
+    if (l->commit_due)
+        return;
+    l->commit_due = true;
+    spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
+}
+
 static int store_update(struct spv_evloop *l, const struct spv_chain_update *update)
 {
     if (l->synced)
         return spv_store_apply(l->cfg.store, update);
     const int rc = spv_store_apply_deferred(l->cfg.store, update);
-    if (rc < 0 || l->commit_due)
-        return rc;
-    l->commit_due = true;
-    spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
+    if (rc >= 0)
+        arm_commit(l);
+    return rc;
+}
+
+static int store_filter_headers(struct spv_evloop *l, const struct spv_filter_update *update)
+{
+    if (l->filters_synced)
+        return spv_store_apply_filter_headers(l->cfg.store, update);
+    const int rc = spv_store_apply_filter_headers_deferred(l->cfg.store, update);
+    if (rc >= 0)
+        arm_commit(l);
     return rc;
 }
 
@@ -80,6 +98,10 @@ static int before_event(struct spv_evloop *l, const struct spv_event *event)
 {
     if (event->kind == SPV_EVENT_BEHIND)
         l->synced = false;
+    if (event->kind == SPV_EVENT_FILTERS_SYNCED) {
+        l->filters_synced = true;
+        return spv_store_commit(l->cfg.store);
+    }
     if (event->kind != SPV_EVENT_SYNCED)
         return 0;
     l->synced = true;
@@ -106,6 +128,12 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
         return 0;
     case SPV_EFFECT_STORE:
         rc = store_update(l, &effect->update);
+        return spv_node_stored(l->node, rc, spv_system_now());
+    case SPV_EFFECT_STORE_FILTER_HEADERS:
+        rc = store_filter_headers(l, &effect->filter_update);
+        return spv_node_stored(l->node, rc, spv_system_now());
+    case SPV_EFFECT_DROP_FILTER_HEADERS:
+        rc = spv_store_drop_filter_headers(l->cfg.store, effect->height);
         return spv_node_stored(l->node, rc, spv_system_now());
     case SPV_EFFECT_INDEX:
         rc = spv_store_build_index(l->cfg.store);
@@ -244,6 +272,7 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     l->cfg = *cfg;
     l->cfg.node.header_db = spv_store_header_db(cfg->store);
     l->cfg.node.backfill_db = spv_store_backfill_db(cfg->store);
+    l->cfg.node.filter_db = spv_store_filter_db(cfg->store);
     l->cfg.node.indexed = spv_store_indexed(cfg->store);
     l->cfg.node.rng = spv_system_rng();
     if (cfg->proxy)

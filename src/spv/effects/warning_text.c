@@ -25,6 +25,15 @@ const char *spv_warning_text(enum spv_warning warning)
     case SPV_WARN_V2_BLOCKED:
         return "encrypted connections fail everywhere: something on the path blocks them; "
                "connecting without encryption";
+    case SPV_WARN_FILTERS_ONE_GROUP:
+        return "only one group of peers serves filter headers; nothing else confirms them";
+    case SPV_WARN_FILTERS_DISPUTED:
+        return "peers disagree about a filter, and its block proves neither false; both are used";
+    case SPV_WARN_FILTERS_BUILT_IN:
+        return "every peer contradicts a built-in filter header; no filter headers are synced";
+    case SPV_WARN_FILTERS_START:
+        return "the database begins above every built-in filter header; no filter headers are "
+               "synced before the headers below are there";
     }
     return "";
 }

@@ -177,6 +177,10 @@ static void pump(struct sim *sim, struct sim_client *c)
             if (spv_node_indexed(c->node, 0, sim_client_now(sim, c)) < 0)
                 sim_break(sim, "the node failed after indexing");
             break;
+        case SPV_EFFECT_STORE_FILTER_HEADERS:
+        case SPV_EFFECT_DROP_FILTER_HEADERS:
+            sim_break(sim, "filter headers of a client without filters");
+            break;
         case SPV_EFFECT_SAVE_ADDRMAN:
             save_addrman(c);
             break;

@@ -10,7 +10,7 @@
 #define SIM_CLIENTS 8
 #define SIM_START (1000 * SPV_SECOND) /* monotonic time when a simulation begins */
 #define SIM_PIPE 262144 /* limit of bytes in flight in one direction: two socket buffers */
-#define SIM_WARNINGS (SPV_WARN_V2_BLOCKED + 1)
+#define SIM_WARNINGS (SPV_WARN_FILTERS_START + 1)
 #define SIM_DIAL_TIMEOUT (10 * SPV_SECOND)
 #define SIM_NODE_MEMORY (16u << 20) /* limit of a node's memory, far above what it needs */
 #define SIM_PEER_MEMORY (16u << 20) /* a queue of 8 MiB, grown by doubling */
@@ -95,7 +95,7 @@ struct sim_client {
     struct spv_self_nonces nonces;
     enum sim_peer_state *peer; /* by id */
     size_t peers;
-    uint64_t events[SPV_EVENT_UNRESOLVED + 1];
+    uint64_t events[SPV_EVENT_FILTERS_SYNCED + 1];
     uint64_t warnings[SIM_WARNINGS];
     struct spv_event warned[SIM_WARNINGS];
     size_t memory_first, memory_most; /* of the node */

@@ -156,6 +156,8 @@ void backfill_fixture_pull(struct backfill_fixture *r)
         case SPV_EFFECT_EVENT:
             r->events[e.event.kind]++;
             break;
+        case SPV_EFFECT_STORE_FILTER_HEADERS:
+        case SPV_EFFECT_DROP_FILTER_HEADERS:
         case SPV_EFFECT_RESOLVE:
         case SPV_EFFECT_SAVE_ADDRMAN:
             break;

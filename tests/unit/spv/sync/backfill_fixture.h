@@ -46,7 +46,7 @@ struct backfill_fixture {
     uint64_t dialled[PEERS];
     size_t n_dialled;
     int closed[PEERS + 8]; /* by peer id: the error with which it was dropped */
-    unsigned events[SPV_EVENT_UNRESOLVED + 1];
+    unsigned events[SPV_EVENT_FILTERS_SYNCED + 1];
 };
 
 /* Runs the node's effects. */
