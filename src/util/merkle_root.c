@@ -5,13 +5,15 @@
 #include <string.h>
 
 #include "spv/error.h"
-#include "spv/wallet/partial_tree.h"
+#include "spv/merkle.h"
+#include "util/hash.h"
 
 #define HASH 32
+#define PAIR 64 /* a left and a right child */
 
 int spv_merkle_root(struct spv_hash256 *out, const struct spv_txid *txids, size_t n)
 {
-    uint8_t pending[8 * sizeof n][SPV_TREE_PAIR]; /* left child; right child while it is hashed */
+    uint8_t pending[8 * sizeof n][PAIR]; /* left child; right child while it is hashed */
     struct spv_hash256 node;
     unsigned level;
 
@@ -24,7 +26,7 @@ int spv_merkle_root(struct spv_hash256 *out, const struct spv_txid *txids, size_
             if (memcmp(pending[level], node.b, HASH) == 0)
                 return SPV_ERR_MERKLE_DUPLICATE;
             memcpy(pending[level] + HASH, node.b, HASH);
-            spv_tree_parent(&node, pending[level]);
+            spv_sha256d(node.b, pending[level], PAIR);
         }
         memcpy(pending[level], node.b, HASH);
     }
@@ -34,13 +36,13 @@ int spv_merkle_root(struct spv_hash256 *out, const struct spv_txid *txids, size_
     while (n >> level != 1) {
         memcpy(pending[level], node.b, HASH);
         memcpy(pending[level] + HASH, node.b, HASH);
-        spv_tree_parent(&node, pending[level]);
+        spv_sha256d(node.b, pending[level], PAIR);
         n += (size_t)1 << level++;
         /* No check for equal siblings: if the right one is of a node and its copy, so is the left
          * one, and was refused above. */
         for (; (n >> level & 1) == 0; level++) {
             memcpy(pending[level] + HASH, node.b, HASH);
-            spv_tree_parent(&node, pending[level]);
+            spv_sha256d(node.b, pending[level], PAIR);
         }
     }
     *out = node;
