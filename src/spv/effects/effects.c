@@ -8,6 +8,7 @@
 struct spv_queued_effect {
     struct spv_effect effect;
     struct spv_queued_effect *next;
+    struct spv_inv item; /* of a getdata */
     struct spv_blockhash locator[]; /* of a getheaders */
 };
 
@@ -87,6 +88,16 @@ uint64_t spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
                                                                  .stop = *stop,
                                                                  .tag = ++q->last_tag};
     return q->last_tag;
+}
+
+void spv_effects_send_getdata(struct spv_effects *q, uint64_t peer, const struct spv_inv *item)
+{
+    struct spv_queued_effect *e = queue_push(q, SPV_EFFECT_SEND, peer, 0);
+    if (!e)
+        return;
+    e->item = *item;
+    e->effect.message.command = SPV_CMD_GETDATA;
+    e->effect.message.u.inv = (struct spv_msg_inv){.items = &e->item, .n = 1};
 }
 
 int spv_effects_pop(struct spv_effects *q, struct spv_effect *out)

@@ -36,6 +36,9 @@ uint64_t spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
                                            const struct spv_blockhash *locator, size_t n,
                                            const struct spv_blockhash *stop);
 
+/* A SEND of getdata for one item, which is copied. */
+void spv_effects_send_getdata(struct spv_effects *q, uint64_t peer, const struct spv_inv *item);
+
 /* The first effect: 1, or 0 when the queue is empty. What *out points at is valid until the next
  * pop.
  */

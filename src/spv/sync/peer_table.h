@@ -21,6 +21,29 @@ struct spv_filter_peer {
     uint64_t show_until_us; /* of that request, or how long none is sent after one that failed */
 };
 
+/* block_fetch.c */
+/* ours: blocks requested from a peer at a time; as Bitcoin Core's MAX_BLOCKS_IN_TRANSIT_PER_PEER */
+#define SPV_BLOCKS_MAX_OPEN 16
+struct spv_block_request {
+    struct spv_blockhash hash;
+    uint32_t height;
+    unsigned n_sent; /* answers that may come */
+    bool late; /* it counts as not answered */
+    uint64_t asked_us;
+};
+struct spv_block_peer {
+    bool added; /* blocks may be requested from it */
+    struct spv_block_request requests[SPV_BLOCKS_MAX_OPEN];
+    unsigned n_open;
+    uint64_t last_us; /* when it sent a block last */
+    uint32_t
+        lacks_height; /* it did not send a block of this height: it may lack those below, ... */
+    uint64_t lacks_until_us; /* ... until this time; 0: nothing is known */
+    unsigned n_unrequested; /* blocks that were not requested */
+    int drop; /* why it is to be disconnected; 0: it is not */
+    bool reported; /* spv_block_fetch_next_drop has returned it */
+};
+
 /* health.c */
 struct spv_health_peer {
     bool has_clock; /* false: it sent 0 */
@@ -45,6 +68,7 @@ struct spv_peer_entry {
     struct spv_presync_peer presync;
     struct spv_segments_peer segments[SPV_SEGMENTS_OWNERS];
     struct spv_filter_peer filters;
+    struct spv_block_peer blocks;
     struct spv_health_peer health;
     struct spv_peer_rate rate;
 };
