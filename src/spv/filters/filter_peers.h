@@ -20,6 +20,8 @@
  */
 #define SPV_FILTER_SHOW_RETRY (60 * SPV_SECOND)
 
+#define SPV_FILTER_MAX_UNASKED 3 /* ours: then the connection is closed */
+
 struct spv_filter_peers {
     const struct spv_chain *chain; /* borrowed, as all here */
     struct spv_effects *effects;
@@ -58,10 +60,23 @@ int spv_filter_peers_show(struct spv_filter_peers *fp, struct spv_peer_entry *p,
  * module that waits for the peer calls spv_filter_peers_show then. SPV_NEVER: neither. */
 uint64_t spv_filter_peers_deadline(const struct spv_peer_entry *p);
 
+/* A message about filters that no request of this room asked for, or that came twice. The third one
+ * closes the connection. */
+void spv_filter_peers_unasked(struct spv_peer_entry *p);
+/* The peer is disconnected after this input; a MISBEHAVING error bans it. */
+void spv_filter_peers_drop(struct spv_peer_entry *p, int error);
+struct spv_filter_drop {
+    uint64_t id;
+    int error;
+};
+/* The next peer to be disconnected, and why: 1 or 0. */
+int spv_filter_peers_next_drop(struct spv_filter_peers *fp, struct spv_filter_drop *out);
+
 /* The peer offers compact filters, and is not being dropped. */
 static inline bool spv_filter_peer_serves(const struct spv_peer_entry *p)
 {
-    return p->filters.added && (p->services & SPV_NODE_COMPACT_FILTERS) && !p->sync.drop;
+    return p->filters.added && (p->services & SPV_NODE_COMPACT_FILTERS) && !p->sync.drop &&
+           !p->filters.drop;
 }
 
 /* The same without asking it. */

@@ -111,6 +111,7 @@ static void remove_peer(struct spv_node *n, struct spv_conn *conn, int error, st
                          &was, error, now);
     (void)node_fail(n, spv_checkpoint_start_remove(n->start, id, now));
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
+    (void)node_fail(n, spv_node_filters_remove(&n->filters, id, now));
     /* the peer may come back: without it nothing is synced yet */
     if (more_peers(n, now) > n->sync.more_peers)
         spv_sync_set_more_peers(&n->sync, more_peers(n, now), now);
@@ -199,12 +200,21 @@ static void add_addresses(struct spv_node *n)
 }
 
 /* Compact filters follow what header sync has made of the best chain. */
-static int update_filters(struct spv_node *n, struct spv_now now)
+static void run_filters(struct spv_node *n, struct spv_now now)
 {
-    uint32_t fork;
-    const int rc = spv_filter_peers_update(&n->filter_peers, &fork);
-    (void)now;
-    return rc < 0 ? rc : 0;
+    struct spv_filter_drop drop;
+    const struct spv_node_filters_input in = {
+        .synced = n->sync.synced,
+        .storing = n->sync.storing || spv_checkpoint_start_storing(n->start) ||
+                   spv_backfill_storing(n->backfill),
+        .more = more_peers(n, now) == SPV_MORE_PEERS_NONE ? SPV_FILTER_NO_MORE_PEERS
+                                                          : SPV_FILTER_MORE_PEERS};
+    (void)node_fail(n, spv_node_filters_run(&n->filters, &in, now));
+    while (!n->error && spv_node_filters_next_drop(&n->filters, &drop)) {
+        struct spv_conn *conn = spv_outbound_find(&n->outbound, drop.id);
+        if (conn)
+            close_peer(n, conn, drop.error, now);
+    }
 }
 
 /* After every input: disconnects the peers that are to be dropped, and fills free slots. */
@@ -218,9 +228,7 @@ static int after_input(struct spv_node *n, int rc, struct spv_now now)
         if (conn)
             close_peer(n, conn, drop.error, now);
     }
-    if (!n->error && n->filters)
-        (void)node_fail(n, update_filters(n, now));
-    if (!n->error && !n->sync.storing)
+    if (!n->error && !n->sync.storing && !spv_node_filters_storing(&n->filters))
         (void)node_fail(n, spv_checkpoint_start_running(n->start)
                                ? spv_checkpoint_start_run(n->start, now)
                                : spv_backfill_run(n->backfill, n->sync.synced, now));
@@ -230,6 +238,8 @@ static int after_input(struct spv_node *n, int rc, struct spv_now now)
         if (conn)
             close_peer(n, conn, other.error, now);
     }
+    if (!n->error)
+        run_filters(n, now);
     if (!n->error) {
         handle_health(n, now);
         spv_outbound_tick(&n->outbound, n->target_outbound + n->n_extra, now);
@@ -335,13 +345,12 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         return rc;
     }
     rc = new_start_and_backfill(n, cfg, now);
+    if (!rc)
+        rc = spv_node_filters_init(&n->filters, cfg, &n->params, n->chain, &n->effects, &n->peers);
     if (rc < 0) {
         spv_node_free(n);
         return rc;
     }
-    n->filters = cfg->filters;
-    if (n->filters)
-        spv_filter_peers_init(&n->filter_peers, n->chain, &n->effects, &n->peers);
     spv_health_init(&n->health, &n->params, n->target_outbound, &n->peers);
     n->peer_rates.peers = &n->peers;
     set_quorum(n, now);
@@ -363,6 +372,7 @@ void spv_node_free(struct spv_node *n)
     spv_sync_free(&n->sync);
     spv_checkpoint_start_free(n->start);
     spv_backfill_free(n->backfill);
+    spv_node_filters_free(&n->filters);
     spv_chain_free(n->chain);
     spv_outbound_free(&n->outbound);
     spv_effects_free(&n->effects);
@@ -401,9 +411,9 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     p->start_height = info->start_height > 0 ? (uint32_t)info->start_height : 0;
     spv_peer_rates_add(&n->peer_rates, peer, now);
     spv_health_connected(&n->health, peer, info->time_offset_s, now);
-    if (n->filters)
-        spv_filter_peers_add(&n->filter_peers, p);
-    int rc = spv_checkpoint_start_add(n->start, peer, now);
+    int rc = spv_node_filters_add(&n->filters, p, now);
+    if (!rc)
+        rc = spv_checkpoint_start_add(n->start, peer, now);
     if (!rc)
         rc = spv_backfill_add(n->backfill, peer, now);
     if (!rc && !spv_checkpoint_start_running(n->start))
@@ -426,24 +436,14 @@ static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_
     return spv_sync_headers(&n->sync, peer, msg, now);
 }
 
-/* After header sync, whose chain then has the headers. */
-static int filter_messages(struct spv_node *n, uint64_t peer, const struct spv_msg *msg,
-                           struct spv_now now)
-{
-    if (msg->command == SPV_CMD_HEADERS)
-        return spv_filter_peers_headers(&n->filter_peers, peer, &msg->u.headers, now);
-    if (msg->command == SPV_CMD_INV)
-        return spv_filter_peers_inv(&n->filter_peers, peer, &msg->u.inv);
-    return 0;
-}
-
 int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, struct spv_now now)
 {
     struct spv_conn *conn = spv_outbound_find(&n->outbound, peer);
     if (n->error)
         return n->error;
     if (n->sync.storing || spv_checkpoint_start_storing(n->start) ||
-        spv_backfill_storing(n->backfill) || (conn && conn->state != SPV_CONN_STATE_READY))
+        spv_backfill_storing(n->backfill) || spv_node_filters_storing(&n->filters) ||
+        (conn && conn->state != SPV_CONN_STATE_READY))
         return SPV_ERR_STATE;
     if (!conn) /* it was closed while the message was on its way */
         return 0;
@@ -455,8 +455,8 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
         rc = spv_sync_inv(&n->sync, peer, &msg->u.inv, now);
     else if (msg->command == SPV_CMD_ADDR || msg->command == SPV_CMD_ADDRV2)
         rc = spv_outbound_gossip(&n->outbound, conn, &msg->u.addr, now);
-    if (rc >= 0 && n->filters)
-        rc = filter_messages(n, peer, msg, now);
+    if (rc >= 0)
+        rc = spv_node_filters_recv(&n->filters, peer, msg, now);
     return after_input(n, rc, now);
 }
 
@@ -519,14 +519,17 @@ static int handle_backfill_stored(struct spv_node *n, struct spv_now now)
 
 int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
 {
+    /* filters queue an effect only while no other is pending: theirs is the first */
+    const bool filters = spv_node_filters_storing(&n->filters);
     const bool start = spv_checkpoint_start_storing(n->start);
     const bool backfill = spv_backfill_storing(n->backfill);
-    if (!start && !backfill && !n->sync.storing)
+    if (!filters && !start && !backfill && !n->sync.storing)
         return SPV_ERR_STATE;
     if (node_fail(n, error))
         return n->error;
     return after_input(n,
-                       start      ? handle_start_stored(n, now)
+                       filters    ? spv_node_filters_stored(&n->filters)
+                       : start    ? handle_start_stored(n, now)
                        : backfill ? handle_backfill_stored(n, now)
                                   : spv_sync_stored(&n->sync, now),
                        now);
@@ -547,6 +550,8 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
     int rc = spv_checkpoint_start_timer(n->start, now);
     if (!rc)
         rc = spv_backfill_timer(n->backfill, now);
+    if (!rc)
+        rc = spv_node_filters_timer(&n->filters, now);
     return after_input(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
 }
 
@@ -555,6 +560,7 @@ uint64_t spv_node_deadline(const struct spv_node *n)
     uint64_t first = spv_sync_deadline(&n->sync);
     first = spv_min_deadline(first, spv_checkpoint_start_deadline(n->start));
     first = spv_min_deadline(first, spv_backfill_deadline(n->backfill));
+    first = spv_min_deadline(first, spv_node_filters_deadline(&n->filters));
     first = spv_min_deadline(first, spv_health_deadline(&n->health));
     return spv_min_deadline(first,
                             spv_outbound_deadline(&n->outbound, n->target_outbound + n->n_extra));

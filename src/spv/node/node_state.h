@@ -4,8 +4,8 @@
 #define SPV_SPV_NODE_NODE_STATE_H
 
 #include "spv/effects/effects.h"
-#include "spv/filters/filter_peers.h"
 #include "spv/node/health.h"
+#include "spv/node/node_filters.h"
 #include "spv/node/outbound.h"
 #include "spv/node/peer_rates.h"
 #include "spv/sync/backfill.h"
@@ -21,8 +21,7 @@ struct spv_node {
     struct spv_sync sync;
     struct spv_checkpoint_start *start; /* NULL: the database is not empty, or starts at genesis */
     struct spv_backfill *backfill; /* NULL: not wanted */
-    bool filters; /* the node syncs filter headers; else the parts below that are zero */
-    struct spv_filter_peers filter_peers;
+    struct spv_node_filters filters;
     struct spv_health health;
     struct spv_peer_rates peer_rates;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */

@@ -12,13 +12,49 @@
 
 /* The parts of spv/filters and spv/node, whose headers this folder may not include. */
 
-/* filter_peers.c: what the peer has shown of our best chain */
+#define SPV_FILTER_REQUESTS 8 /* ours: open requests that are remembered of a peer */
+
+/* filter_requests.c: an open request of the sync of filter headers */
+struct spv_filter_request {
+    enum spv_command command; /* getcfheaders, getcfcheckpt, getcfilters */
+    uint64_t serial; /* of the round of votes or of the dispute that it belongs to */
+    uint32_t start, stop; /* heights */
+    struct spv_blockhash stop_block;
+};
+
+struct spv_filter_answer;
+/* On which side of the current dispute about filter headers a peer is. */
+enum spv_filter_side {
+    SPV_FILTER_SIDE_NONE = 0,
+    SPV_FILTER_OURS = 1, /* it committed to the filter headers that are stored, or about to be */
+    SPV_FILTER_THEIRS = 2, /* it committed to the other ones */
+};
+
 struct spv_filter_peer {
+    /* filter_peers.c: what the peer has shown of our best chain */
     bool added; /* false: the node uses no filters */
     uint32_t shown_height; /* it knows this block of our best chain, and all below it */
     struct spv_blockhash shown_hash;
     uint64_t show_tag; /* of the getheaders that asks it to show a block; 0: none is open */
     uint64_t show_until_us; /* of that request, or how long none is sent after one that failed */
+    int drop; /* why it is to be disconnected; 0: it is not */
+    unsigned n_unasked; /* messages about filters that answered no request */
+    /* filter_requests.c */
+    struct spv_filter_request request[SPV_FILTER_REQUESTS]; /* oldest first */
+    unsigned n_requests;
+    /* filter_votes.c: its vote in the current round */
+    uint64_t round; /* that the next four belong to */
+    unsigned tries; /* requests sent */
+    uint64_t next_us; /* of the next one; 0: not planned yet */
+    struct spv_filter_answer *answer; /* NULL: none */
+    bool compared; /* it has our filter header where the round begins */
+    /* filter_sync.c: what it has committed to */
+    bool agrees; /* to our filter header of this height: */
+    uint32_t agrees_height;
+    unsigned branch; /* index + 1 of the branch of unproven filters that it is on; 0: none */
+    bool contradicts; /* a built-in filter header */
+    uint64_t silent_until_us; /* it did not answer, and is not asked until then */
+    enum spv_filter_side side;
 };
 
 /* block_fetch.c */

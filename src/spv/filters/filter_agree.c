@@ -1,0 +1,365 @@
+/* Votes are equal or not; equal ones are one class. The class of most network groups is what we
+ * follow, once two groups are in it and no peer disagrees, or once it is that of the only group
+ * that answers. Where classes differ, a dispute is settled first. */
+#include <stdlib.h>
+
+#include "spv/filters/filter_sync_state.h"
+
+/* so many groups contradict a built-in filter header: ours may be the wrong one */
+#define BUILT_IN_GROUPS 3
+
+/* ---- counting ---- */
+
+/* Distinct network groups. */
+struct groups {
+    uint64_t group[SPV_NODE_MAX_PEERS];
+    unsigned n;
+};
+
+static void add_group(struct groups *g, uint64_t group)
+{
+    for (unsigned i = 0; i < g->n; i++)
+        if (g->group[i] == group)
+            return;
+    g->group[g->n++] = group;
+}
+
+/* The number of the first value above the base of the round. */
+static size_t first_value(const struct spv_filter_sync *fs)
+{
+    return fs->round.kind == SPV_FILTER_ROUND_CHECKPOINTS ? fs->round.base / SPV_CFCHECKPT_INTERVAL
+                                                          : 0;
+}
+
+static bool same_answer(const struct spv_filter_sync *fs, const struct spv_filter_answer *a,
+                        const struct spv_filter_answer *b)
+{
+    const size_t from = first_value(fs);
+    return a->n == b->n &&
+           memcmp(a->values + from, b->values + from, (a->n - from) * sizeof a->values[0]) == 0;
+}
+
+/* The peer's answer is a vote of this round, above the base that it has in common with us. */
+static bool has_voted(const struct spv_filter_sync *fs, const struct spv_peer_entry *p,
+                      struct spv_now now)
+{
+    return spv_filter_votes(p, now) && p->filters.answer &&
+           (p->filters.answer->command == SPV_CMD_CFCHECKPT ||
+            (fs->round.kind == SPV_FILTER_ROUND_TAIL &&
+             spv_filter_header_eq(&p->filters.answer->prev, &fs->top)));
+}
+
+static unsigned count_class(const struct spv_filter_sync *fs, const struct spv_filter_answer *a,
+                            struct spv_now now)
+{
+    struct groups g = {.n = 0};
+    SPV_FILTER_EACH(fs, p)
+    if (has_voted(fs, p, now) && same_answer(fs, p->filters.answer, a))
+        add_group(&g, p->group);
+    return g.n;
+}
+
+/* A peer of the class of most groups; NULL: none has voted. */
+static struct spv_peer_entry *largest_class(const struct spv_filter_sync *fs, struct spv_now now)
+{
+    struct spv_peer_entry *best = NULL;
+    unsigned most = 0;
+    SPV_FILTER_EACH(fs, p)
+    {
+        if (!has_voted(fs, p, now))
+            continue;
+        const unsigned n = count_class(fs, p->filters.answer, now);
+        if (n <= most)
+            continue;
+        most = n;
+        best = p;
+    }
+    return best;
+}
+
+static bool any_pending(const struct spv_filter_sync *fs, struct spv_now now)
+{
+    SPV_FILTER_EACH(fs, p)
+    if (spv_filter_votes_pending(fs, p, now))
+        return true;
+    return false;
+}
+
+/* How many groups must agree. One is enough when it is the only one that answers, and no other peer
+ * is expected soon. */
+static unsigned quorum(struct spv_filter_sync *fs, struct spv_now now)
+{
+    struct groups g = {.n = 0};
+    SPV_FILTER_EACH(fs, p)
+    if (spv_filter_votes(p, now) && (p->filters.answer || spv_filter_votes_pending(fs, p, now)))
+        add_group(&g, p->group);
+    if (g.n >= SPV_FILTER_GROUPS) {
+        fs->alone_since_us = 0;
+        return SPV_FILTER_GROUPS;
+    }
+    if (!fs->alone_since_us)
+        fs->alone_since_us = now.mono_us ? now.mono_us : 1;
+    return fs->more == SPV_FILTER_NO_MORE_PEERS ||
+                   fs->alone_since_us + SPV_FILTER_ALONE <= now.mono_us
+               ? 1
+               : SPV_FILTER_GROUPS;
+}
+
+bool spv_filter_agree_unsupported(struct spv_filter_sync *fs, struct spv_now now)
+{
+    SPV_FILTER_EACH(fs, p)
+    if (spv_filter_votes(p, now))
+        return false;
+    return quorum(fs, now) == 1;
+}
+
+/* ---- built-in filter headers ---- */
+
+static void drop_contradicting(struct spv_filter_sync *fs)
+{
+    SPV_FILTER_EACH(fs, p)
+    if (p->filters.contradicts)
+        spv_filter_peers_drop(p, SPV_ERR_FILTER_BUILT_IN);
+    fs->contradicted_us = 0;
+}
+
+/* Who contradicts a built-in filter header lies; unless all do, in three groups: then it may be
+ * ours that is wrong. Returns whether filter sync stops. */
+static bool judge_contradicting(struct spv_filter_sync *fs, struct spv_now now)
+{
+    struct groups g = {.n = 0};
+    bool supported = false;
+    SPV_FILTER_EACH(fs, p)
+    {
+        if (!spv_filter_peer_serves(p))
+            continue;
+        if (p->filters.contradicts)
+            add_group(&g, p->group);
+        else
+            supported |= p->filters.answer || p->filters.compared || p->filters.agrees;
+    }
+    if (!g.n)
+        return false;
+    if (!fs->contradicted_us)
+        fs->contradicted_us = now.mono_us ? now.mono_us : 1;
+    if (supported) {
+        drop_contradicting(fs);
+    } else if (g.n >= BUILT_IN_GROUPS) {
+        fs->phase = SPV_FILTER_SYNC_STOPPED;
+        spv_filter_headers_warn(fs, SPV_WARN_FILTERS_BUILT_IN, 0, fs->contradicted);
+        return true;
+    } else if (!any_pending(fs, now) && (fs->more == SPV_FILTER_NO_MORE_PEERS ||
+                                         fs->contradicted_us + SPV_FILTER_ALONE <= now.mono_us)) {
+        drop_contradicting(fs);
+    }
+    return false;
+}
+
+/* ---- disputes ---- */
+
+/* Sets the sides of all who voted, or compared, by their filter header of a height. */
+static void set_sides(struct spv_filter_sync *fs, uint32_t height,
+                      const struct spv_filter_header *ours, const struct spv_filter_header *theirs)
+{
+    SPV_FILTER_EACH(fs, p)
+    {
+        struct spv_filter_header header;
+        p->filters.side = SPV_FILTER_SIDE_NONE;
+        if (!spv_filter_peer_serves(p) || p->filters.branch)
+            continue;
+        if (p->filters.answer && spv_filter_votes_header(p->filters.answer, &header, height))
+            p->filters.side = spv_filter_header_eq(&header, ours)     ? SPV_FILTER_OURS
+                              : spv_filter_header_eq(&header, theirs) ? SPV_FILTER_THEIRS
+                                                                      : SPV_FILTER_SIDE_NONE;
+        else if (p->filters.agrees && p->filters.agrees_height >= height)
+            p->filters.side = SPV_FILTER_OURS;
+    }
+}
+
+/* A peer whose filter header of the base is not ours. Returns 1 when a dispute has begun. */
+static int dispute_base(struct spv_filter_sync *fs, struct spv_now now)
+{
+    const uint32_t base = fs->round.base;
+    SPV_FILTER_EACH(fs, p)
+    {
+        struct spv_filter_header header;
+        struct spv_filter_point low = {.height = fs->start_height, .header = fs->start};
+        const struct spv_filter_point ours = {.height = base, .header = fs->top};
+        if (!spv_filter_votes(p, now) || !p->filters.answer ||
+            p->filters.answer->command != SPV_CMD_CFHEADERS ||
+            !spv_filter_votes_header(p->filters.answer, &header, base) ||
+            spv_filter_header_eq(&header, &fs->top))
+            continue;
+        if ((p->filters.agrees && p->filters.agrees_height >= base) || base == fs->start_height) {
+            spv_filter_peers_drop(p, SPV_ERR_FILTER_CONTRADICTION);
+            continue;
+        }
+        if (p->filters.agrees && p->filters.agrees_height > low.height) {
+            low.height = p->filters.agrees_height;
+            const int rc = spv_filter_headers_at(fs, &low.header, low.height);
+            if (rc < 0)
+                return rc;
+        }
+        set_sides(fs, base, &fs->top, &header);
+        spv_filter_dispute_begin(fs, p->id, &low, &ours, &header);
+        return 1;
+    }
+    return 0;
+}
+
+static int dispute_tail(struct spv_filter_sync *fs, const struct spv_filter_answer *ours,
+                        const struct spv_peer_entry *p)
+{
+    const struct spv_filter_point low = {.height = fs->round.base, .header = fs->top};
+    const struct spv_filter_point high = {.height = fs->round.stop, .header = ours->last};
+    const struct spv_filter_answer *theirs = p->filters.answer;
+    set_sides(fs, high.height, &ours->last, &theirs->last);
+    spv_filter_dispute_begin(fs, p->id, &low, &high, &theirs->last);
+    const int rc = spv_filter_dispute_know(fs, ours->values, theirs->values);
+    return rc < 0 ? rc : 1;
+}
+
+/* values: our checkpoints. */
+static int dispute_checkpoints(struct spv_filter_sync *fs, const struct spv_hash256 *values,
+                               const struct spv_peer_entry *p)
+{
+    const struct spv_hash256 *theirs = p->filters.answer->values;
+    const size_t first = first_value(fs);
+    size_t i = first;
+    while (memcmp(values[i].b, theirs[i].b, sizeof values[i].b) == 0)
+        i++;
+    struct spv_filter_point low = {.height = fs->round.base, .header = fs->top};
+    int rc = 1;
+    if (i > first)
+        low = (struct spv_filter_point){.height = (uint32_t)i * SPV_CFCHECKPT_INTERVAL,
+                                        .header = spv_filter_header_of(&values[i - 1])};
+    else if (low.height != fs->height) /* ranges were stored since */
+        rc = spv_filter_headers_at(fs, &low.header, low.height);
+    if (rc < 0)
+        return rc;
+    const struct spv_filter_point high = {.height = (uint32_t)(i + 1) * SPV_CFCHECKPT_INTERVAL,
+                                          .header = spv_filter_header_of(&values[i])};
+    const struct spv_filter_header their_high = spv_filter_header_of(&theirs[i]);
+    set_sides(fs, high.height, &high.header, &their_high);
+    spv_filter_dispute_begin(fs, p->id, &low, &high, &their_high);
+    return 1;
+}
+
+/* Someone of another class than `best`. */
+static const struct spv_peer_entry *find_dissenting(const struct spv_filter_sync *fs,
+                                                    const struct spv_filter_answer *best,
+                                                    struct spv_now now)
+{
+    SPV_FILTER_EACH(fs, p)
+    if (has_voted(fs, p, now) && !same_answer(fs, p->filters.answer, best))
+        return p;
+    return NULL;
+}
+
+/* ---- agreement ---- */
+
+static void commit_class(struct spv_filter_sync *fs, const struct spv_filter_answer *best,
+                         struct spv_now now)
+{
+    SPV_FILTER_EACH(fs, p)
+    {
+        if (!has_voted(fs, p, now) || !same_answer(fs, p->filters.answer, best))
+            continue;
+        p->filters.agrees = true;
+        p->filters.agrees_height = fs->round.stop;
+    }
+}
+
+static int agree_on(struct spv_filter_sync *fs, const struct spv_filter_answer *best,
+                    struct spv_now now)
+{
+    if (quorum(fs, now) == 1 && !fs->warned_one_group) {
+        fs->warned_one_group = true;
+        spv_filter_headers_warn(fs, SPV_WARN_FILTERS_ONE_GROUP, 0, fs->height);
+    }
+    commit_class(fs, best, now);
+    if (fs->round.kind == SPV_FILTER_ROUND_TAIL) {
+        const struct spv_filter_hash *hashes = (const void *)best->values;
+        return spv_filter_headers_store(fs, hashes, best->n);
+    }
+    spv_filter_headers_forget_agreed(fs);
+    fs->agreed = malloc(best->n * sizeof *fs->agreed);
+    if (!fs->agreed)
+        return SPV_ERR_NOMEM;
+    memcpy(fs->agreed, best->values, best->n * sizeof *fs->agreed);
+    fs->n_agreed = best->n;
+    return 0;
+}
+
+static bool has_supporter(const struct spv_filter_sync *fs)
+{
+    SPV_FILTER_EACH(fs, p)
+    if (spv_filter_peer_serves(p) && p->filters.agrees &&
+        p->filters.agrees_height >= fs->round.stop)
+        return true;
+    return false;
+}
+
+/* Peers that come while ranges are fetched are compared with what was agreed on. */
+static int compare_with_agreed(struct spv_filter_sync *fs, struct spv_now now)
+{
+    const struct spv_hash256 *agreed = (const void *)fs->agreed;
+    const size_t from = first_value(fs);
+    SPV_FILTER_EACH(fs, p)
+    {
+        if (!has_voted(fs, p, now))
+            continue;
+        if (memcmp(agreed + from, p->filters.answer->values + from,
+                   (fs->n_agreed - from) * sizeof *agreed) == 0) {
+            p->filters.agrees = true;
+            p->filters.agrees_height = fs->round.stop;
+        } else if (has_supporter(fs)) {
+            return dispute_checkpoints(fs, agreed, p);
+        } else { /* no peer says any more what was agreed on */
+            spv_filter_headers_forget_agreed(fs);
+            spv_filter_votes_restart(fs);
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static int compare_votes(struct spv_filter_sync *fs, struct spv_now now)
+{
+    struct spv_peer_entry *best = largest_class(fs, now);
+    if (!best)
+        return 0;
+    const struct spv_filter_answer *a = best->filters.answer;
+    const struct spv_peer_entry *other = find_dissenting(fs, a, now);
+    if (!other)
+        return count_class(fs, a, now) >= quorum(fs, now) ? agree_on(fs, a, now) : 0;
+    /* most groups: of those that answer in time */
+    if (any_pending(fs, now) && fs->round.start_us + SPV_FILTER_TIMEOUT > now.mono_us)
+        return 0;
+    const int rc = fs->round.kind == SPV_FILTER_ROUND_TAIL
+                       ? dispute_tail(fs, a, other)
+                       : dispute_checkpoints(fs, a->values, other);
+    return rc;
+}
+
+int spv_filter_agree_run(struct spv_filter_sync *fs, struct spv_now now)
+{
+    if (fs->round.kind == SPV_FILTER_ROUND_NONE || judge_contradicting(fs, now))
+        return 0;
+    const int rc = dispute_base(fs, now);
+    if (rc || fs->round.kind == SPV_FILTER_ROUND_COMPARE)
+        return rc < 0 ? rc : 0;
+    if (fs->round.kind == SPV_FILTER_ROUND_CHECKPOINTS && fs->agreed)
+        return compare_with_agreed(fs, now);
+    return compare_votes(fs, now);
+}
+
+uint64_t spv_filter_agree_deadline(const struct spv_filter_sync *fs, struct spv_now now)
+{
+    uint64_t first = SPV_NEVER;
+    if (fs->alone_since_us && fs->more == SPV_FILTER_MORE_PEERS)
+        first = spv_filter_earlier(first, fs->alone_since_us + SPV_FILTER_ALONE, now);
+    if (fs->contradicted_us)
+        first = spv_filter_earlier(first, fs->contradicted_us + SPV_FILTER_ALONE, now);
+    return spv_filter_earlier(first, fs->round.start_us + SPV_FILTER_TIMEOUT, now);
+}

@@ -1,0 +1,93 @@
+/* Between agreed checkpoints, the filter hashes of a range are proven by the filter headers at its
+ * ends, from any peer: they are fetched from all peers that agree, by the scheduler of
+ * segments. */
+#include <stdlib.h>
+
+#include "spv/filters/filter_sync_state.h"
+
+static int block_hash(void *ctx, struct spv_blockhash *out, uint32_t height)
+{
+    return spv_filter_headers_block(ctx, out, height);
+}
+
+static int open_segments(struct spv_filter_sync *fs, struct spv_now now)
+{
+    const size_t first = fs->height / SPV_CFCHECKPT_INTERVAL;
+    const struct spv_filter_checkpoint from = {.height = fs->height, .header = fs->top};
+    const size_t n = fs->n_agreed - first;
+    fs->ends = malloc(n * sizeof *fs->ends);
+    if (!fs->ends)
+        return SPV_ERR_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        fs->ends[i] = (struct spv_filter_checkpoint){.height = (uint32_t)(first + i + 1) *
+                                                               SPV_CFCHECKPT_INTERVAL,
+                                                     .header = fs->agreed[first + i]};
+    fs->payload =
+        (struct spv_filter_segments){.ends = fs->ends, .block_hash = block_hash, .ctx = fs};
+    const struct spv_segments_config cfg = {.owner = SPV_SEGMENTS_OF_FILTERS,
+                                            .payload = &spv_segments_of_filter_headers,
+                                            .payload_ctx = &fs->payload,
+                                            .peers = fs->cfg.peers,
+                                            .params = fs->cfg.params,
+                                            .n_checkpoints = n,
+                                            .effects = fs->cfg.effects,
+                                            .timeout_us = fs->cfg.timeout_us};
+    const int rc = spv_segments_new(&fs->segments, &cfg);
+    return rc < 0 ? rc
+                  : spv_filter_segments_begin(fs->segments, &from, fs->ends[n - 1].height, now);
+}
+
+/* Requests may go to all who agree up to the last checkpoint. */
+static int add_peers(struct spv_filter_sync *fs, struct spv_now now)
+{
+    int rc = 0;
+    SPV_FILTER_EACH(fs, p)
+    {
+        if (rc || !spv_filter_votes(p, now) || !p->filters.agrees ||
+            p->filters.agrees_height < fs->round.stop ||
+            !spv_filter_peer_has_shown(p, fs->round.stop) ||
+            p->segments[SPV_SEGMENTS_OF_FILTERS].entry)
+            continue;
+        rc = spv_segments_add(fs->segments, p->id, now);
+    }
+    return rc;
+}
+
+/* A peer that sends other hashes than the two filter headers that it agreed to commit to
+ * contradicts itself. One that does not answer is only left out. */
+static int drop_peers(struct spv_filter_sync *fs, struct spv_now now)
+{
+    struct spv_segments_drop drop;
+    int rc = 0;
+    while (!rc && spv_segments_next_drop(fs->segments, &drop)) {
+        struct spv_peer_entry *p = spv_peer_table_find(fs->cfg.peers, drop.id);
+        if (!p)
+            continue;
+        if (drop.error == SPV_ERR_STALL)
+            p->filters.silent_until_us = now.mono_us + SPV_FILTER_SILENT;
+        else
+            spv_filter_peers_drop(p, drop.error == SPV_ERR_FILTER_HEADERS
+                                         ? SPV_ERR_FILTER_CONTRADICTION
+                                         : drop.error);
+        rc = spv_segments_remove(fs->segments, drop.id, now);
+    }
+    return rc;
+}
+
+int spv_filter_ranges_run(struct spv_filter_sync *fs, struct spv_now now)
+{
+    struct spv_segments_batch batch;
+    int rc = 0;
+    if (!fs->agreed || fs->height >= fs->round.stop)
+        return 0;
+    if (!fs->segments)
+        rc = open_segments(fs, now);
+    if (!rc)
+        rc = drop_peers(fs, now);
+    if (!rc)
+        rc = add_peers(fs, now);
+    if (rc || !spv_segments_next_batch(fs->segments, &batch, now))
+        return rc;
+    rc = spv_filter_headers_store(fs, spv_filter_segments_hashes(&batch), batch.n);
+    return rc < 0 ? rc : spv_segments_consume(fs->segments, now);
+}

@@ -1,0 +1,295 @@
+/* A round asks every peer the same, so that the answers can be compared:
+ *
+ *     COMPARE       the filter header of our highest one
+ *     CHECKPOINTS   every 1,000th filter header, where the tip is far ahead; first COMPARE
+ *     TAIL          the filter hashes up to the tip; the header below them is the comparison
+ *
+ * A request is repeated 3, 13 and 58 seconds later: a peer is silent while its index lags, also for
+ * seconds after a new block, which is never a timeout; 20 seconds later it is left out for a while.
+ * For a new tip the first request is sent 2 seconds after the peer has shown that it knows the
+ * block. */
+#include <stdlib.h>
+
+#include "spv/filters/filter_sync_state.h"
+
+#define NEW_TIP_DELAY (2 * SPV_SECOND) /* ours: an index needs that long for a block */
+/* ours: a peer that has not announced a new tip by then is asked whether it has it */
+#define NEW_TIP_SHOW (5 * SPV_SECOND)
+
+#define TRIES 4 /* then the peer is not asked for SPV_FILTER_SILENT */
+
+/* When the request after number `tries` is due. */
+static uint64_t repeat_delay(unsigned tries)
+{
+    static const uint64_t delays[TRIES] = {3 * SPV_SECOND, 10 * SPV_SECOND, 45 * SPV_SECOND,
+                                           20 * SPV_SECOND};
+    return delays[tries - 1];
+}
+
+/* ---- rounds ---- */
+
+void spv_filter_votes_forget(struct spv_peer_entry *p)
+{
+    free(p->filters.answer);
+    p->filters.answer = NULL;
+    p->filters.tries = 0;
+    p->filters.next_us = 0;
+    p->filters.compared = false;
+}
+
+void spv_filter_votes_restart(struct spv_filter_sync *fs)
+{
+    fs->round.id++;
+    SPV_FILTER_EACH(fs, p)
+    spv_filter_votes_forget(p);
+}
+
+static struct spv_filter_round wanted_round(const struct spv_filter_sync *fs)
+{
+    const uint32_t tip = spv_chain_tip(fs->cfg.chain)->height;
+    struct spv_filter_round r = {.base = fs->height, .stop = fs->height};
+    if (tip > fs->height + SPV_FILTER_RANGE) {
+        r.kind = SPV_FILTER_ROUND_CHECKPOINTS;
+        r.stop = tip / SPV_CFCHECKPT_INTERVAL * SPV_CFCHECKPT_INTERVAL;
+    } else if (tip > fs->height) {
+        r.kind = SPV_FILTER_ROUND_TAIL;
+        r.stop = tip;
+    } else if (fs->height > fs->start_height) {
+        r.kind = SPV_FILTER_ROUND_COMPARE;
+    }
+    return r;
+}
+
+/* Ranges are fetched up to the checkpoints of the round, whatever the tip does meanwhile. */
+static bool is_agreed(const struct spv_filter_sync *fs)
+{
+    return fs->round.kind == SPV_FILTER_ROUND_CHECKPOINTS && fs->agreed &&
+           fs->height < fs->round.stop;
+}
+
+static int choose_round(struct spv_filter_sync *fs, struct spv_now now)
+{
+    struct spv_filter_round r = wanted_round(fs);
+    if (is_agreed(fs))
+        return 0;
+    const int rc = spv_filter_headers_block(fs, &r.stop_block, r.stop);
+    if (rc < 0)
+        return rc;
+    if (r.kind == fs->round.kind && r.base == fs->round.base &&
+        spv_blockhash_eq(&r.stop_block, &fs->round.stop_block))
+        return 0;
+    /* we were in step: this block is new to the peers, too */
+    r.is_new_tip = r.kind == SPV_FILTER_ROUND_TAIL && r.base == fs->round.stop &&
+                   (fs->round.kind == SPV_FILTER_ROUND_COMPARE ||
+                    (fs->round.kind == SPV_FILTER_ROUND_NONE && fs->round.id));
+    r.is_new_tip |= fs->round.is_new_tip && r.kind == SPV_FILTER_ROUND_TAIL &&
+                    r.base == fs->round.base; /* one more before the first was agreed on */
+    spv_filter_headers_forget_agreed(fs);
+    r.id = fs->round.id;
+    r.start_us = now.mono_us;
+    fs->round = r;
+    spv_filter_votes_restart(fs);
+    return 0;
+}
+
+/* ---- requests ---- */
+
+/* The peer has committed to our filter header where the round begins. */
+static bool has_compared(const struct spv_filter_sync *fs, const struct spv_peer_entry *p)
+{
+    return p->filters.compared || (p->filters.agrees && p->filters.agrees_height >= fs->round.base);
+}
+
+/* The next request of a peer: a comparison comes before checkpoints. */
+static struct spv_filter_request next_request(const struct spv_filter_sync *fs,
+                                              const struct spv_peer_entry *p)
+{
+    const struct spv_filter_round *round = &fs->round;
+    struct spv_filter_request r = {.command = SPV_CMD_GETCFHEADERS,
+                                   .serial = round->id,
+                                   .start = round->base + 1,
+                                   .stop = round->stop};
+    if (round->kind == SPV_FILTER_ROUND_CHECKPOINTS &&
+        (has_compared(fs, p) || round->base == fs->start_height))
+        r.command = SPV_CMD_GETCFCHECKPT;
+    else if (round->kind != SPV_FILTER_ROUND_TAIL)
+        r.start = r.stop = round->base;
+    return r;
+}
+
+static bool needs_request(const struct spv_filter_sync *fs, const struct spv_peer_entry *p,
+                          struct spv_now now)
+{
+    return fs->round.kind != SPV_FILTER_ROUND_NONE && spv_filter_votes(p, now) &&
+           !p->filters.answer &&
+           !(fs->round.kind == SPV_FILTER_ROUND_COMPARE && has_compared(fs, p));
+}
+
+/* When the peer may be asked to show the block of the round. */
+static uint64_t show_from_us(const struct spv_filter_sync *fs)
+{
+    return fs->round.start_us + (fs->round.is_new_tip ? NEW_TIP_SHOW : 0);
+}
+
+static int ask_peer(struct spv_filter_sync *fs, struct spv_peer_entry *p, struct spv_now now)
+{
+    struct spv_filter_peer *f = &p->filters;
+    struct spv_filter_request r = next_request(fs, p);
+    if (!spv_filter_peer_has_shown(p, r.stop)) {
+        if (show_from_us(fs) > now.mono_us)
+            return 0;
+        const int shown = spv_filter_peers_show(fs->cfg.filter_peers, p, r.stop, now);
+        if (shown != SPV_FILTER_SHOWN)
+            return shown < 0 ? shown : 0;
+    }
+    if (!f->next_us)
+        f->next_us = now.mono_us + (fs->round.is_new_tip ? NEW_TIP_DELAY : 0);
+    if (f->next_us > now.mono_us)
+        return 0;
+    if (f->tries == TRIES) {
+        f->silent_until_us = now.mono_us + SPV_FILTER_SILENT;
+        return 0;
+    }
+    const int rc = spv_filter_headers_block(fs, &r.stop_block, r.stop);
+    if (rc < 0)
+        return rc;
+    spv_filter_requests_send(fs->cfg.effects, p, &r);
+    f->next_us = now.mono_us + repeat_delay(++f->tries);
+    return fs->cfg.effects->error;
+}
+
+int spv_filter_votes_run(struct spv_filter_sync *fs, struct spv_now now)
+{
+    int rc = choose_round(fs, now);
+    SPV_FILTER_EACH(fs, p)
+    if (!rc && needs_request(fs, p, now))
+        rc = ask_peer(fs, p, now);
+    return rc;
+}
+
+bool spv_filter_votes_pending(const struct spv_filter_sync *fs, const struct spv_peer_entry *p,
+                              struct spv_now now)
+{
+    return needs_request(fs, p, now) && (spv_filter_peer_has_shown(p, fs->round.stop) ||
+                                         p->filters.show_tag || show_from_us(fs) > now.mono_us);
+}
+
+uint64_t spv_filter_votes_deadline(const struct spv_filter_sync *fs, struct spv_now now)
+{
+    uint64_t first = SPV_NEVER;
+    SPV_FILTER_EACH(fs, p)
+    {
+        first = spv_filter_earlier(first, p->filters.silent_until_us, now);
+        if (!needs_request(fs, p, now))
+            continue;
+        first = spv_filter_earlier(first, p->filters.next_us, now);
+        if (spv_filter_peer_has_shown(p, next_request(fs, p).stop))
+            continue;
+        first = spv_filter_earlier(first, show_from_us(fs), now);
+        first = spv_filter_earlier(first, spv_filter_peers_deadline(p), now);
+    }
+    return first;
+}
+
+/* ---- answers ---- */
+
+bool spv_filter_votes_header(const struct spv_filter_answer *a, struct spv_filter_header *out,
+                             uint32_t height)
+{
+    if (a->command == SPV_CMD_CFCHECKPT) {
+        const size_t i = height / SPV_CFCHECKPT_INTERVAL;
+        if (!i || i > a->n || height % SPV_CFCHECKPT_INTERVAL)
+            return false;
+        *out = spv_filter_header_of(&a->values[i - 1]);
+    } else if (height == a->stop) {
+        *out = a->last;
+    } else if (height + 1 == a->start) {
+        *out = a->prev;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* An answer that is kept until the round ends. */
+static struct spv_filter_answer *new_answer(enum spv_command command,
+                                            const struct spv_hash256 *values, size_t n)
+{
+    struct spv_filter_answer *a = calloc(1, sizeof *a + n * sizeof *values);
+    if (!a)
+        return NULL;
+    a->command = command;
+    a->n = n;
+    memcpy(a->values, values, n * sizeof *values);
+    return a;
+}
+
+/* Returns whether a filter header differs from the one that is built in for its height. */
+static bool contradicts(struct spv_filter_sync *fs, const struct spv_filter_header *header,
+                        uint32_t height)
+{
+    const struct spv_filter_header *built_in = spv_filter_headers_built_in(fs, height);
+    if (!built_in || spv_filter_header_eq(built_in, header))
+        return false;
+    fs->contradicted = height;
+    return true;
+}
+
+static int recv_headers(struct spv_filter_sync *fs, struct spv_peer_entry *p,
+                        const struct spv_filter_request *r, const struct spv_msg_cfheaders *msg)
+{
+    struct spv_filter_header header = spv_filter_header_of(&msg->prev);
+    bool wrong = contradicts(fs, &header, r->start - 1);
+    for (size_t i = 0; i < msg->n; i++) {
+        const struct spv_filter_hash hash = spv_filter_hash_of(&msg->hashes[i]);
+        spv_filter_compute_header(&header, &hash, &header);
+        wrong |= contradicts(fs, &header, r->start + (uint32_t)i);
+    }
+    p->filters.contradicts |= wrong;
+    if (wrong)
+        return 0;
+    if (spv_filter_headers_has_disproved(fs, r->start, msg->hashes, msg->n)) {
+        spv_filter_peers_drop(p, SPV_ERR_FILTER_FALSE);
+        return 0;
+    }
+    if (r->stop == fs->round.base && spv_filter_header_eq(&header, &fs->top)) {
+        p->filters.compared = p->filters.agrees = true;
+        p->filters.agrees_height = fs->height;
+        p->filters.tries = 0;
+        p->filters.next_us = 0;
+        return 0;
+    }
+    struct spv_filter_answer *a = new_answer(SPV_CMD_CFHEADERS, msg->hashes, msg->n);
+    if (!a)
+        return SPV_ERR_NOMEM;
+    a->start = r->start;
+    a->stop = r->stop;
+    a->prev = spv_filter_header_of(&msg->prev);
+    a->last = header;
+    p->filters.answer = a;
+    return 0;
+}
+
+static int recv_checkpoints(struct spv_filter_sync *fs, struct spv_peer_entry *p,
+                            const struct spv_msg_cfcheckpt *msg)
+{
+    for (size_t i = 0; i < msg->n; i++) {
+        const struct spv_filter_header header = spv_filter_header_of(&msg->headers[i]);
+        p->filters.contradicts |=
+            contradicts(fs, &header, (uint32_t)(i + 1) * SPV_CFCHECKPT_INTERVAL);
+    }
+    if (p->filters.contradicts)
+        return 0;
+    p->filters.answer = new_answer(SPV_CMD_CFCHECKPT, msg->headers, msg->n);
+    return p->filters.answer ? 0 : SPV_ERR_NOMEM;
+}
+
+int spv_filter_votes_recv(struct spv_filter_sync *fs, struct spv_peer_entry *p,
+                          const struct spv_filter_request *r, const struct spv_msg *msg)
+{
+    if (r->serial != fs->round.id || p->filters.answer || !fs->begun)
+        return 0; /* too late, or a repetition */
+    if (msg->command == SPV_CMD_CFHEADERS)
+        return recv_headers(fs, p, r, &msg->u.cfheaders);
+    return msg->command == SPV_CMD_CFCHECKPT ? recv_checkpoints(fs, p, &msg->u.cfcheckpt) : 0;
+}

@@ -1,0 +1,155 @@
+/* The machines see an input in the order in which they depend on each other: what peers have shown,
+ * the blocks, the filter headers. */
+#include "spv/node/node_filters.h"
+
+#include "util/deadline.h"
+
+int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_config *cfg,
+                          const struct spv_params *params, const struct spv_chain *chain,
+                          struct spv_effects *effects, struct spv_peer_table *table)
+{
+    if (!cfg->filters)
+        return 0;
+    const struct spv_filter_sync_config sync = {.params = params,
+                                                .effects = effects,
+                                                .chain = chain,
+                                                .peers = table,
+                                                .filter_peers = &f->peers,
+                                                .filter_db = cfg->filter_db,
+                                                .timeout_us = cfg->request_timeout_us};
+    spv_filter_peers_init(&f->peers, chain, effects, table);
+    spv_block_fetch_init(&f->blocks, chain, params, effects, table, cfg->rng);
+    f->on = true;
+    return spv_filter_sync_new(&f->sync, &sync);
+}
+
+void spv_node_filters_free(struct spv_node_filters *f)
+{
+    spv_filter_sync_free(f->sync);
+    f->sync = NULL;
+}
+
+int spv_node_filters_add(struct spv_node_filters *f, struct spv_peer_entry *p, struct spv_now now)
+{
+    if (!f->on)
+        return 0;
+    spv_filter_peers_add(&f->peers, p);
+    return spv_block_fetch_add(&f->blocks, p->id, now);
+}
+
+int spv_node_filters_remove(struct spv_node_filters *f, uint64_t id, struct spv_now now)
+{
+    if (!f->on)
+        return 0;
+    const int rc = spv_block_fetch_remove(&f->blocks, id, now);
+    return rc < 0 ? rc : spv_filter_sync_remove(f->sync, id, now);
+}
+
+/* A filter message that answers no request counts against its peer. */
+static int recv_filters(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
+                        struct spv_now now)
+{
+    struct spv_peer_entry *p = spv_peer_table_find(f->peers.peers, id);
+    const int rc = spv_filter_sync_recv(f->sync, id, msg, now);
+    if (rc == 0 && p)
+        spv_filter_peers_unasked(p);
+    return rc < 0 ? rc : 0;
+}
+
+static int recv_block(struct spv_node_filters *f, uint64_t id, const struct spv_block *block,
+                      struct spv_now now)
+{
+    struct spv_fetched_block fetched;
+    const int rc = spv_block_fetch_recv(&f->blocks, &fetched, id, block, now);
+    if (rc <= 0)
+        return rc;
+    return fetched.owners & SPV_BLOCKS_OF_SYNC
+               ? spv_filter_sync_block(f->sync, fetched.height, &fetched.block)
+               : 0;
+}
+
+int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
+                          struct spv_now now)
+{
+    if (!f->on)
+        return 0;
+    if (msg->command == SPV_CMD_HEADERS)
+        return spv_filter_peers_headers(&f->peers, id, &msg->u.headers, now);
+    if (msg->command == SPV_CMD_INV)
+        return spv_filter_peers_inv(&f->peers, id, &msg->u.inv);
+    if (msg->command == SPV_CMD_CFHEADERS || msg->command == SPV_CMD_CFCHECKPT ||
+        msg->command == SPV_CMD_CFILTER)
+        return recv_filters(f, id, msg, now);
+    if (msg->command == SPV_CMD_BLOCK)
+        return recv_block(f, id, &msg->u.block, now);
+    if (msg->command == SPV_CMD_NOTFOUND)
+        return spv_block_fetch_notfound(&f->blocks, id, &msg->u.inv, now);
+    return 0;
+}
+
+/* A dispute needs one block at a time. */
+static int want_block(struct spv_node_filters *f, struct spv_now now)
+{
+    struct spv_blockhash hash;
+    uint32_t height;
+    if (!spv_filter_sync_disputing(f->sync))
+        spv_block_fetch_cancel_from(&f->blocks, SPV_BLOCKS_OF_SYNC, 0);
+    if (!spv_filter_sync_next_block(f->sync, &hash, &height))
+        return 0;
+    spv_block_fetch_cancel_from(&f->blocks, SPV_BLOCKS_OF_SYNC, 0);
+    return spv_block_fetch_want(&f->blocks, SPV_BLOCKS_OF_SYNC, &hash, height, now);
+}
+
+int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filters_input *in,
+                         struct spv_now now)
+{
+    uint32_t fork;
+    if (!f->on)
+        return 0;
+    int rc = spv_filter_peers_update(&f->peers, &fork);
+    if (rc > 0) {
+        spv_block_fetch_cancel_from(&f->blocks, SPV_BLOCKS_OF_SYNC, fork + 1);
+        rc = spv_filter_sync_reorganised(f->sync, fork);
+    }
+    if (rc < 0 || in->storing)
+        return rc;
+    rc = spv_filter_sync_run(f->sync, in->synced, in->more, now);
+    return rc < 0 ? rc : want_block(f, now);
+}
+
+bool spv_node_filters_storing(const struct spv_node_filters *f)
+{
+    return spv_filter_sync_storing(f->sync);
+}
+
+int spv_node_filters_stored(struct spv_node_filters *f)
+{
+    return spv_filter_sync_stored(f->sync);
+}
+
+int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now)
+{
+    if (!f->on)
+        return 0;
+    const int rc = spv_block_fetch_timer(&f->blocks, now);
+    return rc < 0 ? rc : spv_filter_sync_timer(f->sync, now);
+}
+
+uint64_t spv_node_filters_deadline(const struct spv_node_filters *f)
+{
+    if (!f->on)
+        return SPV_NEVER;
+    return spv_min_deadline(spv_block_fetch_deadline(&f->blocks),
+                            spv_filter_sync_deadline(f->sync));
+}
+
+int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_drop *out)
+{
+    struct spv_segments_drop drop;
+    if (!f->on)
+        return 0;
+    if (!spv_block_fetch_next_drop(&f->blocks, &drop))
+        return spv_filter_peers_next_drop(&f->peers, out);
+    *out = (struct spv_filter_drop){.id = drop.id, .error = drop.error};
+    return 1;
+}

@@ -1,0 +1,48 @@
+/* Compact filters in the node: passes messages to the machines of spv/filters and disconnects the
+ * peers that they report. Without filters every function does nothing. */
+#ifndef SPV_SPV_NODE_NODE_FILTERS_H
+#define SPV_SPV_NODE_NODE_FILTERS_H
+
+#include "spv/filters/block_fetch.h"
+#include "spv/filters/filter_peers.h"
+#include "spv/filters/filter_sync.h"
+
+struct spv_node_filters { /* zeroed: without filters */
+    bool on;
+    struct spv_filter_peers peers;
+    struct spv_block_fetch blocks;
+    struct spv_filter_sync *sync;
+};
+
+/* cfg->filters decides. Returns 0, SPV_ERR_INVALID (no filter database), or SPV_ERR_NOMEM. */
+int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_config *cfg,
+                          const struct spv_params *params, const struct spv_chain *chain,
+                          struct spv_effects *effects, struct spv_peer_table *table);
+void spv_node_filters_free(struct spv_node_filters *f);
+
+/* A new peer of the table, whose services are set. Returns 0 or a failure of ours. */
+int spv_node_filters_add(struct spv_node_filters *f, struct spv_peer_entry *p, struct spv_now now);
+/* The peer leaves the table after this call; any id. Returns 0 or a failure of ours. */
+int spv_node_filters_remove(struct spv_node_filters *f, uint64_t id, struct spv_now now);
+/* A message of a peer, after header sync has taken it. Returns 0 or a failure of ours. */
+int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
+                          struct spv_now now);
+
+/* What the node knows when it runs filters. */
+struct spv_node_filters_input {
+    bool synced; /* header sync */
+    bool storing; /* another module's effect waits for spv_node_stored */
+    enum spv_filter_more more;
+};
+/* After every input. Returns 0 or a failure of ours. */
+int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filters_input *in,
+                         struct spv_now now);
+/* Whether an effect of filters waits for spv_node_stored. */
+bool spv_node_filters_storing(const struct spv_node_filters *f);
+int spv_node_filters_stored(struct spv_node_filters *f);
+int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now);
+uint64_t spv_node_filters_deadline(const struct spv_node_filters *f);
+/* The next peer to be disconnected, and why: 1 or 0. */
+int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_drop *out);
+
+#endif
