@@ -118,12 +118,10 @@ static int adopt_branch(struct spv_filter_sync *fs, struct spv_now now)
 {
     SPV_FILTER_EACH(fs, p)
     {
-        uint32_t from;
         if (!p->filters.branch || !spv_filter_peer_serves(p) ||
             p->filters.silent_until_us > now.mono_us || !spv_filter_agree_unsupported(fs, now))
             continue;
-        const int rc = spv_filter_branches_adopt(fs, (int)p->filters.branch - 1, &from);
-        return rc < 0 ? rc : spv_filter_headers_drop(fs, from);
+        return spv_filter_branches_adopt(fs, (int)p->filters.branch - 1);
     }
     return 0;
 }

@@ -241,9 +241,9 @@ int spv_filter_branches_add(struct spv_filter_sync *fs, int index,
 void spv_filter_branches_remove(struct spv_filter_sync *fs, int index);
 /* Our filter headers end at a height now. Returns 0 or negative. */
 int spv_filter_branches_lower(struct spv_filter_sync *fs, uint32_t height);
-/* A branch takes the place of what is stored, which no peer supports any more: sets from where on
- * filter headers must be dropped. Returns 0 or negative. */
-int spv_filter_branches_adopt(struct spv_filter_sync *fs, int index, uint32_t *from);
+/* A branch takes the place of what is stored, which no peer supports any more; what was stored
+ * stays as a branch. Returns 0 or negative. */
+int spv_filter_branches_adopt(struct spv_filter_sync *fs, int index);
 void spv_filter_branches_free(struct spv_filter_sync *fs);
 
 /* filter_prove.c */
