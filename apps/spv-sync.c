@@ -46,7 +46,8 @@ static int finish_sync(struct sync *s, int rc)
                             "%s: cannot connect to any peer: %s. Raise the limit (ulimit -n).",
                             s->target.params->net.name, spv_strerror(s->failure));
         s->end.banned = s->banned;
-        return sync_end_gave_up(&s->end, &stats, s->synced);
+        return s->synced && s->filters ? sync_end_filters(&s->end, &stats)
+                                       : sync_end_gave_up(&s->end, &stats, s->synced);
     } else if (s->synced && !s->follow) {
         code = CLI_DONE;
         how = stats.headers_added == 0 ? "up to date" : "synced";
@@ -106,7 +107,8 @@ static int run_loop(struct sync *s)
                  .checkpoint_mode =
                      s->checkpoints.n > 0 ? SPV_CHECKPOINTS_ENFORCED : SPV_CHECKPOINTS_IGNORED,
                  .start_height = s->start_height,
-                 .backfill = s->backfill},
+                 .backfill = s->backfill,
+                 .filters = s->filters},
         .store = s->store,
         .on_event = sync_on_event,
         .on_tick = sync_on_tick,
@@ -244,6 +246,7 @@ static int run_sync(struct sync *s)
     rc = open_store(s);
     if (rc != CLI_DONE)
         return rc;
+    s->start.filters = s->filters;
     rc = start_choose(&s->start_height, &s->start, s->target.params, &s->checkpoints, s->store);
     if (rc != CLI_DONE)
         return rc;
@@ -331,6 +334,11 @@ static const struct cli_option options[] = {
      .kind = CLI_FLAG,
      .help = "Once synced, download the headers that such a start (or pruning) left out.",
      .into = &state.backfill},
+    {.name = "filters",
+     .kind = CLI_FLAG,
+     .help = "Also download filter headers (BIP157), from peers that serve compact filters, and "
+             "compare them.",
+     .into = &state.filters},
     {.group = "Validation"},
     {.name = "min-chain-work",
      .kind = CLI_TEXT,

@@ -12,6 +12,8 @@ void sync_end_note(struct sync_end *end, const struct spv_event *e)
     else if (e->warning == SPV_WARN_FUTURE_HEADERS || e->warning == SPV_WARN_TIP_UNKNOWN ||
              e->warning == SPV_WARN_FORK_BELOW_START)
         end->why = *e;
+    else if (e->warning == SPV_WARN_FILTERS_BUILT_IN || e->warning == SPV_WARN_FILTERS_START)
+        end->filters = *e;
 }
 
 static int no_peer(const struct sync_end *e, const struct spv_node_stats *stats)
@@ -117,6 +119,31 @@ int sync_end_gave_up(const struct sync_end *e, const struct spv_node_stats *stat
     if (e->low.warning == SPV_WARN_LOW_WORK && stats->headers_added == 0)
         return low_work(e);
     return no_peer(e, stats);
+}
+
+int sync_end_filters(const struct sync_end *e, const struct spv_node_stats *stats)
+{
+    const char *net = e->params->net.name;
+    char t[CLI_FIGURE], a[CLI_FIGURE], b[CLI_FIGURE];
+
+    if (e->filters.warning == SPV_WARN_FILTERS_BUILT_IN)
+        return cli_fail_as(CLI_FAILED, SPV_ERR_FILTER_BUILT_IN,
+                           "%s: headers are synced, filter headers are not: every peer contradicts "
+                           "the built-in filter header of height %s. Check for a newer version of "
+                           "this program, or name another peer with --connect HOST.",
+                           net, cli_count(a, e->filters.given_height));
+    if (e->filters.warning == SPV_WARN_FILTERS_START)
+        return cli_fail_as(CLI_FAILED, SPV_ERR_FORK_BELOW_START,
+                           "%s: headers are synced, filter headers are not: the database begins at "
+                           "height %s, above every built-in filter header. Run it with --backfill, "
+                           "or sync into a new database.",
+                           net, cli_count(a, e->filters.given_height));
+    return cli_fail_as(CLI_NO_PEER, SPV_ERR_STALL,
+                       "%s: headers are synced up to height %s, filter headers up to %s: no more "
+                       "came in %s, from %u peers that serve them. What was received is kept; run "
+                       "it again, or name a peer that serves compact filters with --connect HOST.",
+                       net, cli_count(a, stats->tip.height), cli_count(b, stats->filter_height),
+                       cli_duration(t, (double)e->timeout), stats->filter_peers);
 }
 
 int sync_end_failed(struct spv_store *store, int rc)

@@ -16,6 +16,7 @@ struct sync_end {
     size_t connect; /* peers that --connect names */
     size_t banned; /* of them */
     struct spv_event why; /* the last warning that prevents synced, or UNRESOLVED */
+    struct spv_event filters; /* the last warning that keeps filter headers from being synced */
     struct spv_event low; /* the last warning about a chain with too little work */
 };
 
@@ -27,6 +28,8 @@ void sync_end_note(struct sync_end *end, const struct spv_event *e);
 int sync_end_unresolved(const struct sync_end *e, const struct spv_node_stats *stats);
 /* No peer was useful within the timeout. */
 int sync_end_gave_up(const struct sync_end *e, const struct spv_node_stats *stats, bool synced);
+/* The chain is synced, but its filter headers are not. */
+int sync_end_filters(const struct sync_end *e, const struct spv_node_stats *stats);
 /* The loop ended with an error. The store is still open. */
 int sync_end_failed(struct spv_store *store, int rc);
 

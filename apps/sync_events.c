@@ -8,6 +8,18 @@
 #define JSON_EVERY 1.0 /* seconds between progress objects */
 #define PLAIN_EVERY 5.0 /* seconds between plain lines */
 
+/* Everything that was asked for is there: the loop stops, unless it follows the tip. */
+static void stop_when_done(struct sync *s)
+{
+    struct spv_node_stats stats;
+
+    spv_evloop_get_stats(s->loop, &stats);
+    if (s->follow || !s->synced || (s->backfill && stats.start.height > 0) ||
+        (s->filters && !s->filters_synced))
+        return;
+    spv_evloop_stop(s->loop);
+}
+
 static void on_synced(struct sync *s, const struct spv_event *e)
 {
     struct spv_node_stats stats;
@@ -17,11 +29,8 @@ static void on_synced(struct sync *s, const struct spv_event *e)
     s->synced_tip = e->tip;
     if (s->follow)
         cli_stop_codes(CLI_INTERRUPTED, CLI_DONE);
-    spv_evloop_get_stats(s->loop, &stats);
-    if (!s->follow) {
-        if (!s->backfill || stats.start.height == 0) /* else once the gap is closed */
-            spv_evloop_stop(s->loop);
-    } else if (!s->quiet) {
+    stop_when_done(s);
+    if (s->follow && !s->quiet) {
         spv_evloop_get_stats(s->loop, &stats);
         report_summary(&s->report, "synced", "synced", &stats, &e->tip);
     }
@@ -96,6 +105,13 @@ static bool is_synced(const struct sync *s)
     return stats.synced;
 }
 
+/* Nothing that comes later gives filter headers. */
+static bool cannot_have_filters(const struct sync *s, const struct spv_event *e)
+{
+    return !s->follow && (e->warning == SPV_WARN_FILTERS_BUILT_IN ||
+                          (e->warning == SPV_WARN_FILTERS_START && !s->backfill));
+}
+
 void sync_on_event(void *ctx, const struct spv_event *e)
 {
     struct sync *s = ctx;
@@ -130,8 +146,7 @@ void sync_on_event(void *ctx, const struct spv_event *e)
     case SPV_EVENT_BACKFILL_DONE:
         s->synced_tip = e->tip; /* with all its work */
         s->synced = s->synced && is_synced(s); /* else peers are asked again */
-        if (s->synced && !s->follow)
-            spv_evloop_stop(s->loop);
+        stop_when_done(s);
         break;
     case SPV_EVENT_UNRESOLVED:
         s->unresolved = true;
@@ -146,9 +161,17 @@ void sync_on_event(void *ctx, const struct spv_event *e)
     case SPV_EVENT_BANNED:
         break;
     case SPV_EVENT_FILTERS_SYNCED:
+        s->useful_at = cli_clock();
+        s->filters_synced = true;
+        s->synced_tip = e->tip;
+        stop_when_done(s);
         break;
     case SPV_EVENT_WARNING:
         sync_end_note(&s->end, e);
+        if (cannot_have_filters(s, e)) {
+            s->gave_up = true;
+            spv_evloop_stop(s->loop);
+        }
         break;
     }
     if (!s->quiet)
@@ -173,8 +196,12 @@ void sync_on_tick(void *ctx)
     }
     spv_evloop_get_stats(s->loop, &stats);
     report_sample(&s->report, &stats);
-    if (s->synced && stats.peers > 0)
+    if (s->synced && stats.peers > 0 && (s->follow || !s->filters))
         s->useful_at = cli_clock(); /* following: no new header is normal */
+    if (stats.filter_headers_added != s->filter_headers) {
+        s->useful_at = cli_clock();
+        s->filter_headers = stats.filter_headers_added;
+    }
     if (stats.presync_headers != s->presync) {
         if (may_succeed(s))
             s->useful_at = cli_clock(); /* a first pass adds nothing, and may take long */

@@ -17,6 +17,9 @@ void metrics_totals(json_t *object, const struct spv_node_stats *stats)
         {"stalls", stats->stalls},
         {"reorgs", stats->reorgs},
         {"bans", stats->bans},
+        {"filter_height", stats->filter_height},
+        {"filter_headers_added", stats->filter_headers_added},
+        {"filter_peers", stats->filter_peers},
     };
     for (size_t i = 0; object && i < sizeof totals / sizeof totals[0]; i++)
         json_object_set_new(object, totals[i].name, json_integer((json_int_t)totals[i].value));

@@ -301,6 +301,12 @@ static void progress_line(const struct report *r, char *out, size_t cap,
                  cli_count(c, stats->start.height - 1));
         return;
     }
+    if (stats->synced && stats->filters && stats->filter_height < stats->tip.height) {
+        snprintf(out, cap, "filter headers: height %s of %s  %u %s with filters",
+                 cli_count(a, stats->filter_height), cli_count(b, stats->tip.height),
+                 stats->filter_peers, stats->filter_peers == 1 ? "peer" : "peers");
+        return;
+    }
     used = snprintf(out, cap, "height %s of %s (%.1f%%)", cli_count(a, stats->tip.height),
                     cli_count(b, stats->target_height > stats->tip.height ? stats->target_height
                                                                           : stats->tip.height),
@@ -327,6 +333,11 @@ static void summary_line(const struct report *r, const char *how,
     if (stats->start.height > 0)
         cli_print("the database begins at height %s%s", cli_count(a, stats->start.height),
                   stats->start.work_since > 0 ? ", and its chain work counts from there" : "");
+    if (stats->filters)
+        cli_print("filter headers up to height %s, %s added%s", cli_count(a, stats->filter_height),
+                  cli_count(b, stats->filter_headers_added),
+                  stats->filter_branches > 0 ? "; some peers have others, which are matched as well"
+                                             : "");
 }
 
 const char *report_work(const char *hex)

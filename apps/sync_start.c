@@ -38,6 +38,18 @@ static int keep_stored(const struct start_options *o, const char *option, struct
     return CLI_DONE;
 }
 
+/* Filter headers begin at a built-in one: the headers must reach down to it. */
+static uint32_t built_in_below(const struct spv_params *params, uint32_t height)
+{
+    uint32_t found = 0;
+    size_t i;
+
+    for (i = 0; i < params->n_filter_checkpoints; i++)
+        if (params->filter_checkpoints[i].height <= height)
+            found = params->filter_checkpoints[i].height;
+    return found;
+}
+
 int start_choose(uint32_t *out, const struct start_options *o, const struct spv_params *params,
                  const struct checkpoint_list *list, struct spv_store *store)
 {
@@ -59,11 +71,22 @@ int start_choose(uint32_t *out, const struct start_options *o, const struct spv_
     start = o->birthday
                 ? spv_params_birthday_checkpoint(params, list->at, list->n, o->day)
                 : spv_params_start_checkpoint(params, list->at, list->n, (uint32_t)o->height);
+    if (start && o->filters)
+        start = spv_params_start_checkpoint(params, list->at, list->n,
+                                            built_in_below(params, start->height));
     rc = spv_store_tip(store, &tip);
     if (rc < 0)
         return cli_fail(rc, "%s", spv_store_last_error(store));
     if (rc > 0 && tip.height > 0)
         return keep_stored(o, option, store, start);
+    if (!start && o->filters) {
+        if (!o->quiet)
+            cli_warn(
+                "%s: %s has no built-in filter header and no checkpoint at or below it. Starts "
+                "at genesis.",
+                option, params->net.name);
+        return CLI_DONE;
+    }
     if (!start) {
         if (!o->quiet)
             cli_warn(

@@ -6,6 +6,7 @@
 #include "spv/store.h"
 
 struct start_options {
+    bool filters; /* begin at or below a built-in filter header */
     uint64_t height; /* --start-height; 0: not given, or genesis */
     const char *birthday; /* --birthday; NULL: not given */
     bool quiet;

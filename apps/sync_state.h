@@ -23,7 +23,7 @@ struct sync {
     const char *min_work_text, *checkpoint_file;
     struct cli_list checkpoint_items;
     struct start_options start;
-    bool backfill;
+    bool backfill, filters;
     bool no_checkpoints, follow, json, quiet, verbose;
     struct cli_busy busy;
     /* made from them */
@@ -39,6 +39,7 @@ struct sync {
         printed_at; /* cli_clock of the last useful input of a peer; of the last printed progress */
     struct report report;
     bool synced, gave_up;
+    bool filters_synced; /* filter headers have reached the tip once */
     bool reader_gone; /* of a --follow: print nothing more */
     bool unresolved; /* all peers were asked; it is unknown whether the chain is complete */
     struct sync_end end; /* why it ends without being synced */
@@ -51,6 +52,7 @@ struct sync {
     uint64_t printed_added; /* headers received or in presync when progress was last printed */
     uint64_t presync; /* presync headers at the last tick */
     uint64_t received; /* headers received at the last tick, joined or not */
+    uint64_t filter_headers; /* stored at the last tick */
 };
 
 /* The event loop's callbacks; ctx is a struct sync. */

@@ -59,8 +59,10 @@ struct spv_node_config {
     bool backfill; /* once synced, fetch the headers below the first stored one */
     struct spv_header_db backfill_db; /* those fetched so far (spv_store_backfill_db) */
     bool indexed; /* header_db.by_hash finds every stored header */
-    bool filters; /* keep filter headers (BIP157) in step with the best chain; prefers peers that
-                     offer SPV_NODE_COMPACT_FILTERS */
+    /* Keep filter headers (BIP157) in step with the best chain; prefers peers that offer
+     * SPV_NODE_COMPACT_FILTERS. They begin at a built-in filter header (spv_params) for whose
+     * height and all above headers are stored: choose start_height accordingly. */
+    bool filters;
     struct spv_filter_db filter_db; /* the stored ones, read while the node lives; zeroed: none */
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
@@ -87,7 +89,8 @@ enum spv_event_kind {
      * occur. Once for each tip and reason. The node continues, and SYNCED may follow when a peer
      * sends more headers or another peer connects. */
     SPV_EVENT_UNRESOLVED = 10,
-    /* The filter headers reach the tip of the synced chain; once for each tip. */
+    /* The filter headers reach the tip of the synced chain, and all peers that serve filters and
+     * answer in time were compared with them; once for each tip. */
     SPV_EVENT_FILTERS_SYNCED = 11,
 };
 /* The kinds of WARNING, and the meaning of the event's numbers. */
@@ -206,6 +209,12 @@ struct spv_node_stats {
     uint64_t segments_done; /* accepted */
     uint64_t headers_waiting; /* received in segments and not accepted yet; not in headers_added */
     uint64_t hedges; /* segments requested from one more peer because one was slow */
+    bool filters; /* filter headers are synced */
+    bool filters_stopped; /* as peers contradict a built-in one (SPV_WARN_FILTERS_BUILT_IN) */
+    uint32_t filter_height; /* filter headers are stored up to here; 0: none yet */
+    uint64_t filter_headers_added; /* since the node was created */
+    unsigned filter_peers; /* that serve compact filters */
+    unsigned filter_branches; /* of filters that are not proven false and differ from ours */
     size_t addresses_new, addresses_tried; /* in addrman */
     size_t banned; /* addresses banned now, those of earlier runs included */
     uint64_t feelers; /* short connections that test an address */

@@ -77,7 +77,7 @@ static struct spv_peer_entry *largest_class(const struct spv_filter_sync *fs, st
     return best;
 }
 
-static bool any_pending(const struct spv_filter_sync *fs, struct spv_now now)
+bool spv_filter_agree_pending(const struct spv_filter_sync *fs, struct spv_now now)
 {
     SPV_FILTER_EACH(fs, p)
     if (spv_filter_votes_pending(fs, p, now))
@@ -148,8 +148,9 @@ static bool judge_contradicting(struct spv_filter_sync *fs, struct spv_now now)
         fs->phase = SPV_FILTER_SYNC_STOPPED;
         spv_filter_headers_warn(fs, SPV_WARN_FILTERS_BUILT_IN, 0, fs->contradicted);
         return true;
-    } else if (!any_pending(fs, now) && (fs->more == SPV_FILTER_NO_MORE_PEERS ||
-                                         fs->contradicted_us + SPV_FILTER_ALONE <= now.mono_us)) {
+    } else if (!spv_filter_agree_pending(fs, now) &&
+               (fs->more == SPV_FILTER_NO_MORE_PEERS ||
+                fs->contradicted_us + SPV_FILTER_ALONE <= now.mono_us)) {
         drop_contradicting(fs);
     }
     return false;
@@ -334,7 +335,7 @@ static int compare_votes(struct spv_filter_sync *fs, struct spv_now now)
     if (!other)
         return count_class(fs, a, now) >= quorum(fs, now) ? agree_on(fs, a, now) : 0;
     /* most groups: of those that answer in time */
-    if (any_pending(fs, now) && fs->round.start_us + SPV_FILTER_TIMEOUT > now.mono_us)
+    if (spv_filter_agree_pending(fs, now) && fs->round.start_us + SPV_FILTER_TIMEOUT > now.mono_us)
         return 0;
     const int rc = fs->round.kind == SPV_FILTER_ROUND_TAIL
                        ? dispute_tail(fs, a, other)

@@ -94,6 +94,11 @@ int spv_filter_sync_recv(struct spv_filter_sync *fs, uint64_t id, const struct s
 
 /* ---- running ---- */
 
+bool spv_filter_sync_disputing(const struct spv_filter_sync *fs)
+{
+    return fs && fs->dispute.step != SPV_FILTER_DISPUTE_NONE;
+}
+
 /* Compares the next part of a branch whose peers are there. 1: a dispute has begun. */
 static int follow_branches(struct spv_filter_sync *fs, struct spv_now now)
 {
@@ -159,9 +164,13 @@ static int send_drop(struct spv_filter_sync *fs)
     return 0;
 }
 
-static void report_synced(struct spv_filter_sync *fs, bool synced)
+/* Not before the peers that are there were compared, as far as they answer in time. */
+static void report_synced(struct spv_filter_sync *fs, bool synced, struct spv_now now)
 {
     const struct spv_chain_header *tip = spv_chain_tip(fs->cfg.chain);
+    if (spv_filter_sync_disputing(fs) || (spv_filter_agree_pending(fs, now) &&
+                                          fs->round.start_us + SPV_FILTER_TIMEOUT > now.mono_us))
+        return;
     if (!synced || fs->storing || !fs->begun || fs->height != tip->height ||
         spv_blockhash_eq(&fs->reported, &tip->hash))
         return;
@@ -195,7 +204,7 @@ int spv_filter_sync_run(struct spv_filter_sync *fs, bool synced, enum spv_filter
             rc = 1;
     }
     if (rc >= 0)
-        report_synced(fs, synced);
+        report_synced(fs, synced, now);
     return rc < 0 ? rc : fs->cfg.effects->error;
 }
 
@@ -212,11 +221,6 @@ uint64_t spv_filter_sync_deadline(const struct spv_filter_sync *fs)
     first = spv_min_deadline(first, spv_filter_agree_deadline(fs, fs->now));
     first = spv_min_deadline(first, spv_filter_dispute_deadline(fs, fs->now));
     return fs->segments ? spv_min_deadline(first, spv_segments_deadline(fs->segments)) : first;
-}
-
-bool spv_filter_sync_disputing(const struct spv_filter_sync *fs)
-{
-    return fs && fs->dispute.step != SPV_FILTER_DISPUTE_NONE;
 }
 
 /* ---- storing ---- */

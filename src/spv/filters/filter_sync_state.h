@@ -302,6 +302,8 @@ uint64_t spv_filter_votes_deadline(const struct spv_filter_sync *fs, struct spv_
 /* filter_agree.c */
 /* Compares the votes: begins a dispute, agrees on checkpoints, or stores. */
 int spv_filter_agree_run(struct spv_filter_sync *fs, struct spv_now now);
+/* Whether a peer may still answer in this round. */
+bool spv_filter_agree_pending(const struct spv_filter_sync *fs, struct spv_now now);
 /* Whether no peer votes any more, for so long that a branch may take the place of what is stored.
  */
 bool spv_filter_agree_unsupported(struct spv_filter_sync *fs, struct spv_now now);

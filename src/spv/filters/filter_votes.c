@@ -16,6 +16,8 @@
 /* ours: a peer that has not announced a new tip by then is asked whether it has it */
 #define NEW_TIP_SHOW (5 * SPV_SECOND)
 
+/* ours: a longer tail is asked for in two parts, as an index may lack the last blocks for long */
+#define LAG 10
 #define TRIES 4 /* then the peer is not asked for SPV_FILTER_SILENT */
 
 /* When the request after number `tries` is due. */
@@ -53,7 +55,7 @@ static struct spv_filter_round wanted_round(const struct spv_filter_sync *fs)
         r.stop = tip / SPV_CFCHECKPT_INTERVAL * SPV_CFCHECKPT_INTERVAL;
     } else if (tip > fs->height) {
         r.kind = SPV_FILTER_ROUND_TAIL;
-        r.stop = tip;
+        r.stop = tip - fs->height > LAG ? tip - LAG : tip;
     } else if (fs->height > fs->start_height) {
         r.kind = SPV_FILTER_ROUND_COMPARE;
     }

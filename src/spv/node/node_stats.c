@@ -50,6 +50,8 @@ void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
 {
     const unsigned ready = spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY);
     struct spv_chain_start start;
+    struct spv_filter_sync_stats filters;
+    spv_filter_sync_get_stats(n->filters.sync, &filters);
     spv_chain_get_start(n->chain, &start);
     *out = (struct spv_node_stats){
         .start = start,
@@ -75,7 +77,13 @@ void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
         .feelers = n->outbound.feelers,
         .memory = sizeof *n + spv_chain_memory(n->chain) + spv_sync_memory(&n->sync) +
                   spv_outbound_memory(&n->outbound) + spv_checkpoint_start_memory(n->start) +
-                  spv_backfill_memory(n->backfill),
+                  spv_backfill_memory(n->backfill) + filters.memory,
+        .filters = n->filters.on,
+        .filters_stopped = filters.stopped,
+        .filter_height = filters.begun ? filters.height : 0,
+        .filter_headers_added = filters.added,
+        .filter_peers = filters.peers,
+        .filter_branches = filters.branches,
     };
     const struct spv_segments *segments[] = {n->sync.segments,
                                              spv_checkpoint_start_segments(n->start),
