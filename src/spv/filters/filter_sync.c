@@ -220,7 +220,9 @@ uint64_t spv_filter_sync_deadline(const struct spv_filter_sync *fs)
     uint64_t first = spv_filter_votes_deadline(fs, fs->now);
     first = spv_min_deadline(first, spv_filter_agree_deadline(fs, fs->now));
     first = spv_min_deadline(first, spv_filter_dispute_deadline(fs, fs->now));
-    return fs->segments ? spv_min_deadline(first, spv_segments_deadline(fs->segments)) : first;
+    if (!fs->segments || spv_filter_sync_disputing(fs))
+        return first; /* what ranges have brought waits for the end of the dispute */
+    return spv_min_deadline(first, spv_segments_deadline(fs->segments));
 }
 
 /* ---- storing ---- */
