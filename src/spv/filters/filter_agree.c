@@ -142,16 +142,18 @@ static bool judge_contradicting(struct spv_filter_sync *fs, struct spv_now now)
         return false;
     if (!fs->contradicted_us)
         fs->contradicted_us = now.mono_us ? now.mono_us : 1;
+    const bool more_may_come =
+        fs->more == SPV_FILTER_MORE_PEERS && fs->contradicted_us + SPV_FILTER_ALONE > now.mono_us;
     if (supported) {
         drop_contradicting(fs);
-    } else if (g.n >= BUILT_IN_GROUPS) {
+    } else if (!spv_filter_agree_pending(fs, now) && !more_may_come) {
+        if (g.n < BUILT_IN_GROUPS) {
+            drop_contradicting(fs);
+            return false;
+        }
         fs->phase = SPV_FILTER_SYNC_STOPPED;
         spv_filter_headers_warn(fs, SPV_WARN_FILTERS_BUILT_IN, 0, fs->contradicted);
         return true;
-    } else if (!spv_filter_agree_pending(fs, now) &&
-               (fs->more == SPV_FILTER_NO_MORE_PEERS ||
-                fs->contradicted_us + SPV_FILTER_ALONE <= now.mono_us)) {
-        drop_contradicting(fs);
     }
     return false;
 }
