@@ -93,6 +93,8 @@ struct spv_addrman_query {
     bool only_new; /* for a feeler */
     const struct spv_netgroup *groups; /* connected: other groups are preferred */
     size_t n_groups;
+    uint64_t prefer; /* SPV_NODE_*: addresses with all of these come first; 0: none do */
+    bool only_preferred; /* and no others are selected */
 };
 /* Selects an address to connect to now: not in use, not deferred, not backing off, and serving the
  * chain by its service bits. Random; failures lower the chance. Returns its index, or -1. */

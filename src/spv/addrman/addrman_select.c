@@ -54,7 +54,8 @@ bool spv_serves_chain(uint64_t services)
 /* Scans one table in random order: sizes are powers of two, so any odd stride visits every slot
  * once. */
 static int pick_from(struct spv_addrman *am, const uint16_t *table, size_t size,
-                     const struct spv_addrman_query *pick, bool any_group, struct spv_now now)
+                     const struct spv_addrman_query *pick, bool any_group, uint64_t services,
+                     struct spv_now now)
 {
     const size_t stride = (size_t)spv_rng_u64(&am->rng) | 1;
     size_t at = (size_t)spv_rng_u64(&am->rng);
@@ -67,7 +68,7 @@ static int pick_from(struct spv_addrman *am, const uint16_t *table, size_t size,
             continue;
         const struct spv_addrman_entry *e = &am->entries[index - 1];
         if (e->in_use || !(spv_net_bit(&e->a.addr) & pick->nets) ||
-            !spv_serves_chain(e->a.services))
+            !spv_serves_chain(e->a.services) || (e->a.services & services) != services)
             continue;
         const uint64_t from =
             e->deferred_until_us > e->next_try_us ? e->deferred_until_us : e->next_try_us;
@@ -89,25 +90,37 @@ static int pick_from(struct spv_addrman *am, const uint16_t *table, size_t size,
     return best;
 }
 
-int spv_addrman_select(struct spv_addrman *am, const struct spv_addrman_query *pick,
-                       struct spv_now now)
+/* Other groups first; of those one table, then the other. */
+static int pick_any(struct spv_addrman *am, const struct spv_addrman_query *pick, uint64_t services,
+                    struct spv_now now)
 {
-    if (!pick->only_new && am->idle_until_us > now.mono_us)
-        return -1;
-    const uint64_t before = am->idle_until_us;
-    am->idle_until_us = SPV_NEVER;
     int found = -1;
     const bool tried_first = am->n_tried && (!am->n_new || (spv_rng_u64(&am->rng) & 1));
     for (int any_group = pick->n_groups == 0; found < 0 && any_group < 2; any_group++) {
         for (int turn = 0; found < 0 && turn < 2; turn++) {
             const bool tried = (turn == 0) == tried_first;
             if (tried && !pick->only_new && am->n_tried)
-                found = pick_from(am, am->tried_tbl, SPV_ADDRMAN_TRIED, pick, any_group, now);
+                found =
+                    pick_from(am, am->tried_tbl, SPV_ADDRMAN_TRIED, pick, any_group, services, now);
             else if (!tried && am->n_new)
-                found = pick_from(am, am->new_tbl, SPV_ADDRMAN_NEW, pick, any_group, now);
+                found = pick_from(am, am->new_tbl, SPV_ADDRMAN_NEW, pick, any_group, services, now);
         }
     }
-    if (pick->only_new)
+    return found;
+}
+
+int spv_addrman_select(struct spv_addrman *am, const struct spv_addrman_query *pick,
+                       struct spv_now now)
+{
+    const bool some = pick->only_new || pick->only_preferred; /* says nothing about the others */
+    if (!some && am->idle_until_us > now.mono_us)
+        return -1;
+    const uint64_t before = am->idle_until_us;
+    am->idle_until_us = SPV_NEVER;
+    int found = pick->prefer ? pick_any(am, pick, pick->prefer, now) : -1;
+    if (found < 0 && !pick->only_preferred)
+        found = pick_any(am, pick, 0, now);
+    if (some)
         am->idle_until_us = before;
     else if (found >= 0)
         am->idle_until_us = 0;

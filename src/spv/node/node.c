@@ -391,6 +391,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     if (for_chain)
         emit_connected(n, conn, info, now);
     const uint64_t group = conn->group;
+    const bool for_filters = conn->for_filters;
     const unsigned failures = spv_outbound_failures(&n->outbound, conn);
     spv_outbound_on_handshake(&n->outbound, conn, info, now);
     if (spv_outbound_v2_blocked(&n->outbound))
@@ -398,7 +399,8 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     if (!for_chain)
         return after_input(n, 0, now);
     /* Discovered peers must serve the chain; a manual peer may be a plain header server. */
-    if (conn->manual < 0 && !spv_serves_chain(info->services)) {
+    if ((conn->manual < 0 && !spv_serves_chain(info->services)) ||
+        (for_filters && !(info->services & SPV_NODE_COMPACT_FILTERS))) {
         close_peer(n, conn, SPV_ERR_SERVICES, now);
         return after_input(n, 0, now);
     }

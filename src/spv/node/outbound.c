@@ -68,6 +68,7 @@ int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
     o->rng = cfg->rng;
     o->discovery = !cfg->n_connect && cfg->discovery == SPV_DISCOVERY_ON;
     o->proxied = cfg->proxied;
+    o->filters = cfg->filters;
     o->transport = cfg->transport;
     o->nets = cfg->nets ? cfg->nets : SPV_NET_IPV4 | SPV_NET_IPV6;
     o->rng.fill(o->rng.ctx, o->group_key, sizeof o->group_key);
@@ -165,6 +166,7 @@ static bool dial_entry(struct spv_outbound *o, int entry, enum spv_conn_type kin
     if (!conn)
         return false;
     conn->entry = entry;
+    conn->services = e->a.services;
     if (kind == SPV_CONN_FEELER)
         conn->deadline_us = now.mono_us + (o->proxied ? SPV_PROXY_TIMEOUT : SPV_FEELER_TIMEOUT);
     conn->netgroup = spv_netgroup_of(&addr);
@@ -187,11 +189,19 @@ static bool dial_anchor(struct spv_outbound *o, struct spv_now now)
     return false;
 }
 
-static bool dial_addrman(struct spv_outbound *o, enum spv_conn_type kind, struct spv_now now)
+/* Which addresses of addrman are dialled. */
+enum dial_services { DIAL_ANY, DIAL_FILTERS_ONLY };
+
+static bool dial_addrman(struct spv_outbound *o, enum spv_conn_type kind,
+                         enum dial_services services, struct spv_now now)
 {
     struct spv_netgroup groups[SPV_CONNS];
     struct spv_addrman_query pick = {
-        .nets = o->nets, .only_new = kind == SPV_CONN_FEELER, .groups = groups};
+        .nets = o->nets,
+        .only_new = kind == SPV_CONN_FEELER,
+        .groups = groups,
+        .prefer = o->filters && kind == SPV_CONN_OUTBOUND ? SPV_NODE_COMPACT_FILTERS : 0,
+        .only_preferred = services == DIAL_FILTERS_ONLY};
     for (size_t i = 0; kind == SPV_CONN_OUTBOUND && (i = spv_outbound_next_used(o, i)) < SPV_CONNS;
          i++)
         if (o->conn[i].kind == SPV_CONN_OUTBOUND && o->conn[i].entry >= 0)
@@ -212,7 +222,7 @@ static bool open_feeler(struct spv_outbound *o, struct spv_now now)
 {
     const int entry = spv_addrman_select_collision(&o->addrman, o->nets, now);
     return entry >= 0 ? dial_entry(o, entry, SPV_CONN_FEELER, now)
-                      : dial_addrman(o, SPV_CONN_FEELER, now);
+                      : dial_addrman(o, SPV_CONN_FEELER, DIAL_ANY, now);
 }
 
 static unsigned count_kind(const struct spv_outbound *o, enum spv_conn_type kind)
@@ -229,6 +239,36 @@ static unsigned outbound_count(const struct spv_outbound *o)
            spv_outbound_count(o, SPV_CONN_STATE_READY);
 }
 
+/* Too few groups of peers offer filters, and another one may be dialled for them. */
+static bool wants_filter_peer(const struct spv_outbound *o, unsigned wanted)
+{
+    uint64_t group[SPV_OUTBOUND_FILTER_GROUPS];
+    unsigned n = 0;
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++) {
+        const struct spv_conn *conn = &o->conn[i];
+        if (conn->kind != SPV_CONN_OUTBOUND || !(conn->services & SPV_NODE_COMPACT_FILTERS))
+            continue;
+        if (n == 0 || conn->group != group[0])
+            group[n++] = conn->group;
+        if (n == SPV_OUTBOUND_FILTER_GROUPS)
+            return false;
+    }
+    return o->filters && o->discovery && outbound_count(o) < SPV_NODE_MAX_PEERS &&
+           outbound_count(o) < wanted + SPV_OUTBOUND_FILTER_GROUPS;
+}
+
+static void dial_for_filters(struct spv_outbound *o, unsigned wanted, struct spv_now now)
+{
+    while (!o->effects->error && outbound_count(o) >= wanted && wants_filter_peer(o, wanted) &&
+           o->filter_dial_us <= now.mono_us) {
+        const uint64_t id = o->next_id;
+        if (dial_addrman(o, SPV_CONN_OUTBOUND, DIAL_FILTERS_ONLY, now))
+            spv_outbound_find(o, id + 1)->for_filters = true;
+        else
+            o->filter_dial_us = now.mono_us + SPV_FILTER_DIAL_INTERVAL;
+    }
+}
+
 void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now now)
 {
     for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++) {
@@ -243,8 +283,10 @@ void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now n
         spv_outbound_replenish(o, wanted, now);
     while (!o->effects->error && outbound_count(o) < wanted)
         if (!dial_manual(o, now) &&
-            (!o->discovery || (!dial_anchor(o, now) && !dial_addrman(o, SPV_CONN_OUTBOUND, now))))
+            (!o->discovery ||
+             (!dial_anchor(o, now) && !dial_addrman(o, SPV_CONN_OUTBOUND, DIAL_ANY, now))))
             break;
+    dial_for_filters(o, wanted, now);
     if (o->discovery && o->feeler_us <= now.mono_us) {
         /* only when the slots are full: before that, dials test addresses anyway */
         if (outbound_count(o) >= wanted && !count_kind(o, SPV_CONN_FEELER))
@@ -263,7 +305,8 @@ uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted)
         first = spv_min_deadline(first, spv_manual_peers_deadline(&o->manual));
         if (o->discovery)
             first = spv_min_deadline(first, spv_addrman_deadline(&o->addrman));
-    }
+    } else if (wants_filter_peer(o, wanted))
+        first = spv_min_deadline(first, o->filter_dial_us);
     if (o->discovery)
         first = spv_min_deadline(first, o->feeler_us);
     return spv_min_deadline(first, o->save_us);
@@ -278,6 +321,7 @@ void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn,
     spv_outbound_transport_works(o, conn, info, now);
     conn->state = SPV_CONN_STATE_READY;
     conn->ready_us = now.mono_us;
+    conn->services = services;
     if (conn->entry >= 0 && spv_serves_chain(services))
         spv_addrman_on_handshake(&o->addrman, conn->entry, services, now);
     else if (conn->entry >= 0)

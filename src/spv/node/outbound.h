@@ -34,6 +34,11 @@
 #define SPV_V2_BLOCKED_GROUPS 3 /* ours: so many fall back: the path blocks v2 */
 #define SPV_V2_BLOCKED_TIME (3600 * SPV_SECOND) /* ours: then v2 is tried again */
 #define SPV_ANCHORS 2 /* as in Bitcoin Core */
+/* With filters: network groups of peers that serve them. While there are fewer, so many peers more
+ * than wanted are dialled, if addresses are known that offer filters. */
+#define SPV_OUTBOUND_FILTER_GROUPS 2
+#define SPV_FILTER_DIAL_INTERVAL                                                                   \
+    (10 * SPV_SECOND) /* ours: until such addresses are looked for again */
 
 enum spv_conn_type {
     SPV_CONN_OUTBOUND, /* serves headers; takes a slot */
@@ -52,7 +57,9 @@ struct spv_conn {
     int manual; /* index in manual peers, or -1 */
     int entry; /* index in addrman, or -1 */
     enum spv_transport transport; /* dialled with */
+    bool for_filters; /* dialled for its compact filters: of no use without them */
     bool fell_back; /* v2 failed just before: see spv_outbound_fall_back */
+    uint64_t services; /* of a ready peer; before that, as addrman knows them */
     uint64_t ready_us;
     uint64_t deadline_us; /* of feelers and addr_fetch; else SPV_NEVER */
     uint64_t addr_tokens; /* hundredths of an address that it may send */
@@ -69,6 +76,8 @@ struct spv_outbound {
     struct spv_rng rng;
     bool discovery; /* addresses are taken from addrman, DNS seeds and gossip */
     bool proxied; /* resolve no names */
+    bool filters; /* peers that offer compact filters are preferred */
+    uint64_t filter_dial_us; /* when another peer for filters may be dialled */
     unsigned nets; /* SPV_NET_* */
     uint64_t next_id;
     uint64_t group_key[2];

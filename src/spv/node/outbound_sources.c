@@ -70,18 +70,34 @@ static const struct seed_prefix {
 } prefixes[] = {
     {SPV_SEED_X809, "x809.", SERVICES_X9 | SPV_NODE_P2P_V2},
     {SPV_SEED_X849, "x849.", SERVICES_X9 | SPV_NODE_P2P_V2 | SPV_NODE_COMPACT_FILTERS},
+    {SPV_SEED_X49, "x49.", SERVICES_X9 | SPV_NODE_COMPACT_FILTERS},
     {SPV_SEED_X9, "x9.", SERVICES_X9},
     {0, "", SPV_NODE_NETWORK},
 };
 #define PREFIXES (sizeof prefixes / sizeof prefixes[0])
 
-static const struct seed_prefix *best_prefix(const struct spv_outbound *o, unsigned supported)
+/* Without filters, x849 serves in the place of x809, and x49 is of no use. */
+static bool is_suited(const struct spv_outbound *o, const struct seed_prefix *p)
+{
+    return !(p->services & SPV_NODE_P2P_V2 && o->transport == SPV_TRANSPORT_ONLY_V1) &&
+           (o->filters || p->flag != SPV_SEED_X49);
+}
+
+static const struct seed_prefix *first_prefix(const struct spv_outbound *o, unsigned supported,
+                                              uint64_t services)
 {
     const struct seed_prefix *p = prefixes;
-    while (p->flag && (!(supported & p->flag) ||
-                       (p->services & SPV_NODE_P2P_V2 && o->transport == SPV_TRANSPORT_ONLY_V1)))
+    while (p->flag &&
+           (!(supported & p->flag) || !is_suited(o, p) || (p->services & services) != services))
         p++;
     return p;
+}
+
+static const struct seed_prefix *best_prefix(const struct spv_outbound *o, unsigned supported)
+{
+    const struct seed_prefix *p =
+        first_prefix(o, supported, o->filters ? SPV_NODE_COMPACT_FILTERS : 0);
+    return p->flag ? p : first_prefix(o, supported, 0);
 }
 
 /* The prefix of a name that was queried. */
@@ -157,7 +173,7 @@ int spv_outbound_resolved(struct spv_outbound *o, const struct spv_endpoint *see
         const struct seed_prefix *fewer = prefix + 1;
         if (!prefix->flag)
             return 0;
-        while (fewer->services & ~prefix->services)
+        while (fewer->services & ~prefix->services || !is_suited(o, fewer))
             fewer++; /* what has more service bits is in no answer either */
         push_resolve(o, fewer->text, name);
         return 0;

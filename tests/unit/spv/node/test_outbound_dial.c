@@ -284,6 +284,135 @@ static void each_connection_outcome_has_a_name(void **state)
     }
 }
 
+/* ---- compact filters ---- */
+
+static int no_headers(void *ctx, struct spv_filter_header *headers, struct spv_filter_hash *hashes,
+                      uint32_t from, uint32_t n)
+{
+    (void)ctx, (void)headers, (void)hashes, (void)from, (void)n;
+    return 0;
+}
+
+static int no_range(void *ctx, uint32_t *first, uint32_t *last)
+{
+    (void)ctx, (void)first, (void)last;
+    return 0;
+}
+
+static struct spv_node_config with_filters(unsigned peers)
+{
+    return (struct spv_node_config){
+        .filters = true, .filter_db = {.headers = no_headers, .range = no_range}, .peers = peers};
+}
+
+static bool has_prefix(const struct node_fixture *s, const char *prefix)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->log[i].kind == SPV_EFFECT_RESOLVE &&
+            strncmp(s->log[i].endpoint.host, prefix, strlen(prefix)) == 0)
+            return true;
+    return false;
+}
+
+static void dns_seeds_are_queried_for_filters_where_they_can_be(void **state)
+{
+    struct spv_node_config cfg = with_filters(0);
+    struct node_fixture *s = node_on(SPV_MAINNET, &cfg);
+    const struct spv_effect *e;
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        advance_clock(s, SPV_DNS_STEP);
+    assert_true(has_prefix(s, "x49.") || has_prefix(s, "x849."));
+    s->seen = s->n;
+    resolve(s, "x849.seed.example", NULL, 0);
+    e = node_fixture_next(s, SPV_EFFECT_RESOLVE);
+    assert_non_null(e);
+    assert_string_equal(e->endpoint.host, "x49.seed.example");
+    resolve(s, "x49.seed.example", NULL, 0);
+    e = node_fixture_next(s, SPV_EFFECT_RESOLVE);
+    assert_non_null(e);
+    assert_string_equal(e->endpoint.host, "x9.seed.example");
+    node_fixture_free(s);
+}
+
+static void without_filters_no_seed_is_queried_for_them(void **state)
+{
+    struct spv_node_config cfg = {0};
+    struct node_fixture *s = node_on(SPV_MAINNET, &cfg);
+    (void)state;
+    s->seen = s->n;
+    resolve(s, "x849.seed.example", NULL, 0);
+    const struct spv_effect *e = node_fixture_next(s, SPV_EFFECT_RESOLVE);
+    assert_non_null(e);
+    assert_string_equal(e->endpoint.host, "x9.seed.example");
+    node_fixture_free(s);
+}
+
+/* Addresses 20.1.1.1, ... without filters and 60.1.1.1, ... with them. */
+static void add_both(struct node_fixture *s, unsigned without, unsigned with)
+{
+    add_known(s, without, 20);
+    for (unsigned i = 0; i < with; i++) {
+        const struct spv_netaddr a = ipv4((uint8_t)(60 + i), 1, 1, 1);
+        char seed[20];
+        (void)snprintf(seed, sizeof seed, "x49.seed%u", i);
+        resolve(s, seed, &a, 1);
+    }
+}
+
+static bool is_for_filters(const struct spv_effect *e)
+{
+    return e->endpoint.host[0] == '6';
+}
+
+static void addresses_that_offer_filters_are_dialled_first(void **state)
+{
+    struct spv_node_config cfg = with_filters(2);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
+    const struct spv_effect *e;
+    (void)state;
+    s->seen = s->n;
+    for (unsigned i = 0; i < 2; i++) { /* both peers are gone again: of three, one is left */
+        const struct spv_netaddr a = ipv4((uint8_t)(60 + i), 1, 1, 1);
+        resolve(s, "x49.seed", &a, 1);
+        e = node_fixture_next(s, SPV_EFFECT_CONNECT);
+        assert_non_null(e);
+        assert_true(is_for_filters(e));
+    }
+    add_known(s, 8, 20);
+    assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT)); /* two groups with filters */
+    node_fixture_free(s);
+}
+
+static void two_groups_with_filters_are_dialled_beside_full_slots(void **state)
+{
+    struct spv_node_config cfg = with_filters(2);
+    struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
+    unsigned others = 0, filters = 0;
+    const struct spv_effect *e;
+    uint64_t last = 0;
+    (void)state;
+    s->seen = s->n;
+    add_both(s, 4, 4);
+    advance_clock(s, SPV_FILTER_DIAL_INTERVAL);
+    while ((e = node_fixture_next(s, SPV_EFFECT_CONNECT))) {
+        others += !is_for_filters(e);
+        filters += is_for_filters(e);
+        last = e->peer;
+    }
+    assert_int_equal(others, 2);
+    assert_int_equal(filters, 2);
+    /* one of them serves no filters after all: it is closed, and another one is dialled */
+    const struct spv_peer_stats info = {.ready = true, .version = 70016, .services = SERVICES};
+    assert_int_equal(spv_node_connected(s->node, last, &info, s->now), 0);
+    node_fixture_pull(s);
+    assert_int_equal(close_effect_of(s, last)->error, SPV_ERR_SERVICES);
+    e = node_fixture_next(s, SPV_EFFECT_CONNECT);
+    assert_non_null(e);
+    assert_true(is_for_filters(e));
+    node_fixture_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +425,10 @@ int main(void)
         cmocka_unit_test(stored_bans_apply_to_automatic_and_manual_peers),
         cmocka_unit_test(a_ban_is_saved_at_once_gossip_later),
         cmocka_unit_test(each_connection_outcome_has_a_name),
+        cmocka_unit_test(dns_seeds_are_queried_for_filters_where_they_can_be),
+        cmocka_unit_test(without_filters_no_seed_is_queried_for_them),
+        cmocka_unit_test(addresses_that_offer_filters_are_dialled_first),
+        cmocka_unit_test(two_groups_with_filters_are_dialled_beside_full_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
