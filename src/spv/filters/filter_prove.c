@@ -169,7 +169,10 @@ int spv_filter_prove_test(struct spv_filter_sync *fs, bool is_false[2])
             continue;
         rc = spv_block_scripts_check_filter(&result, scripts, &filter);
         /* set padding bits, which matching tolerates, are in no filter of BIP158 either */
-        is_false[i] = !rc && (result.error != 0 || spv_filter_check(NULL, &filter) < 0);
+        const int encoding = rc ? rc : spv_filter_check(NULL, &filter);
+        if (encoding == SPV_ERR_NOMEM)
+            rc = encoding;
+        is_false[i] = !rc && (result.error != 0 || encoding < 0);
     }
     spv_block_scripts_free(scripts);
     return rc;

@@ -55,6 +55,44 @@ struct filter_view *filter_view_lie(uint32_t height, enum filter_lie lie)
     return &liar;
 }
 
+#define CACHED 16
+static struct {
+    enum filter_lie lie;
+    uint32_t height;
+    uint8_t *bytes;
+    size_t n;
+} cache[CACHED];
+static size_t next_cached; /* that is replaced when all are used */
+
+/* Filters are built once: in a test of failing allocations this one must not fail. */
+static void cached_filter(const struct filter_view *v, struct spv_msg_cfilter *out, uint32_t height)
+{
+    const enum filter_lie lie = v->lies[height];
+    size_t i = 0;
+    while (i < CACHED && cache[i].bytes && (cache[i].height != height || cache[i].lie != lie))
+        i++;
+    if (i == CACHED) {
+        i = next_cached++ % CACHED;
+        free(cache[i].bytes);
+        cache[i].bytes = NULL;
+    }
+    if (!cache[i].bytes) {
+        cache[i].lie = lie;
+        cache[i].height = height;
+        filter_view_filter(v, &cache[i].bytes, &cache[i].n, height);
+    }
+    out->filter = cache[i].bytes;
+    out->n = cache[i].n;
+}
+
+static void clear_cache(void)
+{
+    for (size_t i = 0; i < CACHED; i++) {
+        free(cache[i].bytes);
+        cache[i].bytes = NULL;
+    }
+}
+
 void sync_world_make(void)
 {
     struct spv_chain *chain = fixture_chain_new();
@@ -72,6 +110,7 @@ void sync_world_make(void)
 
 void sync_world_free(void)
 {
+    clear_cache();
     for (uint32_t i = 1; i <= SYNC_LENGTH; i++)
         fixture_block_free(&sync_blocks[i]);
 }
@@ -222,7 +261,6 @@ static void answer(struct sync_fixture *f, const struct sync_request *r)
     const struct filter_view *v = p->other ? p->other : p->view;
     static struct spv_hash256 values[SPV_MAX_CFHEADERS + 2];
     struct spv_msg msg = {.command = SPV_CMD_UNKNOWN};
-    uint8_t *bytes = NULL;
     if (!p->entry)
         return;
     if (r->command == SPV_CMD_GETHEADERS) {
@@ -258,11 +296,9 @@ static void answer(struct sync_fixture *f, const struct sync_request *r)
     } else {
         msg.command = SPV_CMD_CFILTER;
         msg.u.cfilter.block = sync_blocks[r->stop].hash;
-        filter_view_filter(v, &bytes, &msg.u.cfilter.n, r->stop);
-        msg.u.cfilter.filter = bytes;
+        cached_filter(v, &msg.u.cfilter, r->stop);
     }
     note_failure(f, spv_filter_sync_recv(f->sync, r->peer, &msg, f->now));
-    free(bytes);
 }
 
 static void push_request(struct sync_fixture *f, const struct spv_effect *e)
