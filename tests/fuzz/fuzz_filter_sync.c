@@ -338,7 +338,8 @@ static void send_unasked(struct fuzz *f, size_t i, uint8_t b)
     static const enum spv_command commands[] = {SPV_CMD_GETCFHEADERS, SPV_CMD_GETCFCHECKPT,
                                                 SPV_CMD_GETCFILTERS};
     const uint32_t stop = 1 + b * 8u;
-    const struct request r = {.command = commands[b % 3], .start = 1, .stop = stop};
+    const uint32_t start = stop > SPV_MAX_CFHEADERS ? stop - SPV_MAX_CFHEADERS + 1 : 1;
+    const struct request r = {.command = commands[b % 3], .start = start, .stop = stop};
     f->peer[i].mixed = true; /* it may be the answer to a request after all */
     answer(f, i, &r, f->peer[i].view, 0);
 }

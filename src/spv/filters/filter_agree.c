@@ -294,11 +294,11 @@ static int agree_on(struct spv_filter_sync *fs, const struct spv_filter_answer *
     return 0;
 }
 
-static bool has_supporter(const struct spv_filter_sync *fs)
+/* A peer that can be asked for what was agreed on. */
+static bool has_supporter(const struct spv_filter_sync *fs, struct spv_now now)
 {
     SPV_FILTER_EACH(fs, p)
-    if (spv_filter_peer_serves(p) && p->filters.agrees &&
-        p->filters.agrees_height >= fs->round.stop)
+    if (spv_filter_votes(p, now) && p->filters.agrees && p->filters.agrees_height >= fs->round.stop)
         return true;
     return false;
 }
@@ -316,7 +316,9 @@ static int compare_with_agreed(struct spv_filter_sync *fs, struct spv_now now)
                    (fs->n_agreed - from) * sizeof *agreed) == 0) {
             p->filters.agrees = true;
             p->filters.agrees_height = fs->round.stop;
-        } else if (has_supporter(fs)) {
+        } else if (p->filters.agrees && p->filters.agrees_height >= fs->round.stop) {
+            spv_filter_peers_drop(p, SPV_ERR_FILTER_CONTRADICTION); /* it has agreed before */
+        } else if (has_supporter(fs, now)) {
             return dispute_checkpoints(fs, agreed, p);
         } else { /* no peer says any more what was agreed on */
             spv_filter_headers_forget_agreed(fs);

@@ -150,6 +150,14 @@ int spv_filter_headers_store(struct spv_filter_sync *fs, const struct spv_filter
     return 0;
 }
 
+/* What peers have committed to above this height is not ours any more. */
+static void limit_agreement(struct spv_filter_sync *fs, uint32_t height)
+{
+    SPV_FILTER_EACH(fs, p)
+    if (p->filters.agrees_height > height)
+        p->filters.agrees_height = height;
+}
+
 void spv_filter_headers_forget_agreed(struct spv_filter_sync *fs)
 {
     free(fs->agreed);
@@ -159,6 +167,7 @@ void spv_filter_headers_forget_agreed(struct spv_filter_sync *fs)
     fs->segments = NULL;
     free(fs->ends);
     fs->ends = NULL;
+    limit_agreement(fs, fs->height);
 }
 
 int spv_filter_headers_lower(struct spv_filter_sync *fs, uint32_t height)
@@ -176,9 +185,7 @@ int spv_filter_headers_lower(struct spv_filter_sync *fs, uint32_t height)
             fs->top = top;
         }
     }
-    SPV_FILTER_EACH(fs, p)
-    if (p->filters.agrees_height > (height < fs->height ? height : fs->height))
-        p->filters.agrees_height = height < fs->height ? height : fs->height;
+    limit_agreement(fs, height < fs->height ? height : fs->height);
     return rc < 0 ? rc : spv_filter_branches_lower(fs, height);
 }
 

@@ -82,6 +82,8 @@ int spv_filter_ranges_run(struct spv_filter_sync *fs, struct spv_now now)
         return 0;
     if (!fs->segments)
         rc = open_segments(fs, now);
+    if (!rc && spv_segments_deadline(fs->segments) <= now.mono_us) /* it passed in a dispute */
+        rc = spv_segments_timer(fs->segments, now);
     if (!rc)
         rc = drop_peers(fs, now);
     if (!rc)
