@@ -118,7 +118,7 @@ int spv_filter_segments_recv(struct spv_segments *segs, uint64_t id,
     if (wanted && !spv_segments_alloc(segs, s))
         return SPV_ERR_NOMEM;
     spv_segments_close_request(p, at);
-    spv_segments_measure(p, &o, msg->n, now);
+    spv_segments_measure(segs, p, &o, msg->n, now);
     if (wanted)
         take_answer(segs, p, s, msg, now);
     else

@@ -76,18 +76,40 @@ static uint32_t end_height(const struct spv_segments *segs, size_t i)
     return segs->payload->end_height(&segs->cfg, i);
 }
 
+static size_t max_segments(const struct spv_segments *segs)
+{
+    return segs->payload->max_segments ? segs->payload->max_segments : SPV_SEGMENTS_MAX_SEGMENTS;
+}
+
+/* Where the next segment ends; *at is the argument of end_hash. False: there is none. */
+static bool pick_end(const struct spv_segments *segs, size_t *at, uint32_t *end)
+{
+    if (segs->payload->cut) {
+        if (segs->top_height >= segs->to)
+            return false;
+        *end = segs->payload->cut(&segs->cfg, segs->top_height, segs->to);
+        *at = *end;
+        return true;
+    }
+    if (segs->next_end >= segs->last_end)
+        return false;
+    *at = segs->next_end;
+    while (*at + 1 < segs->last_end &&
+           end_height(segs, *at + 1) - segs->top_height <= SPV_SEGMENTS_PERIOD)
+        (*at)++;
+    *end = end_height(segs, *at);
+    return true;
+}
+
 /* Adds segments while the window has space. */
 static void fill_window(struct spv_segments *segs)
 {
-    size_t held = 0;
+    size_t held = 0, at;
+    uint32_t end;
     for (size_t i = 0; i < segs->n; i++)
         held += segs->segment[i].end - segs->segment[i].from;
-    while (segs->next_end < segs->last_end && segs->n < SPV_SEGMENTS_MAX_SEGMENTS) {
-        size_t at = segs->next_end;
-        while (at + 1 < segs->last_end &&
-               end_height(segs, at + 1) - segs->top_height <= SPV_SEGMENTS_PERIOD)
-            at++;
-        const uint32_t end = end_height(segs, at), size = end - segs->top_height;
+    while (segs->n < max_segments(segs) && pick_end(segs, &at, &end)) {
+        const uint32_t size = end - segs->top_height;
         if (segs->n && held + size > SPV_SEGMENTS_MAX_HEADERS)
             return;
         struct spv_segment *s = &segs->segment[segs->n++];
@@ -145,7 +167,8 @@ int spv_segments_begin(struct spv_segments *segs, const struct spv_checkpoint *f
     segs->last_end = segs->next_end;
     while (segs->last_end < n_ends && end_height(segs, segs->last_end) <= to)
         segs->last_end++;
-    segs->active = segs->next_end < segs->last_end;
+    segs->to = to;
+    segs->active = segs->payload->cut ? from->height < to : segs->next_end < segs->last_end;
     segs->post_checkpoint = segs->active && segs->cfg.post_checkpoint && segs->last_end == n_ends;
     fill_window(segs);
     return spv_segments_schedule(segs, now);

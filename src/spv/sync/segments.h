@@ -3,8 +3,8 @@
  * segment whose links lead from a known hash to a checkpoint's is proven by that alone. The caller
  * checks the headers by the other rules and stores them.
  *
- * Filter headers are downloaded by the same scheduler, with another payload
- * (src/spv/filters/filter_segments.h); what is said of headers holds for their filter hashes.
+ * Filter headers and filters are downloaded by the same scheduler, with other payloads
+ * (src/spv/filters/filter_segments.h, filter_fetch.h); what is said of headers holds for them.
  *
  * A pure state machine. Its inputs are peers, messages and the time; its outputs are getheaders in
  * the effect queue, peers to be disconnected (spv_segments_next_drop) and headers
@@ -37,8 +37,9 @@ enum spv_segments_owner {
     SPV_SEGMENTS_OF_START,
     SPV_SEGMENTS_OF_BACKFILL,
     SPV_SEGMENTS_OF_FILTERS,
+    SPV_SEGMENTS_OF_SCAN,
 };
-#define SPV_SEGMENTS_OWNERS 4
+#define SPV_SEGMENTS_OWNERS 5
 
 struct spv_segments_payload;
 extern const struct spv_segments_payload spv_segments_of_headers; /* segments_recv.c */

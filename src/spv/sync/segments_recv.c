@@ -181,7 +181,7 @@ int spv_segments_headers(struct spv_segments *segs, uint64_t id, const struct sp
     if (wanted && match != MATCH_BEHIND && !spv_segments_alloc(segs, s))
         return SPV_ERR_NOMEM;
     spv_segments_close_request(p, at);
-    spv_segments_measure(p, &o, match == MATCH_BEHIND ? 0 : msg->n, now);
+    spv_segments_measure(segs, p, &o, match == MATCH_BEHIND ? 0 : msg->n, now);
     if (match == MATCH_BEHIND && s && !p->drop)
         spv_segments_set_behind(p, s, now);
     else if (wanted)

@@ -27,8 +27,8 @@ double spv_segments_rate(const struct spv_segments_peer *p)
     return p->rtt_us && p->headers > 0 ? p->headers * (double)SPV_SECOND / (p->busy_us + 1) : 0;
 }
 
-void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_request *o,
-                          size_t n, struct spv_now now)
+void spv_segments_measure(const struct spv_segments *segs, struct spv_segments_peer *p,
+                          const struct spv_segment_request *o, size_t n, struct spv_now now)
 {
     const uint64_t took = now.mono_us - o->asked_us;
     /* busy with this request since its last answer, or since the request reached it */
@@ -45,8 +45,8 @@ void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_
         p->window += 2;
     else if (took > 2 * (p->rtt_us + GOOD_TIME) && p->window > LEAST_WINDOW)
         p->window--;
-    if (p->window > SPV_SEGMENTS_MAX_OPEN)
-        p->window = SPV_SEGMENTS_MAX_OPEN;
+    if (p->window > spv_segments_max_open(segs))
+        p->window = spv_segments_max_open(segs);
 }
 
 /* The estimates of one scheduling run. */
@@ -130,11 +130,12 @@ void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p
             return;
         }
     }
-    if (p->n_open == SPV_SEGMENTS_MAX_OPEN)
+    if (p->n_open == spv_segments_max_open(segs))
         return;
     struct spv_segment_request *o = &p->requests[p->n_open++];
     *o = (struct spv_segment_request){.serial = s->serial,
                                       .offset = s->have,
+                                      .start = s->from + s->have + 1,
                                       .n = next_count(segs, s),
                                       .first = *first,
                                       .second = *first,
@@ -196,12 +197,12 @@ static void scan_segments(const struct sched *x)
 
 /* Returns whether the peer may get one more request. Requests for the remainder of a segment do not
  * count. */
-static bool has_free_slot(const struct spv_segments_peer *p)
+static bool has_free_slot(const struct spv_segments *segs, const struct spv_segments_peer *p)
 {
     unsigned begun = 0;
     for (unsigned i = 0; i < p->n_open; i++)
         begun += p->requests[i].offset == 0;
-    return p->n_open < SPV_SEGMENTS_MAX_OPEN && begun < p->window;
+    return p->n_open < spv_segments_max_open(segs) && begun < p->window;
 }
 
 static bool is_requested_from(const struct spv_segments_peer *p, const struct spv_segment *s)
@@ -216,7 +217,8 @@ static bool can_request(const struct sched *x, const struct spv_segments_peer *p
                         const struct spv_segment *s)
 {
     return !spv_segments_complete(s) && !spv_segments_is_behind(p, s, x->now_us) &&
-           !(s->is_long && s->have - s->n_discarded > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS);
+           !(s->is_long && s->have - s->n_discarded > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS) &&
+           (!x->segs->payload->can_request || x->segs->payload->can_request(x->segs, p, s));
 }
 
 /* How much later than the last expected answer the peer may hedge. */
@@ -286,7 +288,7 @@ static struct spv_segments_peer *fastest_peer(const struct sched *x)
     struct spv_segments_peer *best = NULL;
     uint64_t best_us = 0;
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
-        if (p->idle || !has_free_slot(p))
+        if (p->idle || !has_free_slot(x->segs, p))
             continue;
         const uint64_t us = time_for(x, p, x->segs->payload->request_units);
         if (!best || us < best_us) {
@@ -302,7 +304,7 @@ static uint64_t next_check(const struct sched *x)
 {
     uint64_t first = SPV_NEVER;
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
-        if (p->drop || !has_free_slot(p))
+        if (p->drop || !has_free_slot(x->segs, p))
             continue;
         for (size_t k = 0; k < x->segs->n; k++) {
             const struct spv_segment *s = &x->segs->segment[k];

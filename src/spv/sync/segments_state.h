@@ -29,6 +29,15 @@ struct spv_segments_payload {
      * the other members are set. */
     void (*send)(struct spv_segments *segs, struct spv_segments_peer *p,
                  const struct spv_segment *s, struct spv_segment_request *o);
+    /* The following are optional: NULL or 0 where the scheduler's own limits hold. */
+    unsigned max_open; /* requests on a peer, at most SPV_SEGMENTS_MAX_OPEN */
+    unsigned max_segments; /* in the window, at most SPV_SEGMENTS_MAX_SEGMENTS */
+    /* Where the segment above `top` ends, at most `to`; such segments need no ends of the
+     * configuration, and end_hash gets the height. */
+    uint32_t (*cut)(const struct spv_segments_config *cfg, uint32_t top, uint32_t to);
+    /* Whether the segment may be requested from the peer now. */
+    bool (*can_request)(const struct spv_segments *segs, const struct spv_segments_peer *p,
+                        const struct spv_segment *s);
 };
 
 /* The units above a known one up to an end. */
@@ -57,6 +66,7 @@ struct spv_segment_request {
     uint64_t tag; /* getheaders: of the request and its answer */
     uint64_t serial; /* of the segment, which may be gone */
     uint32_t offset; /* the segment's `have` when this was sent */
+    uint32_t start; /* height of the first unit */
     uint32_t n; /* units expected */
     struct spv_hash256 first; /* of the unit before the first: in a locator the first hash */
     struct spv_hash256 second; /* the second locator hash, or the first again; genesis follows */
@@ -73,6 +83,7 @@ struct spv_segments {
     bool active;
     bool post_checkpoint; /* its segment is not made yet */
     size_t next_end, last_end; /* the ends of the next segments: [next_end, last_end) */
+    uint32_t to; /* where the last one ends, if the payload cuts the range */
     uint32_t top_height; /* where the next segment starts */
     struct spv_hash256 top; /* hash of the unit there */
     uint64_t serial; /* of the next segment */
@@ -102,6 +113,12 @@ static inline struct spv_blockhash spv_segments_blockhash(const struct spv_hash2
 static inline bool spv_segments_hash_eq(const struct spv_hash256 *a, const struct spv_hash256 *b)
 {
     return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
+/* How many requests may be open on a peer. */
+static inline unsigned spv_segments_max_open(const struct spv_segments *segs)
+{
+    return segs->payload->max_open ? segs->payload->max_open : SPV_SEGMENTS_MAX_OPEN;
 }
 
 static inline bool spv_segments_complete(const struct spv_segment *s)
@@ -158,8 +175,8 @@ int spv_segments_schedule(struct spv_segments *segs, struct spv_now now);
 void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p,
                           struct spv_segment *s, struct spv_now now);
 /* An answer of n units came: updates the peer's rate. */
-void spv_segments_measure(struct spv_segments_peer *p, const struct spv_segment_request *o,
-                          size_t n, struct spv_now now);
+void spv_segments_measure(const struct spv_segments *segs, struct spv_segments_peer *p,
+                          const struct spv_segment_request *o, size_t n, struct spv_now now);
 double spv_segments_rate(const struct spv_segments_peer *p); /* units a second; 0: not known */
 
 /* segments.c */
