@@ -80,6 +80,11 @@ struct spv_block_peer {
     bool reported; /* spv_block_fetch_next_drop has returned it */
 };
 
+/* filter_fetch.c */
+struct spv_filter_fetch_peer {
+    bool added; /* filters may be requested from it */
+};
+
 /* health.c */
 struct spv_health_peer {
     bool has_clock; /* false: it sent 0 */
@@ -105,6 +110,7 @@ struct spv_peer_entry {
     struct spv_segments_peer segments[SPV_SEGMENTS_OWNERS];
     struct spv_filter_peer filters;
     struct spv_block_peer blocks;
+    struct spv_filter_fetch_peer filter_fetch;
     struct spv_health_peer health;
     struct spv_peer_rate rate;
 };

@@ -172,6 +172,7 @@ static const struct {
     {SPV_ERR_BLOCK_ROOT, SPV_CLASS_MISBEHAVING},
     {SPV_ERR_BLOCK_WITNESS, SPV_CLASS_MISBEHAVING},
     {SPV_ERR_UNREQUESTED, SPV_CLASS_PEER},
+    {SPV_ERR_FILTER_HASH, SPV_CLASS_PEER},
 };
 
 static void every_code_has_the_class_that_it_should_have(void **state)

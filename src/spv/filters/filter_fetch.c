@@ -1,0 +1,561 @@
+/* The range is fetched in legs: runs of kept filters, which are read, and what lies between them,
+ * which is requested. A leg that is requested is cut into segments of about 256 KiB each, by the
+ * size of the filters that came last.
+ *
+ *     segment   one getcfilters   a range (fetch_ranges.h)   n cfilter messages
+ *
+ * A segment is complete when its range is, also when some of the filters are those of another
+ * branch of filter headers: the caller wants those of all branches. A peer that does not answer is
+ * not asked for filters as high for a while: its index may lag behind (silence is no fault). */
+#include "spv/filters/filter_fetch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/filters/filter_peers.h"
+#include "spv/sync/segments_state.h"
+#include "util/deadline.h"
+
+enum leg { LEG_NONE, LEG_KEPT, LEG_REQUESTED };
+
+struct spv_filter_fetch {
+    struct spv_filter_fetch_config cfg;
+    struct spv_segments *segments;
+    struct spv_fetch_ranges ranges;
+    struct spv_filter_others others;
+    enum leg leg;
+    uint32_t next, leg_end; /* of a kept leg: the next height to be read; the leg's last one */
+    uint32_t last; /* of the whole range */
+    uint32_t lowest, ceiling; /* of spv_filter_fetch_limit */
+    double filter_bytes; /* the size of a filter, from those that came last */
+};
+
+static struct spv_filter_fetch *context(const struct spv_segments_config *cfg)
+{
+    return (struct spv_filter_fetch *)(uintptr_t)cfg->payload_ctx;
+}
+
+static void fail(struct spv_effects *q, int error)
+{
+    if (!q->error)
+        q->error = error;
+}
+
+/* ---- the payload of segments ---- */
+
+static int block_hash(const struct spv_filter_fetch *f, struct spv_blockhash *out, uint32_t height)
+{
+    struct spv_chain_header header;
+    const int rc = spv_chain_header_at(f->cfg.chain, &header, height);
+
+    if (rc == 1)
+        *out = header.hash;
+    return rc == 0 ? SPV_ERR_DB_DAMAGED : rc < 0 ? rc : 0;
+}
+
+static struct spv_hash256 end_hash(const struct spv_segments_config *cfg, size_t height)
+{
+    struct spv_blockhash hash = {{0}};
+    const int rc = block_hash(context(cfg), &hash, (uint32_t)height);
+
+    if (rc < 0)
+        fail(cfg->effects, rc);
+    return spv_segments_hash(&hash);
+}
+
+static uint32_t cut(const struct spv_segments_config *cfg, uint32_t top, uint32_t to)
+{
+    const double n = SPV_FILTER_FETCH_REQUEST / (context(cfg)->filter_bytes + 1);
+    const uint32_t units = n < 1                        ? 1
+                           : n > SPV_FILTER_FETCH_UNITS ? SPV_FILTER_FETCH_UNITS
+                                                        : (uint32_t)n;
+
+    return to - top <= units ? to : top + units;
+}
+
+/* Whether a limit allows what ends at a height and begins above `from`. */
+static bool is_allowed(uint32_t lowest, uint32_t ceiling, uint32_t from, uint32_t end)
+{
+    return end <= ceiling || from < lowest;
+}
+
+static bool can_request(const struct spv_segments *segs, const struct spv_segments_peer *p,
+                        const struct spv_segment *s)
+{
+    const struct spv_filter_fetch *f = context(&segs->cfg);
+
+    return is_allowed(f->lowest, f->ceiling, s->from, s->end) && spv_filter_peer_serves(p->entry) &&
+           spv_filter_peer_has_shown(p->entry, s->end) &&
+           !spv_fetch_ranges_overlap(&f->ranges, p->entry->id, s->from + 1, s->end);
+}
+
+static int read_range(const struct spv_filter_fetch *f, struct spv_fetch_range *range)
+{
+    const struct spv_filter_db *db = &f->cfg.filter_db;
+    int rc = db->headers(db->ctx, range->headers, NULL, range->start - 1, range->n + 1);
+
+    if (rc >= 0 && (uint32_t)rc != range->n + 1)
+        rc = SPV_ERR_DB_DAMAGED;
+    for (uint32_t i = 0; i < range->n && rc >= 0; i++)
+        rc = block_hash(f, &range->blocks[i], range->start + i);
+    return rc < 0 ? rc : 0;
+}
+
+static void send_getcfilters(struct spv_segments *segs, struct spv_segments_peer *p,
+                             const struct spv_segment *s, struct spv_segment_request *o)
+{
+    struct spv_filter_fetch *f = context(&segs->cfg);
+    struct spv_effects *q = segs->cfg.effects;
+    struct spv_fetch_range *range =
+        spv_fetch_ranges_add(&f->ranges, p->entry->id, o->start, o->n, SPV_FETCH_RANGE_SEGMENT);
+    const int rc = range ? read_range(f, range) : SPV_ERR_NOMEM;
+
+    (void)s;
+    if (rc < 0) {
+        fail(q, rc);
+        return;
+    }
+    o->stop_block = range->blocks[range->n - 1];
+    range->asked_us = o->asked_us;
+    struct spv_effect *e = spv_effects_push(q, SPV_EFFECT_SEND, p->entry->id);
+    if (!e)
+        return;
+    e->message.command = SPV_CMD_GETCFILTERS;
+    e->message.u.getcfilters = (struct spv_msg_getcfilters){
+        .type = SPV_FILTER_BASIC, .start = o->start, .stop = o->stop_block};
+}
+
+static const struct spv_segments_payload filters_payload = {
+    .unit_size = 1, /* nothing is kept of a filter */
+    .request_units = SPV_FILTER_FETCH_UNITS,
+    .guess_rate = 500, /* ours: 13 MB/s of the largest filters */
+    .end_hash = end_hash,
+    .send = send_getcfilters,
+    .max_open = SPV_FILTER_FETCH_OPEN,
+    .max_segments = SPV_FILTER_FETCH_SEGMENTS,
+    .cut = cut,
+    .can_request = can_request,
+};
+
+/* ---- legs ---- */
+
+static int begin_requested(struct spv_filter_fetch *f, struct spv_now now)
+{
+    struct spv_checkpoint from = {.height = f->next - 1};
+    const int rc = block_hash(f, &from.hash, from.height);
+
+    f->leg = LEG_REQUESTED;
+    return rc < 0 ? rc : spv_segments_begin(f->segments, &from, f->leg_end, now);
+}
+
+/* The next leg begins at f->next. */
+static int begin_leg(struct spv_filter_fetch *f, struct spv_now now)
+{
+    const struct spv_filter_db *db = &f->cfg.filter_db;
+    uint32_t first = 0, last = 0;
+
+    f->leg = LEG_NONE;
+    if (f->next > f->last)
+        return 0;
+    const int kept = db->kept ? db->kept(db->ctx, &first, &last) : 0;
+    if (kept < 0)
+        return kept;
+    f->leg_end = f->last;
+    if (kept && first <= f->next && f->next <= last) {
+        f->leg = LEG_KEPT;
+        if (last < f->last)
+            f->leg_end = last;
+        return 0;
+    }
+    if (kept && first > f->next && first <= f->last)
+        f->leg_end = first - 1;
+    return begin_requested(f, now);
+}
+
+int spv_filter_fetch_begin(struct spv_filter_fetch *f, uint32_t first, uint32_t last,
+                           struct spv_now now)
+{
+    spv_filter_fetch_stop(f);
+    f->next = first;
+    f->last = last;
+    return begin_leg(f, now);
+}
+
+void spv_filter_fetch_stop(struct spv_filter_fetch *f)
+{
+    spv_segments_stop(f->segments);
+    f->leg = LEG_NONE;
+    f->next = 1;
+    f->last = 0;
+}
+
+bool spv_filter_fetch_done(const struct spv_filter_fetch *f)
+{
+    return f->leg == LEG_NONE;
+}
+
+/* After answers: segments in order are done with as soon as they are complete. */
+static int consume_complete(struct spv_filter_fetch *f, struct spv_now now)
+{
+    struct spv_segments *segs = f->segments;
+    int rc = 0;
+
+    while (rc == 0 && segs->n > 0 && spv_segments_complete(&segs->segment[0]))
+        rc = spv_segments_consume(segs, now);
+    if (rc == 0 && f->leg == LEG_REQUESTED && spv_segments_done(segs)) {
+        f->next = f->leg_end + 1;
+        rc = begin_leg(f, now);
+    }
+    return rc;
+}
+
+int spv_filter_fetch_limit(struct spv_filter_fetch *f, uint32_t lowest, uint32_t ceiling,
+                           struct spv_now now)
+{
+    bool freed = false;
+
+    for (size_t i = 0; i < f->segments->n && !freed; i++) {
+        const struct spv_segment *s = &f->segments->segment[i];
+        freed = !is_allowed(f->lowest, f->ceiling, s->from, s->end) &&
+                is_allowed(lowest, ceiling, s->from, s->end);
+    }
+    f->lowest = lowest;
+    f->ceiling = ceiling;
+    return freed ? spv_segments_schedule(f->segments, now) : 0;
+}
+
+static int run_others(struct spv_filter_fetch *f, struct spv_now now)
+{
+    return spv_filter_others_run(&f->others, &f->ranges, f->cfg.peers, f->cfg.effects, now);
+}
+
+int spv_filter_fetch_shown(struct spv_filter_fetch *f, struct spv_now now)
+{
+    const int rc = spv_segments_schedule(f->segments, now);
+
+    return rc < 0 ? rc : run_others(f, now);
+}
+
+/* ---- peers ---- */
+
+int spv_filter_fetch_add(struct spv_filter_fetch *f, uint64_t id, struct spv_now now)
+{
+    struct spv_peer_entry *p = spv_peer_table_find(f->cfg.peers, id);
+
+    if (!p || p->filter_fetch.added || !spv_filter_peer_serves(p))
+        return 0;
+    p->filter_fetch = (struct spv_filter_fetch_peer){.added = true};
+    const int rc = spv_segments_add(f->segments, id, now);
+    return rc < 0 ? rc : run_others(f, now);
+}
+
+int spv_filter_fetch_remove(struct spv_filter_fetch *f, uint64_t id, struct spv_now now)
+{
+    struct spv_peer_entry *p = spv_peer_table_find(f->cfg.peers, id);
+
+    if (!p || !p->filter_fetch.added)
+        return 0;
+    p->filter_fetch = (struct spv_filter_fetch_peer){0};
+    spv_fetch_ranges_remove_peer(&f->ranges, id);
+    spv_filter_others_remove_peer(&f->others, id);
+    const int rc = spv_segments_remove(f->segments, id, now);
+    return rc < 0 ? rc : run_others(f, now);
+}
+
+int spv_filter_fetch_next_drop(struct spv_filter_fetch *f, struct spv_segments_drop *out)
+{
+    return spv_segments_next_drop(f->segments, out);
+}
+
+/* ---- answers ---- */
+
+static bool header_eq(const struct spv_filter_header *a, const struct spv_filter_header *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
+static bool is_alternative(const struct spv_filter_fetch *f, uint32_t height,
+                           const struct spv_filter_hash *hash)
+{
+    const struct spv_filter_knowledge *k = &f->cfg.knowledge;
+    struct spv_filter_hash others[SPV_FILTER_BRANCHES];
+    const size_t n = k->alternatives ? k->alternatives(k->ctx, others, height) : 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(others[i].b, hash->b, sizeof hash->b) == 0)
+            return true;
+    return false;
+}
+
+enum judgement { OF_STORED_HEADER, OF_ALTERNATIVE, OF_NO_HEADER };
+
+static enum judgement judge_filter(const struct spv_filter_fetch *f,
+                                   const struct spv_fetch_range *range, uint32_t at,
+                                   const struct spv_filter_hash *hash)
+{
+    struct spv_filter_header header;
+
+    spv_filter_compute_header(&header, hash, &range->headers[at]);
+    if (header_eq(&header, &range->headers[at + 1]))
+        return OF_STORED_HEADER;
+    return is_alternative(f, range->start + at, hash) ? OF_ALTERNATIVE : OF_NO_HEADER;
+}
+
+/* A filter that no header commits to is a lie when the peer gave the header itself; else of no use.
+ */
+static void drop_for_filter(const struct spv_filter_fetch *f, struct spv_segments_peer *p,
+                            uint32_t height)
+{
+    const struct spv_filter_knowledge *k = &f->cfg.knowledge;
+    const bool committed = k->has_committed && k->has_committed(k->ctx, p->entry->id, height);
+
+    p->drop = committed ? SPV_ERR_FILTER_CONTRADICTION : SPV_ERR_FILTER_HASH;
+}
+
+/* All filters of a range have come: closes the segment's request. */
+static int complete_range(struct spv_filter_fetch *f, struct spv_segments_peer *p,
+                          struct spv_fetch_range *range, struct spv_now now)
+{
+    struct spv_segments *segs = f->segments;
+    const struct spv_blockhash stop = range->blocks[range->n - 1];
+    const uint32_t start = range->start;
+    unsigned at = 0;
+
+    spv_fetch_ranges_remove(&f->ranges, range);
+    while (at < p->n_open && !(p->requests[at].start == start &&
+                               spv_blockhash_eq(&p->requests[at].stop_block, &stop)))
+        at++;
+    if (at == p->n_open)
+        return run_others(f, now); /* a late one, or of one height */
+    const struct spv_segment_request o = p->requests[at];
+    struct spv_segment *s = spv_segments_find(segs, o.serial);
+    const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
+    if (wanted && !spv_segments_alloc(segs, s))
+        return SPV_ERR_NOMEM;
+    spv_segments_close_request(p, at);
+    spv_segments_measure(segs, p, &o, o.n, now);
+    if (wanted) {
+        const struct spv_hash256 last = s->stop;
+        memset(s->units, 0, s->end - s->from);
+        p->stats.headers += o.n;
+        spv_segments_received(segs, p, s, s->end - s->from, &last, now);
+    } else {
+        p->stats.wasted += o.n;
+    }
+    int rc = consume_complete(f, now);
+    if (rc == 0)
+        rc = spv_segments_schedule(segs, now);
+    return rc < 0 ? rc : run_others(f, now);
+}
+
+static void measure_size(struct spv_filter_fetch *f, size_t n)
+{
+    f->filter_bytes += ((double)n - f->filter_bytes) / 16;
+}
+
+static enum spv_filter_use take_filter(struct spv_filter_fetch *f, struct spv_fetched_filter *out,
+                                       struct spv_segments_peer *p,
+                                       const struct spv_fetch_range *range, uint32_t at)
+{
+    const struct spv_filter filter = out->filter;
+
+    spv_filter_compute_hash(&out->hash, &filter);
+    out->height = range->start + at;
+    if (range->is_void || p->drop)
+        return SPV_FILTER_USELESS;
+    const enum judgement judgement = judge_filter(f, range, at, &out->hash);
+    if (judgement == OF_NO_HEADER) {
+        drop_for_filter(f, p, out->height);
+        return SPV_FILTER_USELESS;
+    }
+    out->is_alternative = judgement == OF_ALTERNATIVE;
+    measure_size(f, filter.n);
+    const bool wanted = spv_filter_others_take(&f->others, out->height, &out->hash);
+    if (wanted || range->kind == SPV_FETCH_RANGE_SEGMENT)
+        return SPV_FILTER_USED;
+    spv_filter_others_refused(&f->others, p->entry->id, out->height);
+    return SPV_FILTER_USELESS;
+}
+
+int spv_filter_fetch_recv(struct spv_filter_fetch *f, struct spv_fetched_filter *out, uint64_t id,
+                          const struct spv_msg_cfilter *msg, struct spv_now now)
+{
+    struct spv_segments_peer *p = spv_segments_find_peer(f->segments, id);
+    uint32_t at = 0;
+
+    if (!p || msg->type != SPV_FILTER_BASIC)
+        return SPV_FILTER_UNREQUESTED;
+    struct spv_fetch_range *range = spv_fetch_ranges_find(&f->ranges, &at, id, &msg->block);
+    if (!range)
+        return SPV_FILTER_UNREQUESTED;
+    *out = (struct spv_fetched_filter){
+        .filter = {.block = msg->block, .bytes = msg->filter, .n = msg->n}};
+    const enum spv_filter_use use = take_filter(f, out, p, range, at);
+    range->received[at] = true;
+    range->expected = (at + 1) % range->n;
+    const int rc = ++range->n_received == range->n ? complete_range(f, p, range, now) : 0;
+    if (rc < 0)
+        return rc;
+    if (p->drop) { /* others are asked */
+        const int failed = spv_segments_schedule(f->segments, now);
+        return failed < 0 ? failed : (int)use;
+    }
+    return (int)use;
+}
+
+/* ---- kept filters ---- */
+
+/* A kept filter that is not there, or not what its header commits to, is requested. */
+static int skip_kept(struct spv_filter_fetch *f, struct spv_now now)
+{
+    f->leg_end = f->next;
+    return begin_requested(f, now);
+}
+
+int spv_filter_fetch_read(struct spv_filter_fetch *f, struct spv_fetched_filter *out,
+                          struct spv_now now)
+{
+    const struct spv_filter_db *db = &f->cfg.filter_db;
+    struct spv_bytes bytes;
+
+    if (f->leg != LEG_KEPT || !is_allowed(f->lowest, f->ceiling, f->next - 1, f->next))
+        return 0;
+    int rc = db->filter(db->ctx, &bytes, f->next);
+    if (rc == 0 || rc == SPV_ERR_DB_DAMAGED)
+        return skip_kept(f, now);
+    *out = (struct spv_fetched_filter){
+        .filter = {.bytes = bytes.bytes, .n = bytes.n}, .height = f->next, .is_kept = true};
+    if (rc > 0)
+        rc = block_hash(f, &out->filter.block, f->next);
+    if (rc < 0)
+        return rc;
+    spv_filter_compute_hash(&out->hash, &out->filter);
+    if (f->next++ == f->leg_end)
+        rc = begin_leg(f, now);
+    return rc < 0 ? rc : 1;
+}
+
+/* ---- other branches ---- */
+
+int spv_filter_fetch_want_other(struct spv_filter_fetch *f, uint32_t height,
+                                const struct spv_filter_hash *hash, struct spv_now now)
+{
+    const struct spv_filter_db *db = &f->cfg.filter_db;
+    struct spv_filter_other other = {.height = height, .hash = *hash};
+    struct spv_filter_header headers[2];
+    int rc = block_hash(f, &other.block, height);
+
+    if (rc == 0)
+        rc = db->headers(db->ctx, headers, NULL, height - 1, 2);
+    if (rc < 0)
+        return rc;
+    if (rc != 2)
+        return SPV_ERR_DB_DAMAGED;
+    other.before = headers[0];
+    other.header = headers[1];
+    rc = spv_filter_others_want(&f->others, &other);
+    return rc < 0 ? rc : run_others(f, now);
+}
+
+int spv_filter_fetch_next_missing(struct spv_filter_fetch *f, uint32_t *height,
+                                  struct spv_filter_hash *hash)
+{
+    return spv_filter_others_next_missing(&f->others, height, hash);
+}
+
+/* ---- reorganisations and time ---- */
+
+/* Closes the requests of a peer above a height. */
+static void close_requests_above(struct spv_segments_peer *p, uint32_t height)
+{
+    for (unsigned i = p->n_open; i-- > 0;)
+        if (p->requests[i].start + p->requests[i].n - 1 > height)
+            spv_segments_close_request(p, i);
+}
+
+void spv_filter_fetch_undo(struct spv_filter_fetch *f, uint32_t height)
+{
+    spv_filter_fetch_stop(f);
+    spv_filter_others_drop_above(&f->others, height);
+    for (struct spv_fetch_range *r = f->ranges.oldest; r; r = r->next)
+        if (r->start + r->n - 1 > height)
+            r->is_void = r->late = true;
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f->segments, p));)
+        close_requests_above(p, height);
+}
+
+/* The peer does not answer: it gets no request as high for a while. */
+static void set_silent(struct spv_filter_fetch *f, struct spv_segments_peer *p, struct spv_now now)
+{
+    const struct spv_segment oldest = {.from = p->requests[0].start - 1};
+
+    spv_segments_set_behind(p, &oldest, now);
+    p->n_open = 0;
+    spv_fetch_ranges_set_late(&f->ranges, p->entry->id, SPV_FETCH_RANGE_SEGMENT);
+}
+
+int spv_filter_fetch_timer(struct spv_filter_fetch *f, struct spv_now now)
+{
+    for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f->segments, p));)
+        if (spv_segments_stall_us(f->segments, p) <= now.mono_us)
+            set_silent(f, p, now);
+    const int rc = spv_segments_timer(f->segments, now);
+    return rc < 0 ? rc : run_others(f, now);
+}
+
+uint64_t spv_filter_fetch_deadline(const struct spv_filter_fetch *f)
+{
+    return spv_min_deadline(spv_segments_deadline(f->segments),
+                            spv_filter_others_deadline(&f->others));
+}
+
+/* ---- creation ---- */
+
+int spv_filter_fetch_new(struct spv_filter_fetch **out, const struct spv_filter_fetch_config *cfg)
+{
+    struct spv_filter_fetch *f = calloc(1, sizeof *f);
+
+    *out = NULL;
+    if (!f)
+        return SPV_ERR_NOMEM;
+    f->cfg = *cfg;
+    f->filter_bytes = SPV_FILTER_FETCH_GUESS;
+    f->ceiling = UINT32_MAX;
+    f->next = 1;
+    const struct spv_segments_config segments = {.owner = SPV_SEGMENTS_OF_SCAN,
+                                                 .payload = &filters_payload,
+                                                 .payload_ctx = f,
+                                                 .peers = cfg->peers,
+                                                 .params = cfg->params,
+                                                 .effects = cfg->effects,
+                                                 .timeout_us = cfg->timeout_us};
+    const int rc = spv_segments_new(&f->segments, &segments);
+    if (rc < 0) {
+        free(f);
+        return rc;
+    }
+    *out = f;
+    return 0;
+}
+
+void spv_filter_fetch_free(struct spv_filter_fetch *f)
+{
+    if (!f)
+        return;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->cfg.peers, p));)
+        p->filter_fetch = (struct spv_filter_fetch_peer){0};
+    spv_segments_free(f->segments);
+    spv_fetch_ranges_free(&f->ranges);
+    free(f);
+}
+
+size_t spv_filter_fetch_memory(const struct spv_filter_fetch *f)
+{
+    struct spv_segments_stats stats;
+    size_t memory = sizeof *f;
+
+    spv_segments_get_stats(f->segments, &stats);
+    for (const struct spv_fetch_range *r = f->ranges.oldest; r; r = r->next)
+        memory += sizeof *r + r->n * (sizeof *r->blocks + sizeof *r->headers + 1);
+    return memory + stats.memory;
+}
