@@ -15,6 +15,7 @@
 #include "spv/endpoint.h"
 #include "spv/filter_db.h"
 #include "spv/peer.h"
+#include "spv/scan.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -167,6 +168,9 @@ enum spv_effect_kind {
     SPV_EFFECT_STORE_FILTER_HEADERS = 8, /* store `filter_update`; then spv_node_stored */
     SPV_EFFECT_DROP_FILTER_HEADERS = 9, /* delete the filter headers and kept filters from `height`
                                            on; then spv_node_stored */
+    SPV_EFFECT_MATCH = 10, /* do `match`, which stays valid until then; then spv_node_matched */
+    SPV_EFFECT_KEEP_FILTERS = 11, /* keep the filters of `keep` */
+    SPV_EFFECT_SCAN = 12, /* `scan` is for the application */
 };
 /* What its pointers point at is borrowed: valid until the next call on the node (of a
  * filter_update: until spv_node_stored). */
@@ -181,6 +185,9 @@ struct spv_effect {
     struct spv_filter_update filter_update;
     uint32_t height;
     struct spv_event event;
+    struct spv_match_task match;
+    struct spv_keep_task keep;
+    struct spv_scan_event scan;
 };
 
 struct spv_node_stats {

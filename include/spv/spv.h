@@ -35,6 +35,7 @@
 #include "spv/push.h"
 #include "spv/reactor.h"
 #include "spv/resolve.h"
+#include "spv/scan.h"
 #include "spv/serve.h"
 #include "spv/store.h"
 #include "spv/transport.h"

@@ -140,6 +140,10 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
         return spv_node_indexed(l->node, rc, spv_system_now());
     case SPV_EFFECT_SAVE_ADDRMAN:
         return save_addrman(l);
+    case SPV_EFFECT_MATCH:
+    case SPV_EFFECT_KEEP_FILTERS:
+    case SPV_EFFECT_SCAN:
+        return 0;
     case SPV_EFFECT_EVENT:
         rc = before_event(l, &effect->event);
         if (rc == 0 && l->cfg.on_event)

@@ -1,0 +1,479 @@
+/* The main pass goes from the first height to the last, with all scripts that are known when a
+ * filter is matched. For scripts that come later, the heights that were matched without them are
+ * remembered as gaps; when the main pass has reached its end, a second look goes over the gaps with
+ * those scripts only, and may leave gaps of its own. Then the main pass goes on.
+ *
+ *     heights:   done | base: the lowest in progress ... fetched_to | to be fetched ... end
+ *
+ * Filters come and are matched in any order; heights are done with in order, from base on. */
+#include "spv/filters/filter_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/filters/filter_scan_state.h"
+#include "util/rng.h"
+
+/* ---- creation ---- */
+
+int spv_filter_scan_new(struct spv_filter_scan **out, const struct spv_filter_scan_config *cfg)
+{
+    const struct spv_filter_fetch_config fetch = {.params = cfg->params,
+                                                  .chain = cfg->chain,
+                                                  .peers = cfg->peers,
+                                                  .effects = cfg->effects,
+                                                  .filter_db = cfg->filter_db,
+                                                  .knowledge = cfg->knowledge,
+                                                  .timeout_us = cfg->timeout_us};
+    struct spv_filter_scan *s = calloc(1, sizeof *s);
+
+    *out = NULL;
+    if (!s)
+        return SPV_ERR_NOMEM;
+    s->cfg = *cfg;
+    s->undone_to = UINT32_MAX;
+    s->heights = calloc(SPV_SCAN_RING, 1);
+    s->ambiguous = calloc(SPV_SCAN_AMBIGUOUS, sizeof *s->ambiguous);
+    if (!s->heights || !s->ambiguous || spv_filter_fetch_new(&s->fetch, &fetch) < 0) {
+        spv_filter_scan_free(s);
+        return SPV_ERR_NOMEM;
+    }
+    *out = s;
+    return 0;
+}
+
+void spv_filter_scan_free(struct spv_filter_scan *s)
+{
+    if (!s)
+        return;
+    spv_filter_scan_stop(s);
+    spv_scan_free_matching(s);
+    spv_filter_fetch_free(s->fetch);
+    free(s->heights);
+    free(s->ambiguous);
+    free(s->hits);
+    free(s);
+}
+
+/* Heights that are checked although their filters do not match. */
+static void choose_samples(struct spv_filter_scan *s)
+{
+    const uint32_t tip = spv_chain_tip(s->cfg.chain)->height;
+    const uint32_t last = s->last < tip ? s->last : tip;
+
+    memset(s->samples, 0, sizeof s->samples);
+    for (size_t i = 0; i < SPV_SCAN_SAMPLES && last >= s->first; i++)
+        s->samples[i] =
+            s->first + (uint32_t)spv_rng_below(&s->cfg.rng, (uint64_t)last - s->first + 1);
+}
+
+/* Nothing is in progress, and the next height is `base`. */
+static void set_base(struct spv_filter_scan *s, uint32_t base)
+{
+    s->base = base;
+    s->fetched_to = s->top = s->queried_to = base - 1;
+    s->query_is_old = true;
+}
+
+int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
+                          uint32_t first, uint32_t last, struct spv_now now)
+{
+    if (s->watch)
+        return SPV_ERR_STATE;
+    if (first == 0 || first > last)
+        return SPV_ERR_INVALID;
+    int rc = spv_scan_watch_new(&s->watch, &s->cfg.rng);
+    if (rc == 0)
+        rc = spv_scan_watch_add(s->watch, scripts, n);
+    if (rc == 0 && spv_scan_watch_count(s->watch) == 0)
+        rc = SPV_ERR_INVALID;
+    if (rc < 0) {
+        spv_scan_watch_free(s->watch);
+        s->watch = NULL;
+        return rc;
+    }
+    s->first = first;
+    s->last = last;
+    s->second_look = false;
+    s->ranges.n = s->gaps.n = 0;
+    s->first_script = 0;
+    s->undone_to = UINT32_MAX;
+    s->reported_to = 0;
+    s->done_reported = false;
+    s->disproved = 0;
+    s->stats = (struct spv_scan_stats){0};
+    memset(s->heights, SPV_SCAN_IS_MISSING, SPV_SCAN_RING);
+    set_base(s, first);
+    choose_samples(s);
+    for (struct spv_peer_entry *p = NULL; rc == 0 && (p = spv_peer_table_next(s->cfg.peers, p));)
+        rc = spv_filter_fetch_add(s->fetch, p->id, now);
+    return rc;
+}
+
+void spv_filter_scan_stop(struct spv_filter_scan *s)
+{
+    if (!s->watch)
+        return;
+    spv_filter_fetch_undo(s->fetch, 0);
+    spv_scan_free_filters(s);
+    spv_scan_drop_hits_above(s, 0);
+    spv_scan_forget_search(s);
+    spv_scan_watch_free(s->watch);
+    s->watch = NULL;
+    s->query_is_old = true;
+    s->disproved = 0;
+}
+
+/* ---- passes ---- */
+
+/* The last height that the pass can go to now. */
+static uint32_t pass_end(const struct spv_filter_scan *s)
+{
+    if (s->second_look)
+        return s->ranges.list[0].last;
+    return s->last < s->available ? s->last : s->available;
+}
+
+static void begin_second_look(struct spv_filter_scan *s)
+{
+    s->second_look = true;
+    s->main_next = s->base;
+    s->ranges = s->gaps;
+    s->gaps.n = 0;
+    s->first_script = s->gap_script;
+    set_base(s, s->ranges.list[0].first);
+}
+
+/* The next gap, or the main pass again. */
+static void next_range(struct spv_filter_scan *s)
+{
+    if (s->ranges.n > 0)
+        spv_scan_ranges_remove_first(&s->ranges);
+    if (s->ranges.n > 0) {
+        set_base(s, s->ranges.list[0].first);
+        return;
+    }
+    s->second_look = false;
+    s->first_script = 0;
+    set_base(s, s->main_next);
+}
+
+int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
+                        uint32_t from)
+{
+    if (!s->watch)
+        return SPV_ERR_STATE;
+    const size_t before = spv_scan_watch_count(s->watch);
+    const int rc = spv_scan_watch_add(s->watch, scripts, n);
+    const uint32_t first = from > 0 ? from : 1;
+    uint32_t passed = s->queried_to > s->base - 1 ? s->queried_to : s->base - 1;
+
+    if (spv_scan_watch_count(s->watch) == before)
+        return rc;
+    s->query_is_old = true;
+    if (s->second_look)
+        passed = s->main_next - 1;
+    if (first <= passed) {
+        if (s->gaps.n == 0 || before < s->gap_script)
+            s->gap_script = before;
+        spv_scan_ranges_add(&s->gaps, first, passed);
+    }
+    s->done_reported = false;
+    return rc;
+}
+
+int spv_filter_scan_add_output(struct spv_filter_scan *s, const struct spv_txid *txid,
+                               uint32_t index, const struct spv_bytes *script)
+{
+    if (!s->watch)
+        return SPV_ERR_STATE;
+    s->query_is_old = true;
+    return spv_scan_watch_add_output(s->watch, txid, index, script);
+}
+
+/* ---- heights ---- */
+
+static void next_height(struct spv_filter_scan *s)
+{
+    *spv_scan_state_of(s, s->base) = SPV_SCAN_IS_MISSING; /* the slot is that of another height */
+    s->base++;
+}
+
+/* 1: the block at base is there and searched, and has a match that is to be reported. */
+static int search_base(struct spv_filter_scan *s)
+{
+    const struct spv_scan_hit *hit = spv_scan_base_hit(s);
+
+    if (!hit || !hit->block || s->disproved)
+        return 0;
+    const int rc = s->is_searched ? 0 : spv_scan_search_hit(s, hit);
+    return rc < 0 ? rc : s->is_searched && s->n_positions > 0;
+}
+
+/* Goes on over heights that are done with, to the next match that is to be reported. Returns as
+ * search_base. */
+static int advance(struct spv_filter_scan *s)
+{
+    while (s->base <= pass_end(s) && s->base <= s->top) {
+        const enum spv_scan_height state = *spv_scan_state_of(s, s->base);
+        switch (state) {
+        case SPV_SCAN_IS_MISSING:
+        case SPV_SCAN_IS_WAITING:
+        case SPV_SCAN_IS_AMBIGUOUS:
+            return 0;
+        case SPV_SCAN_IS_UNMATCHED:
+            break;
+        case SPV_SCAN_IS_HIT: {
+            const int rc = search_base(s);
+            if (rc != 0 || !s->is_searched)
+                return rc;
+            spv_scan_remove_base_hit(s);
+            break;
+        }
+        }
+        next_height(s);
+    }
+    return 0;
+}
+
+/* The same, and to the next pass when one is at its end. */
+static int advance_passes(struct spv_filter_scan *s)
+{
+    int rc = advance(s);
+
+    while (rc == 0 && s->base > pass_end(s) && (s->second_look || s->gaps.n > 0)) {
+        if (s->second_look)
+            next_range(s);
+        else
+            begin_second_look(s);
+        rc = advance(s);
+    }
+    return rc;
+}
+
+static int begin_fetch(struct spv_filter_scan *s, struct spv_now now)
+{
+    const uint32_t end = pass_end(s), first = s->fetched_to + 1;
+
+    if (!spv_filter_fetch_done(s->fetch) || s->fetched_to >= end)
+        return 0;
+    s->fetched_to = end;
+    if (end > s->top)
+        s->top = end;
+    return spv_filter_fetch_begin(s->fetch, first, end, now);
+}
+
+static int set_limit(struct spv_filter_scan *s, struct spv_now now)
+{
+    const uint32_t ring =
+        UINT32_MAX - s->base < SPV_SCAN_RING ? UINT32_MAX : s->base + SPV_SCAN_RING - 1;
+
+    return spv_filter_fetch_limit(s->fetch, s->base, s->held_bytes < SPV_SCAN_HELD_BYTES ? ring : 0,
+                                  now);
+}
+
+static int read_kept(struct spv_filter_scan *s, struct spv_now now)
+{
+    struct spv_fetched_filter filter;
+    int rc = set_limit(s, now);
+
+    while (rc == 0 && (rc = spv_filter_fetch_read(s->fetch, &filter, now)) == 1) {
+        rc = spv_scan_take_filter(s, &filter, now);
+        if (rc == 0)
+            rc = set_limit(s, now);
+    }
+    return rc;
+}
+
+int spv_filter_scan_run(struct spv_filter_scan *s, uint32_t available, bool at_tip,
+                        struct spv_now now)
+{
+    if (available > s->available)
+        s->done_reported = false;
+    s->available = available;
+    s->at_tip = at_tip;
+    if (!s->watch)
+        return 0;
+    if (s->is_reported) {
+        spv_scan_remove_base_hit(s);
+        next_height(s);
+    }
+    int rc = spv_scan_take_missing(s);
+    if (rc == 0)
+        rc = advance_passes(s);
+    if (rc >= 0)
+        rc = begin_fetch(s, now);
+    if (rc >= 0)
+        rc = read_kept(s, now);
+    if (rc >= 0)
+        rc = spv_scan_match(s);
+    if (rc >= 0)
+        rc = spv_scan_want_blocks(s, now);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- events ---- */
+
+static void report_match(struct spv_filter_scan *s, struct spv_scan_event *out)
+{
+    const struct spv_scan_hit *hit = spv_scan_base_hit(s);
+
+    *out = (struct spv_scan_event){.kind = SPV_SCAN_MATCH,
+                                   .height = hit->height,
+                                   .hash = hit->hash,
+                                   .positions = s->positions,
+                                   .n = s->n_positions};
+    (void)spv_block_parse(&out->block, hit->block, hit->n_block);
+    s->is_reported = true;
+    if (hit->height > s->reported_to)
+        s->reported_to = hit->height;
+    s->stats.matches++;
+}
+
+int spv_filter_scan_next(struct spv_filter_scan *s, struct spv_scan_event *out)
+{
+    if (!s->watch)
+        return 0;
+    if (s->undone_to != UINT32_MAX) {
+        *out = (struct spv_scan_event){.kind = SPV_SCAN_UNDONE, .height = s->undone_to};
+        s->undone_to = UINT32_MAX;
+        return 1;
+    }
+    if (s->is_searched && s->n_positions > 0) {
+        if (s->is_reported)
+            return 0;
+        report_match(s, out);
+        return 1;
+    }
+    if (s->second_look || s->gaps.n > 0 || s->done_reported || s->base <= pass_end(s) ||
+        (s->base <= s->last && !s->at_tip))
+        return 0;
+    *out = (struct spv_scan_event){.kind = SPV_SCAN_DONE, .height = s->base - 1};
+    s->done_reported = true;
+    return 1;
+}
+
+int spv_filter_scan_disproved(const struct spv_filter_scan *s, uint32_t *height, int *error)
+{
+    if (!s->disproved)
+        return 0;
+    *height = s->disproved;
+    *error = s->disproved_error;
+    return 1;
+}
+
+/* ---- reorganisations ---- */
+
+/* The heights above one are to be fetched again, and those below it that have not come yet. */
+static void forget_heights_above(struct spv_filter_scan *s, uint32_t height)
+{
+    uint32_t next = s->base;
+
+    while (s->top > height && s->top >= s->base) {
+        if (s->top - s->base < SPV_SCAN_RING)
+            *spv_scan_state_of(s, s->top) = SPV_SCAN_IS_MISSING;
+        s->top--;
+    }
+    while (next <= s->top && next - s->base < SPV_SCAN_RING &&
+           *spv_scan_state_of(s, next) != SPV_SCAN_IS_MISSING)
+        next++;
+    s->fetched_to = next - 1;
+    if (s->queried_to > height)
+        s->queried_to = height;
+}
+
+void spv_filter_scan_undo(struct spv_filter_scan *s, uint32_t height)
+{
+    if (s->available > height)
+        s->available = height;
+    if (!s->watch)
+        return;
+    spv_filter_fetch_undo(s->fetch, height);
+    spv_scan_drop_filters_above(s, height);
+    spv_scan_drop_hits_above(s, height);
+    if (s->disproved > height)
+        s->disproved = 0;
+    if ((s->done_reported && s->base - 1 > height) || s->reported_to > height) {
+        if (height < s->undone_to)
+            s->undone_to = height;
+        if (s->reported_to > height)
+            s->reported_to = height;
+    }
+    s->done_reported = false;
+    spv_scan_ranges_truncate(&s->gaps, height);
+    forget_heights_above(s, height);
+    if (s->second_look) {
+        spv_scan_ranges_truncate(&s->ranges, height);
+        if (s->main_next > height + 1)
+            s->main_next = height + 1 > s->first ? height + 1 : s->first;
+        if (s->ranges.n == 0)
+            next_range(s);
+    } else if (s->base > height + 1) {
+        set_base(s, height + 1 > s->first ? height + 1 : s->first);
+    }
+}
+
+/* ---- inputs ---- */
+
+int spv_filter_scan_add_peer(struct spv_filter_scan *s, uint64_t id, struct spv_now now)
+{
+    return s->watch ? spv_filter_fetch_add(s->fetch, id, now) : 0;
+}
+
+int spv_filter_scan_remove_peer(struct spv_filter_scan *s, uint64_t id, struct spv_now now)
+{
+    return spv_filter_fetch_remove(s->fetch, id, now);
+}
+
+int spv_filter_scan_shown(struct spv_filter_scan *s, struct spv_now now)
+{
+    return s->watch ? spv_filter_fetch_shown(s->fetch, now) : 0;
+}
+
+int spv_filter_scan_cfilter(struct spv_filter_scan *s, uint64_t id,
+                            const struct spv_msg_cfilter *msg, struct spv_now now)
+{
+    struct spv_fetched_filter filter;
+    int rc = spv_filter_fetch_recv(s->fetch, &filter, id, msg, now);
+
+    if (rc == SPV_FILTER_USED) {
+        rc = spv_scan_take_filter(s, &filter, now);
+        return rc < 0 ? rc : 1;
+    }
+    return rc < 0 ? rc : rc != SPV_FILTER_UNREQUESTED;
+}
+
+int spv_filter_scan_matched(struct spv_filter_scan *s)
+{
+    return spv_scan_take_results(s);
+}
+
+int spv_filter_scan_timer(struct spv_filter_scan *s, struct spv_now now)
+{
+    return spv_filter_fetch_timer(s->fetch, now);
+}
+
+uint64_t spv_filter_scan_deadline(const struct spv_filter_scan *s)
+{
+    return spv_filter_fetch_deadline(s->fetch);
+}
+
+int spv_filter_scan_next_drop(struct spv_filter_scan *s, struct spv_segments_drop *out)
+{
+    return spv_filter_fetch_next_drop(s->fetch, out);
+}
+
+void spv_filter_scan_get_stats(const struct spv_filter_scan *s, struct spv_scan_stats *out)
+{
+    *out = s->stats;
+    out->running = s->watch != NULL;
+    out->first = s->first;
+    out->last = s->last;
+    out->height = s->second_look ? s->main_next : s->base;
+    out->scripts = s->watch ? spv_scan_watch_count(s->watch) : 0;
+    out->memory = sizeof *s + SPV_SCAN_RING + SPV_SCAN_AMBIGUOUS * sizeof *s->ambiguous +
+                  s->held_bytes + s->block_bytes + s->cap_hits * sizeof *s->hits +
+                  (s->pending.cap + s->matching.cap + s->keeping.cap) * sizeof *s->pending.list +
+                  s->cap_views * (sizeof *s->views + sizeof *s->results) +
+                  spv_filter_fetch_memory(s->fetch);
+}

@@ -1,0 +1,82 @@
+/* A scan: finds the transactions of a range of blocks that pay given scripts or spend the outputs
+ * found. Filters are fetched (filter_fetch.h) and matched by whoever executes the MATCH effects;
+ * the blocks whose filters match are fetched (block_fetch.h), searched here, and reported in order
+ * of height. What is looked for never leaves this machine.
+ *
+ * A pure state machine, a part of the node. */
+#ifndef SPV_SPV_FILTERS_FILTER_SCAN_H
+#define SPV_SPV_FILTERS_FILTER_SCAN_H
+
+#include "spv/filters/block_fetch.h"
+#include "spv/filters/filter_fetch.h"
+#include "spv/scan.h"
+
+/* ours: filters that wait to be matched, or for their block; nothing is requested beyond */
+#define SPV_SCAN_HELD_BYTES (8 * 1024 * 1024)
+#define SPV_SCAN_BLOCKS                                                                            \
+    8 /* ours: wanted at a time, or waiting for a lower one: 13 MB of usual ones */
+#define SPV_SCAN_SAMPLES 20 /* ours: blocks a scan that are fetched to check their filters */
+#define SPV_SCAN_RING 65536 /* ours: heights in progress above the lowest; a power of two */
+#define SPV_SCAN_AMBIGUOUS 64 /* ours: heights whose other filters are awaited; then blocks are */
+
+struct spv_filter_scan_config {
+    const struct spv_params *params; /* borrowed, as all that is pointed at here */
+    const struct spv_chain *chain;
+    struct spv_peer_table *peers;
+    struct spv_effects *effects;
+    struct spv_block_fetch *blocks;
+    struct spv_filter_db filter_db;
+    struct spv_filter_knowledge knowledge;
+    struct spv_rng rng;
+    bool keep; /* emit KEEP_FILTERS effects */
+    uint64_t timeout_us; /* of a getcfilters; 0: that of segments */
+};
+
+struct spv_filter_scan;
+
+int spv_filter_scan_new(struct spv_filter_scan **out, const struct spv_filter_scan_config *cfg);
+/* No MATCH effect may be out. */
+void spv_filter_scan_free(struct spv_filter_scan *s);
+
+/* Begins a scan of first..last (UINT32_MAX: follow the tip). SPV_ERR_INVALID: first is 0 or above
+ * last, or no script; SPV_ERR_STATE: one is running. */
+int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
+                          uint32_t first, uint32_t last, struct spv_now now);
+/* Watches more scripts, from a height on. */
+int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
+                        uint32_t from);
+/* Watches an output that an earlier scan found. */
+int spv_filter_scan_add_output(struct spv_filter_scan *s, const struct spv_txid *txid,
+                               uint32_t index, const struct spv_bytes *script);
+void spv_filter_scan_stop(struct spv_filter_scan *s);
+
+int spv_filter_scan_add_peer(struct spv_filter_scan *s, uint64_t id, struct spv_now now);
+int spv_filter_scan_remove_peer(struct spv_filter_scan *s, uint64_t id, struct spv_now now);
+int spv_filter_scan_shown(struct spv_filter_scan *s, struct spv_now now);
+/* A cfilter message. 1: it answers a request; 0: it does not; or a failure of ours. */
+int spv_filter_scan_cfilter(struct spv_filter_scan *s, uint64_t id,
+                            const struct spv_msg_cfilter *msg, struct spv_now now);
+/* A block that block_fetch handed on to SPV_BLOCKS_OF_SCAN. */
+int spv_filter_scan_block(struct spv_filter_scan *s, const struct spv_fetched_block *block);
+/* The MATCH effect was executed. SPV_ERR_STATE: there was none. */
+int spv_filter_scan_matched(struct spv_filter_scan *s);
+/* The blocks or the filter headers above a height are other ones now. Before the next run. */
+void spv_filter_scan_undo(struct spv_filter_scan *s, uint32_t height);
+int spv_filter_scan_timer(struct spv_filter_scan *s, struct spv_now now);
+uint64_t spv_filter_scan_deadline(const struct spv_filter_scan *s);
+int spv_filter_scan_next_drop(struct spv_filter_scan *s, struct spv_segments_drop *out);
+
+/* After every input: goes on as far as filter headers are stored, up to `available`. at_tip: that
+ * is the tip of the synced chain. */
+int spv_filter_scan_run(struct spv_filter_scan *s, uint32_t available, bool at_tip,
+                        struct spv_now now);
+/* The next event: 1 and *out, valid until the next call of another function; then
+ * spv_filter_scan_run again, which goes on. 0: there is none. */
+int spv_filter_scan_next(struct spv_filter_scan *s, struct spv_scan_event *out);
+/* A stored filter that its block proves false: 1, its height, and how; 0: none. The scan waits at
+ * this height for spv_filter_scan_undo. */
+int spv_filter_scan_disproved(const struct spv_filter_scan *s, uint32_t *height, int *error);
+
+void spv_filter_scan_get_stats(const struct spv_filter_scan *s, struct spv_scan_stats *out);
+
+#endif
