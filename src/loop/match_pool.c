@@ -1,0 +1,207 @@
+/* The threads share the task: each takes the next few filters until none is left. The last one to
+ * end pushes the result into the reactor's task queue.
+ *
+ *     loop:     start ----------------------------------- done(ctx)
+ *     threads:        take, match, take, match ... last out
+ */
+#include "loop/match_pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "net/reactor.h"
+#include "spv/error.h"
+
+#define CHUNK                                                                                      \
+    32 /* filters that a thread takes at once: lists are matched faster than single ones */
+
+/* Of a task; the task queue's once it is pushed. */
+struct result {
+    struct spv_task task; /* first */
+    struct spv_match_pool *pool; /* NULL: freed; reactor's thread only */
+};
+
+struct spv_match_pool {
+    struct spv_task_queue *task_queue;
+    void (*done)(void *ctx);
+    void *ctx;
+    pthread_t threads[SPV_MATCH_THREADS];
+    unsigned n_threads;
+    struct result *result; /* of the task that is given; set on the reactor's thread only */
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t given;
+    bool ends;
+    bool pushed; /* result is in the task queue, or was */
+    uint64_t serial; /* of the task */
+    struct spv_match_task task;
+    size_t next; /* filter that no thread has taken */
+    unsigned n_working; /* threads that have not ended the task */
+};
+
+static size_t take_chunk(struct spv_match_pool *pool, size_t *first)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    const size_t left = pool->ends ? 0 : pool->task.n - pool->next;
+    const size_t n = left < CHUNK ? left : CHUNK;
+    *first = pool->next;
+    pool->next += n;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return n;
+}
+
+static void match_all(struct spv_match_pool *pool, const struct spv_match_task *task)
+{
+    struct spv_filter_matcher *matcher;
+    size_t first, n;
+    const int rc = spv_filter_matcher_new(&matcher, task->query);
+
+    while ((n = take_chunk(pool, &first)) > 0) {
+        if (rc == 0)
+            spv_filter_match_list(matcher, task->results + first, task->filters + first, n);
+        for (size_t i = 0; rc < 0 && i < n; i++)
+            task->results[first + i] = rc;
+    }
+    spv_filter_matcher_free(matcher);
+}
+
+/* Waits for a task after that of the serial; false: the pool ends. */
+static bool wait_for_task(struct spv_match_pool *pool, struct spv_match_task *task,
+                          uint64_t *serial)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    while (!pool->ends && pool->serial == *serial)
+        (void)pthread_cond_wait(&pool->given, &pool->lock);
+    const bool found = pool->serial != *serial;
+    *serial = pool->serial;
+    *task = pool->task;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return found;
+}
+
+static void end_task(struct spv_match_pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    const bool last = --pool->n_working == 0;
+    struct result *result = pool->result;
+    /* before it is pushed: then the reactor's thread may begin the next task at once */
+    pool->pushed = last;
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (!last || spv_task_queue_push(pool->task_queue, &result->task))
+        return;
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->pushed = false; /* the reactor is being freed */
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+static void *run_thread(void *ctx)
+{
+    struct spv_match_pool *pool = ctx;
+    struct spv_match_task task;
+    uint64_t serial = 0;
+
+    while (wait_for_task(pool, &task, &serial)) {
+        match_all(pool, &task);
+        end_task(pool);
+    }
+    return NULL;
+}
+
+int spv_match_pool_new(struct spv_match_pool **out, struct spv_reactor *reactor,
+                       void (*done)(void *ctx), void *ctx)
+{
+    struct spv_match_pool *pool = calloc(1, sizeof *pool);
+
+    *out = NULL;
+    if (!pool)
+        goto err0;
+    if (pthread_mutex_init(&pool->lock, NULL) != 0)
+        goto err1;
+    if (pthread_cond_init(&pool->given, NULL) != 0)
+        goto err2;
+    pool->done = done;
+    pool->ctx = ctx;
+    pool->task_queue = spv_task_queue_ref(reactor->task_queue);
+    *out = pool;
+    return 0;
+err2:
+    (void)pthread_mutex_destroy(&pool->lock);
+err1:
+    free(pool);
+err0:
+    return SPV_ERR_NOMEM;
+}
+
+static void join_threads(struct spv_match_pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->ends = true;
+    (void)pthread_cond_broadcast(&pool->given);
+    (void)pthread_mutex_unlock(&pool->lock);
+    while (pool->n_threads > 0)
+        (void)pthread_join(pool->threads[--pool->n_threads], NULL);
+}
+
+void spv_match_pool_free(struct spv_match_pool *pool)
+{
+    if (!pool)
+        return;
+    join_threads(pool);
+    if (pool->result && pool->pushed)
+        pool->result->pool = NULL; /* it frees itself */
+    else
+        free(pool->result);
+    (void)pthread_cond_destroy(&pool->given);
+    (void)pthread_mutex_destroy(&pool->lock);
+    spv_task_queue_unref(pool->task_queue);
+    free(pool);
+}
+
+static void on_result(struct spv_task *task)
+{
+    struct result *result = (struct result *)task;
+    struct spv_match_pool *pool = result->pool;
+
+    free(result);
+    if (!pool)
+        return;
+    pool->result = NULL;
+    pool->done(pool->ctx);
+}
+
+/* All signals are blocked: they are for the program's own threads. One thread is enough to go on.
+ */
+static int start_threads(struct spv_match_pool *pool)
+{
+    sigset_t all, before;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (pool->n_threads < SPV_MATCH_THREADS &&
+           pthread_create(&pool->threads[pool->n_threads], NULL, run_thread, pool) == 0)
+        pool->n_threads++;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pool->n_threads > 0 ? 0 : SPV_ERR_NOMEM;
+}
+
+int spv_match_pool_start(struct spv_match_pool *pool, const struct spv_match_task *task)
+{
+    const int rc = pool->n_threads > 0 ? 0 : start_threads(pool);
+
+    if (rc < 0)
+        return rc;
+    struct result *result = calloc(1, sizeof *result);
+    if (!result)
+        return SPV_ERR_NOMEM;
+    *result = (struct result){.task = {.run = on_result}, .pool = pool};
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->result = result;
+    pool->pushed = false;
+    pool->task = *task;
+    pool->next = 0;
+    pool->n_working = pool->n_threads;
+    pool->serial++;
+    (void)pthread_cond_broadcast(&pool->given);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return 0;
+}

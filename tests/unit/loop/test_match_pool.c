@@ -1,0 +1,135 @@
+/* Filters matched on threads: every result is there when the task is reported, whenever the pool is
+ * freed. Run with ThreadSanitizer, too. */
+#include "support/random.h"
+#include "support/unit.h"
+
+#include "loop/match_pool.h"
+#include "spv/reactor.h"
+
+#define N_FILTERS 300
+#define N_ROUNDS 20
+
+struct fixture {
+    struct spv_reactor *reactor;
+    struct spv_match_pool *pool;
+    struct spv_filter_query *query;
+    struct spv_filter filters[N_FILTERS];
+    uint8_t *bytes[N_FILTERS];
+    int results[N_FILTERS];
+    size_t n; /* filters of the next task */
+    unsigned rounds; /* tasks that were reported */
+    unsigned wanted; /* then the reactor stops */
+};
+
+/* Filter i has the script of the query when i is a multiple of 3. */
+static void open_fixture(struct fixture *f, void (*done)(void *ctx))
+{
+    static const uint8_t script[2][5] = {{0x51, 1, 2, 3, 4}, {0x51, 9, 9, 9, 9}};
+    const struct spv_bytes items[2] = {{script[0], 5}, {script[1], 5}};
+    struct test_random random = {1};
+
+    memset(f, 0, sizeof *f);
+    for (size_t i = 0; i < N_FILTERS; i++) {
+        test_random_fill(&random, f->filters[i].block.b, 32);
+        assert_int_equal(spv_filter_build(&f->bytes[i], &f->filters[i].n, &f->filters[i].block,
+                                          &items[i % 3 == 0 ? 0 : 1], 1),
+                         0);
+        f->filters[i].bytes = f->bytes[i];
+    }
+    assert_int_equal(spv_filter_query_new(&f->query, &items[0], 1), 0);
+    assert_int_equal(spv_reactor_new(&f->reactor, NULL), 0);
+    assert_int_equal(spv_match_pool_new(&f->pool, f->reactor, done, f), 0);
+}
+
+static void close_fixture(struct fixture *f)
+{
+    spv_match_pool_free(f->pool);
+    assert_int_equal(spv_reactor_free(f->reactor), 0);
+    spv_filter_query_free(f->query);
+    for (size_t i = 0; i < N_FILTERS; i++)
+        free(f->bytes[i]);
+}
+
+static void start(struct fixture *f)
+{
+    const struct spv_match_task task = {
+        .query = f->query, .filters = f->filters, .results = f->results, .n = f->n};
+
+    for (size_t i = 0; i < N_FILTERS; i++)
+        f->results[i] = -1000;
+    assert_int_equal(spv_match_pool_start(f->pool, &task), 0);
+}
+
+static void on_done(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    for (size_t i = 0; i < N_FILTERS; i++)
+        assert_int_equal(f->results[i], i >= f->n ? -1000 : i % 3 == 0);
+    if (++f->rounds == f->wanted) {
+        spv_reactor_stop(f->reactor);
+        return;
+    }
+    f->n = (f->n * 7 + 1) % N_FILTERS + 1;
+    start(f);
+}
+
+static void every_filter_of_every_task_is_matched(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f, on_done);
+    f.n = 1;
+    f.wanted = N_ROUNDS;
+    start(&f);
+    assert_int_equal(spv_reactor_run(f.reactor), 0);
+    assert_int_equal(f.rounds, N_ROUNDS);
+    close_fixture(&f);
+}
+
+static void must_not_be_called(void *ctx)
+{
+    (void)ctx;
+    fail();
+}
+
+static void a_pool_that_is_freed_reports_nothing(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    for (size_t n = 0; n < N_FILTERS; n += 60) {
+        open_fixture(&f, must_not_be_called);
+        f.n = n;
+        if (n > 0)
+            start(&f);
+        close_fixture(&f);
+    }
+}
+
+static void a_reactor_may_be_freed_before_the_pool(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f, on_done);
+    f.n = N_FILTERS;
+    f.wanted = 1;
+    start(&f);
+    assert_int_equal(spv_reactor_free(f.reactor), 0);
+    spv_match_pool_free(f.pool);
+    f.pool = NULL;
+    assert_int_equal(spv_reactor_new(&f.reactor, NULL), 0);
+    close_fixture(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_filter_of_every_task_is_matched),
+        cmocka_unit_test(a_pool_that_is_freed_reports_nothing),
+        cmocka_unit_test(a_reactor_may_be_freed_before_the_pool),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
