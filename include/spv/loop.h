@@ -29,6 +29,10 @@ struct spv_evloop_config {
     /* Called for each event on the loop's thread; the event is valid during the call. May call
      * spv_evloop_stop and the statistics. May be NULL. */
     void (*on_event)(void *ctx, const struct spv_event *event);
+    /* Called for each event of a scan (spv/scan.h), likewise; it may also call spv_evloop_scan and
+     * the functions after it. May be NULL. */
+    void (*on_scan)(void *ctx, const struct spv_scan_event *event);
+    uint64_t keep_filters; /* bytes of filters that a scan keeps in the store; 0: none */
     /* Called every tick_us microseconds (0: never) on the loop's thread. May be NULL. */
     void (*on_tick)(void *ctx);
     uint64_t tick_us;
@@ -54,6 +58,18 @@ SPV_API int spv_evloop_run(struct spv_evloop *l);
 /* Makes spv_evloop_run return soon; stopping twice has no further effect. Any thread;
  * async-signal-safe. */
 SPV_API void spv_evloop_stop(struct spv_evloop *l);
+
+/* A scan of the node (spv/node.h), whose filters are matched on threads of the loop. They return
+ * what the functions of the node do, or SPV_ERR_NOMEM. Thread: the loop's only, in a callback; or
+ * any one thread before the loop runs. */
+SPV_API int spv_evloop_scan(struct spv_evloop *l, const struct spv_bytes *scripts, size_t n,
+                            uint32_t first, uint32_t last);
+SPV_API int spv_evloop_scan_add(struct spv_evloop *l, const struct spv_bytes *scripts, size_t n,
+                                uint32_t from);
+SPV_API int spv_evloop_scan_add_output(struct spv_evloop *l, const struct spv_txid *txid,
+                                       uint32_t index, const struct spv_bytes *script);
+SPV_API int spv_evloop_scan_stop(struct spv_evloop *l);
+SPV_API void spv_evloop_scan_stats(const struct spv_evloop *l, struct spv_scan_stats *out);
 
 /* Writes the node's statistics to *out. Thread: the loop's only, in a callback; or any one thread
  * while the loop does not run. Not safe from other threads: copy them in on_tick instead. */

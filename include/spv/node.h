@@ -64,6 +64,7 @@ struct spv_node_config {
      * SPV_NODE_COMPACT_FILTERS. They begin at a built-in filter header (spv_params) for whose
      * height and all above headers are stored: choose start_height accordingly. */
     bool filters;
+    bool keep_filters; /* a scan emits KEEP_FILTERS effects */
     struct spv_filter_db filter_db; /* the stored ones, read while the node lives; zeroed: none */
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
@@ -297,6 +298,34 @@ SPV_API int spv_node_timer(struct spv_node *n, struct spv_now now);
 /* Returns when spv_node_timer must be called next, in monotonic microseconds; SPV_NEVER: not before
  * the next input. */
 SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
+
+/* ---- scanning (spv/scan.h); with filters only ---- */
+
+/* Begins a scan: finds the blocks of the heights first..last (last UINT32_MAX: up to the tip, and
+ * each new block) that pay one of n scripts or spend an output found, and reports them by SCAN
+ * effects. It goes on as filter headers are synced. The scripts are copied. The genesis block's
+ * output cannot be spent: first is at least 1.
+ * Returns 0, SPV_ERR_INVALID (the node syncs no filters, first is 0 or above last, or there is no
+ * script that is not empty), SPV_ERR_STATE (a scan runs already), or a failure. */
+SPV_API int spv_node_scan(struct spv_node *n, const struct spv_bytes *scripts, size_t n_scripts,
+                          uint32_t first, uint32_t last, struct spv_now now);
+/* Watches more scripts, which are copied, from a height on; those that are watched already are left
+ * out. Blocks that were passed are looked at once more. May be called when a MATCH is reported, for
+ * scripts that follow from it: with its height.
+ * Returns 0, SPV_ERR_STATE (no scan runs), SPV_ERR_TOO_MANY, or a failure. */
+SPV_API int spv_node_scan_add(struct spv_node *n, const struct spv_bytes *scripts, size_t n_scripts,
+                              uint32_t from, struct spv_now now);
+/* Watches an output that pays a script: what spends it is found. For outputs of earlier scans;
+ * those that a scan finds itself are watched. Returns as spv_node_scan_add. */
+SPV_API int spv_node_scan_add_output(struct spv_node *n, const struct spv_txid *txid,
+                                     uint32_t index, const struct spv_bytes *script,
+                                     struct spv_now now);
+/* Ends the scan; another one may begin. Returns 0 or a failure. */
+SPV_API int spv_node_scan_stop(struct spv_node *n, struct spv_now now);
+/* The last MATCH effect was executed. Returns 0, SPV_ERR_STATE (none is pending), or a failure. */
+SPV_API int spv_node_matched(struct spv_node *n, struct spv_now now);
+/* Fills in *out. */
+SPV_API void spv_node_scan_stats(const struct spv_node *n, struct spv_scan_stats *out);
 
 /* The next effect, in order. A STORE, STORE_FILTER_HEADERS or DROP_FILTER_HEADERS effect must be
  * answered before the next one is taken. Returns 1 and *out (valid until the next call on the

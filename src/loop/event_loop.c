@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "loop/connections.h"
+#include "loop/match_pool.h"
 
 #define PROXY_TIMEOUT (60 * SPV_SECOND) /* ours: Tor circuits to onion services take long */
 #define COMMIT_US (SPV_SECOND / 4) /* ours: the longest time that a header stays uncommitted */
@@ -26,12 +27,14 @@ struct spv_evloop {
     struct spv_timer *timer; /* the node's deadline */
     struct spv_timer *tick;
     struct spv_timer *commit; /* of deferred changes */
+    struct spv_match_pool *match_pool; /* NULL until the first scan */
     bool commit_due; /* commit is armed */
     bool synced; /* by the node's last event */
     bool filters_synced; /* filter headers have reached the tip once */
     uint64_t deferred_us; /* deadlines up to this time have waited for a turn of the sockets */
     bool has_addrman; /* the stored addresses are readable, and saved */
     bool running; /* inside spv_evloop_run */
+    bool in_effects; /* the node's effects are being executed */
     int error; /* the first error; ends the run */
 };
 
@@ -82,6 +85,21 @@ static int store_filter_headers(struct spv_evloop *l, const struct spv_filter_up
     if (rc >= 0)
         arm_commit(l);
     return rc;
+}
+
+/* A filter of a branch that has left the best chain meanwhile is not kept. */
+static int keep_filters(struct spv_evloop *l, const struct spv_keep_task *keep)
+{
+    int rc = 0;
+    for (size_t i = 0; i < keep->n && rc >= 0; i++) {
+        const struct spv_bytes filter = {keep->filters[i].bytes, keep->filters[i].n};
+        rc = spv_store_keep_filter(l->cfg.store, keep->heights[i], &filter, l->cfg.keep_filters);
+        if (rc == SPV_ERR_STATE || rc == SPV_ERR_INVALID)
+            rc = 0;
+    }
+    if (rc >= 0)
+        arm_commit(l);
+    return rc < 0 ? rc : 0;
 }
 
 static void on_commit(void *ctx)
@@ -141,8 +159,12 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     case SPV_EFFECT_SAVE_ADDRMAN:
         return save_addrman(l);
     case SPV_EFFECT_MATCH:
+        return spv_match_pool_start(l->match_pool, &effect->match);
     case SPV_EFFECT_KEEP_FILTERS:
+        return keep_filters(l, &effect->keep);
     case SPV_EFFECT_SCAN:
+        if (l->cfg.on_scan)
+            l->cfg.on_scan(l->cfg.ctx, &effect->scan);
         return 0;
     case SPV_EFFECT_EVENT:
         rc = before_event(l, &effect->event);
@@ -159,8 +181,10 @@ static void process_effects(struct spv_evloop *l, int rc)
     if (l->connections.closed)
         return;
     struct spv_effect effect;
+    l->in_effects = true;
     while (rc >= 0 && l->error == 0 && spv_node_poll(l->node, &effect) == 1)
         rc = run_effect(l, &effect);
+    l->in_effects = false;
     if (rc < 0) {
         loop_fail(l, rc);
         return;
@@ -171,6 +195,12 @@ static void process_effects(struct spv_evloop *l, int rc)
 static void on_input(void *ctx, int rc)
 {
     process_effects(ctx, rc);
+}
+
+static void on_matched(void *ctx)
+{
+    struct spv_evloop *l = ctx;
+    process_effects(l, spv_node_matched(l->node, spv_system_now()));
 }
 
 static void on_timer(void *ctx)
@@ -277,6 +307,7 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     l->cfg.node.header_db = spv_store_header_db(cfg->store);
     l->cfg.node.backfill_db = spv_store_backfill_db(cfg->store);
     l->cfg.node.filter_db = spv_store_filter_db(cfg->store);
+    l->cfg.node.keep_filters = cfg->keep_filters > 0;
     l->cfg.node.indexed = spv_store_indexed(cfg->store);
     l->cfg.node.rng = spv_system_rng();
     if (cfg->proxy)
@@ -342,6 +373,48 @@ void spv_evloop_get_stats(const struct spv_evloop *l, struct spv_node_stats *out
     spv_node_get_stats(l->node, out);
 }
 
+/* An input of the application: its effects are executed now, unless that is happening already, or
+ * the loop does not run yet. */
+static int scan_input(struct spv_evloop *l, int rc)
+{
+    if (rc == 0 && l->running && !l->in_effects)
+        process_effects(l, 0);
+    return rc;
+}
+
+int spv_evloop_scan(struct spv_evloop *l, const struct spv_bytes *scripts, size_t n, uint32_t first,
+                    uint32_t last)
+{
+    if (!l->match_pool) {
+        const int rc = spv_match_pool_new(&l->match_pool, l->reactor, on_matched, l);
+        if (rc < 0)
+            return rc;
+    }
+    return scan_input(l, spv_node_scan(l->node, scripts, n, first, last, spv_system_now()));
+}
+
+int spv_evloop_scan_add(struct spv_evloop *l, const struct spv_bytes *scripts, size_t n,
+                        uint32_t from)
+{
+    return scan_input(l, spv_node_scan_add(l->node, scripts, n, from, spv_system_now()));
+}
+
+int spv_evloop_scan_add_output(struct spv_evloop *l, const struct spv_txid *txid, uint32_t index,
+                               const struct spv_bytes *script)
+{
+    return scan_input(l, spv_node_scan_add_output(l->node, txid, index, script, spv_system_now()));
+}
+
+int spv_evloop_scan_stop(struct spv_evloop *l)
+{
+    return scan_input(l, spv_node_scan_stop(l->node, spv_system_now()));
+}
+
+void spv_evloop_scan_stats(const struct spv_evloop *l, struct spv_scan_stats *out)
+{
+    spv_node_scan_stats(l->node, out);
+}
+
 size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out, uint64_t *ids,
                         size_t cap)
 {
@@ -369,6 +442,7 @@ int spv_evloop_free(struct spv_evloop *l)
     if (l->running)
         return SPV_ERR_STATE;
     spv_connections_close(&l->connections);
+    spv_match_pool_free(l->match_pool); /* its threads read what belongs to the node */
     spv_node_free(l->node);
     spv_timer_free(l->commit);
     spv_timer_free(l->tick);

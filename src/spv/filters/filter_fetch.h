@@ -10,6 +10,7 @@
 #include "spv/filter.h"
 #include "spv/filter_db.h"
 #include "spv/filters/filter_others.h"
+#include "spv/filters/filter_sync.h" /* SPV_FILTER_BRANCHES */
 #include "spv/sync/segments.h"
 
 /* ours: bytes that a request should bring, so that a slow peer still answers in time, ... */
@@ -20,7 +21,6 @@
 /* ours: filters a request; so many small ones are worth a round trip, and BIP157 allows 1,000 */
 #define SPV_FILTER_FETCH_UNITS 250
 #define SPV_FILTER_FETCH_GUESS 20000 /* ours: bytes of a filter, before any is known */
-#define SPV_FILTER_BRANCHES 8 /* filter hashes at a height beside the stored one */
 
 /* What filter header sync knows. Both callbacks may be NULL. */
 struct spv_filter_knowledge {

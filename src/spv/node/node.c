@@ -218,8 +218,9 @@ static void run_filters(struct spv_node *n, struct spv_now now)
 }
 
 /* After every input: disconnects the peers that are to be dropped, and fills free slots. */
-static int after_input(struct spv_node *n, int rc, struct spv_now now)
+int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now)
 {
+    n->now = now;
     struct spv_sync_drop drop;
     struct spv_segments_drop other;
     add_addresses(n);
@@ -397,16 +398,16 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     if (spv_outbound_v2_blocked(&n->outbound))
         emit_warning(n, SPV_WARN_V2_BLOCKED, 0);
     if (!for_chain)
-        return after_input(n, 0, now);
+        return spv_node_after_input(n, 0, now);
     /* Discovered peers must serve the chain; a manual peer may be a plain header server. */
     if ((conn->manual < 0 && !spv_serves_chain(info->services)) ||
         (for_filters && !(info->services & SPV_NODE_COMPACT_FILTERS))) {
         close_peer(n, conn, SPV_ERR_SERVICES, now);
-        return after_input(n, 0, now);
+        return spv_node_after_input(n, 0, now);
     }
     struct spv_peer_entry *p = spv_peer_table_add(&n->peers, peer);
     if (!p)
-        return after_input(n, SPV_ERR_TOO_MANY, now);
+        return spv_node_after_input(n, SPV_ERR_TOO_MANY, now);
     p->group = group;
     p->version = info->version;
     p->services = info->services;
@@ -420,7 +421,7 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
         rc = spv_backfill_add(n->backfill, peer, now);
     if (!rc && !spv_checkpoint_start_running(n->start))
         rc = spv_sync_add(&n->sync, p, failures, now);
-    return after_input(n, rc, now);
+    return spv_node_after_input(n, rc, now);
 }
 
 static int take_headers(struct spv_node *n, uint64_t peer, const struct spv_msg_headers *msg,
@@ -459,7 +460,7 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
         rc = spv_outbound_gossip(&n->outbound, conn, &msg->u.addr, now);
     if (rc >= 0)
         rc = spv_node_filters_recv(&n->filters, peer, msg, now);
-    return after_input(n, rc, now);
+    return spv_node_after_input(n, rc, now);
 }
 
 int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now now)
@@ -471,7 +472,7 @@ int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct spv_now
         return 0;
     if (!spv_outbound_fall_back(&n->outbound, conn, error))
         remove_peer(n, conn, error, now);
-    return after_input(n, 0, now);
+    return spv_node_after_input(n, 0, now);
 }
 
 int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, int error,
@@ -479,8 +480,8 @@ int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, i
 {
     if (n->error)
         return n->error;
-    return after_input(n, spv_outbound_resolved(&n->outbound, endpoint, error, addrs, n_addrs, now),
-                       now);
+    return spv_node_after_input(
+        n, spv_outbound_resolved(&n->outbound, endpoint, error, addrs, n_addrs, now), now);
 }
 
 int spv_node_addrman_changes(struct spv_node *n, struct spv_addrman_changes *out,
@@ -529,12 +530,12 @@ int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
         return SPV_ERR_STATE;
     if (node_fail(n, error))
         return n->error;
-    return after_input(n,
-                       filters    ? spv_node_filters_stored(&n->filters)
-                       : start    ? handle_start_stored(n, now)
-                       : backfill ? handle_backfill_stored(n, now)
-                                  : spv_sync_stored(&n->sync, now),
-                       now);
+    return spv_node_after_input(n,
+                                filters    ? spv_node_filters_stored(&n->filters)
+                                : start    ? handle_start_stored(n, now)
+                                : backfill ? handle_backfill_stored(n, now)
+                                           : spv_sync_stored(&n->sync, now),
+                                now);
 }
 
 int spv_node_indexed(struct spv_node *n, int error, struct spv_now now)
@@ -542,7 +543,7 @@ int spv_node_indexed(struct spv_node *n, int error, struct spv_now now)
     if (node_fail(n, error))
         return n->error;
     spv_sync_indexed(&n->sync);
-    return after_input(n, 0, now);
+    return spv_node_after_input(n, 0, now);
 }
 
 int spv_node_timer(struct spv_node *n, struct spv_now now)
@@ -554,7 +555,7 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
         rc = spv_backfill_timer(n->backfill, now);
     if (!rc)
         rc = spv_node_filters_timer(&n->filters, now);
-    return after_input(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
+    return spv_node_after_input(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
 }
 
 uint64_t spv_node_deadline(const struct spv_node *n)
@@ -568,8 +569,16 @@ uint64_t spv_node_deadline(const struct spv_node *n)
                             spv_outbound_deadline(&n->outbound, n->target_outbound + n->n_extra));
 }
 
+/* The scan reports when nothing else is queued. Its next step may queue effects. */
 int spv_node_poll(struct spv_node *n, struct spv_effect *out)
 {
+    if (spv_effects_pop(&n->effects, out))
+        return 1;
+    if (n->error)
+        return 0;
+    const int rc = spv_node_filters_poll(&n->filters, out, n->now);
+    if (node_fail(n, rc) || rc == 1)
+        return !n->error;
     return spv_effects_pop(&n->effects, out);
 }
 

@@ -4,6 +4,37 @@
 
 #include "util/deadline.h"
 
+static size_t alternatives(void *ctx, struct spv_filter_hash *out, uint32_t height)
+{
+    const struct spv_node_filters *f = ctx;
+    return spv_filter_sync_alternatives(f->sync, out, height);
+}
+
+static bool has_committed(void *ctx, uint64_t peer, uint32_t height)
+{
+    const struct spv_node_filters *f = ctx;
+    const struct spv_peer_entry *p = spv_peer_table_find(f->peers.peers, peer);
+    return p && p->filters.agrees && p->filters.agrees_height >= height;
+}
+
+static int init_scan(struct spv_node_filters *f, const struct spv_node_config *cfg,
+                     const struct spv_params *params, const struct spv_chain *chain,
+                     struct spv_effects *effects, struct spv_peer_table *table)
+{
+    const struct spv_filter_scan_config scan = {
+        .params = params,
+        .chain = chain,
+        .peers = table,
+        .effects = effects,
+        .blocks = &f->blocks,
+        .filter_db = cfg->filter_db,
+        .knowledge = {.alternatives = alternatives, .has_committed = has_committed, .ctx = f},
+        .rng = cfg->rng,
+        .keep = cfg->keep_filters,
+        .timeout_us = cfg->request_timeout_us};
+    return spv_filter_scan_new(&f->scan, &scan);
+}
+
 int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_config *cfg,
                           const struct spv_params *params, const struct spv_chain *chain,
                           struct spv_effects *effects, struct spv_peer_table *table)
@@ -20,11 +51,14 @@ int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_conf
     spv_filter_peers_init(&f->peers, chain, effects, table);
     spv_block_fetch_init(&f->blocks, chain, params, effects, table, cfg->rng);
     f->on = true;
-    return spv_filter_sync_new(&f->sync, &sync);
+    const int rc = spv_filter_sync_new(&f->sync, &sync);
+    return rc < 0 ? rc : init_scan(f, cfg, params, chain, effects, table);
 }
 
 void spv_node_filters_free(struct spv_node_filters *f)
 {
+    spv_filter_scan_free(f->scan);
+    f->scan = NULL;
     spv_filter_sync_free(f->sync);
     f->sync = NULL;
 }
@@ -34,14 +68,17 @@ int spv_node_filters_add(struct spv_node_filters *f, struct spv_peer_entry *p, s
     if (!f->on)
         return 0;
     spv_filter_peers_add(&f->peers, p);
-    return spv_block_fetch_add(&f->blocks, p->id, now);
+    const int rc = spv_block_fetch_add(&f->blocks, p->id, now);
+    return rc < 0 ? rc : spv_filter_scan_add_peer(f->scan, p->id, now);
 }
 
 int spv_node_filters_remove(struct spv_node_filters *f, uint64_t id, struct spv_now now)
 {
     if (!f->on)
         return 0;
-    const int rc = spv_block_fetch_remove(&f->blocks, id, now);
+    int rc = spv_block_fetch_remove(&f->blocks, id, now);
+    if (rc >= 0)
+        rc = spv_filter_scan_remove_peer(f->scan, id, now);
     return rc < 0 ? rc : spv_filter_sync_remove(f->sync, id, now);
 }
 
@@ -50,7 +87,9 @@ static int recv_filters(struct spv_node_filters *f, uint64_t id, const struct sp
                         struct spv_now now)
 {
     struct spv_peer_entry *p = spv_peer_table_find(f->peers.peers, id);
-    const int rc = spv_filter_sync_recv(f->sync, id, msg, now);
+    int rc = spv_filter_sync_recv(f->sync, id, msg, now);
+    if (rc == 0 && msg->command == SPV_CMD_CFILTER)
+        rc = spv_filter_scan_cfilter(f->scan, id, &msg->u.cfilter, now);
     if (rc == 0 && p)
         spv_filter_peers_unasked(p);
     return rc < 0 ? rc : 0;
@@ -60,12 +99,25 @@ static int recv_block(struct spv_node_filters *f, uint64_t id, const struct spv_
                       struct spv_now now)
 {
     struct spv_fetched_block fetched;
-    const int rc = spv_block_fetch_recv(&f->blocks, &fetched, id, block, now);
+    int rc = spv_block_fetch_recv(&f->blocks, &fetched, id, block, now);
     if (rc <= 0)
         return rc;
-    return fetched.owners & SPV_BLOCKS_OF_SYNC
-               ? spv_filter_sync_block(f->sync, fetched.height, &fetched.block)
-               : 0;
+    rc = 0;
+    if (fetched.owners & SPV_BLOCKS_OF_SYNC)
+        rc = spv_filter_sync_block(f->sync, fetched.height, &fetched.block);
+    if (rc >= 0 && fetched.owners & SPV_BLOCKS_OF_SCAN)
+        rc = spv_filter_scan_block(f->scan, &fetched);
+    return rc;
+}
+
+/* What a peer shows of the best chain. */
+static int recv_shown(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
+                      struct spv_now now)
+{
+    const int rc = msg->command == SPV_CMD_HEADERS
+                       ? spv_filter_peers_headers(&f->peers, id, &msg->u.headers, now)
+                       : spv_filter_peers_inv(&f->peers, id, &msg->u.inv);
+    return rc < 0 ? rc : spv_filter_scan_shown(f->scan, now);
 }
 
 int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
@@ -73,10 +125,8 @@ int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct 
 {
     if (!f->on)
         return 0;
-    if (msg->command == SPV_CMD_HEADERS)
-        return spv_filter_peers_headers(&f->peers, id, &msg->u.headers, now);
-    if (msg->command == SPV_CMD_INV)
-        return spv_filter_peers_inv(&f->peers, id, &msg->u.inv);
+    if (msg->command == SPV_CMD_HEADERS || msg->command == SPV_CMD_INV)
+        return recv_shown(f, id, msg, now);
     if (msg->command == SPV_CMD_CFHEADERS || msg->command == SPV_CMD_CFCHECKPT ||
         msg->command == SPV_CMD_CFILTER)
         return recv_filters(f, id, msg, now);
@@ -100,6 +150,52 @@ static int want_block(struct spv_node_filters *f, struct spv_now now)
     return spv_block_fetch_want(&f->blocks, SPV_BLOCKS_OF_SYNC, &hash, height, now);
 }
 
+/* The scan's height is proven false: filter sync drops the filter headers from there. */
+static int pass_disproved(struct spv_node_filters *f)
+{
+    uint32_t height;
+    int error;
+    if (!spv_filter_scan_disproved(f->scan, &height, &error) || height == f->disproved)
+        return 0;
+    f->disproved = height;
+    return spv_filter_sync_disproved(f->sync, height);
+}
+
+static int run_scan(struct spv_node_filters *f, struct spv_now now)
+{
+    uint32_t from, height;
+    while (spv_filter_sync_next_undone(f->sync, &from)) {
+        spv_filter_scan_undo(f->scan, from > 0 ? from - 1 : 0);
+        f->disproved = 0;
+    }
+    if (!spv_filter_sync_height(f->sync, &height))
+        return 0;
+    const int rc = spv_filter_scan_run(f->scan, height, f->at_tip, now);
+    return rc < 0 ? rc : pass_disproved(f);
+}
+
+int spv_node_filters_poll(struct spv_node_filters *f, struct spv_effect *out, struct spv_now now)
+{
+    if (!f->on)
+        return 0;
+    if (f->reported) {
+        f->reported = false;
+        const int rc = run_scan(f, now);
+        if (rc < 0)
+            return rc;
+    }
+    *out = (struct spv_effect){.kind = SPV_EFFECT_SCAN};
+    f->reported = spv_filter_scan_next(f->scan, &out->scan) == 1;
+    return f->reported;
+}
+
+static bool reaches_tip(const struct spv_node_filters *f)
+{
+    uint32_t height;
+    return spv_filter_sync_height(f->sync, &height) &&
+           height == spv_chain_tip(f->peers.chain)->height;
+}
+
 int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filters_input *in,
                          struct spv_now now)
 {
@@ -109,12 +205,18 @@ int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filte
     int rc = spv_filter_peers_update(&f->peers, &fork);
     if (rc > 0) {
         spv_block_fetch_cancel_from(&f->blocks, SPV_BLOCKS_OF_SYNC, fork + 1);
+        spv_filter_scan_undo(f->scan, fork);
         rc = spv_filter_sync_reorganised(f->sync, fork);
     }
     if (rc < 0 || in->storing)
         return rc;
     rc = spv_filter_sync_run(f->sync, in->synced, in->more, now);
-    return rc < 0 ? rc : want_block(f, now);
+    if (rc >= 0)
+        rc = want_block(f, now);
+    if (rc < 0 || spv_filter_sync_storing(f->sync))
+        return rc;
+    f->at_tip = in->synced && reaches_tip(f);
+    return run_scan(f, now);
 }
 
 bool spv_node_filters_storing(const struct spv_node_filters *f)
@@ -131,7 +233,9 @@ int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now)
 {
     if (!f->on)
         return 0;
-    const int rc = spv_block_fetch_timer(&f->blocks, now);
+    int rc = spv_block_fetch_timer(&f->blocks, now);
+    if (rc >= 0)
+        rc = spv_filter_scan_timer(f->scan, now);
     return rc < 0 ? rc : spv_filter_sync_timer(f->sync, now);
 }
 
@@ -139,8 +243,9 @@ uint64_t spv_node_filters_deadline(const struct spv_node_filters *f)
 {
     if (!f->on)
         return SPV_NEVER;
-    return spv_min_deadline(spv_block_fetch_deadline(&f->blocks),
-                            spv_filter_sync_deadline(f->sync));
+    const uint64_t first =
+        spv_min_deadline(spv_block_fetch_deadline(&f->blocks), spv_filter_scan_deadline(f->scan));
+    return spv_min_deadline(first, spv_filter_sync_deadline(f->sync));
 }
 
 int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_drop *out)
@@ -148,7 +253,7 @@ int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_dro
     struct spv_segments_drop drop;
     if (!f->on)
         return 0;
-    if (!spv_block_fetch_next_drop(&f->blocks, &drop))
+    if (!spv_block_fetch_next_drop(&f->blocks, &drop) && !spv_filter_scan_next_drop(f->scan, &drop))
         return spv_filter_peers_next_drop(&f->peers, out);
     *out = (struct spv_filter_drop){.id = drop.id, .error = drop.error};
     return 1;

@@ -5,6 +5,7 @@
 
 #include "spv/filters/block_fetch.h"
 #include "spv/filters/filter_peers.h"
+#include "spv/filters/filter_scan.h"
 #include "spv/filters/filter_sync.h"
 
 struct spv_node_filters { /* zeroed: without filters */
@@ -12,6 +13,10 @@ struct spv_node_filters { /* zeroed: without filters */
     struct spv_filter_peers peers;
     struct spv_block_fetch blocks;
     struct spv_filter_sync *sync;
+    struct spv_filter_scan *scan; /* NULL: without filters */
+    uint32_t disproved; /* height that the scan proved false and filter sync was told; 0: none */
+    bool reported; /* an event of the scan was returned: it goes on with the next poll */
+    bool at_tip; /* filter headers reach the tip of the synced chain */
 };
 
 /* cfg->filters decides. Returns 0, SPV_ERR_INVALID (no filter database), or SPV_ERR_NOMEM. */
@@ -39,6 +44,9 @@ int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filte
                          struct spv_now now);
 /* Whether an effect of filters waits for spv_node_stored. */
 bool spv_node_filters_storing(const struct spv_node_filters *f);
+/* The next event of the scan, when no effect is queued; what follows from the last one may queue
+ * effects first. 1 and out->scan, or 0; or a failure of ours. */
+int spv_node_filters_poll(struct spv_node_filters *f, struct spv_effect *out, struct spv_now now);
 int spv_node_filters_stored(struct spv_node_filters *f);
 int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now);
 uint64_t spv_node_filters_deadline(const struct spv_node_filters *f);

@@ -1,4 +1,5 @@
-/* The internals of the node, shared by node.c (inputs and effects) and node_stats.c (statistics).
+/* The internals of the node, shared by node.c (inputs and effects), node_scan.c (scans) and
+ * node_stats.c (statistics).
  */
 #ifndef SPV_SPV_NODE_NODE_STATE_H
 #define SPV_SPV_NODE_NODE_STATE_H
@@ -32,7 +33,12 @@ struct spv_node {
     uint64_t tip_peer; /* the peer whose message last moved the tip */
     uint32_t start_height;
     uint64_t bans;
+    struct spv_now now; /* of the last input */
     int error;
 };
+
+/* node.c. After every input, with what it returned: disconnects the peers that are to be dropped,
+ * and fills free slots. Returns 0 or the node's error. */
+int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now);
 
 #endif
