@@ -181,6 +181,11 @@ static void pump(struct sim *sim, struct sim_client *c)
         case SPV_EFFECT_DROP_FILTER_HEADERS:
             sim_break(sim, "filter headers of a client without filters");
             break;
+        case SPV_EFFECT_MATCH:
+        case SPV_EFFECT_KEEP_FILTERS:
+        case SPV_EFFECT_SCAN:
+            sim_break(sim, "a scan of a client without filters");
+            break;
         case SPV_EFFECT_SAVE_ADDRMAN:
             save_addrman(c);
             break;

@@ -158,6 +158,9 @@ void backfill_fixture_pull(struct backfill_fixture *r)
             break;
         case SPV_EFFECT_STORE_FILTER_HEADERS:
         case SPV_EFFECT_DROP_FILTER_HEADERS:
+        case SPV_EFFECT_MATCH:
+        case SPV_EFFECT_KEEP_FILTERS:
+        case SPV_EFFECT_SCAN:
         case SPV_EFFECT_RESOLVE:
         case SPV_EFFECT_SAVE_ADDRMAN:
             break;
