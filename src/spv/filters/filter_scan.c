@@ -55,13 +55,15 @@ void spv_filter_scan_free(struct spv_filter_scan *s)
     free(s);
 }
 
-/* Heights that are checked although their filters do not match. */
+/* Heights that are checked although their filters do not match. Filter headers come once the chain
+ * is synced, so that its tip is known. */
 static void choose_samples(struct spv_filter_scan *s)
 {
     const uint32_t tip = spv_chain_tip(s->cfg.chain)->height;
     const uint32_t last = s->last < tip ? s->last : tip;
 
     memset(s->samples, 0, sizeof s->samples);
+    s->samples_chosen = true;
     for (size_t i = 0; i < SPV_SCAN_SAMPLES && last >= s->first; i++)
         s->samples[i] =
             s->first + (uint32_t)spv_rng_below(&s->cfg.rng, (uint64_t)last - s->first + 1);
@@ -104,7 +106,7 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
     s->stats = (struct spv_scan_stats){0};
     memset(s->heights, SPV_SCAN_IS_MISSING, SPV_SCAN_RING);
     set_base(s, first);
-    choose_samples(s);
+    s->samples_chosen = false;
     for (struct spv_peer_entry *p = NULL; rc == 0 && (p = spv_peer_table_next(s->cfg.peers, p));)
         rc = spv_filter_fetch_add(s->fetch, p->id, now);
     return rc;
@@ -257,6 +259,8 @@ static int begin_fetch(struct spv_filter_scan *s, struct spv_now now)
 
     if (!spv_filter_fetch_done(s->fetch) || s->fetched_to >= end)
         return 0;
+    if (!s->samples_chosen)
+        choose_samples(s);
     s->fetched_to = end;
     if (end > s->top)
         s->top = end;

@@ -104,6 +104,7 @@ struct spv_filter_scan {
     size_t block_bytes; /* of blocks held */
 
     uint32_t samples[SPV_SCAN_SAMPLES]; /* heights; 0: done */
+    bool samples_chosen;
 
     uint32_t undone_to; /* an UNDONE event is due; UINT32_MAX: none is */
     uint32_t reported_to; /* the highest block that was reported */
