@@ -88,7 +88,7 @@ void scan_fixture_close(struct scan_fixture *f)
 {
     if (f->scan && f->has_match)
         scan_fixture_match(f);
-    spv_filter_scan_free(f->scan);
+    spv_filter_scan_free(f->scan); /* NULL when a test has a fetcher only */
     for (uint32_t h = 1; h <= f->tip; h++)
         free_block(f, h);
     free(f->other.bytes);
@@ -177,23 +177,33 @@ static bool has_committed(void *ctx, uint64_t peer, uint32_t height)
     return f->committed;
 }
 
+struct spv_filter_db scan_fixture_db(struct scan_fixture *f)
+{
+    return (struct spv_filter_db){.ctx = f,
+                                  .headers = read_headers,
+                                  .filter = read_filter,
+                                  .range = read_range,
+                                  .kept = read_kept};
+}
+
+struct spv_filter_knowledge scan_fixture_knowledge(struct scan_fixture *f)
+{
+    return (struct spv_filter_knowledge){
+        .alternatives = alternatives, .has_committed = has_committed, .ctx = f};
+}
+
 void scan_fixture_start(struct scan_fixture *f, bool keep)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
-    const struct spv_filter_scan_config cfg = {
-        .params = params,
-        .chain = f->chain,
-        .peers = &f->table,
-        .effects = &f->effects,
-        .blocks = &f->fetch,
-        .filter_db = {.ctx = f,
-                      .headers = read_headers,
-                      .filter = read_filter,
-                      .range = read_range,
-                      .kept = read_kept},
-        .knowledge = {.alternatives = alternatives, .has_committed = has_committed, .ctx = f},
-        .rng = test_random_rng(&f->random),
-        .keep = keep};
+    const struct spv_filter_scan_config cfg = {.params = params,
+                                               .chain = f->chain,
+                                               .peers = &f->table,
+                                               .effects = &f->effects,
+                                               .blocks = &f->fetch,
+                                               .filter_db = scan_fixture_db(f),
+                                               .knowledge = scan_fixture_knowledge(f),
+                                               .rng = test_random_rng(&f->random),
+                                               .keep = keep};
 
     spv_block_fetch_init(&f->fetch, f->chain, params, &f->effects, &f->table, cfg.rng);
     assert_int_equal(spv_filter_scan_new(&f->scan, &cfg), 0);

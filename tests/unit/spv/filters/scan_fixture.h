@@ -82,6 +82,9 @@ void scan_fixture_open(struct scan_fixture *f, uint32_t tip);
  * number is 0. */
 void scan_fixture_make_other(struct scan_fixture *f, uint32_t height, uint32_t script);
 void scan_fixture_close(struct scan_fixture *f);
+/* What a scan reads and knows. */
+struct spv_filter_db scan_fixture_db(struct scan_fixture *f);
+struct spv_filter_knowledge scan_fixture_knowledge(struct scan_fixture *f);
 /* Opens the scan's machine. */
 void scan_fixture_start(struct scan_fixture *f, bool keep);
 struct scan_fixture_peer *scan_fixture_add(struct scan_fixture *f, uint64_t id);
