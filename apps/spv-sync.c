@@ -92,6 +92,8 @@ static int name_peer(const struct sync *s)
                      s->target.params->net.name);
 }
 
+#define MEGABYTE UINT64_C(1000000)
+
 static int run_loop(struct sync *s)
 {
     struct spv_evloop_config cfg = {
@@ -110,7 +112,9 @@ static int run_loop(struct sync *s)
                  .backfill = s->backfill,
                  .filters = s->filters},
         .store = s->store,
+        .keep_filters = s->keep_filters * MEGABYTE,
         .on_event = sync_on_event,
+        .on_scan = sync_on_scan,
         .on_tick = sync_on_tick,
         .tick_us = (uint64_t)(TICK * 1e6),
         .ctx = s,
@@ -135,6 +139,12 @@ static int run_loop(struct sync *s)
 
     if (rc != 0)
         return cli_print_error_info(&why);
+    if (s->keep_filters > 0) /* a scan for nothing keeps them */
+        rc = spv_evloop_scan(s->loop, NULL, 0, 1, UINT32_MAX);
+    if (rc != 0) {
+        spv_evloop_free(s->loop);
+        return cli_fail(rc, "cannot keep filters: %s", spv_strerror(rc));
+    }
     spv_evloop_get_stats(s->loop, &stats);
     if (must_name_peer(s) && stats.addresses_new + stats.addresses_tried == 0) {
         spv_evloop_free(s->loop);
@@ -246,6 +256,7 @@ static int run_sync(struct sync *s)
     rc = open_store(s);
     if (rc != CLI_DONE)
         return rc;
+    s->filters |= s->keep_filters > 0;
     s->start.filters = s->filters;
     rc = start_choose(&s->start_height, &s->start, s->target.params, &s->checkpoints, s->store);
     if (rc != CLI_DONE)
@@ -339,6 +350,14 @@ static const struct cli_option options[] = {
      .help = "Also download filter headers (BIP157), from peers that serve compact filters, and "
              "compare them.",
      .into = &state.filters},
+    {.name = "keep-filters",
+     .kind = CLI_NUMBER,
+     .value = "MB",
+     .help = "Also download the filters, and keep so many megabytes of them, the highest ones: a "
+             "scan then needs no network for them. Implies --filters.",
+     .into = &state.keep_filters,
+     .min = 1,
+     .max = KEEP_FILTERS_MAX},
     {.group = "Validation"},
     {.name = "min-chain-work",
      .kind = CLI_TEXT,

@@ -15,7 +15,7 @@ static void stop_when_done(struct sync *s)
 
     spv_evloop_get_stats(s->loop, &stats);
     if (s->follow || !s->synced || (s->backfill && stats.start.height > 0) ||
-        (s->filters && !s->filters_synced))
+        (s->filters && !s->filters_synced) || (s->keep_filters > 0 && !s->filters_kept))
         return;
     spv_evloop_stop(s->loop);
 }
@@ -184,6 +184,28 @@ void sync_on_event(void *ctx, const struct spv_event *e)
     count_banned(s, e);
 }
 
+/* The scan has no scripts: it only keeps filters. */
+void sync_on_scan(void *ctx, const struct spv_scan_event *e)
+{
+    struct sync *s = ctx;
+
+    if (e->kind != SPV_SCAN_DONE)
+        return;
+    s->useful_at = cli_clock();
+    s->filters_kept = true;
+    stop_when_done(s);
+}
+
+static void note_filters(struct sync *s)
+{
+    struct spv_scan_stats scan;
+
+    spv_evloop_scan_stats(s->loop, &scan);
+    if (scan.filters != s->filters_done)
+        s->useful_at = cli_clock();
+    s->filters_done = scan.filters;
+}
+
 void sync_on_tick(void *ctx)
 {
     struct sync *s = ctx;
@@ -202,6 +224,7 @@ void sync_on_tick(void *ctx)
         s->useful_at = cli_clock();
         s->filter_headers = stats.filter_headers_added;
     }
+    note_filters(s);
     if (stats.presync_headers != s->presync) {
         if (may_succeed(s))
             s->useful_at = cli_clock(); /* a first pass adds nothing, and may take long */

@@ -10,6 +10,7 @@
 #include "sync_report.h"
 #include "sync_start.h"
 
+#define KEEP_FILTERS_MAX 1000000 /* ours: megabytes; all of mainnet's are a hundredth of it */
 #define USELESS_MAX 64 /* remembered peers that were no use: more than --connect usually names */
 
 struct sync {
@@ -20,6 +21,7 @@ struct sync {
     enum spv_transport_choice transport;
     bool clear_bans;
     uint64_t peers, timeout;
+    uint64_t keep_filters; /* megabytes; 0: none */
     const char *min_work_text, *checkpoint_file;
     struct cli_list checkpoint_items;
     struct start_options start;
@@ -40,6 +42,7 @@ struct sync {
     struct report report;
     bool synced, gave_up;
     bool filters_synced; /* filter headers have reached the tip once */
+    bool filters_kept; /* and so have the filters that are kept */
     bool reader_gone; /* of a --follow: print nothing more */
     bool unresolved; /* all peers were asked; it is unknown whether the chain is complete */
     struct sync_end end; /* why it ends without being synced */
@@ -53,10 +56,12 @@ struct sync {
     uint64_t presync; /* presync headers at the last tick */
     uint64_t received; /* headers received at the last tick, joined or not */
     uint64_t filter_headers; /* stored at the last tick */
+    uint64_t filters_done; /* downloaded at the last tick */
 };
 
 /* The event loop's callbacks; ctx is a struct sync. */
 void sync_on_event(void *ctx, const struct spv_event *e);
+void sync_on_scan(void *ctx, const struct spv_scan_event *e);
 void sync_on_tick(void *ctx);
 
 #endif

@@ -304,9 +304,11 @@ SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 /* Begins a scan: finds the blocks of the heights first..last (last UINT32_MAX: up to the tip, and
  * each new block) that pay one of n scripts or spend an output found, and reports them by SCAN
  * effects. It goes on as filter headers are synced. The scripts are copied. The genesis block's
- * output cannot be spent: first is at least 1.
- * Returns 0, SPV_ERR_INVALID (the node syncs no filters, first is 0 or above last, or there is no
- * script that is not empty), SPV_ERR_STATE (a scan runs already), or a failure. */
+ * output cannot be spent: first is at least 1. Heights up to that of the lowest stored filter
+ * header are left out, as nothing proves their filters (spv_node_scan_stats has the first one).
+ * With keep_filters a scan without scripts is allowed: it only keeps filters. Returns 0,
+ * SPV_ERR_INVALID (the node syncs no filters, first is 0 or above last, or there is no script that
+ * is not empty), SPV_ERR_STATE (a scan runs already), or a failure. */
 SPV_API int spv_node_scan(struct spv_node *n, const struct spv_bytes *scripts, size_t n_scripts,
                           uint32_t first, uint32_t last, struct spv_now now);
 /* Watches more scripts, which are copied, from a height on; those that are watched already are left

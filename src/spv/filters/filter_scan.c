@@ -87,7 +87,7 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
     int rc = spv_scan_watch_new(&s->watch, &s->cfg.rng);
     if (rc == 0)
         rc = spv_scan_watch_add(s->watch, scripts, n);
-    if (rc == 0 && spv_scan_watch_count(s->watch) == 0)
+    if (rc == 0 && spv_scan_watch_count(s->watch) == 0 && !s->cfg.keep)
         rc = SPV_ERR_INVALID;
     if (rc < 0) {
         spv_scan_watch_free(s->watch);
@@ -107,6 +107,8 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
     memset(s->heights, SPV_SCAN_IS_MISSING, SPV_SCAN_RING);
     set_base(s, first);
     s->samples_chosen = false;
+    s->range_known = false;
+    s->lowest = 1;
     for (struct spv_peer_entry *p = NULL; rc == 0 && (p = spv_peer_table_next(s->cfg.peers, p));)
         rc = spv_filter_fetch_add(s->fetch, p->id, now);
     return rc;
@@ -167,7 +169,7 @@ int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scrip
         return SPV_ERR_STATE;
     const size_t before = spv_scan_watch_count(s->watch);
     const int rc = spv_scan_watch_add(s->watch, scripts, n);
-    const uint32_t first = from > 0 ? from : 1;
+    const uint32_t first = from > s->lowest ? from : s->lowest;
     uint32_t passed = s->queried_to > s->base - 1 ? s->queried_to : s->base - 1;
 
     if (spv_scan_watch_count(s->watch) == before)
@@ -253,6 +255,28 @@ static int advance_passes(struct spv_filter_scan *s)
     return rc;
 }
 
+/* A filter is checked with the filter header of the block before: heights without one are left out.
+ */
+static int skip_unstored(struct spv_filter_scan *s)
+{
+    const struct spv_filter_db *db = &s->cfg.filter_db;
+    uint32_t first, last;
+
+    if (!db->range || s->range_known || s->available == 0)
+        return 0;
+    const int rc = db->range(db->ctx, &first, &last);
+    if (rc <= 0)
+        return rc;
+    s->range_known = true;
+    s->lowest = first + 1;
+    spv_scan_ranges_remove_below(&s->gaps, s->lowest);
+    if (s->first < s->lowest) { /* nothing is in progress yet */
+        s->first = s->lowest;
+        set_base(s, s->lowest);
+    }
+    return 0;
+}
+
 static int begin_fetch(struct spv_filter_scan *s, struct spv_now now)
 {
     const uint32_t end = pass_end(s), first = s->fetched_to + 1;
@@ -302,7 +326,9 @@ int spv_filter_scan_run(struct spv_filter_scan *s, uint32_t available, bool at_t
         spv_scan_remove_base_hit(s);
         next_height(s);
     }
-    int rc = spv_scan_take_missing(s);
+    int rc = skip_unstored(s);
+    if (rc == 0)
+        rc = spv_scan_take_missing(s);
     if (rc == 0)
         rc = advance_passes(s);
     if (rc >= 0)

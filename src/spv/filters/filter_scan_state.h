@@ -67,6 +67,8 @@ struct spv_filter_scan {
     struct spv_filter_fetch *fetch;
     struct spv_scan_watch *watch; /* NULL: no scan is running */
     uint32_t first, last;
+    bool range_known; /* of the stored filter headers: then `lowest` is */
+    uint32_t lowest; /* height whose filter can be checked */
     uint32_t available;
     bool at_tip;
 

@@ -54,3 +54,11 @@ void spv_scan_ranges_truncate(struct spv_scan_ranges *r, uint32_t height)
     if (r->n > 0 && r->list[r->n - 1].last > height)
         r->list[r->n - 1].last = height;
 }
+
+void spv_scan_ranges_remove_below(struct spv_scan_ranges *r, uint32_t height)
+{
+    while (r->n > 0 && r->list[0].last < height)
+        remove_at(r, 0);
+    if (r->n > 0 && r->list[0].first < height)
+        r->list[0].first = height;
+}

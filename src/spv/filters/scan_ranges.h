@@ -22,5 +22,7 @@ void spv_scan_ranges_add(struct spv_scan_ranges *r, uint32_t first, uint32_t las
 void spv_scan_ranges_remove_first(struct spv_scan_ranges *r);
 /* Removes all heights above one. */
 void spv_scan_ranges_truncate(struct spv_scan_ranges *r, uint32_t height);
+/* Removes all heights below one. */
+void spv_scan_ranges_remove_below(struct spv_scan_ranges *r, uint32_t height);
 
 #endif

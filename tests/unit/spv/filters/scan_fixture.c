@@ -117,6 +117,8 @@ static int read_headers(void *ctx, struct spv_filter_header *headers,
     const struct scan_fixture *f = ctx;
     uint32_t i = 0;
 
+    if (from < f->first_header)
+        return 0;
     for (; i < n && from + i <= f->available; i++) {
         if (headers)
             headers[i] = stored_header(f, from + i);
@@ -144,7 +146,7 @@ static int read_range(void *ctx, uint32_t *first, uint32_t *last)
 {
     const struct scan_fixture *f = ctx;
 
-    *first = 0;
+    *first = f->first_header;
     *last = f->available;
     return 1;
 }

@@ -35,6 +35,7 @@ struct scan_fixture {
     struct fixture_block blocks[SCAN_FIXTURE_BLOCKS + 1]; /* by height */
     struct fixture_filter filters[SCAN_FIXTURE_BLOCKS + 1];
     struct fixture_filter other; /* of false_height: its elements are other scripts */
+    uint32_t first_header; /* height of the lowest stored filter header */
     uint32_t kept_first, kept_last; /* filter_db keeps these; 0: none */
     uint32_t kept_damaged; /* the kept filter of this height is wrong; 0: none */
     uint32_t ambiguous_height; /* other.hash is an alternative here; 0: nowhere */

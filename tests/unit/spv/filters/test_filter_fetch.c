@@ -169,7 +169,8 @@ static void filters_are_attributed_by_their_block_in_any_order(void **state)
     for (uint32_t h = 26; h > 1; h--)
         assert_int_equal(give(&f, 1, h), SPV_FILTER_USED);
     assert_false(spv_filter_fetch_done(f.fetch));
-    assert_int_equal(give(&f, 1, 20), SPV_FILTER_UNREQUESTED); /* twice */
+    assert_int_equal(give(&f, 1, 20), SPV_FILTER_UNREQUESTED); /* twice: its request is done, ... */
+    assert_int_equal(give(&f, 1, 5), SPV_FILTER_UNREQUESTED); /* ... this one's is not */
     assert_int_equal(give(&f, 1, 1), SPV_FILTER_USED);
     assert_true(spv_filter_fetch_done(f.fetch));
     assert_int_equal(give(&f, 1, 1), SPV_FILTER_UNREQUESTED);
@@ -270,6 +271,23 @@ static void a_filter_of_another_block_is_not_what_its_header_commits_to(void **s
     begin(&f, 1, 13);
     assert_int_equal(give_filter(&f, 1, 7, &f.chain.filters[8]), SPV_FILTER_USELESS);
     assert_int_equal(f.drop_error, SPV_ERR_FILTER_HASH);
+    close_fixture(&f);
+}
+
+static void requests_open_to_a_peer_do_not_overlap(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f, 13);
+    add_peer(&f, 1);
+    begin(&f, 1, 13);
+    begin(&f, 3, 12);
+    assert_int_equal(f.n_requests, 1);
+    give_range(&f, 1, 1, 13);
+    assert_int_equal(f.n_requests, 2);
+    assert_int_equal(f.requests[1].start, 3);
+    assert_int_equal(f.requests[1].stop, 12);
     close_fixture(&f);
 }
 
@@ -478,6 +496,7 @@ int main(void)
         cmocka_unit_test(requests_are_spread_and_those_of_a_lost_peer_go_to_another),
         cmocka_unit_test(a_filter_that_no_header_commits_to_is_useless_or_a_contradiction),
         cmocka_unit_test(a_filter_of_another_block_is_not_what_its_header_commits_to),
+        cmocka_unit_test(requests_open_to_a_peer_do_not_overlap),
         cmocka_unit_test(silence_is_no_fault_and_another_peer_is_asked),
         cmocka_unit_test(a_silent_peer_is_asked_again_after_a_while),
         cmocka_unit_test(nothing_above_the_ceiling_is_requested_but_for_the_lowest),

@@ -406,6 +406,46 @@ static void kept_filters_are_read_and_others_are_kept(void **state)
     scan_fixture_close(&f);
 }
 
+static void a_scan_without_scripts_keeps_filters(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    scan_fixture_open(&f, 100);
+    scan_fixture_start(&f, true);
+    (void)scan_fixture_add(&f, 1);
+    assert_int_equal(spv_filter_scan_begin(f.scan, NULL, 0, 1, UINT32_MAX, f.now), 0);
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_events, 1);
+    expect_event(&f, 0, SPV_SCAN_DONE, 100);
+    assert_int_equal(f.n_kept, 100);
+    scan_fixture_close(&f);
+}
+
+static void heights_without_a_filter_header_below_are_left_out(void **state)
+{
+    struct scan_fixture f;
+    struct spv_scan_stats stats;
+
+    (void)state;
+    scan_fixture_open(&f, 100);
+    scan_fixture_start(&f, false);
+    (void)scan_fixture_add(&f, 1);
+    f.first_header = 49;
+    assert_int_equal(scan_fixture_begin(&f, 50, 45, 100), 0);
+    scan_fixture_watch(&f, 55, 10);
+    scan_fixture_run(&f);
+    assert_int_equal(f.filters_requested, 51);
+    assert_int_equal(scan_fixture_matches(&f, 50), 1);
+    expect_event(&f, f.n_events - 1, SPV_SCAN_DONE, 100);
+    scan_fixture_watch(&f, 99, 1); /* a second look begins there, too */
+    scan_fixture_run(&f);
+    assert_int_equal(f.filters_requested, 2 * 51);
+    spv_filter_scan_get_stats(f.scan, &stats);
+    assert_int_equal(stats.first, 50);
+    scan_fixture_close(&f);
+}
+
 static void a_lost_peer_changes_nothing_that_is_found(void **state)
 {
     struct scan_fixture f;
@@ -494,6 +534,8 @@ int main(void)
         cmocka_unit_test(where_peers_disagree_no_block_is_fetched_when_no_filter_matches),
         cmocka_unit_test(where_the_other_filter_cannot_be_had_the_block_is_fetched),
         cmocka_unit_test(kept_filters_are_read_and_others_are_kept),
+        cmocka_unit_test(a_scan_without_scripts_keeps_filters),
+        cmocka_unit_test(heights_without_a_filter_header_below_are_left_out),
         cmocka_unit_test(a_lost_peer_changes_nothing_that_is_found),
         cmocka_unit_test(a_scan_can_be_stopped_at_any_time_and_begun_again),
         cmocka_unit_test(an_output_of_an_earlier_scan_is_found_when_it_is_spent),
