@@ -149,14 +149,15 @@ static int begin_ambiguous(struct spv_filter_scan *s, const struct spv_fetched_f
     rc = push_pending(s, f);
     if (rc < 0)
         return rc;
-    s->ambiguous[s->n_ambiguous++] = a;
+    struct spv_scan_ambiguous *kept = &s->ambiguous[s->n_ambiguous++];
+    *kept = a;
     *spv_scan_state_of(s, f->height) = SPV_SCAN_IS_AMBIGUOUS;
     for (size_t i = 0; i < a.n; i++) {
         if (hash_eq(&a.hashes[i], &f->hash))
             continue;
         rc = spv_filter_fetch_want_other(s->fetch, f->height, &a.hashes[i], now);
         if (rc == SPV_ERR_TOO_MANY)
-            return ambiguous_hit(s, find_ambiguous(s, f->height));
+            return ambiguous_hit(s, kept);
         if (rc < 0)
             return rc;
     }
@@ -265,6 +266,8 @@ static int ambiguous_result(struct spv_filter_scan *s, struct spv_scan_filter *f
     struct spv_scan_ambiguous *a = find_ambiguous(s, f->height);
     size_t at = 0;
 
+    if (!a)
+        return 0;
     while (at < a->n && !hash_eq(&a->hashes[at], &f->hash))
         at++;
     if (at == a->n || (at == 0 ? a->has_stored : a->unmatched[at]))

@@ -339,6 +339,23 @@ static void where_peers_disagree_the_block_is_fetched_when_either_filter_matches
     }
 }
 
+static void a_match_of_the_other_filter_alone_wants_the_block(void **state)
+{
+    struct scan_fixture f;
+    struct spv_scan_stats stats;
+
+    (void)state;
+    open_ambiguous(&f, 70, false);
+    (void)scan_fixture_add(&f, 1);
+    scan_fixture_add(&f, 2)->false_height = 50;
+    assert_int_equal(scan_fixture_begin(&f, 70, 45, 59), 0);
+    scan_fixture_run(&f);
+    expect_event(&f, 0, SPV_SCAN_DONE, 59); /* the block pays it nothing */
+    spv_filter_scan_get_stats(f.scan, &stats);
+    assert_int_equal(stats.hits, stats.samples + 1);
+    scan_fixture_close(&f);
+}
+
 static size_t blocks_but_samples(const struct scan_fixture *f)
 {
     struct spv_scan_stats stats;
@@ -531,6 +548,7 @@ int main(void)
         cmocka_unit_test(a_reorganisation_in_a_second_look_scans_the_new_branch_for_all),
         cmocka_unit_test(a_filter_that_its_block_proves_false_stops_the_scan_until_it_is_undone),
         cmocka_unit_test(where_peers_disagree_the_block_is_fetched_when_either_filter_matches),
+        cmocka_unit_test(a_match_of_the_other_filter_alone_wants_the_block),
         cmocka_unit_test(where_peers_disagree_no_block_is_fetched_when_no_filter_matches),
         cmocka_unit_test(where_the_other_filter_cannot_be_had_the_block_is_fetched),
         cmocka_unit_test(kept_filters_are_read_and_others_are_kept),

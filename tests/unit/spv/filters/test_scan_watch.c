@@ -171,12 +171,14 @@ static void a_full_list_joins_the_closest_neighbours(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < SPV_SCAN_RANGES; i++)
-        spv_scan_ranges_add(&r, 1000 * i + (i == 9 ? 990 : 500), 1000 * i + 999);
+        spv_scan_ranges_add(&r, 1000 * i + (i == 20 ? 10 : 500), 1000 * i + 999);
     assert_int_equal(r.n, SPV_SCAN_RANGES);
     spv_scan_ranges_add(&r, 1000000, 1000000);
     assert_int_equal(r.n, SPV_SCAN_RANGES);
     assert_true(has(&r, 1000000));
-    assert_false(has(&r, 9300)); /* the widest gap stays */
+    assert_true(has(&r, 20005)); /* of the smallest gap; no other one is closed */
+    for (uint32_t i = 1; i < SPV_SCAN_RANGES; i++)
+        assert_int_equal(has(&r, 1000 * i + 5), i == 20);
 }
 
 int main(void)
