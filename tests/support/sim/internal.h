@@ -10,6 +10,7 @@
 #define SIM_CLIENTS 8
 #define SIM_START (1000 * SPV_SECOND) /* monotonic time when a simulation begins */
 #define SIM_PIPE 262144 /* limit of bytes in flight in one direction: two socket buffers */
+#define SIM_QUEUE_MAX (1u << 20) /* bytes; a server sends no more, as Bitcoin Core */
 #define SIM_WARNINGS (SPV_WARN_FILTERS_START + 1)
 #define SIM_DIAL_TIMEOUT (10 * SPV_SECOND)
 #define SIM_NODE_MEMORY (16u << 20) /* limit of a node's memory, far above what it needs */
@@ -22,16 +23,17 @@ enum sim_event_kind {
     SIM_BYTES,
     SIM_EOF,
     SIM_ANSWER, /* the delay before a server's answer has elapsed */
+    SIM_FILTER_ANSWER, /* the same for a compact filter or block request */
     SIM_CALL,
 };
 
 struct sim_event {
     uint64_t at, seq;
     enum sim_event_kind kind;
-    uint64_t conn; /* BYTES, EOF, ANSWER */
+    uint64_t conn; /* BYTES, EOF, ANSWER, FILTER_ANSWER */
     int end; /* BYTES, EOF: the receiving end */
     int error; /* EOF, UNREACHED */
-    uint8_t *bytes; /* BYTES; ANSWER: struct spv_header[n]; owned */
+    uint8_t *bytes; /* BYTES; ANSWER: struct spv_header[n]; FILTER_ANSWER: the job; owned */
     size_t n;
     uint64_t order; /* BYTES: the sequence number of its sender's fragment; ANSWER: answer */
     size_t client, server; /* DIALLED, UNREACHED, RESOLVED */
@@ -55,6 +57,7 @@ struct sim_end {
     uint64_t sent;
     uint64_t fragments, arrived; /* those this end sent: they arrive in order */
     uint64_t answers, answered; /* server: requests are answered in order */
+    bool job_unfinished; /* server: an answer waits for room in the send queue */
 };
 
 struct sim_conn;
@@ -78,6 +81,9 @@ struct sim_host {
     struct sim_server_config cfg;
     struct spv_self_nonces nonces;
     uint64_t connections, asked, answered, bans;
+    struct sim_filter_counts filter_counts;
+    uint32_t announced_above; /* the last announcement was of blocks above this height */
+    uint64_t announced_us;
 };
 
 enum sim_peer_state { SIM_PEER_NONE, SIM_PEER_DIALLING, SIM_PEER_OPEN, SIM_PEER_DONE };
@@ -120,6 +126,8 @@ struct sim {
     struct sim_conn **conn;
     size_t conns, conns_cap;
     uint64_t next_conn;
+    struct spv_blockhash *blocks_sent; /* by all servers, each time */
+    size_t n_blocks_sent, blocks_sent_cap;
     struct spv_buffer trace;
     const char *broken;
 };
@@ -155,6 +163,10 @@ void sim_conn_bytes(struct sim *sim, struct sim_event *e);
 void sim_conn_eof(struct sim *sim, struct sim_event *e);
 void sim_conn_timer(struct sim *sim, struct sim_conn *conn, int end);
 void sim_conn_sweep(struct sim *sim);
+
+/* filter_server.c */
+void sim_filter_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg);
+void sim_filter_server_answer(struct sim *sim, struct sim_event *e);
 
 /* server.c */
 extern const struct sim_owner sim_server_owner;

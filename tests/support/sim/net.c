@@ -188,7 +188,7 @@ void sim_conn_bytes(struct sim *sim, struct sim_event *e)
         return;
     const struct sim_server_config *cfg = &sim->host[conn->server].cfg;
     struct sim_end *from = &conn->end[1 - e->end], *to = &conn->end[e->end];
-    if (cfg->cut_off || e->order != from->arrived) {
+    if (cfg->cut_off || e->order != from->arrived || to->job_unfinished) {
         sim_postpone(sim, e, cfg->cut_off ? RETRANSMIT : OUT_OF_ORDER);
         return;
     }

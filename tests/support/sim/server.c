@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/sim/blocks.h"
 #include "support/sim/internal.h"
 
-#define SIM_QUEUE_MAX (1u << 20) /* Bitcoin Core stops answering at this size, too */
 #define SIM_WAIT (SPV_SECOND / 200)
 
 size_t sim_add_server(struct sim *sim, const struct sim_server_config *cfg)
@@ -15,8 +15,11 @@ size_t sim_add_server(struct sim *sim, const struct sim_server_config *cfg)
         abort();
     struct sim_host *host = &sim->host[sim->hosts];
     host->cfg = *cfg;
+    if (host->cfg.filters.blocks && !host->cfg.chain)
+        host->cfg.chain = &host->cfg.filters.blocks->store;
     if (host->cfg.services == 0)
-        host->cfg.services = SPV_NODE_NETWORK | SPV_NODE_WITNESS;
+        host->cfg.services = SPV_NODE_NETWORK | SPV_NODE_WITNESS |
+                             (host->cfg.filters.blocks ? SPV_NODE_COMPACT_FILTERS : 0);
     return sim->hosts++;
 }
 
@@ -218,6 +221,7 @@ static void on_message(struct sim *sim, struct sim_conn *conn, const struct spv_
         delay_answer(sim, conn, &msg->u.getheaders);
     if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip)
         send_addresses(sim, conn);
+    sim_filter_server_message(sim, conn, msg);
 }
 
 const struct sim_owner sim_server_owner = {attach, on_message, NULL};

@@ -63,6 +63,7 @@ void sim_free(struct sim *sim)
         free(sim->heap[i].bytes);
     free(sim->conn);
     free(sim->heap);
+    free(sim->blocks_sent);
     spv_buffer_free(&sim->trace);
     spv_v2_context_free(sim->v2_context);
     free(sim);
@@ -86,6 +87,9 @@ static void dispatch(struct sim *sim, struct sim_event *e)
         return;
     case SIM_ANSWER:
         sim_server_answer(sim, e);
+        return;
+    case SIM_FILTER_ANSWER:
+        sim_filter_server_answer(sim, e);
         return;
     case SIM_CALL:
         sim_note(sim, "call");

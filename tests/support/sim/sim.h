@@ -19,6 +19,7 @@
 #include "spv/node.h"
 #include "spv/serve.h"
 #include "support/random.h"
+#include "support/sim/filter_service.h"
 #include "util/buffer.h"
 
 #define SIM_UNIX 1700000000 /* unix time of the wall clocks when a simulation begins */
@@ -99,9 +100,10 @@ struct sim_raw {
 
 /* How a server behaves; copied. Each field may be changed later through sim_server. */
 struct sim_server_config {
-    struct sim_store *chain; /* borrowed; valid as long as the simulation */
+    struct sim_store *chain; /* borrowed; valid as long as the simulation; NULL: that of
+                                filters.blocks */
     enum sim_listen listen;
-    uint64_t services; /* 0: NODE_NETWORK | NODE_WITNESS */
+    uint64_t services; /* 0: NODE_NETWORK | NODE_WITNESS, with filters NODE_COMPACT_FILTERS */
     int32_t claim; /* start height in version; 0: the chain's */
     const struct spv_netid *net; /* NULL: the simulation's; borrowed */
     int64_t clock_ahead_s; /* its clock minus the simulation's */
@@ -120,6 +122,7 @@ struct sim_server_config {
     const struct spv_addr_entry *gossip; /* its answer to getaddr; NULL: none; borrowed */
     size_t n_gossip;
     bool cut_off; /* partitioned: no bytes pass; those in flight arrive after the partition ends */
+    struct sim_filter_service filters; /* and blocks: for a server that has them */
     /* Changes an answer of n headers (capacity SPV_MAX_HEADERS) before it is sent; returns how
      * many to send, or a negative number to send no answer. May be NULL. */
     int (*answer)(void *ctx, struct spv_header *headers, int n,
