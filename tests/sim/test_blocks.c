@@ -6,6 +6,7 @@
 #include "spv/filters/block_scripts.h"
 #include "spv/merkle.h"
 #include "support/sim/blocks.h"
+#include "support/sim/filter_store.h"
 #include "util/hash.h"
 
 #define LENGTH 250
@@ -255,6 +256,56 @@ static void the_wallet_is_where_its_scripts_are(void **state)
     spv_filter_query_free(query);
 }
 
+static const char *apply(struct sim_filter_store *store, const struct sim_filters *table,
+                         uint32_t first, size_t n)
+{
+    struct spv_filter_header headers[LENGTH + 1];
+    struct spv_filter_hash hashes[LENGTH + 1];
+    for (size_t i = 0; i < n; i++) {
+        headers[i] = table->at[first + i].header;
+        hashes[i] = table->at[first + i].hash;
+    }
+    return sim_filter_store_apply(
+        store, &(struct spv_filter_update){.first = first,
+                                           .headers = headers,
+                                           .hashes = hashes,
+                                           .n = n,
+                                           .last_block = chain.at[first + n - 1]->hash});
+}
+
+static void the_clients_store_refuses_what_a_database_refuses(void **state)
+{
+    struct sim_filter_store store;
+    struct sim_filters table;
+    (void)state;
+    sim_filters_copy(&table, &chain);
+    sim_filters_replace_hash(&table, 0, 1);
+    sim_filter_store_init(&store, &chain.store);
+    assert_non_null(apply(&store, &table, 1, 5)); /* above a false genesis */
+    assert_non_null(apply(&store, &chain.filters, 2, 5));
+    assert_null(apply(&store, &chain.filters, 1, 5));
+    assert_non_null(apply(&store, &chain.filters, 7, 5)); /* a gap */
+    assert_non_null(apply(&store, &chain.filters, 5, 5));
+    assert_non_null(apply(&store, &table, 6, 5)); /* not joined */
+    assert_null(apply(&store, &chain.filters, 6, 5));
+    assert_int_equal(sim_filter_store_end(&store), 11);
+    for (uint32_t h = 2; h <= 10; h++) {
+        const struct sim_filter *f = &chain.filters.at[h];
+        const struct spv_bytes bytes = {f->bytes, f->n};
+        assert_null(sim_filter_store_keep(&store, h, &bytes, 3 * f->n));
+        assert_in_range(store.kept_bytes, f->n, 3 * f->n);
+    }
+    assert_non_null(sim_filter_store_keep(
+        &store, 9, &(struct spv_bytes){chain.filters.at[8].bytes, chain.filters.at[8].n}, 1000));
+    assert_null(sim_filter_store_drop(&store, 10));
+    assert_int_equal(sim_filter_store_end(&store), 10);
+    assert_null(sim_filter_store_drop(&store, 0));
+    assert_int_equal(store.kept + store.kept_bytes, 0);
+    assert_null(apply(&store, &chain.filters, 0, LENGTH + 1)); /* genesis is built in */
+    sim_filter_store_free(&store);
+    sim_filters_free(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +317,7 @@ int main(void)
         cmocka_unit_test(false_filters_are_false_as_named),
         cmocka_unit_test(a_table_of_false_filters_forks_its_filter_headers_there),
         cmocka_unit_test(the_wallet_is_where_its_scripts_are),
+        cmocka_unit_test(the_clients_store_refuses_what_a_database_refuses),
     };
     return cmocka_run_group_tests_name("sim: blocks and filters", tests, make_chain, free_chain);
 }

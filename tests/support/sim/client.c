@@ -27,6 +27,8 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .checkpoint_mode = c->cfg.checkpoint_mode,
         .start_height = c->cfg.start_height,
         .indexed = true,
+        .filters = c->cfg.filters,
+        .filter_db = sim_filter_store_reader(&c->filters),
         .rng = test_random_rng(&c->random),
         .request_timeout_us = c->cfg.request_timeout_us,
         .checkpoints = c->cfg.checkpoints,
@@ -112,12 +114,31 @@ static void close_effect(struct sim *sim, struct sim_client *c, const struct spv
 static void store_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
 {
     const char *wrong = sim_store_apply(&c->store, &effect->update);
+    if (effect->update.kind == SPV_UPDATE_REORG) /* in the same transaction */
+        sim_filter_store_drop(&c->filters, effect->update.fork_height + 1);
     sim_note(sim, "client %zu stores %d fork %lu n %zu", c->index, (int)effect->update.kind,
              (unsigned long)effect->update.fork_height, effect->update.n);
     if (wrong)
         sim_break(sim, wrong);
     if (spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)
         sim_break(sim, "the node failed after storing");
+}
+
+static void filter_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
+{
+    const bool drop = effect->kind == SPV_EFFECT_DROP_FILTER_HEADERS;
+    const char *wrong = drop ? sim_filter_store_drop(&c->filters, effect->height)
+                             : sim_filter_store_apply(&c->filters, &effect->filter_update);
+    sim_note(sim, "client %zu %s filter headers from %lu n %zu", c->index,
+             drop ? "drops" : "stores",
+             (unsigned long)(drop ? effect->height : effect->filter_update.first),
+             drop ? (size_t)0 : effect->filter_update.n);
+    if (!c->cfg.filters)
+        wrong = "filter headers of a client without filters";
+    if (wrong)
+        sim_break(sim, wrong);
+    if (spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)
+        sim_break(sim, "the node failed after storing filter headers");
 }
 
 static void resolve_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
@@ -179,7 +200,7 @@ static void pump(struct sim *sim, struct sim_client *c)
             break;
         case SPV_EFFECT_STORE_FILTER_HEADERS:
         case SPV_EFFECT_DROP_FILTER_HEADERS:
-            sim_break(sim, "filter headers of a client without filters");
+            filter_effect(sim, c, &effect);
             break;
         case SPV_EFFECT_MATCH:
         case SPV_EFFECT_KEEP_FILTERS:
@@ -219,6 +240,7 @@ struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_confi
         sim_store_copy(&c->store, cfg->stored, cfg->base);
     else
         sim_store_init(&c->store, sim->cfg.params);
+    sim_filter_store_init(&c->filters, &c->store);
     if (start_node(sim, c) < 0)
         abort();
     sim->client[sim->clients++] = c;
@@ -229,6 +251,7 @@ struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_confi
 void sim_client_free(struct sim_client *c)
 {
     spv_node_free(c->node);
+    sim_filter_store_free(&c->filters);
     sim_store_free(&c->store);
     sim_addrman_free(&c->addrman_rows);
     free(c->peer);
@@ -341,6 +364,8 @@ void sim_client_check(struct sim *sim, struct sim_client *c)
     const struct spv_chain_header *tip = spv_chain_tip(spv_node_chain(c->node));
     const struct spv_chain_header *stored = sim_store_tip(&c->store);
     struct spv_node_stats stats;
+    if (sim_filter_store_end(&c->filters) > c->store.n)
+        sim_break(sim, "filter headers above the stored chain");
     if (!spv_blockhash_eq(&tip->hash, &stored->hash))
         sim_break(sim, "the stored tip is not the node's");
     if (spv_u256_cmp(&stored->work, &c->work) < 0)
@@ -365,6 +390,11 @@ const struct spv_node *sim_client_node(const struct sim_client *c)
 const struct sim_store *sim_client_store(const struct sim_client *c)
 {
     return &c->store;
+}
+
+const struct sim_filter_store *sim_client_filters(const struct sim_client *c)
+{
+    return &c->filters;
 }
 
 uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind)

@@ -4,6 +4,7 @@
 #ifndef SPV_TESTS_SUPPORT_SIM_INTERNAL_H
 #define SPV_TESTS_SUPPORT_SIM_INTERNAL_H
 
+#include "support/sim/filter_store.h"
 #include "support/sim/sim.h"
 
 #define SIM_SERVERS 32
@@ -95,6 +96,7 @@ struct sim_client {
     struct sim_client_config cfg;
     struct spv_node *node;
     struct sim_store store;
+    struct sim_filter_store filters;
     struct spv_addrman_rows addrman_rows; /* as stored */
     uint64_t lookups;
     struct test_random random;

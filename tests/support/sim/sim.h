@@ -165,6 +165,7 @@ struct sim_client_config {
     bool proxied; /* all connections use a proxy */
     const struct sim_store *stored; /* its stored chain; copied; NULL: genesis alone */
     uint32_t base; /* pruned below this height; 0: not pruned; the first height of a period */
+    bool filters; /* syncs filter headers */
 };
 
 struct sim_client;
@@ -173,6 +174,9 @@ struct sim_client;
 struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_config *cfg);
 const struct spv_node *sim_client_node(const struct sim_client *c);
 const struct sim_store *sim_client_store(const struct sim_client *c);
+struct sim_filter_store;
+/* Its filter headers and kept filters, as stored. */
+const struct sim_filter_store *sim_client_filters(const struct sim_client *c);
 /* Number of events of a kind so far. */
 uint64_t sim_client_events(const struct sim_client *c, enum spv_event_kind kind);
 /* Its addrman as stored; borrowed. Number of DNS lookups it has requested. */
