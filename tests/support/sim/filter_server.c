@@ -50,6 +50,28 @@ static struct spv_hash256 *new_hashes(size_t n)
     return hashes;
 }
 
+/* Also a message that is too long to be sent by our own encoder. */
+static int send_hashes(struct sim *sim, struct sim_conn *conn, struct spv_msg *msg)
+{
+    const struct spv_msg_cfheaders *m = &msg->u.cfheaders;
+    struct spv_msg raw = {.command = SPV_CMD_UNKNOWN, .name = "cfheaders"};
+    struct spv_buffer b;
+    if (m->n <= SPV_MAX_CFHEADERS)
+        return send_msg(sim, conn, msg);
+    spv_buffer_init(&b);
+    spv_buffer_u8(&b, m->type);
+    spv_buffer_put(&b, m->stop.b, sizeof(m->stop.b));
+    spv_buffer_put(&b, m->prev.b, sizeof(m->prev.b));
+    spv_buffer_compact(&b, m->n);
+    spv_buffer_put(&b, m->hashes, m->n * sizeof(m->hashes[0]));
+    if (b.error != 0)
+        abort();
+    raw.u.raw = (struct spv_msg_raw){b.data, b.len};
+    const int rc = send_msg(sim, conn, &raw);
+    spv_buffer_free(&b);
+    return rc;
+}
+
 static int send_checkpoints(struct sim *sim, struct sim_conn *conn, const struct sim_job *job)
 {
     const size_t n = job->stop / SPV_CFCHECKPT_INTERVAL;
@@ -79,7 +101,7 @@ static int send_filter_headers(struct sim *sim, struct sim_conn *conn, const str
                                           .n = sent}};
     if (job->start > 0)
         memcpy(msg.u.cfheaders.prev.b, job->headers->at[job->start - 1].header.b, 32);
-    const int rc = send_msg(sim, conn, &msg);
+    const int rc = send_hashes(sim, conn, &msg);
     free(hashes);
     return rc;
 }

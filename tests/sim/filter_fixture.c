@@ -1,0 +1,194 @@
+#include "filter_fixture.h"
+
+#include "support/sim/internal.h"
+
+struct sim_blocks filter_chain;
+
+int filter_chain_make(void **state)
+{
+    (void)state;
+    sim_blocks_init(&filter_chain, spv_params_get(SPV_REGTEST));
+    sim_blocks_grow(&filter_chain, &(struct sim_blocks_plan){.n = FILTER_CHAIN,
+                                                             .seed = 11,
+                                                             .txs_max = 2,
+                                                             .wallet_in = 24,
+                                                             .kinds = (1u << SIM_COIN_KINDS) - 1});
+    return 0;
+}
+
+int filter_chain_free(void **state)
+{
+    (void)state;
+    sim_blocks_free(&filter_chain);
+    return 0;
+}
+
+void filter_begin(struct filter_scenario *s, struct sim *sim)
+{
+    *s = (struct filter_scenario){.sim = sim};
+}
+
+struct sim_filters *filter_table(struct filter_scenario *s)
+{
+    struct sim_filters *table = &s->table[s->n_tables++];
+    if (s->n_tables > FILTER_TABLES)
+        abort();
+    sim_filters_copy(table, &filter_chain);
+    return table;
+}
+
+struct sim_filters *filter_lie(struct filter_scenario *s, enum sim_filter_lie lie, bool wallet,
+                               uint32_t *height)
+{
+    struct sim_filters *table = filter_table(s);
+    uint32_t at = sim_filter_lie_height(&filter_chain, scenario_random(s->sim, 1, FILTER_CHAIN - 1),
+                                        lie, wallet);
+    if (at == 0)
+        at = sim_filter_lie_height(&filter_chain, 1, lie, wallet);
+    if (at == 0)
+        abort();
+    sim_filters_lie(table, &filter_chain, at, lie);
+    sim_note(s->sim, "a false filter of height %lu: lie %d", (unsigned long)at, (int)lie);
+    if (height)
+        *height = at;
+    return table;
+}
+
+size_t filter_servers(struct filter_scenario *s, size_t n, const struct sim_filter_service *service)
+{
+    struct sim_server_config cfg = {.filters = *service};
+    if (!cfg.filters.blocks)
+        cfg.filters.blocks = &filter_chain;
+    return scenario_servers(s->sim, n, &cfg);
+}
+
+size_t filter_honest(struct filter_scenario *s, size_t n)
+{
+    return filter_servers(s, n, &(struct sim_filter_service){.blocks = &filter_chain});
+}
+
+void filter_client(struct filter_scenario *s, const struct sim_client_config *cfg)
+{
+    struct sim_client_config copy = {.filters = true};
+    if (cfg)
+        copy = *cfg;
+    copy.filters = true;
+    s->client = sim_add_client(s->sim, &copy);
+}
+
+unsigned filter_bits(size_t first, size_t n)
+{
+    return ((1u << n) - 1) << first;
+}
+
+/* True when the stored filter headers are those of the table, from the first stored one up to the
+ * tip. */
+static bool has_stored(const struct sim_client *client, const struct sim_filters *table)
+{
+    const struct sim_filter_store *store = sim_client_filters(client);
+    const uint32_t end = sim_filter_store_end(store);
+    if (end != table->n || end == 0)
+        return false;
+    for (uint32_t h = store->first; h < end; h++)
+        if (memcmp(&sim_filter_store_at(store, h)->header, &table->at[h].header,
+                   sizeof(table->at[h].header)) != 0)
+            return false;
+    return true;
+}
+
+struct ending {
+    struct filter_scenario *s;
+    const struct filter_expected *e;
+    const struct sim_blocks *blocks;
+};
+
+static bool is_stored(const struct ending *end)
+{
+    const struct filter_expected *e = end->e;
+    return has_stored(end->s->client, e->stored ? e->stored : &end->blocks->filters) ||
+           (e->or_stored && has_stored(end->s->client, e->or_stored));
+}
+
+static bool all_banned(const struct ending *end)
+{
+    for (size_t i = 0; i < sim_servers(end->s->sim); i++)
+        if ((end->e->banned >> i & 1) != 0 && sim_server_bans(end->s->sim, i) == 0)
+            return false;
+    return true;
+}
+
+static bool is_told(const struct ending *end)
+{
+    return end->e->told == SPV_WARN_NONE || end->e->may_be_told ||
+           sim_client_warnings(end->s->client, end->e->told) > 0;
+}
+
+static bool is_at_end(struct sim *sim, void *ctx)
+{
+    const struct ending *end = ctx;
+    return sim_client_synced(sim, end->s->client) &&
+           scenario_on_tip(end->s->client, &end->blocks->store) &&
+           (end->e->unsynced || is_stored(end)) && all_banned(end) && is_told(end);
+}
+
+static void check_warnings(const struct ending *end)
+{
+    static const enum spv_warning of_filters[] = {
+        SPV_WARN_FILTERS_ONE_GROUP, SPV_WARN_FILTERS_DISPUTED, SPV_WARN_FILTERS_BUILT_IN,
+        SPV_WARN_FILTERS_START};
+    for (size_t i = 0; i < COUNT(of_filters); i++) {
+        const uint64_t n = sim_client_warnings(end->s->client, of_filters[i]);
+        const bool expected = of_filters[i] == end->e->told;
+        if (!expected && n > 0)
+            sim_break(end->s->sim, "the user was told of something that did not happen");
+        if (expected && n == 0 && !end->e->may_be_told)
+            sim_break(end->s->sim, "the user was not told");
+        if (expected && n > 1)
+            sim_break(end->s->sim, "the user was told twice");
+    }
+}
+
+static void check_servers(const struct ending *end)
+{
+    struct sim *sim = end->s->sim;
+    for (size_t i = 0; i < sim_servers(sim); i++) {
+        const bool must = (end->e->banned >> i & 1) != 0;
+        const bool may = must || (end->e->may_be_banned >> i & 1) != 0;
+        if (!may && sim_server_bans(sim, i) > 0)
+            sim_break(sim, "a server was banned that told no proven lie");
+        if (must && sim_server_bans(sim, i) == 0)
+            sim_break(sim, "a proven liar was not banned");
+        if (sim_server_bans(sim, i) > 1)
+            sim_break(sim, "a banned server was dialled again");
+        if (sim_server_filter_counts(sim, i).closed > 0)
+            sim_break(sim, "a request was one that Bitcoin Core closes on");
+    }
+}
+
+void filter_end(struct filter_scenario *s, const struct filter_expected *e)
+{
+    struct ending end = {s, e, e->blocks ? e->blocks : &filter_chain};
+    const uint64_t seconds = e->seconds != 0 ? e->seconds : 600;
+    const uint64_t stable = e->stable_seconds != 0 ? e->stable_seconds : 3600;
+    if (!sim_broken(s->sim) && sim_run(s->sim, seconds * SPV_SECOND, is_at_end, &end) == 0) {
+        if (!is_stored(&end) && !e->unsynced)
+            sim_break(s->sim, "the true filter headers were not stored in time");
+        if (!all_banned(&end))
+            sim_break(s->sim, "a proven liar was not banned in time");
+        sim_break(s->sim, "the expected end was not reached in time");
+    }
+    if (!sim_broken(s->sim))
+        sim_run(s->sim, stable * SPV_SECOND, NULL, NULL);
+    if (!sim_broken(s->sim)) {
+        if (!is_at_end(s->sim, &end))
+            sim_break(s->sim, "the expected end did not last");
+        if (e->unsynced && sim_client_events(s->client, SPV_EVENT_FILTERS_SYNCED) > 0)
+            sim_break(s->sim, "filter headers were synced that should not be");
+        if (sim_client_growth(s->client) > SCENARIO_GROWTH)
+            sim_break(s->sim, "the node's memory grew too much");
+        check_warnings(&end);
+        check_servers(&end);
+    }
+    for (size_t i = 0; i < s->n_tables; i++)
+        sim_filters_free(&s->table[i]);
+}
