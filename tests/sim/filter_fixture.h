@@ -39,6 +39,7 @@
 #include "scenario_fixture.h"
 #include "support/sim/blocks.h"
 #include "support/sim/filter_store.h"
+#include "support/sim/scan_log.h"
 
 #define FILTER_CHAIN                                                                               \
     2300 /* blocks: two checkpoints of cfcheckpt, three messages of 1,000 filters */
@@ -67,7 +68,7 @@ struct sim_filters *filter_lie(struct filter_scenario *s, enum sim_filter_lie li
 size_t filter_servers(struct filter_scenario *s, size_t n,
                       const struct sim_filter_service *service);
 size_t filter_honest(struct filter_scenario *s, size_t n);
-/* Adds the client. cfg may be NULL. */
+/* Adds the client, which scans for the wallet's scripts unless cfg has others. cfg may be NULL. */
 void filter_client(struct filter_scenario *s, const struct sim_client_config *cfg);
 /* Bits of n servers from one on. */
 unsigned filter_bits(size_t first, size_t n);
@@ -75,12 +76,14 @@ unsigned filter_bits(size_t first, size_t n);
 struct filter_expected {
     unsigned banned; /* bit i: server i must be banned */
     unsigned may_be_banned; /* it may be: it broke the protocol, whether or not that was seen */
-    enum spv_warning told; /* the only warning about filters, given once; 0: none */
-    bool may_be_told; /* or not at all */
+    enum spv_warning told; /* a warning about filters, which is given once; 0: none */
+    unsigned may_be_told; /* bit w: enum spv_warning w may be given once, too */
     const struct sim_blocks *blocks; /* NULL: filter_chain */
     const struct sim_filters *stored; /* NULL: the true filters of blocks */
     const struct sim_filters *or_stored; /* what may be stored as well */
     bool unsynced; /* the filter headers do not reach the tip */
+    bool may_miss; /* no honest peer is there: the scan may miss what was hidden */
+    unsigned scans; /* that were begun; 0: one */
     uint64_t seconds; /* 0: 600 */
     uint64_t stable_seconds; /* 0: 3,600 */
 };

@@ -29,6 +29,7 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .indexed = true,
         .filters = c->cfg.filters,
         .filter_db = sim_filter_store_reader(&c->filters),
+        .keep_filters = c->cfg.keep_filters > 0,
         .rng = test_random_rng(&c->random),
         .request_timeout_us = c->cfg.request_timeout_us,
         .checkpoints = c->cfg.checkpoints,
@@ -48,7 +49,8 @@ static int start_node(struct sim *sim, struct sim_client *c)
         cfg.add_peers = &hub;
         cfg.n_add_peers = 1;
     }
-    return spv_node_new(&c->node, &cfg, sim_client_now(sim, c));
+    const int rc = spv_node_new(&c->node, &cfg, sim_client_now(sim, c));
+    return rc < 0 ? rc : sim_client_scan_begin(sim, c);
 }
 
 static enum sim_peer_state *state_of(struct sim_client *c, uint64_t peer)
@@ -137,8 +139,11 @@ static void filter_effect(struct sim *sim, struct sim_client *c, const struct sp
         wrong = "filter headers of a client without filters";
     if (wrong)
         sim_break(sim, wrong);
-    if (spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)
+    const int rc = spv_node_stored(c->node, 0, sim_client_now(sim, c));
+    if (rc < 0) {
+        sim_note(sim, "client %zu: %s", c->index, spv_err_name(rc));
         sim_break(sim, "the node failed after storing filter headers");
+    }
 }
 
 static void resolve_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
@@ -205,7 +210,7 @@ static void pump(struct sim *sim, struct sim_client *c)
         case SPV_EFFECT_MATCH:
         case SPV_EFFECT_KEEP_FILTERS:
         case SPV_EFFECT_SCAN:
-            sim_break(sim, "a scan of a client without filters");
+            sim_client_scan_effect(sim, c, &effect);
             break;
         case SPV_EFFECT_SAVE_ADDRMAN:
             save_addrman(c);
@@ -225,6 +230,22 @@ static void after_input(struct sim *sim, struct sim_client *c, int rc)
         sim_break(sim, "the node refused an input");
     }
     pump(sim, c);
+}
+
+/* Called when the other thread is done: the node may have been restarted since. */
+void sim_client_match(struct sim *sim, struct sim_event *e)
+{
+    struct sim_client *c = sim->client[e->client];
+    if (e->epoch != c->epoch)
+        return;
+    after_input(sim, c, spv_node_matched(c->node, sim_client_now(sim, c)));
+}
+
+void sim_client_scan_add(struct sim *sim, struct sim_client *c, const struct spv_bytes *scripts,
+                         size_t n, uint32_t from)
+{
+    sim_note(sim, "client %zu watches %zu more scripts", c->index, n);
+    after_input(sim, c, spv_node_scan_add(c->node, scripts, n, from, sim_client_now(sim, c)));
 }
 
 struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_config *cfg)
@@ -251,6 +272,7 @@ struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_confi
 void sim_client_free(struct sim_client *c)
 {
     spv_node_free(c->node);
+    sim_client_scan_end(c);
     sim_filter_store_free(&c->filters);
     sim_store_free(&c->store);
     sim_addrman_free(&c->addrman_rows);
@@ -264,6 +286,7 @@ void sim_client_restart(struct sim *sim, struct sim_client *c)
     for (size_t i = 0; i < sim->conns; i++)
         if (sim->conn[i]->client == c->index)
             sim_conn_close(sim, sim->conn[i], SIM_CLIENT_END);
+    sim_client_scan_end(c);
     spv_node_free(c->node);
     c->node = NULL;
     c->epoch++;

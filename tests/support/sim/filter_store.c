@@ -116,22 +116,27 @@ static bool is_built_in(const struct sim_filter_store *s, uint32_t height,
     return false;
 }
 
-/* What the first row of an empty store may be: its filter header is built in, or that of the
- * parent, which is then computed back from nothing but the built-in one. */
+/* What the first row of an empty store may be: a built-in filter header, or the one right above
+ * one, which is then stored as well: *below. */
 static const char *check_first(const struct sim_filter_store *s,
-                               const struct spv_filter_update *update)
+                               const struct spv_filter_update *update,
+                               const struct spv_filter_checkpoint **below)
 {
     const struct spv_params *params = s->chain->params;
     struct spv_filter_header header;
+    *below = NULL;
     if (is_built_in(s, update->first, &update->headers[0]))
         return NULL;
-    for (size_t i = 0; i < params->n_filter_checkpoints; i++)
-        if (params->filter_checkpoints[i].height + 1 == update->first && update->hashes) {
-            spv_filter_compute_header(&header, &update->hashes[0],
-                                      &params->filter_checkpoints[i].header);
-            if (memcmp(&header, &update->headers[0], sizeof(header)) == 0)
-                return NULL;
-        }
+    for (size_t i = 0; i < params->n_filter_checkpoints; i++) {
+        const struct spv_filter_checkpoint *built_in = &params->filter_checkpoints[i];
+        if (built_in->height + 1 != update->first || !update->hashes)
+            continue;
+        spv_filter_compute_header(&header, &update->hashes[0], &built_in->header);
+        if (memcmp(&header, &update->headers[0], sizeof(header)) != 0)
+            continue;
+        *below = built_in;
+        return NULL;
+    }
     return "stored filter headers begin at a filter header that is not built in";
 }
 
@@ -155,11 +160,14 @@ const char *sim_filter_store_apply(struct sim_filter_store *s,
         return "filter headers of a block that is not on the stored best chain";
     if (s->n > 0 && update->first != s->first + s->n)
         return "filter headers that do not follow the stored ones";
-    const char *wrong = s->n == 0 ? check_first(s, update) : NULL;
+    const struct spv_filter_checkpoint *below = NULL;
+    const char *wrong = s->n == 0 ? check_first(s, update, &below) : NULL;
     if (wrong)
         return wrong;
     if (s->n == 0)
-        s->first = update->first;
+        s->first = below ? below->height : update->first;
+    if (below)
+        append_row(s, &below->header, NULL);
     for (size_t i = 0; i < update->n; i++) {
         struct spv_filter_header header;
         if (update->hashes && s->n > 0) {

@@ -5,6 +5,7 @@
 #define SPV_TESTS_SUPPORT_SIM_INTERNAL_H
 
 #include "support/sim/filter_store.h"
+#include "support/sim/scan_log.h"
 #include "support/sim/sim.h"
 
 #define SIM_SERVERS 32
@@ -25,6 +26,7 @@ enum sim_event_kind {
     SIM_EOF,
     SIM_ANSWER, /* the delay before a server's answer has elapsed */
     SIM_FILTER_ANSWER, /* the same for a compact filter or block request */
+    SIM_MATCHED, /* a client has matched filters */
     SIM_CALL,
 };
 
@@ -37,7 +39,7 @@ struct sim_event {
     uint8_t *bytes; /* BYTES; ANSWER: struct spv_header[n]; FILTER_ANSWER: the job; owned */
     size_t n;
     uint64_t order; /* BYTES: the sequence number of its sender's fragment; ANSWER: answer */
-    size_t client, server; /* DIALLED, UNREACHED, RESOLVED */
+    size_t client, server; /* DIALLED, UNREACHED, RESOLVED, MATCHED */
     uint64_t peer, epoch;
     enum spv_transport transport; /* DIALLED */
     struct spv_endpoint endpoint; /* RESOLVED */
@@ -97,6 +99,8 @@ struct sim_client {
     struct spv_node *node;
     struct sim_store store;
     struct sim_filter_store filters;
+    struct sim_scan_log scan; /* of the scan since the last restart */
+    struct spv_filter_matcher *matcher;
     struct spv_addrman_rows addrman_rows; /* as stored */
     uint64_t lookups;
     struct test_random random;
@@ -176,12 +180,18 @@ void sim_server_answer(struct sim *sim, struct sim_event *e);
 size_t sim_server_find(const struct sim *sim, const struct spv_endpoint *endpoint);
 void sim_server_banned(struct sim *sim, const char *address);
 
+/* client_scan.c */
+int sim_client_scan_begin(struct sim *sim, struct sim_client *c); /* as configured */
+void sim_client_scan_end(struct sim_client *c); /* before the node is freed */
+void sim_client_scan_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect);
+
 /* client.c */
 extern const struct sim_owner sim_client_owner;
 void sim_client_dialled(struct sim *sim, const struct sim_event *e);
 void sim_client_resolved(struct sim *sim, const struct sim_event *e);
 void sim_client_timer(struct sim *sim, struct sim_client *c);
 void sim_client_check(struct sim *sim, struct sim_client *c);
+void sim_client_match(struct sim *sim, struct sim_event *e);
 void sim_client_free(struct sim_client *c);
 
 #endif

@@ -91,6 +91,9 @@ static void dispatch(struct sim *sim, struct sim_event *e)
     case SIM_FILTER_ANSWER:
         sim_filter_server_answer(sim, e);
         return;
+    case SIM_MATCHED:
+        sim_client_match(sim, e);
+        return;
     case SIM_CALL:
         sim_note(sim, "call");
         e->call(sim, e->ctx);

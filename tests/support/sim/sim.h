@@ -166,6 +166,12 @@ struct sim_client_config {
     const struct sim_store *stored; /* its stored chain; copied; NULL: genesis alone */
     uint32_t base; /* pruned below this height; 0: not pruned; the first height of a period */
     bool filters; /* syncs filter headers */
+    uint64_t keep_filters; /* bytes of filters that are kept; 0: none */
+    /* Begins a scan at each start: for the first n of `scripts`, borrowed. NULL: none. */
+    const struct spv_bytes *scripts;
+    size_t n_scripts;
+    uint32_t scan_first, scan_last; /* 0, 0: from 1 on, and follows the tip */
+    uint64_t match_delay_us; /* at most, of matching filters; 0: at once */
 };
 
 struct sim_client;
@@ -175,6 +181,12 @@ struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_confi
 const struct spv_node *sim_client_node(const struct sim_client *c);
 const struct sim_store *sim_client_store(const struct sim_client *c);
 struct sim_filter_store;
+struct sim_scan_log;
+/* What its scan has reported. */
+const struct sim_scan_log *sim_client_scan(const struct sim_client *c);
+/* Watches more scripts, from a height on. */
+void sim_client_scan_add(struct sim *sim, struct sim_client *c, const struct spv_bytes *scripts,
+                         size_t n, uint32_t from);
 /* Its filter headers and kept filters, as stored. */
 const struct sim_filter_store *sim_client_filters(const struct sim_client *c);
 /* Number of events of a kind so far. */
