@@ -77,6 +77,22 @@ void spv_filter_branches_free(struct spv_filter_sync *fs)
         clear_branch(&fs->branch[i]);
 }
 
+void spv_filter_branches_join(struct spv_filter_sync *fs, int index)
+{
+    const struct spv_filter_branch *b = &fs->branch[index];
+    int same = 0;
+    while (same < SPV_FILTER_BRANCHES &&
+           (same == index || !fs->branch[same].n || fs->branch[same].top_height != b->top_height ||
+            !spv_filter_header_eq(&fs->branch[same].top, &b->top)))
+        same++;
+    if (same == SPV_FILTER_BRANCHES)
+        return;
+    SPV_FILTER_EACH(fs, p)
+    if (p->filters.branch == (unsigned)index + 1)
+        p->filters.branch = (unsigned)same + 1;
+    clear_branch(&fs->branch[index]);
+}
+
 /* Computes the filter header of a branch at a height from ours, below its first difference, on. */
 static int header_of_branch(const struct spv_filter_sync *fs, const struct spv_filter_branch *b,
                             struct spv_filter_header *out, uint32_t height)
@@ -157,6 +173,15 @@ int spv_filter_branches_adopt(struct spv_filter_sync *fs, int index)
     return 0;
 }
 
+static bool has_hash(const struct spv_filter_hash *hashes, size_t n,
+                     const struct spv_filter_hash *hash)
+{
+    for (size_t i = 0; i < n; i++)
+        if (spv_filter_hash_eq(&hashes[i], hash))
+            return true;
+    return false;
+}
+
 size_t spv_filter_sync_alternatives(const struct spv_filter_sync *fs, struct spv_filter_hash *out,
                                     uint32_t height)
 {
@@ -171,7 +196,8 @@ size_t spv_filter_sync_alternatives(const struct spv_filter_sync *fs, struct spv
             else
                 high = middle;
         }
-        if (low < b->n && b->diffs[low].height == height)
+        if (low < b->n && b->diffs[low].height == height &&
+            !has_hash(out, found, &b->diffs[low].hash))
             out[found++] = b->diffs[low].hash;
     }
     return found;

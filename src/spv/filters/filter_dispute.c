@@ -163,6 +163,8 @@ static int keep_both(struct spv_filter_sync *fs)
         p->filters.agrees = false;
         spv_filter_votes_forget(p);
     }
+    if (index >= 0)
+        spv_filter_branches_join(fs, index);
     spv_filter_dispute_end(fs);
     return 0;
 }

@@ -132,6 +132,14 @@ static int stored_hash(const struct spv_filter_scan *s, struct spv_filter_hash *
     return 1;
 }
 
+static bool has_hash(const struct spv_scan_ambiguous *a, const struct spv_filter_hash *hash)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (hash_eq(&a->hashes[i], hash))
+            return true;
+    return false;
+}
+
 /* The first filter of a height that has n others. */
 static int begin_ambiguous(struct spv_filter_scan *s, const struct spv_fetched_filter *f,
                            const struct spv_filter_hash *others, size_t n, struct spv_now now)
@@ -144,7 +152,7 @@ static int begin_ambiguous(struct spv_filter_scan *s, const struct spv_fetched_f
     if (rc == 0 || s->n_ambiguous == SPV_SCAN_AMBIGUOUS)
         return spv_scan_add_hit(s, f->height, &f->filter.block, NULL, 0);
     for (size_t i = 0; i < n; i++)
-        if (!hash_eq(&others[i], &a.hashes[0]))
+        if (!has_hash(&a, &others[i]))
             a.hashes[a.n++] = others[i];
     rc = push_pending(s, f);
     if (rc < 0)

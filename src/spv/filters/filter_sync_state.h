@@ -237,6 +237,8 @@ void spv_filter_headers_warn(struct spv_filter_sync *fs, enum spv_warning warnin
  * -1 for a new one. Returns the branch, SPV_ERR_TOO_MANY, or SPV_ERR_NOMEM. */
 int spv_filter_branches_add(struct spv_filter_sync *fs, int index,
                             const struct spv_filter_dispute *d);
+/* When another branch says the same up to the same height, the peers of this one join it. */
+void spv_filter_branches_join(struct spv_filter_sync *fs, int index);
 /* The branch is gone, and its peers vote again. */
 void spv_filter_branches_remove(struct spv_filter_sync *fs, int index);
 /* Our filter headers end at a height now. Returns 0 or negative. */
