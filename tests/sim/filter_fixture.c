@@ -11,7 +11,7 @@ int filter_chain_make(void **state)
     sim_blocks_grow(&filter_chain, &(struct sim_blocks_plan){.n = FILTER_CHAIN,
                                                              .seed = 11,
                                                              .txs_max = 2,
-                                                             .wallet_in = 24,
+                                                             .wallet_in = 60,
                                                              .kinds = (1u << SIM_COIN_KINDS) - 1});
     return 0;
 }
