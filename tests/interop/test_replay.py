@@ -211,7 +211,7 @@ class SyncBase(unittest.TestCase):
             self.assertEqual(server.closings, [])
 
     def banned(self):
-        return {event["address"] for event in self.events if event["event"] == "banned"}
+        return {event["peer"] for event in self.events if event["event"] == "banned"}
 
 
 
