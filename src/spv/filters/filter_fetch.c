@@ -83,7 +83,10 @@ static bool can_request(const struct spv_segments *segs, const struct spv_segmen
                         const struct spv_segment *s)
 {
     const struct spv_filter_fetch *f = context(&segs->cfg);
+    const struct spv_filter_knowledge *k = &f->cfg.knowledge;
 
+    if (k->is_compared && !k->is_compared(k->ctx, p->entry->id, s->end))
+        return false;
     return is_allowed(f->lowest, f->ceiling, s->from, s->end) && spv_filter_peer_serves(p->entry) &&
            spv_filter_peer_has_shown(p->entry, s->end) &&
            !spv_fetch_ranges_overlap(&f->ranges, p->entry->id, s->from + 1, s->end);

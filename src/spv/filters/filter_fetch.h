@@ -22,13 +22,17 @@
 #define SPV_FILTER_FETCH_UNITS 250
 #define SPV_FILTER_FETCH_GUESS 20000 /* ours: bytes of a filter, before any is known */
 
-/* What filter header sync knows. Both callbacks may be NULL. */
+/* What filter header sync knows. Callbacks may be NULL. */
 struct spv_filter_knowledge {
     /* The filter hashes at a height that other peers' headers commit to, beside the stored one, and
      * that nothing disproves: at most SPV_FILTER_BRANCHES. Returns their number. */
     size_t (*alternatives)(void *ctx, struct spv_filter_hash *out, uint32_t height);
     /* Whether the peer has itself given the stored filter header of a height. */
     bool (*has_committed)(void *ctx, uint64_t peer, uint32_t height);
+    /* Whether the peer was compared up to a height: it agrees there, or the hashes in which it
+     * differs are alternatives. Filters of a range are requested from such peers only: one that
+     * supports other filter headers altogether would be of no use. */
+    bool (*is_compared)(void *ctx, uint64_t peer, uint32_t height);
     void *ctx;
 };
 

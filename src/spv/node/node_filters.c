@@ -17,21 +17,30 @@ static bool has_committed(void *ctx, uint64_t peer, uint32_t height)
     return p && p->filters.agrees && p->filters.agrees_height >= height;
 }
 
+static bool is_compared(void *ctx, uint64_t peer, uint32_t height)
+{
+    const struct spv_node_filters *f = ctx;
+    const struct spv_peer_entry *p = spv_peer_table_find(f->peers.peers, peer);
+    return p && (p->filters.branch || (p->filters.agrees && p->filters.agrees_height >= height));
+}
+
 static int init_scan(struct spv_node_filters *f, const struct spv_node_config *cfg,
                      const struct spv_params *params, const struct spv_chain *chain,
                      struct spv_effects *effects, struct spv_peer_table *table)
 {
-    const struct spv_filter_scan_config scan = {
-        .params = params,
-        .chain = chain,
-        .peers = table,
-        .effects = effects,
-        .blocks = &f->blocks,
-        .filter_db = cfg->filter_db,
-        .knowledge = {.alternatives = alternatives, .has_committed = has_committed, .ctx = f},
-        .rng = cfg->rng,
-        .keep = cfg->keep_filters,
-        .timeout_us = cfg->request_timeout_us};
+    const struct spv_filter_scan_config scan = {.params = params,
+                                                .chain = chain,
+                                                .peers = table,
+                                                .effects = effects,
+                                                .blocks = &f->blocks,
+                                                .filter_db = cfg->filter_db,
+                                                .knowledge = {.alternatives = alternatives,
+                                                              .has_committed = has_committed,
+                                                              .is_compared = is_compared,
+                                                              .ctx = f},
+                                                .rng = cfg->rng,
+                                                .keep = cfg->keep_filters,
+                                                .timeout_us = cfg->request_timeout_us};
     return spv_filter_scan_new(&f->scan, &scan);
 }
 
@@ -161,6 +170,15 @@ static int pass_disproved(struct spv_node_filters *f)
     return spv_filter_sync_disproved(f->sync, height);
 }
 
+/* A number that changes when filters may be requested from more peers. */
+static uint64_t count_compared(const struct spv_node_filters *f)
+{
+    uint64_t n = 0;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers.peers, p));)
+        n += p->filters.branch ? 1 : p->filters.agrees ? p->id + p->filters.agrees_height : 0;
+    return n;
+}
+
 static int run_scan(struct spv_node_filters *f, struct spv_now now)
 {
     uint32_t from, height;
@@ -170,7 +188,12 @@ static int run_scan(struct spv_node_filters *f, struct spv_now now)
     }
     if (!spv_filter_sync_height(f->sync, &height))
         return 0;
-    const int rc = spv_filter_scan_run(f->scan, height, f->at_tip, now);
+    int rc = spv_filter_scan_run(f->scan, height, f->at_tip, now);
+    const uint64_t n_compared = count_compared(f);
+    if (rc >= 0 && n_compared != f->compared) {
+        f->compared = n_compared;
+        rc = spv_filter_scan_shown(f->scan, now);
+    }
     return rc < 0 ? rc : pass_disproved(f);
 }
 
