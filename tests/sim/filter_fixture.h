@@ -31,6 +31,14 @@
  * slow peers                            slow_peers_do_not_delay_the_others
  * silence, closing                      silence_and_closing_are_no_crime
  * reorganisation                        a_reorganisation_replaces_filter_headers
+ * -- test_filters_scan.c
+ * reorganisation in mid-scan            a_reorganisation_in_mid_scan_drops_what_was_found_above_the_fork
+ * false blocks                          a_false_block_is_a_lie
+ * blocks that peers lack                blocks_that_peers_lack_are_asked_of_others
+ * out of order, too few, too many       filters_in_any_order_are_used
+ * scripts added in mid-scan             scripts_that_are_added_in_mid_scan_are_found_below_it_too
+ * kept filters                          kept_filters_are_not_requested_again
+ * all liars, then an honest peer        an_honest_peer_after_liars_alone_corrects_what_they_said
  */
 /* clang-format on */
 #ifndef SPV_TESTS_SIM_FILTER_FIXTURE_H

@@ -2,7 +2,7 @@
 #include "filter_fixture.h"
 #include "support/sim/internal.h"
 
-#define SEEDS 20
+#define SEEDS 8
 #define ALONE (1u << SPV_WARN_FILTERS_ONE_GROUP)
 
 static void run(scenario_fn *scenario)

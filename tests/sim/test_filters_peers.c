@@ -2,7 +2,7 @@
  * has the table of scenarios. */
 #include "filter_fixture.h"
 
-#define SEEDS 20
+#define SEEDS 8
 
 static void run(scenario_fn *scenario)
 {
