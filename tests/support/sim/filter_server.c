@@ -385,21 +385,6 @@ void sim_filter_server_message(struct sim *sim, struct sim_conn *conn, const str
     }
 }
 
-void sim_server_announce_blocks(struct sim *sim, size_t server, struct sim_blocks *blocks)
-{
-    struct sim_host *host = &sim->host[server];
-    const struct sim_blocks *old = host->cfg.filters.blocks;
-    size_t fork = old->store.n < blocks->store.n ? old->store.n : blocks->store.n;
-    while (fork > 1 && old->at[fork - 1] != blocks->at[fork - 1])
-        fork--;
-    host->announced_above = (uint32_t)fork - 1;
-    host->announced_us = sim->now.mono_us;
-    if (old != blocks)
-        host->cfg.filters.stale = old;
-    host->cfg.filters.blocks = blocks;
-    sim_server_announce(sim, server, &blocks->store);
-}
-
 struct sim_filter_counts sim_server_filter_counts(const struct sim *sim, size_t server)
 {
     return sim->host[server].filter_counts;
