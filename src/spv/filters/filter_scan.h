@@ -1,7 +1,7 @@
 /* A scan: finds the transactions of a range of blocks that pay given scripts or spend the outputs
- * found. Filters are fetched (filter_fetch.h) and matched by whoever executes the MATCH effects;
- * the blocks whose filters match are fetched (block_fetch.h), searched here, and reported in order
- * of height. What is looked for never leaves this machine.
+ * found. Filters are fetched (filter_fetch.h) and matched by the caller, who executes the MATCH
+ * effects; the blocks whose filters match are fetched (block_fetch.h), searched here, and reported
+ * in order of height. What is looked for never leaves this machine.
  *
  * A pure state machine, a part of the node. */
 #ifndef SPV_SPV_FILTERS_FILTER_SCAN_H
