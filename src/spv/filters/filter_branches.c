@@ -141,38 +141,6 @@ int spv_filter_branches_lower(struct spv_filter_sync *fs, uint32_t height)
     return rc;
 }
 
-/* Its hashes become those that were stored. Returns 0, 1 when not all are known, or negative. */
-static int exchange_hashes(const struct spv_filter_sync *fs, struct spv_filter_branch *b)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        const int rc = spv_filter_headers_hashes(fs, &b->diffs[i].hash, b->diffs[i].height, 1);
-        if (rc <= 0)
-            return rc < 0 ? rc : 1;
-    }
-    return 0;
-}
-
-int spv_filter_branches_adopt(struct spv_filter_sync *fs, int index)
-{
-    struct spv_filter_branch old = fs->branch[index];
-    const uint32_t from = old.diffs[0].height;
-    const int known = exchange_hashes(fs, &old);
-    int rc = known;
-    fs->branch[index].diffs = NULL;
-    fs->branch[index].cap = 0;
-    spv_filter_branches_remove(fs, index);
-    if (rc >= 0)
-        rc = spv_filter_headers_drop(fs, from);
-    if (rc < 0 || known > 0) {
-        free(old.diffs);
-        return rc < 0 ? rc : 0;
-    }
-    old.frozen = true; /* it has no peers, but its filters are still matched */
-    old.top_height = 0;
-    fs->branch[index] = old;
-    return 0;
-}
-
 static bool has_hash(const struct spv_filter_hash *hashes, size_t n,
                      const struct spv_filter_hash *hash)
 {

@@ -133,7 +133,7 @@ static int punish(struct spv_filter_sync *fs, const bool is_false[2])
     if (branch >= 0)
         spv_filter_branches_remove(fs, branch);
     spv_filter_votes_restart(fs);
-    return is_false[0] ? spv_filter_headers_drop(fs, from) : 0;
+    return is_false[0] ? spv_filter_rollback_drop(fs, from) : 0;
 }
 
 /* Nothing could be proven: their hashes are kept beside ours. */

@@ -151,7 +151,7 @@ int spv_filter_headers_store(struct spv_filter_sync *fs, const struct spv_filter
 }
 
 /* What peers have committed to above this height is not ours any more. */
-static void limit_agreement(struct spv_filter_sync *fs, uint32_t height)
+void spv_filter_headers_limit_agreement(struct spv_filter_sync *fs, uint32_t height)
 {
     SPV_FILTER_EACH(fs, p)
     if (p->filters.agrees_height > height)
@@ -167,37 +167,7 @@ void spv_filter_headers_forget_agreed(struct spv_filter_sync *fs)
     fs->segments = NULL;
     free(fs->ends);
     fs->ends = NULL;
-    limit_agreement(fs, fs->height);
-}
-
-int spv_filter_headers_lower(struct spv_filter_sync *fs, uint32_t height)
-{
-    struct spv_filter_header top;
-    int rc = 0;
-    spv_filter_headers_forget_agreed(fs);
-    if (fs->begun && height < fs->height) {
-        if (height + 1 < fs->undone)
-            fs->undone = height + 1;
-        rc = height > fs->start_height ? read_stored(fs, &top, height) : 0;
-        fs->begun = rc > 0; /* else it begins again, maybe higher */
-        if (rc > 0) {
-            fs->height = height;
-            fs->top = top;
-        }
-    }
-    limit_agreement(fs, height < fs->height ? height : fs->height);
-    return rc < 0 ? rc : spv_filter_branches_lower(fs, height);
-}
-
-int spv_filter_headers_drop(struct spv_filter_sync *fs, uint32_t from)
-{
-    const bool stored = fs->begun && from <= fs->height;
-    const int rc = spv_filter_headers_lower(fs, from > 0 ? from - 1 : 0);
-    if (rc < 0 || !stored)
-        return rc;
-    if (from < fs->drop_from)
-        fs->drop_from = from;
-    return 0;
+    spv_filter_headers_limit_agreement(fs, fs->height);
 }
 
 /* ---- false filters ---- */

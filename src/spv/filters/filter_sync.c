@@ -126,7 +126,7 @@ static int adopt_branch(struct spv_filter_sync *fs, struct spv_now now)
         if (!p->filters.branch || !spv_filter_peer_serves(p) ||
             p->filters.silent_until_us > now.mono_us || !spv_filter_agree_unsupported(fs, now))
             continue;
-        return spv_filter_branches_adopt(fs, (int)p->filters.branch - 1);
+        return spv_filter_rollback_adopt(fs, (int)p->filters.branch - 1);
     }
     return 0;
 }
@@ -247,7 +247,7 @@ int spv_filter_sync_stored(struct spv_filter_sync *fs)
     fs->added += fs->n_update;
     free_update(fs);
     fs->fork = UINT32_MAX;
-    return fork == UINT32_MAX ? 0 : spv_filter_headers_lower(fs, fork);
+    return fork == UINT32_MAX ? 0 : spv_filter_rollback_lower(fs, fork);
 }
 
 int spv_filter_sync_reorganised(struct spv_filter_sync *fs, uint32_t fork)
@@ -258,7 +258,7 @@ int spv_filter_sync_reorganised(struct spv_filter_sync *fs, uint32_t fork)
     spv_filter_votes_restart(fs);
     fs->round.kind = SPV_FILTER_ROUND_NONE;
     if (!fs->storing || fs->dropping)
-        return spv_filter_headers_lower(fs, fork);
+        return spv_filter_rollback_lower(fs, fork);
     if (fork < fs->fork)
         fs->fork = fork;
     return 0;
@@ -290,7 +290,7 @@ int spv_filter_sync_disproved(struct spv_filter_sync *fs, uint32_t height)
     if (rc < 0)
         return rc;
     if (!fs->storing || fs->dropping)
-        return spv_filter_headers_drop(fs, height);
+        return spv_filter_rollback_drop(fs, height);
     if (height - 1 < fs->fork)
         fs->fork = height - 1;
     if (height < fs->drop_from)

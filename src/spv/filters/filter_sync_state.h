@@ -215,13 +215,10 @@ const struct spv_filter_header *spv_filter_headers_built_in(const struct spv_fil
 /* Stores n filter hashes that follow the highest filter header. Returns 0 or negative. */
 int spv_filter_headers_store(struct spv_filter_sync *fs, const struct spv_filter_hash *hashes,
                              size_t n);
-/* The filter headers from a height on are wrong: a DROP becomes due, or takes place, and what was
- * derived from them is forgotten. Returns 0 or negative. */
-int spv_filter_headers_drop(struct spv_filter_sync *fs, uint32_t from);
-/* The filter headers above a height are no longer stored, by us or by the chain. */
-int spv_filter_headers_lower(struct spv_filter_sync *fs, uint32_t height);
 /* The agreed checkpoints, and the ranges between them, are forgotten. */
 void spv_filter_headers_forget_agreed(struct spv_filter_sync *fs);
+/* No peer agrees with us above a height. */
+void spv_filter_headers_limit_agreement(struct spv_filter_sync *fs, uint32_t height);
 /* Remembers a filter that is proven false. */
 void spv_filter_headers_add_disproved(struct spv_filter_sync *fs, uint32_t height,
                                       const struct spv_filter_hash *hash);
@@ -243,10 +240,17 @@ void spv_filter_branches_join(struct spv_filter_sync *fs, int index);
 void spv_filter_branches_remove(struct spv_filter_sync *fs, int index);
 /* Our filter headers end at a height now. Returns 0 or negative. */
 int spv_filter_branches_lower(struct spv_filter_sync *fs, uint32_t height);
+void spv_filter_branches_free(struct spv_filter_sync *fs);
+
+/* filter_rollback.c */
+/* The filter headers from a height on are wrong: a DROP becomes due, or takes place, and what was
+ * derived from them is forgotten. Returns 0 or negative. */
+int spv_filter_rollback_drop(struct spv_filter_sync *fs, uint32_t from);
+/* The filter headers above a height are no longer stored, by us or by the chain. */
+int spv_filter_rollback_lower(struct spv_filter_sync *fs, uint32_t height);
 /* A branch takes the place of what is stored, which no peer supports any more; what was stored
  * stays as a branch. Returns 0 or negative. */
-int spv_filter_branches_adopt(struct spv_filter_sync *fs, int index);
-void spv_filter_branches_free(struct spv_filter_sync *fs);
+int spv_filter_rollback_adopt(struct spv_filter_sync *fs, int index);
 
 /* filter_prove.c */
 /* Fetches the filters and the block of the height d->at. 1: what can be had is there. 0: it is

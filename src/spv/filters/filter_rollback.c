@@ -1,0 +1,67 @@
+/* Filter headers that end: by a reorganisation of the chain, because a filter was proven false, or
+ * because another branch takes the place of what is stored. */
+#include <stdlib.h>
+
+#include "spv/filters/filter_sync_state.h"
+
+int spv_filter_rollback_lower(struct spv_filter_sync *fs, uint32_t height)
+{
+    struct spv_filter_header top;
+    int rc = 0;
+    spv_filter_headers_forget_agreed(fs);
+    if (fs->begun && height < fs->height) {
+        if (height + 1 < fs->undone)
+            fs->undone = height + 1;
+        rc = height > fs->start_height ? spv_filter_headers_at(fs, &top, height) : 0;
+        fs->begun = rc > 0; /* else it begins again, maybe higher */
+        if (rc > 0) {
+            fs->height = height;
+            fs->top = top;
+        }
+    }
+    spv_filter_headers_limit_agreement(fs, height < fs->height ? height : fs->height);
+    return rc < 0 ? rc : spv_filter_branches_lower(fs, height);
+}
+
+int spv_filter_rollback_drop(struct spv_filter_sync *fs, uint32_t from)
+{
+    const bool stored = fs->begun && from <= fs->height;
+    const int rc = spv_filter_rollback_lower(fs, from > 0 ? from - 1 : 0);
+    if (rc < 0 || !stored)
+        return rc;
+    if (from < fs->drop_from)
+        fs->drop_from = from;
+    return 0;
+}
+
+/* Its hashes become those that were stored. Returns 0, 1 when not all are known, or negative. */
+static int exchange_hashes(const struct spv_filter_sync *fs, struct spv_filter_branch *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        const int rc = spv_filter_headers_hashes(fs, &b->diffs[i].hash, b->diffs[i].height, 1);
+        if (rc <= 0)
+            return rc < 0 ? rc : 1;
+    }
+    return 0;
+}
+
+int spv_filter_rollback_adopt(struct spv_filter_sync *fs, int index)
+{
+    struct spv_filter_branch old = fs->branch[index];
+    const uint32_t from = old.diffs[0].height;
+    const int known = exchange_hashes(fs, &old);
+    int rc = known;
+    fs->branch[index].diffs = NULL;
+    fs->branch[index].cap = 0;
+    spv_filter_branches_remove(fs, index);
+    if (rc >= 0)
+        rc = spv_filter_rollback_drop(fs, from);
+    if (rc < 0 || known > 0) {
+        free(old.diffs);
+        return rc < 0 ? rc : 0;
+    }
+    old.frozen = true; /* it has no peers, but its filters are still matched */
+    old.top_height = 0;
+    fs->branch[index] = old;
+    return 0;
+}
