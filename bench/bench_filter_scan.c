@@ -198,7 +198,7 @@ static void next_message(void)
 
 int main(int argc, char **argv)
 {
-    const unsigned n_peers = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
+    const unsigned n_peers = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1;
     double bytes = 0;
 
     if (n_peers < 1 || n_peers > MAX_PEERS)

@@ -53,9 +53,9 @@ static unsigned count_class(const struct spv_filter_sync *fs, const struct spv_f
                             struct spv_now now)
 {
     struct groups g = {.n = 0};
-    SPV_FILTER_EACH(fs, p)
-    if (has_voted(fs, p, now) && same_answer(fs, p->filters.answer, a))
-        add_group(&g, p->group);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (has_voted(fs, p, now) && same_answer(fs, p->filters.answer, a))
+            add_group(&g, p->group);
     return g.n;
 }
 
@@ -64,8 +64,7 @@ static struct spv_peer_entry *largest_class(const struct spv_filter_sync *fs, st
 {
     struct spv_peer_entry *best = NULL;
     unsigned most = 0;
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (!has_voted(fs, p, now))
             continue;
         const unsigned n = count_class(fs, p->filters.answer, now);
@@ -79,9 +78,9 @@ static struct spv_peer_entry *largest_class(const struct spv_filter_sync *fs, st
 
 bool spv_filter_agree_pending(const struct spv_filter_sync *fs, struct spv_now now)
 {
-    SPV_FILTER_EACH(fs, p)
-    if (spv_filter_votes_pending(fs, p, now))
-        return true;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (spv_filter_votes_pending(fs, p, now))
+            return true;
     return false;
 }
 
@@ -90,9 +89,9 @@ bool spv_filter_agree_pending(const struct spv_filter_sync *fs, struct spv_now n
 static unsigned quorum(struct spv_filter_sync *fs, struct spv_now now)
 {
     struct groups g = {.n = 0};
-    SPV_FILTER_EACH(fs, p)
-    if (spv_filter_votes(p, now) && (p->filters.answer || spv_filter_votes_pending(fs, p, now)))
-        add_group(&g, p->group);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (spv_filter_votes(p, now) && (p->filters.answer || spv_filter_votes_pending(fs, p, now)))
+            add_group(&g, p->group);
     if (g.n >= SPV_FILTER_GROUPS) {
         fs->alone_since_us = 0;
         return SPV_FILTER_GROUPS;
@@ -107,9 +106,9 @@ static unsigned quorum(struct spv_filter_sync *fs, struct spv_now now)
 
 bool spv_filter_agree_unsupported(struct spv_filter_sync *fs, struct spv_now now)
 {
-    SPV_FILTER_EACH(fs, p)
-    if (spv_filter_votes(p, now))
-        return false;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (spv_filter_votes(p, now))
+            return false;
     return quorum(fs, now) == 1;
 }
 
@@ -117,9 +116,9 @@ bool spv_filter_agree_unsupported(struct spv_filter_sync *fs, struct spv_now now
 
 static void drop_contradicting(struct spv_filter_sync *fs)
 {
-    SPV_FILTER_EACH(fs, p)
-    if (p->filters.contradicts)
-        spv_filter_peers_drop(p, SPV_ERR_FILTER_BUILT_IN);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.contradicts)
+            spv_filter_peers_drop(p, SPV_ERR_FILTER_BUILT_IN);
     fs->contradicted_us = 0;
 }
 
@@ -129,8 +128,7 @@ static bool judge_contradicting(struct spv_filter_sync *fs, struct spv_now now)
 {
     struct groups g = {.n = 0};
     bool supported = false;
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (!spv_filter_peer_serves(p))
             continue;
         if (p->filters.contradicts)
@@ -164,8 +162,7 @@ static bool judge_contradicting(struct spv_filter_sync *fs, struct spv_now now)
 static void set_sides(struct spv_filter_sync *fs, uint32_t height,
                       const struct spv_filter_header *ours, const struct spv_filter_header *theirs)
 {
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         struct spv_filter_header header;
         p->filters.side = SPV_FILTER_SIDE_NONE;
         if (!spv_filter_peer_serves(p) || p->filters.branch)
@@ -183,8 +180,7 @@ static void set_sides(struct spv_filter_sync *fs, uint32_t height,
 static int dispute_base(struct spv_filter_sync *fs, struct spv_now now)
 {
     const uint32_t base = fs->round.base;
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         struct spv_filter_header header;
         struct spv_filter_point low = {.height = fs->start_height, .header = fs->start};
         const struct spv_filter_point ours = {.height = base, .header = fs->top};
@@ -253,9 +249,9 @@ static const struct spv_peer_entry *find_dissenting(const struct spv_filter_sync
                                                     const struct spv_filter_answer *best,
                                                     struct spv_now now)
 {
-    SPV_FILTER_EACH(fs, p)
-    if (has_voted(fs, p, now) && !same_answer(fs, p->filters.answer, best))
-        return p;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (has_voted(fs, p, now) && !same_answer(fs, p->filters.answer, best))
+            return p;
     return NULL;
 }
 
@@ -264,8 +260,7 @@ static const struct spv_peer_entry *find_dissenting(const struct spv_filter_sync
 static void commit_class(struct spv_filter_sync *fs, const struct spv_filter_answer *best,
                          struct spv_now now)
 {
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (!has_voted(fs, p, now) || !same_answer(fs, p->filters.answer, best))
             continue;
         p->filters.agrees = true;
@@ -297,9 +292,10 @@ static int agree_on(struct spv_filter_sync *fs, const struct spv_filter_answer *
 /* A peer that can be asked for what was agreed on. */
 static bool has_supporter(const struct spv_filter_sync *fs, struct spv_now now)
 {
-    SPV_FILTER_EACH(fs, p)
-    if (spv_filter_votes(p, now) && p->filters.agrees && p->filters.agrees_height >= fs->round.stop)
-        return true;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (spv_filter_votes(p, now) && p->filters.agrees &&
+            p->filters.agrees_height >= fs->round.stop)
+            return true;
     return false;
 }
 
@@ -308,8 +304,7 @@ static int compare_with_agreed(struct spv_filter_sync *fs, struct spv_now now)
 {
     const struct spv_hash256 *agreed = (const void *)fs->agreed;
     const size_t from = first_value(fs);
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (!has_voted(fs, p, now))
             continue;
         if (memcmp(agreed + from, p->filters.answer->values + from,

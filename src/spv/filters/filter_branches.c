@@ -65,9 +65,9 @@ int spv_filter_branches_add(struct spv_filter_sync *fs, int index,
 
 void spv_filter_branches_remove(struct spv_filter_sync *fs, int index)
 {
-    SPV_FILTER_EACH(fs, p)
-    if (p->filters.branch == (unsigned)index + 1)
-        p->filters.branch = 0;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.branch == (unsigned)index + 1)
+            p->filters.branch = 0;
     clear_branch(&fs->branch[index]);
 }
 
@@ -87,9 +87,9 @@ void spv_filter_branches_join(struct spv_filter_sync *fs, int index)
         same++;
     if (same == SPV_FILTER_BRANCHES)
         return;
-    SPV_FILTER_EACH(fs, p)
-    if (p->filters.branch == (unsigned)index + 1)
-        p->filters.branch = (unsigned)same + 1;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.branch == (unsigned)index + 1)
+            p->filters.branch = (unsigned)same + 1;
     clear_branch(&fs->branch[index]);
 }
 

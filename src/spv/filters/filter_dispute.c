@@ -23,8 +23,8 @@ void spv_filter_dispute_end(struct spv_filter_sync *fs)
     }
     d->step = SPV_FILTER_DISPUTE_NONE;
     d->branch = -1;
-    SPV_FILTER_EACH(fs, p)
-    p->filters.side = SPV_FILTER_SIDE_NONE;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        p->filters.side = SPV_FILTER_SIDE_NONE;
 }
 
 /* ---- begin ---- */
@@ -92,8 +92,7 @@ int spv_filter_dispute_follow(struct spv_filter_sync *fs, int index, struct spv_
     d->branch = index;
     d->their_low = b->top;
     d->proofs_left = b->proofs_left;
-    SPV_FILTER_EACH(fs, q)
-    {
+    for (struct spv_peer_entry *q = NULL; (q = spv_peer_table_next(fs->cfg.peers, q));) {
         if (q->filters.branch == (unsigned)index + 1)
             q->filters.side = SPV_FILTER_THEIRS;
         else if (q->filters.agrees && q->filters.agrees_height >= high)
@@ -109,9 +108,9 @@ int spv_filter_dispute_follow(struct spv_filter_sync *fs, int index, struct spv_
 
 static void ban_side(struct spv_filter_sync *fs, enum spv_filter_side side)
 {
-    SPV_FILTER_EACH(fs, p)
-    if (p->filters.side == side)
-        spv_filter_peers_drop(p, SPV_ERR_FILTER_FALSE);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.side == side)
+            spv_filter_peers_drop(p, SPV_ERR_FILTER_FALSE);
 }
 
 /* One or both sides are proven to lie about the height that was tested. */
@@ -152,8 +151,7 @@ static int keep_both(struct spv_filter_sync *fs)
     if (!fs->warned_disputed && d->branch < 0)
         spv_filter_headers_warn(fs, SPV_WARN_FILTERS_DISPUTED, d->them, first);
     fs->warned_disputed |= d->branch < 0;
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (p->filters.side != SPV_FILTER_THEIRS)
             continue;
         if (index >= 0)
@@ -172,8 +170,7 @@ static int keep_both(struct spv_filter_sync *fs)
 /* No peer of a side can be asked any more. */
 static int abandon(struct spv_filter_sync *fs, enum spv_filter_side side, struct spv_now now)
 {
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (p->filters.side != side)
             continue;
         if (p->filters.silent_until_us <= now.mono_us)
@@ -373,9 +370,9 @@ static int run_prove(struct spv_filter_sync *fs, struct spv_now now)
 
 static bool has_side(const struct spv_filter_sync *fs, enum spv_filter_side side)
 {
-    SPV_FILTER_EACH(fs, p)
-    if (p->filters.side == side && !p->filters.drop && !p->sync.drop)
-        return true;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.side == side && !p->filters.drop && !p->sync.drop)
+            return true;
     return false;
 }
 
@@ -436,8 +433,8 @@ uint64_t spv_filter_dispute_deadline(const struct spv_filter_sync *fs, struct sp
         first = spv_filter_earlier(first, d->block_until_us, now);
     for (int i = 0; i < 2; i++)
         first = spv_filter_earlier(first, d->side[i].until_us, now);
-    SPV_FILTER_EACH(fs, p)
-    if (p->filters.side)
-        first = spv_filter_earlier(first, spv_filter_peers_deadline(p), now);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.side)
+            first = spv_filter_earlier(first, spv_filter_peers_deadline(p), now);
     return first;
 }

@@ -153,9 +153,9 @@ int spv_filter_headers_store(struct spv_filter_sync *fs, const struct spv_filter
 /* What peers have committed to above this height is not ours any more. */
 void spv_filter_headers_limit_agreement(struct spv_filter_sync *fs, uint32_t height)
 {
-    SPV_FILTER_EACH(fs, p)
-    if (p->filters.agrees_height > height)
-        p->filters.agrees_height = height;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.agrees_height > height)
+            p->filters.agrees_height = height;
 }
 
 void spv_filter_headers_forget_agreed(struct spv_filter_sync *fs)

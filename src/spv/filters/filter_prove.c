@@ -26,8 +26,7 @@ struct spv_peer_entry *spv_filter_prove_peer(struct spv_filter_sync *fs, enum sp
                                              uint32_t height, bool *wait, struct spv_now now)
 {
     *wait = false;
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (p->filters.side != side || !spv_filter_peer_serves(p) ||
             p->filters.silent_until_us > now.mono_us)
             continue;

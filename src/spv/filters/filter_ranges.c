@@ -41,8 +41,7 @@ static int open_segments(struct spv_filter_sync *fs, struct spv_now now)
 static int add_peers(struct spv_filter_sync *fs, struct spv_now now)
 {
     int rc = 0;
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (rc || !spv_filter_votes(p, now) || !p->filters.agrees ||
             p->filters.agrees_height < fs->round.stop ||
             !spv_filter_peer_has_shown(p, fs->round.stop) ||

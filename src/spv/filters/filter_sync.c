@@ -40,8 +40,8 @@ void spv_filter_sync_free(struct spv_filter_sync *fs)
 {
     if (!fs)
         return;
-    SPV_FILTER_EACH(fs, p)
-    spv_filter_votes_forget(p);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        spv_filter_votes_forget(p);
     spv_filter_dispute_end(fs);
     spv_filter_headers_forget_agreed(fs);
     spv_filter_branches_free(fs);
@@ -106,8 +106,7 @@ static int follow_branches(struct spv_filter_sync *fs, struct spv_now now)
         const struct spv_filter_branch *b = &fs->branch[i];
         if (!b->n || b->frozen || b->top_height >= fs->height)
             continue;
-        SPV_FILTER_EACH(fs, p)
-        {
+        for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
             if (p->filters.branch != (unsigned)i + 1 || !spv_filter_peer_serves(p) ||
                 p->filters.silent_until_us > now.mono_us)
                 continue;
@@ -121,8 +120,7 @@ static int follow_branches(struct spv_filter_sync *fs, struct spv_now now)
 /* No peer supports what is stored, but a branch has peers: it takes its place. */
 static int adopt_branch(struct spv_filter_sync *fs, struct spv_now now)
 {
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (!p->filters.branch || !spv_filter_peer_serves(p) ||
             p->filters.silent_until_us > now.mono_us || !spv_filter_agree_unsupported(fs, now))
             continue;
@@ -282,9 +280,9 @@ int spv_filter_sync_disproved(struct spv_filter_sync *fs, uint32_t height)
     const int rc = spv_filter_headers_hashes(fs, &hash, height, 1);
     if (rc > 0)
         spv_filter_headers_add_disproved(fs, height, &hash);
-    SPV_FILTER_EACH(fs, p)
-    if (p->filters.agrees && p->filters.agrees_height >= height)
-        spv_filter_peers_drop(p, SPV_ERR_FILTER_FALSE);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.agrees && p->filters.agrees_height >= height)
+            spv_filter_peers_drop(p, SPV_ERR_FILTER_FALSE);
     spv_filter_dispute_end(fs);
     spv_filter_votes_restart(fs);
     if (rc < 0)
@@ -327,8 +325,7 @@ void spv_filter_sync_get_stats(const struct spv_filter_sync *fs, struct spv_filt
         out->branches += fs->branch[i].n > 0;
         out->memory += fs->branch[i].cap * sizeof *fs->branch[i].diffs;
     }
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         out->peers += spv_filter_peer_serves(p);
         if (p->filters.answer)
             out->memory += sizeof *p->filters.answer +

@@ -153,10 +153,6 @@ struct spv_filter_sync {
     struct spv_blockhash reported; /* the tip of the last FILTERS_SYNCED */
 };
 
-/* for each peer of the table */
-#define SPV_FILTER_EACH(fs, p)                                                                     \
-    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next((fs)->cfg.peers, p));)
-
 /* The peer takes part in rounds. */
 static inline bool spv_filter_votes(const struct spv_peer_entry *p, struct spv_now now)
 {

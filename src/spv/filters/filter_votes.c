@@ -42,8 +42,8 @@ void spv_filter_votes_forget(struct spv_peer_entry *p)
 void spv_filter_votes_restart(struct spv_filter_sync *fs)
 {
     fs->round.id++;
-    SPV_FILTER_EACH(fs, p)
-    spv_filter_votes_forget(p);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        spv_filter_votes_forget(p);
 }
 
 static struct spv_filter_round wanted_round(const struct spv_filter_sync *fs)
@@ -163,9 +163,9 @@ static int ask_peer(struct spv_filter_sync *fs, struct spv_peer_entry *p, struct
 int spv_filter_votes_run(struct spv_filter_sync *fs, struct spv_now now)
 {
     int rc = choose_round(fs, now);
-    SPV_FILTER_EACH(fs, p)
-    if (!rc && needs_request(fs, p, now))
-        rc = ask_peer(fs, p, now);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (!rc && needs_request(fs, p, now))
+            rc = ask_peer(fs, p, now);
     return rc;
 }
 
@@ -179,8 +179,7 @@ bool spv_filter_votes_pending(const struct spv_filter_sync *fs, const struct spv
 uint64_t spv_filter_votes_deadline(const struct spv_filter_sync *fs, struct spv_now now)
 {
     uint64_t first = SPV_NEVER;
-    SPV_FILTER_EACH(fs, p)
-    {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         first = spv_filter_earlier(first, p->filters.silent_until_us, now);
         if (!needs_request(fs, p, now))
             continue;
