@@ -3,8 +3,8 @@
  *
  *     CHECKPOINTS   a long range is narrowed down by their cfcheckpt to 1,000 heights
  *     HASHES        the filter hashes of both sides; a side whose hashes do not lead from its
- * filter header of low to that of high contradicts itself PROVE         at the first heights where
- * hashes differ: both filters and the block
+ *                   filter header of low to that of high contradicts itself
+ *     PROVE         at the first heights where hashes differ: both filters and the block
  *
  * Who committed to a filter that is proven false is dropped for a lie, all of that side. When
  * nothing is proven, their hashes become a branch, and that side is only compared from then on. One

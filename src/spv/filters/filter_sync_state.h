@@ -3,6 +3,7 @@
  *   filter_requests.c   open requests
  *   filter_headers.c    our filter headers: stored, about to be, and their hashes
  *   filter_branches.c   branches of filters that are not proven false
+ *   filter_rollback.c   filter headers that end, and what was derived from them
  *   filter_prove.c      two filters of a height are tested with its block
  *   filter_dispute.c    finds the heights where two sides differ, and what comes of it
  *   filter_votes.c      the rounds: what peers are asked, and their answers
@@ -21,9 +22,8 @@
 
 /* in a request's serial: it belongs to a dispute, not to a round */
 #define SPV_FILTER_OF_DISPUTE (UINT64_C(1) << 63)
-#define SPV_FILTER_RANGE                                                                           \
-    (SPV_MAX_CFHEADERS - 1) /* heights in one request of a vote or a dispute                       \
-                             */
+/* heights in one request of a vote or a dispute */
+#define SPV_FILTER_RANGE (SPV_MAX_CFHEADERS - 1)
 
 /* A peer's answer to getcfheaders or getcfcheckpt, while its round lasts. */
 struct spv_filter_answer {
