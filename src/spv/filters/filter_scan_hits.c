@@ -10,9 +10,9 @@
 int spv_scan_add_hit(struct spv_filter_scan *s, uint32_t height, const struct spv_blockhash *hash,
                      uint8_t *filter, size_t n_filter)
 {
+    size_t at = s->hits ? s->n_hits : 0;
     struct spv_scan_hit *hits =
         spv_array_grow(s->hits, &s->cap_hits, s->n_hits + 1, 64, sizeof *hits);
-    size_t at = s->n_hits;
 
     if (!hits)
         return SPV_ERR_NOMEM;

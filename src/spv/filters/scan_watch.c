@@ -194,6 +194,7 @@ static int watch_output(struct spv_scan_watch *w, const struct spv_txid *txid, u
         return 0;
     if (w->n_outputs == UINT32_MAX - 1)
         return SPV_ERR_NOMEM;
+    const size_t n = w->outputs ? w->n_outputs : 0;
     struct watched_output *outputs =
         spv_array_grow(w->outputs, &w->cap_outputs, w->n_outputs + 1, 64, sizeof *outputs);
     if (!outputs)
@@ -202,7 +203,7 @@ static int watch_output(struct spv_scan_watch *w, const struct spv_txid *txid, u
     const int rc = grow_table(&w->by_output, w->n_outputs);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; rc == 1 && i < w->n_outputs; i++)
+    for (size_t i = 0; rc == 1 && i < n; i++)
         *output_slot(w, &w->outputs[i].txid, w->outputs[i].index) = (uint32_t)i + 1;
     w->outputs[w->n_outputs] =
         (struct watched_output){.txid = *txid, .index = index, .script = script};
