@@ -180,7 +180,8 @@ int spv_scan_watch_add(struct spv_scan_watch *w, const struct spv_bytes *scripts
 int spv_scan_watch_query(const struct spv_scan_watch *w, struct spv_filter_query **out,
                          size_t first)
 {
-    return spv_filter_query_new(out, w->scripts + first, w->n_scripts - first);
+    const struct spv_bytes *from = w->scripts ? w->scripts + first : NULL; /* none yet */
+    return spv_filter_query_new(out, from, w->n_scripts - first);
 }
 
 /* ---- outputs ---- */
