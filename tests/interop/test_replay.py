@@ -256,6 +256,18 @@ class FilterSyncTest(SyncBase):
         self.assertTrue(starts)
         self.assertGreaterEqual(min(starts), 199)
 
+    def test_kept_filters_are_those_of_the_reference_node_and_fetched_once(self):
+        servers = [self.server() for _ in range(2)]
+        self.assert_done(self.sync(servers, "--keep-filters", "1"), servers)
+        self.assert_stored()
+        with contextlib.closing(sqlite3.connect(f"file:{self.db}?mode=ro", uri=True)) as db:
+            kept = dict(db.execute("SELECT height, filter FROM block_filter"))
+        self.assertEqual(kept, dict(enumerate(self.chain.filters[1:], 1)))
+        for server in servers:
+            server.requests.clear()
+        self.assert_done(self.sync(servers, "--keep-filters", "1"), servers)
+        self.assertNotIn("getcfilters", [command for server in servers for command, _ in server.requests])
+
     def test_mainnets_first_filter_headers(self):
         chain = replay.mainnet_start(DATA)
         servers = [self.server(chain, network="mainnet") for _ in range(2)]
