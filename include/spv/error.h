@@ -148,7 +148,10 @@ enum spv_err_class {
     X(BLOCK_ROOT, -192, MISBEHAVING, "block whose transactions do not give its merkle root")       \
     X(BLOCK_WITNESS, -193, MISBEHAVING, "block whose coinbase does not commit to its witnesses")   \
     X(UNREQUESTED, -194, PEER, "data that was not requested, again and again")                     \
-    X(FILTER_HASH, -195, PEER, "filter that is not what its filter header commits to")
+    X(FILTER_HASH, -195, PEER, "filter that is not what its filter header commits to")             \
+    /* transactions */                                                                             \
+    X(TX_VALUE, -200, PEER, "transaction with an amount that is out of range")                     \
+    X(TX_DUPLICATE_INPUT, -201, PEER, "transaction that spends an output twice")
 
 enum spv_err {
     SPV_OK = 0,

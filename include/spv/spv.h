@@ -42,5 +42,7 @@
 #include "spv/tx.h"
 #include "spv/types.h"
 #include "spv/version.h"
+#include "spv/wallet.h"
+#include "spv/watch.h"
 
 #endif

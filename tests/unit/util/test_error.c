@@ -173,6 +173,8 @@ static const struct {
     {SPV_ERR_BLOCK_WITNESS, SPV_CLASS_MISBEHAVING},
     {SPV_ERR_UNREQUESTED, SPV_CLASS_PEER},
     {SPV_ERR_FILTER_HASH, SPV_CLASS_PEER},
+    {SPV_ERR_TX_VALUE, SPV_CLASS_PEER},
+    {SPV_ERR_TX_DUPLICATE_INPUT, SPV_CLASS_PEER},
 };
 
 static void every_code_has_the_class_that_it_should_have(void **state)

@@ -1,0 +1,28 @@
+/* Coins: who counts them, in which balance each is, and the balances, which are kept by differences
+ * as coins move between the fields. */
+#ifndef SPV_WALLET_WALLET_COINS_H
+#define SPV_WALLET_WALLET_COINS_H
+
+#include "spv/wallet/wallet_state.h"
+
+/* Whether some watch counts a coin; the record's field `visible` follows at the end of an input. */
+bool spv_wallet_coin_counts(const struct spv_wallet *w, const struct spv_coin_record *coin);
+/* Iterates over the watches that count a coin, each once: *next is SPV_FIRST_OWNER at first. */
+bool spv_wallet_next_counting(const struct spv_wallet *w, const struct spv_coin_record *coin,
+                              uint32_t *next, struct spv_script_owner *out);
+
+uint32_t spv_wallet_depth(const struct spv_wallet *w, uint32_t height);
+
+/* Moves a coin to another field. */
+void spv_wallet_set_field(struct spv_wallet *w, struct spv_coin_record *coin,
+                          enum spv_coin_field field);
+/* Finds the field and the spender of a coin. Returns 1 when one of them changed, 0, or
+ * SPV_ERR_NOMEM. */
+int spv_wallet_refresh_coin(struct spv_wallet *w, uint32_t number);
+/* Adds up the balances of all watches anew, after windows reached coins that were there. */
+void spv_wallet_recount(struct spv_wallet *w);
+/* Touches the coinbases whose maturity the scanned height changes. */
+int spv_wallet_touch_matured(struct spv_wallet *w);
+int spv_wallet_touch_immature_above(struct spv_wallet *w, uint32_t height);
+
+#endif

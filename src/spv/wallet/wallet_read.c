@@ -1,0 +1,186 @@
+/* Reading a wallet's state. */
+#include <string.h>
+
+#include "spv/error.h"
+#include "spv/wallet/wallet_coins.h"
+
+#define PENDING (UINT64_C(1) << 63) /* in a position of the history: the rest is an id */
+
+struct spv_point spv_wallet_scanned(const struct spv_wallet *w)
+{
+    return w->meta.scanned;
+}
+
+int spv_wallet_balance(const struct spv_wallet *w, struct spv_wallet_balance_row *out, uint64_t id)
+{
+    const uint32_t slot = spv_watch_set_slot(&w->set, id);
+
+    if (id != 0 && slot == SPV_NONE)
+        return SPV_ERR_NOT_FOUND;
+    out->watch = id;
+    memcpy(out->field, id == 0 ? w->balance : w->set.watches[slot].balance, sizeof out->field);
+    return 0;
+}
+
+uint32_t spv_wallet_confirmations(const struct spv_wallet *w, const struct spv_wallet_tx_row *row)
+{
+    return spv_wallet_depth(w, row->block.height);
+}
+
+bool spv_wallet_next_tx(const struct spv_wallet *w, uint64_t *next,
+                        const struct spv_wallet_tx_row **out)
+{
+    const struct spv_wallet_tx_row *found = NULL;
+
+    while ((*next & PENDING) == 0 && *next < w->in_blocks.n) {
+        *out = &w->txs[w->in_blocks.at[(*next)++]].row;
+        if ((*out)->revision != 0)
+            return true;
+    }
+    for (size_t i = 0; i < w->pending.n; i++) {
+        const struct spv_wallet_tx_row *row = &w->txs[w->pending.at[i]].row;
+        if (row->revision != 0 && ((*next & PENDING) == 0 || row->id > (*next & ~PENDING)) &&
+            (!found || row->id < found->id))
+            found = row;
+    }
+    if (!found)
+        return false;
+    *next = PENDING | found->id;
+    *out = found;
+    return true;
+}
+
+static bool is_spent_in_block(const struct spv_wallet *w, const struct spv_coin_record *coin)
+{
+    const struct spv_txid *txid = &w->txs[coin->tx].row.txid;
+    struct spv_probe_iter iter = spv_wallet_spenders(w, txid, coin->vout);
+    uint32_t tx;
+
+    while (spv_wallet_next_spender(w, &iter, txid, coin->vout, &tx))
+        if (spv_tx_is_confirmed(&w->txs[tx]))
+            return true;
+    return false;
+}
+
+static bool is_listed(const struct spv_wallet *w, uint32_t number)
+{
+    const struct spv_coin_record *coin = &w->coins[number];
+    const struct spv_tx_record *tx = coin->tx != SPV_NONE ? &w->txs[coin->tx] : NULL;
+
+    return tx && coin->visible &&
+           (tx->row.state == SPV_TX_CONFIRMED || tx->row.state == SPV_TX_UNCONFIRMED) &&
+           spv_wallet_find_coin(w, &tx->row.txid, coin->vout) == number &&
+           !is_spent_in_block(w, coin);
+}
+
+bool spv_wallet_next_coin(const struct spv_wallet *w, uint64_t *next, struct spv_wallet_coin *out)
+{
+    struct spv_script_owner owner;
+    uint32_t iter = SPV_FIRST_OWNER;
+
+    while (*next < w->n_coins && !is_listed(w, (uint32_t)*next))
+        (*next)++;
+    if (*next >= w->n_coins)
+        return false;
+    const struct spv_coin_record *coin = &w->coins[(*next)++];
+    const struct spv_wallet_tx_row *row = &w->txs[coin->tx].row;
+    *out = (struct spv_wallet_coin){
+        .txid = row->txid,
+        .vout = coin->vout,
+        .height = row->block.height,
+        .confirmations = spv_wallet_depth(w, row->block.height),
+        .field = (enum spv_coin_field)coin->field,
+        .value = coin->value,
+        .script = spv_script_table_bytes(&w->set.scripts, coin->script),
+        .coinbase = (row->flags & SPV_TX_FLAG_COINBASE) != 0,
+        .spent_unconfirmed = coin->spender != 0,
+    };
+    if (spv_wallet_next_counting(w, coin, &iter, &owner))
+        out->origin = (struct spv_script_origin){
+            .watch = w->set.watches[owner.watch].id, .branch = owner.branch, .index = owner.index};
+    return true;
+}
+
+/* ---- scripts ---- */
+
+size_t spv_wallet_script_count(const struct spv_wallet *w)
+{
+    return w->set.scripts.n;
+}
+
+struct spv_bytes spv_wallet_script(const struct spv_wallet *w, size_t i)
+{
+    if (i >= w->set.scripts.n)
+        return (struct spv_bytes){.bytes = NULL};
+    return spv_script_table_bytes(&w->set.scripts, (uint32_t)i);
+}
+
+size_t spv_wallet_find_script(const struct spv_wallet *w, struct spv_script_origin *out, size_t cap,
+                              struct spv_bytes script)
+{
+    const uint32_t number = spv_script_table_find(&w->set.scripts, script);
+    struct spv_script_owner owner;
+    uint32_t next = SPV_FIRST_OWNER;
+    size_t n = 0;
+
+    while (number != SPV_NONE &&
+           spv_script_table_next_owner(&w->set.scripts, &owner, number, &next)) {
+        if (n < cap)
+            out[n] = (struct spv_script_origin){.watch = w->set.watches[owner.watch].id,
+                                                .branch = owner.branch,
+                                                .index = owner.index};
+        n++;
+    }
+    return n;
+}
+
+int spv_wallet_script_at(const struct spv_wallet *w, struct spv_bytes *out, uint64_t id,
+                         uint32_t branch, uint32_t index)
+{
+    const uint32_t slot = spv_watch_set_slot(&w->set, id);
+
+    if (slot == SPV_NONE || branch >= w->set.watches[slot].n_branches ||
+        index >= w->set.watches[slot].branches[branch].n_derived)
+        return SPV_ERR_NOT_FOUND;
+    const struct spv_watch_entry *entry = &w->set.watches[slot];
+    *out = spv_script_table_bytes(&w->set.scripts,
+                                  entry->branches[branch].scripts[index * entry->per_index]);
+    return 0;
+}
+
+bool spv_wallet_next_unsearched(const struct spv_wallet *w, uint64_t *next,
+                                struct spv_unsearched *out)
+{
+    for (; *next >> 16 < w->set.n_watches; *next = ((*next >> 16) + 1) << 16) {
+        const struct spv_watch_entry *entry = &w->set.watches[*next >> 16];
+        while ((*next & 0xffff) < entry->n_branches) {
+            const uint32_t branch = (uint32_t)(*next & 0xffff);
+            const uint32_t end = spv_watch_set_unsearched_end(entry, branch);
+            (*next)++;
+            if (end == 0)
+                continue;
+            *out = (struct spv_unsearched){.watch = entry->id,
+                                           .birthday = entry->watch.birthday,
+                                           .branch = branch,
+                                           .first = entry->branches[branch].n_searched,
+                                           .end = end};
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t spv_wallet_dropped(const struct spv_wallet *w)
+{
+    return w->dropped;
+}
+
+size_t spv_wallet_memory(const struct spv_wallet *w)
+{
+    return sizeof *w + spv_watch_set_memory(&w->set) + w->cap_txs * sizeof *w->txs +
+           w->cap_spends * sizeof *w->spends + w->cap_coins * sizeof *w->coins +
+           (w->by_txid.n_slots + w->by_prev.n_slots + w->by_outpoint.n_slots) * sizeof(uint64_t) +
+           (w->in_blocks.cap + w->pending.cap + w->touched.cap + w->immature.cap) *
+               sizeof(uint32_t) +
+           (w->cap_changes + w->cap_update) * sizeof *w->changes;
+}

@@ -1,0 +1,269 @@
+/* Rows out and in. Rows of transactions and coins are collected as inputs end; those of watches,
+ * branches, balances and the scanned height are written from their tables when the changes are
+ * read, so that a thousand blocks without a match are one row. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spv/error.h"
+#include "spv/wallet/wallet_coins.h"
+#include "spv/wallet/wallet_inputs.h"
+#include "spv/wallet/wallet_update.h"
+#include "util/array.h"
+
+/* ---- out ---- */
+
+struct row_writer {
+    struct spv_wallet *w;
+    size_t n;
+    int error;
+};
+
+/* Returns a row to fill in, or NULL after a failed allocation. */
+static struct spv_wallet_change *new_row(struct row_writer *out, enum spv_wallet_row_kind kind)
+{
+    struct spv_wallet *w = out->w;
+    struct spv_wallet_change *grown =
+        out->error == 0 ? spv_array_grow(w->update, &w->cap_update, out->n + 1, 16, sizeof *grown)
+                        : NULL;
+
+    if (!grown) {
+        out->error = SPV_ERR_NOMEM;
+        return NULL;
+    }
+    w->update = grown;
+    memset(&grown[out->n], 0, sizeof *grown);
+    grown[out->n].kind = kind;
+    return &grown[out->n++];
+}
+
+static void write_branch(struct row_writer *out, const struct spv_watch_entry *entry,
+                         uint32_t branch)
+{
+    const struct spv_watch_branch *b = &entry->branches[branch];
+    struct spv_wallet_change *row;
+
+    if (b->changed && (row = new_row(out, SPV_WALLET_ROW_BRANCH)) != NULL)
+        row->row.branch = (struct spv_wallet_branch_row){.watch = entry->id,
+                                                         .branch = branch,
+                                                         .n_used = b->n_used,
+                                                         .window = b->window,
+                                                         .n_searched = b->n_searched};
+    if (!entry->descriptor)
+        return;
+    for (size_t i = (size_t)b->n_written * entry->per_index;
+         i < (size_t)b->n_derived * entry->per_index; i++) {
+        row = new_row(out, SPV_WALLET_ROW_SCRIPT);
+        if (!row)
+            return;
+        row->row.script = (struct spv_wallet_script_row){
+            .origin = {.watch = entry->id,
+                       .branch = branch,
+                       .index = (uint32_t)(i / entry->per_index)},
+            .script = spv_script_table_bytes(&out->w->set.scripts, b->scripts[i])};
+    }
+}
+
+static void write_watch(struct row_writer *out, const struct spv_watch_entry *entry)
+{
+    struct spv_wallet_change *row;
+
+    if (entry->changed && (row = new_row(out, SPV_WALLET_ROW_WATCH)) != NULL) {
+        row->row.watch = (struct spv_wallet_watch_row){.id = entry->id, .watch = entry->watch};
+        if (entry->descriptor)
+            row->row.watch.watch.descriptor = spv_descriptor_text(entry->descriptor);
+        else if (entry->watch.kind != SPV_WATCH_TXID)
+            row->row.watch.watch.script =
+                spv_script_table_bytes(&out->w->set.scripts, entry->branches[0].scripts[0]);
+    }
+    for (uint32_t i = 0; i < entry->n_branches; i++)
+        write_branch(out, entry, i);
+}
+
+static void write_balance(struct row_writer *out, uint64_t id, const int64_t *balance)
+{
+    struct spv_wallet_change *row = new_row(out, SPV_WALLET_ROW_BALANCE);
+
+    if (!row)
+        return;
+    row->row.balance.watch = id;
+    memcpy(row->row.balance.field, balance, sizeof row->row.balance.field);
+}
+
+int spv_wallet_changes(struct spv_wallet *w, struct spv_wallet_update *out)
+{
+    struct row_writer writer = {.w = w};
+    struct spv_wallet_change *row;
+
+    if (w->error != 0)
+        return SPV_ERR_STATE;
+    if (w->meta_changed && (row = new_row(&writer, SPV_WALLET_ROW_META)) != NULL) {
+        row->row.meta = w->meta;
+        row->row.meta.next_watch = w->set.next_id;
+    }
+    for (size_t i = 0; i < w->set.n_watches; i++)
+        if (w->set.watches[i].id != 0)
+            write_watch(&writer, &w->set.watches[i]);
+    for (size_t i = 0; i < w->n_changes; i++)
+        if ((row = new_row(&writer, w->changes[i].change.kind)) != NULL)
+            *row = w->changes[i].change;
+    if (w->balance_changed)
+        write_balance(&writer, 0, w->balance);
+    for (size_t i = 0; i < w->set.n_watches; i++)
+        if (w->set.watches[i].id != 0 && w->set.watches[i].balance_changed)
+            write_balance(&writer, w->set.watches[i].id, w->set.watches[i].balance);
+    for (size_t i = 0; i < w->n_deleted; i++) {
+        if ((row = new_row(&writer, SPV_WALLET_ROW_WATCH)) == NULL)
+            break;
+        row->deleted = true;
+        row->row.watch.id = w->deleted_watches[i];
+    }
+    *out = (struct spv_wallet_update){.changes = w->update, .n = writer.n};
+    return writer.error;
+}
+
+static void forget_written(struct spv_wallet *w)
+{
+    w->meta_changed = w->balance_changed = false;
+    w->n_deleted = 0;
+    for (size_t i = 0; i < w->set.n_watches; i++) {
+        struct spv_watch_entry *entry = &w->set.watches[i];
+        entry->changed = entry->balance_changed = false;
+        for (size_t j = 0; j < entry->n_branches; j++)
+            entry->branches[j].changed = false;
+    }
+}
+
+void spv_wallet_stored(struct spv_wallet *w)
+{
+    for (size_t i = 0; i < w->set.n_watches; i++)
+        for (size_t j = 0; j < w->set.watches[i].n_branches; j++)
+            w->set.watches[i].branches[j].n_written = w->set.watches[i].branches[j].n_derived;
+    forget_written(w);
+    spv_wallet_drop_changes(w);
+}
+
+/* ---- in ---- */
+
+#define ALL_FLAGS                                                                                  \
+    (SPV_TX_FLAG_COINBASE | SPV_TX_FLAG_PUBLISHED | SPV_TX_FLAG_WAS_CONFIRMED |                    \
+     SPV_TX_FLAG_HAS_WITNESS | SPV_TX_FLAG_STRIPPED | SPV_TX_FLAG_DEPTH_PROVEN |                   \
+     SPV_TX_FLAG_EXPIRED)
+
+static int check_tx_row(const struct spv_wallet *w, const struct spv_wallet_tx_row *row,
+                        const struct spv_tx *tx)
+{
+    struct spv_txid txid;
+
+    spv_tx_txid(&txid, tx);
+    if (memcmp(&txid, &row->txid, sizeof txid) != 0 || spv_wallet_check_tx(tx) < 0)
+        return SPV_ERR_INVALID;
+    if (row->id == 0 || row->id >= w->meta.next_tx || row->revision > w->meta.revision ||
+        row->n_groups > SPV_WALLET_GROUPS || (row->flags & ~(uint32_t)ALL_FLAGS) != 0 ||
+        row->state < SPV_TX_UNCONFIRMED || row->state > SPV_TX_EXPIRED)
+        return SPV_ERR_INVALID;
+    if (spv_tx_is_coinbase(tx) != ((row->flags & SPV_TX_FLAG_COINBASE) != 0))
+        return SPV_ERR_INVALID;
+    /* Of one transaction there is one row, of a coinbase one a block. */
+    if (spv_tx_is_coinbase(tx) ? spv_wallet_find_in_block(w, &txid, &row->block.hash) != SPV_NONE
+                               : spv_wallet_find_tx(w, &txid) != SPV_NONE)
+        return SPV_ERR_INVALID;
+    if ((row->block.height != SPV_NO_HEIGHT) != (row->state == SPV_TX_CONFIRMED) ||
+        (row->block.height != SPV_NO_HEIGHT &&
+         (w->meta.scanned.height == SPV_NO_HEIGHT || row->block.height > w->meta.scanned.height)))
+        return SPV_ERR_INVALID;
+    return 0;
+}
+
+static int load_tx(struct spv_wallet *w, const struct spv_wallet_tx_row *row)
+{
+    struct spv_tx_record *record;
+    struct spv_tx tx;
+    uint32_t number;
+    int rc = spv_tx_parse(&tx, row->raw.bytes, row->raw.n);
+
+    if (rc == 0)
+        rc = check_tx_row(w, row, &tx);
+    if (rc < 0)
+        return SPV_ERR_INVALID;
+    rc = spv_wallet_add_tx(w, &number, &tx, &row->txid, row->id);
+    if (rc < 0)
+        return rc;
+    record = &w->txs[number];
+    record->row = *row;
+    record->row.raw = record->row.proof = (struct spv_bytes){.bytes = NULL};
+    if (!spv_tx_is_confirmed(record))
+        return 0;
+    record->effective = record->trusted = true;
+    return spv_wallet_move_to_block(w, number);
+}
+
+static int load_meta(struct spv_wallet *w, const struct spv_wallet_meta *meta)
+{
+    if (meta->next_tx == 0 || meta->next_watch == 0 || w->set.n_watches > 0)
+        return SPV_ERR_INVALID;
+    w->meta = *meta;
+    w->set.next_id = meta->next_watch;
+    return 0;
+}
+
+static int load_row(struct spv_wallet *w, const struct spv_wallet_change *row)
+{
+    uint32_t slot;
+
+    switch (row->kind) {
+    case SPV_WALLET_ROW_META:
+        return load_meta(w, &row->row.meta);
+    case SPV_WALLET_ROW_WATCH:
+        return spv_watch_set_restore(&w->set, NULL, &slot, &row->row.watch.watch,
+                                     row->row.watch.id);
+    case SPV_WALLET_ROW_BRANCH:
+        return spv_watch_set_restore_branch(&w->set, row->row.branch.watch, row->row.branch.branch,
+                                            row->row.branch.n_used, row->row.branch.n_searched);
+    case SPV_WALLET_ROW_SCRIPT:
+        return spv_watch_set_restore_script(&w->set, row->row.script.origin.watch,
+                                            row->row.script.origin.branch,
+                                            row->row.script.origin.index, row->row.script.script);
+    case SPV_WALLET_ROW_TX:
+        return load_tx(w, &row->row.tx);
+    case SPV_WALLET_ROW_COIN:
+    case SPV_WALLET_ROW_SHARE:
+    case SPV_WALLET_ROW_BALANCE:
+        return 0;
+    }
+    return SPV_ERR_INVALID;
+}
+
+/* What the rows lack or contradict is damage, not the caller's fault. */
+static int load_error(struct spv_wallet *w, int rc)
+{
+    if (rc < 0 && rc != SPV_ERR_NOMEM)
+        rc = SPV_ERR_DB_DAMAGED;
+    if (rc < 0)
+        w->error = rc;
+    return rc;
+}
+
+int spv_wallet_load(struct spv_wallet *w, const struct spv_wallet_change *row)
+{
+    const bool is_new = w->set.n_watches == 0 && w->n_txs == 0 && w->meta.revision == 0;
+
+    if (w->error != 0 || row->deleted || !(w->loading || is_new))
+        return SPV_ERR_STATE;
+    w->loading = true;
+    return load_error(w, load_row(w, row));
+}
+
+int spv_wallet_load_end(struct spv_wallet *w)
+{
+    int rc;
+
+    if (w->error != 0 || !w->loading)
+        return SPV_ERR_STATE;
+    rc = spv_watch_set_restore_end(&w->set);
+    if (rc == 0)
+        rc = spv_wallet_follow_windows(w);
+    rc = load_error(w, spv_wallet_end_input(w, rc));
+    w->loading = false;
+    forget_written(w);
+    return rc;
+}
