@@ -266,7 +266,8 @@ struct spv_wallet_block {
  * SPV_ERR_STATE, SPV_ERR_TOO_MANY or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_connect(struct spv_wallet *wallet, const struct spv_wallet_block *block);
 /* A block at or below the scanned height, again, because scripts are unsearched. Blocks are
- * searched in ascending order, so that a coin is known before its spend. Errors as above. */
+ * searched in ascending order, so that a coin is known before its spend. Returns 0 or an error as
+ * above. */
 SPV_API int spv_wallet_search(struct spv_wallet *wallet, const struct spv_wallet_block *block);
 /* The blocks above a point left the best chain. Returns 0, SPV_ERR_INVALID for a point above the
  * scanned height, SPV_ERR_STATE or SPV_ERR_NOMEM. */
@@ -288,8 +289,7 @@ SPV_API int spv_wallet_receive(struct spv_wallet *wallet, const struct spv_tx *t
  * SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_announced(struct spv_wallet *wallet, const struct spv_txid *txid,
                                  const struct spv_tx_source *source, struct spv_now now);
-/* The caller publishes one. It is kept whatever it pays. Errors as spv_wallet_receive; returns 0.
- */
+/* The caller publishes one. It is kept whatever it pays. Returns 0 or an error as above. */
 SPV_API int spv_wallet_publish(struct spv_wallet *wallet, const struct spv_tx *tx,
                                struct spv_now now);
 /* It is not published any more, and expires like others. Returns 0, SPV_ERR_NOT_FOUND,

@@ -1,0 +1,473 @@
+/* What goes into a wallet: refused inputs, bounds, stripped forms, watches and their ends, rows. */
+#include "wallet_case.h"
+
+#include "spv/merkle.h"
+
+#define X 200 /* a script of others */
+
+static const struct spv_tx_source peer = {.peer = 1, .group = 1};
+
+static void amounts_out_of_range_and_double_inputs_are_refused(void **state)
+{
+    static const int64_t wrong[][2] = {
+        {-1, 1}, {INT64_C(2100000000000001), 0}, {INT64_C(2100000000000000), 1}};
+    struct wallet_case *c = *state;
+    struct built_tx tx;
+
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({0, wrong[i][0]}, {1, wrong[i][1]}));
+        assert_int_equal(spv_wallet_receive(c->wallet, &tx.tx, &peer, c->now), SPV_ERR_TX_VALUE);
+        built_tx_free(&tx);
+    }
+    MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({0, INT64_C(2099999999999999)}, {1, 1}));
+    assert_int_equal(spv_wallet_receive(c->wallet, &tx.tx, &peer, c->now), 1);
+    built_tx_free(&tx);
+    MAKE(c, &tx, INPUTS({NULL, 1}, {NULL, 2}, {NULL, 1}), OUTPUTS({0, 1}));
+    assert_int_equal(spv_wallet_receive(c->wallet, &tx.tx, &peer, c->now),
+                     SPV_ERR_TX_DUPLICATE_INPUT);
+    assert_int_equal(spv_wallet_publish(c->wallet, &tx.tx, c->now), SPV_ERR_TX_DUPLICATE_INPUT);
+    built_tx_free(&tx);
+    case_make(c, &tx, NULL, 0, OUTPUTS({0, 1}), 1);
+    assert_int_equal(spv_wallet_receive(c->wallet, &tx.tx, &peer, c->now), SPV_ERR_MALFORMED);
+    built_tx_free(&tx);
+}
+
+static void transaction_that_concerns_no_watch_is_not_kept(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx tx;
+
+    MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({X, 1}));
+    assert_int_equal(spv_wallet_receive(c->wallet, &tx.tx, &peer, c->now), 0);
+    assert_int_equal(spv_wallet_announced(c->wallet, &tx.txid, &peer, c->now), 0);
+    assert_int_equal(spv_wallet_withdraw(c->wallet, &tx.txid, c->now), SPV_ERR_NOT_FOUND);
+    assert_null(case_row(c, &tx));
+    case_publish(c, &tx); /* the caller's wish */
+    assert_non_null(case_row(c, &tx));
+    built_tx_free(&tx);
+}
+
+static void block_with_another_merkle_root_changes_nothing(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx tx;
+    const struct built_tx *txs[] = {&tx};
+    struct built_block block;
+    struct spv_wallet_update update;
+
+    MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({0, 1}));
+    build_block(&block, c->height + 1, 0, txs, 1);
+    block.block.header.merkle_root.b[0] ^= 1;
+    assert_int_equal(spv_wallet_connect(c->wallet, &block.in), SPV_ERR_MERKLE_ROOT);
+    assert_int_equal(spv_wallet_changes(c->wallet, &update), 0);
+    assert_int_equal(update.n, 0);
+    assert_int_equal(spv_wallet_scanned(c->wallet).height, c->height);
+    block.block.header.merkle_root.b[0] ^= 1;
+    assert_int_equal(spv_wallet_connect(c->wallet, &block.in), 0);
+    assert_non_null(case_row(c, &tx));
+    built_block_free(&block);
+    built_tx_free(&tx);
+}
+
+static void heights_out_of_order_are_refused(void **state)
+{
+    struct wallet_case *c = *state;
+    struct spv_wallet_block block = {.point.height = c->height};
+
+    assert_int_equal(spv_wallet_connect(c->wallet, &block), SPV_ERR_INVALID);
+    block.point.height = SPV_NO_HEIGHT;
+    assert_int_equal(spv_wallet_connect(c->wallet, &block), SPV_ERR_INVALID);
+    block.point.height = c->height + 1;
+    assert_int_equal(spv_wallet_search(c->wallet, &block), SPV_ERR_INVALID);
+    assert_int_equal(spv_wallet_disconnect(c->wallet, &block.point, c->now), SPV_ERR_INVALID);
+    assert_int_equal(spv_wallet_connect(c->wallet, &block), 0);
+}
+
+/* The same transaction without its witness. */
+static void strip(struct built_tx *out, const struct built_tx *tx)
+{
+    const size_t inputs = tx->tx.witness_at - 6;
+
+    out->bytes = malloc(tx->tx.stripped_size);
+    assert_non_null(out->bytes);
+    memcpy(out->bytes, tx->bytes, 4);
+    memcpy(out->bytes + 4, tx->bytes + 6, inputs);
+    memcpy(out->bytes + 4 + inputs, tx->bytes + tx->tx.n - 4, 4);
+    assert_int_equal(spv_tx_parse(&out->tx, out->bytes, tx->tx.stripped_size), 0);
+    spv_tx_txid(&out->txid, &out->tx);
+    assert_memory_equal(&out->txid, &tx->txid, 32);
+}
+
+static size_t stored_size(const struct wallet_case *c, const struct built_tx *tx)
+{
+    return row_store_find(&c->store, SPV_WALLET_ROW_TX, case_row(c, tx)->id, 0)->row.tx.raw.n;
+}
+
+static void stripped_form_never_replaces_a_full_one(void **state)
+{
+    const struct spv_tx_source source = {.peer = 1, .group = 1, .stripped = true};
+    const uint32_t both = SPV_TX_FLAG_HAS_WITNESS | SPV_TX_FLAG_STRIPPED;
+    struct wallet_case *c = *state;
+    struct built_tx full, stripped;
+
+    MAKE(c, &full, INPUTS({NULL, 1}), OUTPUTS({0, 1}));
+    strip(&stripped, &full);
+    assert_int_equal(spv_wallet_receive(c->wallet, &stripped.tx, &source, c->now), 1);
+    case_store(c);
+    assert_int_equal(case_row(c, &full)->flags & both, SPV_TX_FLAG_STRIPPED);
+    assert_int_equal(stored_size(c, &full), stripped.tx.n);
+    assert_int_equal(spv_wallet_receive(c->wallet, &full.tx, &peer, c->now), 1);
+    case_store(c);
+    assert_int_equal(case_row(c, &full)->flags & both, SPV_TX_FLAG_HAS_WITNESS);
+    assert_int_equal(stored_size(c, &full), full.tx.n);
+    assert_int_equal(spv_wallet_receive(c->wallet, &stripped.tx, &source, c->now), 1);
+    case_store(c);
+    assert_int_equal(case_row(c, &full)->flags & both, SPV_TX_FLAG_HAS_WITNESS);
+    assert_int_equal(stored_size(c, &full), full.tx.n);
+    built_tx_free(&full);
+    built_tx_free(&stripped);
+}
+
+static void depth_is_proven_by_a_later_answer(void **state)
+{
+    static const uint8_t proof[] = {1, 2, 3};
+    struct wallet_case *c = *state;
+    struct built_tx tx;
+    struct spv_proven_tx proven = {.position = 3, .stripped = true};
+    struct spv_wallet_block block = {
+        .point.height = c->height + 1, .time = 1, .txs = &proven, .n_txs = 1};
+
+    MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({0, 1}));
+    proven.tx = tx.tx;
+    assert_int_equal(spv_wallet_connect(c->wallet, &block), 0);
+    assert_int_equal(case_row(c, &tx)->flags & SPV_TX_FLAG_DEPTH_PROVEN, 0);
+    assert_int_equal(case_row(c, &tx)->position, 3);
+    proven.depth_proven = true;
+    proven.proof = (struct spv_bytes){.bytes = proof, .n = sizeof proof};
+    assert_int_equal(spv_wallet_search(c->wallet, &block), 0);
+    case_store(c);
+    assert_true((case_row(c, &tx)->flags & SPV_TX_FLAG_DEPTH_PROVEN) != 0);
+    assert_int_equal(
+        row_store_find(&c->store, SPV_WALLET_ROW_TX, case_row(c, &tx)->id, 0)->row.tx.proof.n,
+        sizeof proof);
+    built_tx_free(&tx);
+}
+
+/* ---- bounds ---- */
+
+static struct built_tx *fill(struct wallet_case *c, size_t n, uint64_t first_peer, size_t per_peer)
+{
+    struct built_tx *txs = calloc(n, sizeof *txs);
+
+    assert_non_null(txs);
+    for (size_t i = 0; i < n; i++) {
+        const struct spv_tx_source source = {.peer = first_peer + i / per_peer, .group = 1};
+        MAKE(c, &txs[i], INPUTS({NULL, 100 + (uint32_t)i}), OUTPUTS({0, 1}));
+        assert_int_equal(spv_wallet_receive(c->wallet, &txs[i].tx, &source, c->now), 1);
+    }
+    return txs;
+}
+
+static void free_txs(struct built_tx *txs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        built_tx_free(&txs[i]);
+    free(txs);
+}
+
+static void one_peer_gets_100_unconfirmed_transactions(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx *txs = fill(c, 100, 1, 100), other, more;
+
+    MAKE(c, &other, INPUTS({NULL, 1}), OUTPUTS({0, 1}));
+    MAKE(c, &more, INPUTS({NULL, 2}), OUTPUTS({0, 1}));
+    assert_int_equal(spv_wallet_dropped(c->wallet), 0);
+    case_receive(c, &txs[0], 2);
+    assert_int_equal(spv_wallet_receive(c->wallet, &other.tx,
+                                        &(struct spv_tx_source){.peer = 2, .group = 1}, c->now),
+                     1);
+    assert_int_equal(spv_wallet_receive(c->wallet, &more.tx, &peer, c->now), 1);
+    case_store(c);
+    assert_int_equal(spv_wallet_dropped(c->wallet), 1);
+    assert_non_null(case_row(c, &txs[0])); /* two groups announced it */
+    assert_null(case_row(c, &txs[1])); /* the oldest of that peer */
+    assert_non_null(case_row(c, &other));
+    assert_non_null(case_row(c, &more));
+    case_balance(c, 0, 0, 101, 0);
+    free_txs(txs, 100);
+    built_tx_free(&other);
+    built_tx_free(&more);
+}
+
+static void thousand_unconfirmed_transactions_are_kept(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx ours, parent, old, *txs;
+
+    MAKE(c, &parent, INPUTS({NULL, 1}), OUTPUTS({0, 5}));
+    MAKE(c, &ours, INPUTS({&parent, 0}), OUTPUTS({1, 4}));
+    MAKE(c, &old, INPUTS({NULL, 2}), OUTPUTS({2, 1}));
+    case_receive(c, &parent, 1);
+    case_publish(c, &ours);
+    case_mine(c, &old, NULL);
+    case_disconnect(c, 1);
+    /* the parent and the one that was in a block make it a thousand */
+    txs = fill(c, 998, 1000, 90);
+    assert_int_equal(spv_wallet_dropped(c->wallet), 0);
+    struct built_tx *more = fill(c, 3, 5000, 90);
+    case_store(c);
+    assert_int_equal(spv_wallet_dropped(c->wallet), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_null(case_row(c, &txs[i]));
+    assert_non_null(case_row(c, &txs[3]));
+    assert_non_null(case_row(c, &parent)); /* a published one needs it */
+    assert_non_null(case_row(c, &ours));
+    assert_non_null(case_row(c, &old));
+    free_txs(txs, 998);
+    free_txs(more, 3);
+    built_tx_free(&parent);
+    built_tx_free(&ours);
+    built_tx_free(&old);
+}
+
+static void ten_megabytes_of_unconfirmed_transactions_are_kept(void **state)
+{
+    static uint8_t script[2000000];
+    struct wallet_case *c = *state;
+    struct built_tx txs[6];
+
+    for (uint32_t i = 0; i < COUNT(txs); i++) {
+        struct built_input input = {.vout = i};
+        const struct built_output outputs[] = {
+            {.script = case_script(0), .value = 1},
+            {.script = {.bytes = script, .n = sizeof script}, .value = 1}};
+        const struct built_spec spec = {
+            .inputs = &input, .n_inputs = 1, .outputs = outputs, .n_outputs = 2};
+        const struct spv_tx_source source = {.peer = i + 1, .group = i};
+        input.prev.b[0] = 9;
+        build_tx(&txs[i], &spec);
+        assert_int_equal(spv_wallet_receive(c->wallet, &txs[i].tx, &source, c->now), 1);
+    }
+    case_store(c);
+    assert_null(case_row(c, &txs[0]));
+    assert_null(case_row(c, &txs[1]));
+    assert_non_null(case_row(c, &txs[2]));
+    for (size_t i = 0; i < COUNT(txs); i++)
+        built_tx_free(&txs[i]);
+}
+
+static void descendants_go_with_a_dropped_transaction(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx parent, child, grandchild, *txs;
+
+    MAKE(c, &parent, INPUTS({NULL, 1}), OUTPUTS({0, 5}));
+    MAKE(c, &child, INPUTS({&parent, 0}), OUTPUTS({1, 4}));
+    MAKE(c, &grandchild, INPUTS({&child, 0}), OUTPUTS({X, 4}));
+    assert_int_equal(spv_wallet_receive(c->wallet, &parent.tx, &peer, c->now), 1);
+    case_receive(c, &child, 1);
+    case_receive(c, &child, 2);
+    case_receive(c, &grandchild, 1);
+    case_receive(c, &grandchild, 2);
+    txs = fill(c, 100, 1, 100);
+    case_store(c);
+    assert_null(case_row(c, &parent));
+    assert_null(case_row(c, &child));
+    assert_null(case_row(c, &grandchild));
+    assert_int_equal(spv_wallet_dropped(c->wallet), 3);
+    case_balance(c, 0, 0, 100, 0);
+    free_txs(txs, 100);
+    built_tx_free(&parent);
+    built_tx_free(&child);
+    built_tx_free(&grandchild);
+}
+
+/* ---- watches ---- */
+
+static void coin_of_two_watches_counts_in_each_and_once_in_all(void **state)
+{
+    const struct spv_watch twice = {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "raw(5100)"};
+    struct wallet_case *c = *state;
+    struct spv_wallet_balance_row balance;
+    struct built_tx tx;
+    uint64_t id;
+
+    MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({0, 1000}, {1, 10}));
+    case_receive(c, &tx, 1);
+    assert_int_equal(spv_wallet_watch(c->wallet, &id, NULL, &twice), 0);
+    case_store(c);
+    case_balance(c, 0, 0, 1010, 0);
+    assert_int_equal(spv_wallet_balance(c->wallet, &balance, id), 0);
+    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], 1000);
+    assert_int_equal(spv_wallet_balance(c->wallet, &balance, c->watches[0]), 0);
+    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], 1000);
+    assert_int_equal(case_row(c, &tx)->received, 1010);
+    const uint64_t tx_id = case_row(c, &tx)->id;
+    assert_int_equal(row_store_find(&c->store, SPV_WALLET_ROW_SHARE, tx_id, id)->row.share.received,
+                     1000);
+    assert_int_equal(spv_wallet_unwatch(c->wallet, c->watches[0]), 0);
+    case_store(c);
+    assert_null(row_store_find(&c->store, SPV_WALLET_ROW_SHARE, tx_id, c->watches[0]));
+    case_balance(c, 0, 0, 1010, 0);
+    assert_int_equal(spv_wallet_balance(c->wallet, &balance, c->watches[0]), SPV_ERR_NOT_FOUND);
+    assert_int_equal(spv_wallet_unwatch(c->wallet, id), 0);
+    case_store(c);
+    case_balance(c, 0, 0, 10, 0);
+    assert_int_equal(case_row(c, &tx)->received, 10);
+    assert_int_equal(spv_wallet_unwatch(c->wallet, c->watches[1]), 0);
+    case_store(c);
+    assert_null(case_row(c, &tx));
+    case_balance(c, 0, 0, 0, 0);
+    assert_null(row_store_find(&c->store, SPV_WALLET_ROW_TX, tx_id, 0));
+    assert_int_equal(spv_wallet_unwatch(c->wallet, id), SPV_ERR_NOT_FOUND);
+    built_tx_free(&tx);
+}
+
+static void end_of_a_watch_deletes_what_hung_on_its_coins(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx coin, spend, rival;
+
+    MAKE(c, &coin, INPUTS({NULL, 1}), OUTPUTS({0, 1000}));
+    MAKE(c, &spend, INPUTS({&coin, 0}, {NULL, 7}), OUTPUTS({X, 900}));
+    MAKE(c, &rival, INPUTS({NULL, 7}), OUTPUTS({X, 900}));
+    case_mine(c, &coin, NULL);
+    case_receive(c, &spend, 1);
+    case_mine(c, &rival, NULL);
+    case_state(c, &spend, SPV_TX_CONFLICTED);
+    assert_int_equal(spv_wallet_unwatch(c->wallet, c->watches[0]), 0);
+    case_store(c);
+    assert_null(case_row(c, &coin));
+    assert_null(case_row(c, &spend));
+    case_balance(c, 0, 0, 0, 0);
+    built_tx_free(&coin);
+    built_tx_free(&spend);
+    built_tx_free(&rival);
+}
+
+static void watched_outpoint_is_one_output(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx tx;
+    struct spv_watch watch = {.kind = SPV_WATCH_OUTPOINT, .script = case_script(9), .vout = 1};
+    uint64_t id, again;
+
+    MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({9, 1}, {9, 20}, {9, 300}));
+    watch.txid = tx.txid;
+    assert_int_equal(spv_wallet_watch(c->wallet, &id, NULL, &watch), 0);
+    assert_int_equal(spv_wallet_watch(c->wallet, &again, NULL, &watch), 0);
+    assert_int_equal(again, id);
+    watch.vout = 2;
+    case_mine(c, &tx, NULL);
+    case_balance(c, 20, 0, 0, 0);
+    assert_int_equal(spv_wallet_watch(c->wallet, &again, NULL, &watch), 0);
+    assert_int_not_equal(again, id);
+    case_store(c);
+    case_balance(c, 320, 0, 0, 0);
+    built_tx_free(&tx);
+}
+
+static void watched_txid_is_shown_whomever_it_pays(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx tx;
+    struct spv_watch watch = {.kind = SPV_WATCH_TXID};
+    uint64_t id;
+
+    MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({X, 1}));
+    watch.txid = tx.txid;
+    assert_int_equal(spv_wallet_watch(c->wallet, &id, NULL, &watch), 0);
+    case_mine(c, &tx, NULL);
+    case_state(c, &tx, SPV_TX_CONFIRMED);
+    case_balance(c, 0, 0, 0, 0);
+    assert_int_equal(spv_wallet_unwatch(c->wallet, id), 0);
+    case_store(c);
+    assert_null(case_row(c, &tx));
+    built_tx_free(&tx);
+}
+
+/* ---- rows ---- */
+
+static void check_damage(const struct wallet_case *c)
+{
+    struct spv_wallet *wallet;
+
+    assert_int_equal(row_store_try_load(&wallet, &c->store, &c->cfg), SPV_ERR_DB_DAMAGED);
+}
+
+static void damaged_rows_are_refused(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx tx;
+
+    MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({0, 1}));
+    case_mine(c, &tx, NULL);
+    for (size_t i = 0; i < c->store.n; i++) {
+        struct stored_row *row = &c->store.rows[i];
+        struct spv_wallet_change *r = &row->row;
+        const struct spv_wallet_change saved = *r;
+#define DAMAGE(change)                                                                             \
+    change;                                                                                        \
+    check_damage(c);                                                                               \
+    *r = saved
+        if (r->kind == SPV_WALLET_ROW_TX) {
+            DAMAGE(r->row.tx.raw.n--);
+            DAMAGE(r->row.tx.txid.b[0] ^= 1);
+            DAMAGE(r->row.tx.id = 0);
+            DAMAGE(r->row.tx.id = 100);
+            DAMAGE(r->row.tx.revision = 100);
+            DAMAGE(r->row.tx.n_groups = SPV_WALLET_GROUPS + 1);
+            DAMAGE(r->row.tx.flags |= 128);
+            DAMAGE(r->row.tx.flags |= SPV_TX_FLAG_COINBASE);
+            DAMAGE(r->row.tx.state = 7);
+            DAMAGE(r->row.tx.state = SPV_TX_UNCONFIRMED);
+            DAMAGE(r->row.tx.block.height = c->height + 1);
+        } else if (r->kind == SPV_WALLET_ROW_WATCH) {
+            DAMAGE(r->row.watch.id = 0);
+            DAMAGE(r->row.watch.watch.kind = (enum spv_watch_kind)9);
+            DAMAGE(r->row.watch.watch.script.n = 0);
+        } else if (r->kind == SPV_WALLET_ROW_BRANCH) {
+            DAMAGE(r->row.branch.watch = 77);
+            DAMAGE(r->row.branch.branch = 1);
+        } else if (r->kind == SPV_WALLET_ROW_META) {
+            DAMAGE(r->row.meta.next_tx = 0);
+            DAMAGE(r->row.meta.next_watch = 0);
+        }
+    }
+    case_balance(c, 1, 0, 0, 0);
+    built_tx_free(&tx);
+}
+
+static void wallet_with_inputs_loads_no_rows(void **state)
+{
+    struct wallet_case *c = *state;
+
+    assert_int_equal(spv_wallet_load(c->wallet, &c->store.rows[0].row), SPV_ERR_STATE);
+    assert_int_equal(spv_wallet_load_end(c->wallet), SPV_ERR_STATE);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, case_setup, case_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(amounts_out_of_range_and_double_inputs_are_refused),
+        CASE(transaction_that_concerns_no_watch_is_not_kept),
+        CASE(block_with_another_merkle_root_changes_nothing),
+        CASE(heights_out_of_order_are_refused),
+        CASE(stripped_form_never_replaces_a_full_one),
+        CASE(depth_is_proven_by_a_later_answer),
+        CASE(one_peer_gets_100_unconfirmed_transactions),
+        CASE(thousand_unconfirmed_transactions_are_kept),
+        CASE(ten_megabytes_of_unconfirmed_transactions_are_kept),
+        CASE(descendants_go_with_a_dropped_transaction),
+        CASE(coin_of_two_watches_counts_in_each_and_once_in_all),
+        CASE(end_of_a_watch_deletes_what_hung_on_its_coins),
+        CASE(watched_outpoint_is_one_output),
+        CASE(watched_txid_is_shown_whomever_it_pays),
+        CASE(damaged_rows_are_refused),
+        CASE(wallet_with_inputs_loads_no_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
