@@ -89,7 +89,7 @@ struct spv_wallet_meta {
 };
 struct spv_wallet_watch_row {
     uint64_t id;
-    struct spv_watch watch; /* the descriptor in its canonical text */
+    struct spv_watch_target watch; /* the descriptor in its canonical text */
 };
 struct spv_wallet_branch_row {
     uint64_t watch;
@@ -209,7 +209,7 @@ SPV_API void spv_wallet_stored(struct spv_wallet *wallet);
  * SPV_ERR_TOO_LONG (a script), SPV_ERR_TOO_MANY above SPV_WATCH_MAX or SPV_WATCH_MAX_SCRIPTS,
  * SPV_ERR_STATE after a failed input, or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_watch(struct spv_wallet *wallet, uint64_t *id, struct spv_text_error *why,
-                             const struct spv_watch *watch);
+                             const struct spv_watch_target *watch);
 /* Ends a watch; transactions and coins in which no other watch has a part are deleted. Returns 0,
  * SPV_ERR_NOT_FOUND, SPV_ERR_STATE or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_unwatch(struct spv_wallet *wallet, uint64_t id);

@@ -34,7 +34,7 @@ enum spv_watch_kind {
 };
 
 /* What to watch; zeroes where a kind has no use for a field. */
-struct spv_watch {
+struct spv_watch_target {
     enum spv_watch_kind kind;
     const char *descriptor; /* DESCRIPTOR: its text; the checksum is optional */
     struct spv_bytes script; /* SCRIPT, OUTPOINT: scriptPubKey */

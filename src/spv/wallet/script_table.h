@@ -29,7 +29,7 @@ struct spv_script_entry {
 };
 
 struct spv_script_table {
-    uint64_t key[2]; /* of SipHash: random, so that nobody can choose scripts that collide */
+    uint64_t key[2]; /* of SipHash: random, so that no peer can choose scripts that collide */
     struct spv_script_entry *scripts;
     size_t n, cap;
     struct spv_script_owner *owners; /* the second of a script and further ones */

@@ -58,7 +58,7 @@ void spv_wallet_free(struct spv_wallet *w)
 /* ---- the watch set ---- */
 
 /* A watched txid: the transaction is shown from now on, or no longer. */
-static int touch_txid(struct spv_wallet *w, const struct spv_watch *watch)
+static int touch_txid(struct spv_wallet *w, const struct spv_watch_target *watch)
 {
     const uint32_t tx =
         watch->kind == SPV_WATCH_TXID ? spv_wallet_find_tx(w, &watch->txid) : SPV_NONE;
@@ -67,7 +67,7 @@ static int touch_txid(struct spv_wallet *w, const struct spv_watch *watch)
 }
 
 int spv_wallet_watch(struct spv_wallet *w, uint64_t *id, struct spv_text_error *why,
-                     const struct spv_watch *watch)
+                     const struct spv_watch_target *watch)
 {
     const uint64_t next_id = w->set.next_id;
     uint32_t slot;

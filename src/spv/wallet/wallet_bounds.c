@@ -1,4 +1,4 @@
-/* A transaction goes with its pending descendants, which would spend outputs that nobody knows. */
+/* A transaction goes with its pending descendants, which would spend outputs that are unknown. */
 #include "spv/wallet/wallet_bounds.h"
 
 #include <stdlib.h>

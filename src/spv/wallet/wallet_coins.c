@@ -134,7 +134,8 @@ int spv_wallet_refresh_coin(struct spv_wallet *w, uint32_t number)
     enum spv_coin_field field = SPV_COIN_NONE;
 
     coin->spender = 0;
-    /* A coin that a later one of the same txid replaced is none, nor is one that nobody counts. */
+    /* A coin that a later one of the same txid replaced is none, nor is one that no watch counts.
+     */
     if (coin->visible &&
         spv_wallet_find_coin(w, &w->txs[coin->tx].row.txid, coin->vout) == number) {
         const uint32_t spender = find_spender(w, coin);

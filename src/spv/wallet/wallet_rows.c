@@ -18,105 +18,104 @@ struct row_writer {
     int error;
 };
 
-/* Returns a row to fill in, or NULL after a failed allocation. */
-static struct spv_wallet_change *new_row(struct row_writer *out, enum spv_wallet_row_kind kind)
+/* Appends a row. The first failed allocation is kept in out->error. */
+static void put_row(struct row_writer *out, const struct spv_wallet_change *row)
 {
     struct spv_wallet *w = out->w;
-    struct spv_wallet_change *grown =
-        out->error == 0 ? spv_array_grow(w->update, &w->cap_update, out->n + 1, 16, sizeof *grown)
-                        : NULL;
+    struct spv_wallet_change *grown;
 
+    if (out->error != 0)
+        return;
+    grown = spv_array_grow(w->update, &w->cap_update, out->n + 1, 16, sizeof *grown);
     if (!grown) {
         out->error = SPV_ERR_NOMEM;
-        return NULL;
+        return;
     }
     w->update = grown;
-    memset(&grown[out->n], 0, sizeof *grown);
-    grown[out->n].kind = kind;
-    return &grown[out->n++];
+    grown[out->n++] = *row;
+}
+
+static void write_scripts(struct row_writer *out, const struct spv_watch_entry *entry,
+                          uint32_t branch)
+{
+    const struct spv_watch_branch *b = &entry->branches[branch];
+    const size_t first = (size_t)b->n_written * entry->per_index;
+    const size_t end = (size_t)b->n_derived * entry->per_index;
+
+    for (size_t i = first; i < end; i++)
+        put_row(out, &(struct spv_wallet_change){
+                         .kind = SPV_WALLET_ROW_SCRIPT,
+                         .row.script = {.origin = {.watch = entry->id,
+                                                   .branch = branch,
+                                                   .index = (uint32_t)(i / entry->per_index)},
+                                        .script = spv_script_table_bytes(&out->w->set.scripts,
+                                                                         b->scripts[i])}});
 }
 
 static void write_branch(struct row_writer *out, const struct spv_watch_entry *entry,
                          uint32_t branch)
 {
     const struct spv_watch_branch *b = &entry->branches[branch];
-    struct spv_wallet_change *row;
 
-    if (b->changed && (row = new_row(out, SPV_WALLET_ROW_BRANCH)) != NULL)
-        row->row.branch = (struct spv_wallet_branch_row){.watch = entry->id,
-                                                         .branch = branch,
-                                                         .n_used = b->n_used,
-                                                         .window = b->window,
-                                                         .n_searched = b->n_searched};
-    if (!entry->descriptor)
-        return;
-    for (size_t i = (size_t)b->n_written * entry->per_index;
-         i < (size_t)b->n_derived * entry->per_index; i++) {
-        row = new_row(out, SPV_WALLET_ROW_SCRIPT);
-        if (!row)
-            return;
-        row->row.script = (struct spv_wallet_script_row){
-            .origin = {.watch = entry->id,
-                       .branch = branch,
-                       .index = (uint32_t)(i / entry->per_index)},
-            .script = spv_script_table_bytes(&out->w->set.scripts, b->scripts[i])};
-    }
+    if (b->changed)
+        put_row(out, &(struct spv_wallet_change){.kind = SPV_WALLET_ROW_BRANCH,
+                                                 .row.branch = {.watch = entry->id,
+                                                                .branch = branch,
+                                                                .n_used = b->n_used,
+                                                                .window = b->window,
+                                                                .n_searched = b->n_searched}});
+    if (entry->descriptor)
+        write_scripts(out, entry, branch);
 }
 
 static void write_watch(struct row_writer *out, const struct spv_watch_entry *entry)
 {
-    struct spv_wallet_change *row;
+    struct spv_wallet_change row = {.kind = SPV_WALLET_ROW_WATCH,
+                                    .row.watch = {.id = entry->id, .watch = entry->watch}};
 
-    if (entry->changed && (row = new_row(out, SPV_WALLET_ROW_WATCH)) != NULL) {
-        row->row.watch = (struct spv_wallet_watch_row){.id = entry->id, .watch = entry->watch};
-        if (entry->descriptor)
-            row->row.watch.watch.descriptor = spv_descriptor_text(entry->descriptor);
-        else if (entry->watch.kind != SPV_WATCH_TXID)
-            row->row.watch.watch.script =
-                spv_script_table_bytes(&out->w->set.scripts, entry->branches[0].scripts[0]);
-    }
+    if (entry->descriptor)
+        row.row.watch.watch.descriptor = spv_descriptor_text(entry->descriptor);
+    else if (entry->watch.kind != SPV_WATCH_TXID)
+        row.row.watch.watch.script =
+            spv_script_table_bytes(&out->w->set.scripts, entry->branches[0].scripts[0]);
+    if (entry->changed)
+        put_row(out, &row);
     for (uint32_t i = 0; i < entry->n_branches; i++)
         write_branch(out, entry, i);
 }
 
 static void write_balance(struct row_writer *out, uint64_t id, const int64_t *balance)
 {
-    struct spv_wallet_change *row = new_row(out, SPV_WALLET_ROW_BALANCE);
+    struct spv_wallet_change row = {.kind = SPV_WALLET_ROW_BALANCE, .row.balance.watch = id};
 
-    if (!row)
-        return;
-    row->row.balance.watch = id;
-    memcpy(row->row.balance.field, balance, sizeof row->row.balance.field);
+    memcpy(row.row.balance.field, balance, sizeof row.row.balance.field);
+    put_row(out, &row);
 }
 
 int spv_wallet_changes(struct spv_wallet *w, struct spv_wallet_update *out)
 {
     struct row_writer writer = {.w = w};
-    struct spv_wallet_change *row;
+    struct spv_wallet_change meta = {.kind = SPV_WALLET_ROW_META, .row.meta = w->meta};
 
     if (w->error != 0)
         return SPV_ERR_STATE;
-    if (w->meta_changed && (row = new_row(&writer, SPV_WALLET_ROW_META)) != NULL) {
-        row->row.meta = w->meta;
-        row->row.meta.next_watch = w->set.next_id;
-    }
+    meta.row.meta.next_watch = w->set.next_id;
+    if (w->meta_changed)
+        put_row(&writer, &meta);
     for (size_t i = 0; i < w->set.n_watches; i++)
         if (w->set.watches[i].id != 0)
             write_watch(&writer, &w->set.watches[i]);
     for (size_t i = 0; i < w->n_changes; i++)
-        if ((row = new_row(&writer, w->changes[i].change.kind)) != NULL)
-            *row = w->changes[i].change;
+        put_row(&writer, &w->changes[i].change);
     if (w->balance_changed)
         write_balance(&writer, 0, w->balance);
     for (size_t i = 0; i < w->set.n_watches; i++)
         if (w->set.watches[i].id != 0 && w->set.watches[i].balance_changed)
             write_balance(&writer, w->set.watches[i].id, w->set.watches[i].balance);
-    for (size_t i = 0; i < w->n_deleted; i++) {
-        if ((row = new_row(&writer, SPV_WALLET_ROW_WATCH)) == NULL)
-            break;
-        row->deleted = true;
-        row->row.watch.id = w->deleted_watches[i];
-    }
+    for (size_t i = 0; i < w->n_deleted; i++)
+        put_row(&writer, &(struct spv_wallet_change){.kind = SPV_WALLET_ROW_WATCH,
+                                                     .deleted = true,
+                                                     .row.watch.id = w->deleted_watches[i]});
     *out = (struct spv_wallet_update){.changes = w->update, .n = writer.n};
     return writer.error;
 }

@@ -249,7 +249,7 @@ static struct spv_bytes entry_script(const struct spv_watch_set *set,
 
 /* Whether an entry watches what `watch`, whose descriptor was parsed, watches. */
 static bool is_equal(const struct spv_watch_set *set, const struct spv_watch_entry *entry,
-                     const struct spv_watch *watch, const struct spv_descriptor *descriptor)
+                     const struct spv_watch_target *watch, const struct spv_descriptor *descriptor)
 {
     if (entry->id == 0 || entry->watch.kind != watch->kind)
         return false;
@@ -268,7 +268,7 @@ static bool is_equal(const struct spv_watch_set *set, const struct spv_watch_ent
              equal_bytes(entry_script(set, entry), watch->script)));
 }
 
-static int check_watch(const struct spv_watch *watch)
+static int check_watch(const struct spv_watch_target *watch)
 {
     switch (watch->kind) {
     case SPV_WATCH_DESCRIPTOR:
@@ -285,7 +285,7 @@ static int check_watch(const struct spv_watch *watch)
 }
 
 static int parse_descriptor(struct spv_descriptor **out, const struct spv_watch_set *set,
-                            struct spv_text_error *why, const struct spv_watch *watch)
+                            struct spv_text_error *why, const struct spv_watch_target *watch)
 {
     int rc = check_watch(watch);
 
@@ -324,13 +324,13 @@ static int free_slot(struct spv_watch_set *set, uint32_t *slot)
     return 0;
 }
 
-static bool has_script(const struct spv_watch *watch)
+static bool has_script(const struct spv_watch_target *watch)
 {
     return watch->kind == SPV_WATCH_SCRIPT || watch->kind == SPV_WATCH_OUTPOINT;
 }
 
 /* Fills a free slot; the descriptor is the slot's from here on, also after an error. */
-static int fill_slot(struct spv_watch_set *set, uint32_t slot, const struct spv_watch *watch,
+static int fill_slot(struct spv_watch_set *set, uint32_t slot, const struct spv_watch_target *watch,
                      struct spv_descriptor *descriptor)
 {
     struct spv_watch_entry *entry = &set->watches[slot];
@@ -371,7 +371,8 @@ static int fill_slot(struct spv_watch_set *set, uint32_t slot, const struct spv_
 }
 
 /* The larger gap and the earlier birthday. */
-static int extend_watch(struct spv_watch_set *set, uint32_t slot, const struct spv_watch *watch)
+static int extend_watch(struct spv_watch_set *set, uint32_t slot,
+                        const struct spv_watch_target *watch)
 {
     struct spv_watch_entry *entry = &set->watches[slot];
     int rc = 0;
@@ -394,7 +395,7 @@ static int extend_watch(struct spv_watch_set *set, uint32_t slot, const struct s
 }
 
 int spv_watch_set_restore(struct spv_watch_set *set, struct spv_text_error *why, uint32_t *slot,
-                          const struct spv_watch *watch, uint64_t id)
+                          const struct spv_watch_target *watch, uint64_t id)
 {
     const uint64_t next_id = set->next_id;
     struct spv_descriptor *descriptor;
@@ -419,7 +420,7 @@ int spv_watch_set_restore(struct spv_watch_set *set, struct spv_text_error *why,
 }
 
 int spv_watch_set_add(struct spv_watch_set *set, struct spv_text_error *why, uint32_t *slot,
-                      const struct spv_watch *watch)
+                      const struct spv_watch_target *watch)
 {
     struct spv_descriptor *descriptor;
     int rc = parse_descriptor(&descriptor, set, why, watch);

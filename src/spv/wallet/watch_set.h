@@ -25,7 +25,7 @@ struct spv_watch_branch {
 
 struct spv_watch_entry {
     uint64_t id; /* 0: the slot is free */
-    struct spv_watch watch; /* script and descriptor are not borrowed: NULL */
+    struct spv_watch_target watch; /* script and descriptor are not borrowed: NULL */
     struct spv_descriptor *descriptor;
     struct spv_watch_branch *branches;
     size_t n_branches;
@@ -67,11 +67,11 @@ void spv_watch_set_free(struct spv_watch_set *set);
  * its scripts are unsearched again. Returns 0 and *slot, or an error of spv_wallet_watch with the
  * set unchanged, but for SPV_ERR_NOMEM and SPV_ERR_TOO_MANY, after which it must be freed. */
 int spv_watch_set_add(struct spv_watch_set *set, struct spv_text_error *why, uint32_t *slot,
-                      const struct spv_watch *watch);
+                      const struct spv_watch_target *watch);
 /* Adds a watch that was stored, without deriving. Errors as above, and SPV_ERR_INVALID for an id
  * that is 0 or there already. */
 int spv_watch_set_restore(struct spv_watch_set *set, struct spv_text_error *why, uint32_t *slot,
-                          const struct spv_watch *watch, uint64_t id);
+                          const struct spv_watch_target *watch, uint64_t id);
 /* Sets what was stored of a branch; its scripts follow, in order. Returns 0 or SPV_ERR_INVALID. */
 int spv_watch_set_restore_branch(struct spv_watch_set *set, uint64_t id, uint32_t branch,
                                  uint32_t n_used, uint32_t n_searched);

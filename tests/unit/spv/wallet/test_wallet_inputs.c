@@ -287,7 +287,7 @@ static void descendants_go_with_a_dropped_transaction(void **state)
 
 static void coin_of_two_watches_counts_in_each_and_once_in_all(void **state)
 {
-    const struct spv_watch twice = {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "raw(5100)"};
+    const struct spv_watch_target twice = {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "raw(5100)"};
     struct wallet_case *c = *state;
     struct spv_wallet_balance_row balance;
     struct built_tx tx;
@@ -350,7 +350,8 @@ static void watched_outpoint_is_one_output(void **state)
 {
     struct wallet_case *c = *state;
     struct built_tx tx;
-    struct spv_watch watch = {.kind = SPV_WATCH_OUTPOINT, .script = case_script(9), .vout = 1};
+    struct spv_watch_target watch = {
+        .kind = SPV_WATCH_OUTPOINT, .script = case_script(9), .vout = 1};
     uint64_t id, again;
 
     MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({9, 1}, {9, 20}, {9, 300}));
@@ -372,7 +373,7 @@ static void watched_txid_is_shown_whomever_it_pays(void **state)
 {
     struct wallet_case *c = *state;
     struct built_tx tx;
-    struct spv_watch watch = {.kind = SPV_WATCH_TXID};
+    struct spv_watch_target watch = {.kind = SPV_WATCH_TXID};
     uint64_t id;
 
     MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({X, 1}));

@@ -57,7 +57,7 @@ static int new_wallet(struct spv_wallet **out)
 
 static int add_watches(struct spv_wallet *wallet)
 {
-    const struct spv_watch watches[] = {
+    const struct spv_watch_target watches[] = {
         {.kind = SPV_WATCH_SCRIPT, .script = {script, sizeof script}},
         {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "wpkh(" XPUB "/<0;1>/*)", .gap = 3},
         {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "raw(5101)"},
@@ -143,7 +143,7 @@ static void failed_allocation_ends_an_input_with_an_error(void **state)
 static void wallet_refuses_inputs_after_a_failed_one(void **state)
 {
     const struct spv_tx_source source = {.peer = 1, .group = 1};
-    const struct spv_watch watch = {.kind = SPV_WATCH_SCRIPT, .script = {script, 1}};
+    const struct spv_watch_target watch = {.kind = SPV_WATCH_SCRIPT, .script = {script, 1}};
     const struct spv_point fork = {.height = 4};
     struct spv_wallet_update update;
     struct spv_wallet *wallet;

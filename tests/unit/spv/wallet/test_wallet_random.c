@@ -407,7 +407,8 @@ static void reorganise(struct world *w)
 
 static void watch_chain(struct world *w, int i, const char *text, uint32_t gap)
 {
-    const struct spv_watch watch = {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = text, .gap = gap};
+    const struct spv_watch_target watch = {
+        .kind = SPV_WATCH_DESCRIPTOR, .descriptor = text, .gap = gap};
 
     assert_int_equal(spv_wallet_watch(w->wallet, &w->m.watches[i].id, NULL, &watch), 0);
     w->m.watches[i].active = true;
@@ -415,7 +416,8 @@ static void watch_chain(struct world *w, int i, const char *text, uint32_t gap)
 
 static void setup_watches(struct world *w)
 {
-    struct spv_watch script = {.kind = SPV_WATCH_SCRIPT, .script = scripts[1].scripts[4].script};
+    struct spv_watch_target script = {.kind = SPV_WATCH_SCRIPT,
+                                      .script = scripts[1].scripts[4].script};
 
     w->m.watches[0] =
         (struct model_watch){.chains = {true, true, false}, .gap = 5, .script_chain = FOREIGN};

@@ -27,7 +27,7 @@ static void genesis_coinbase_is_no_coin(void **state)
     struct built_block block;
     struct built_tx coinbase;
     const struct built_tx *txs[] = {&coinbase};
-    const struct spv_watch watch = {.kind = SPV_WATCH_SCRIPT, .script = case_script(0)};
+    const struct spv_watch_target watch = {.kind = SPV_WATCH_SCRIPT, .script = case_script(0)};
     uint64_t id;
 
     case_make(c, &coinbase, NULL, 0, OUTPUTS({0, 5000}), 1);

@@ -95,7 +95,7 @@ static void commit(struct subject *s)
 
 static void watch(struct subject *s, const char *name)
 {
-    struct spv_watch w = {.kind = SPV_WATCH_DESCRIPTOR, .gap = 20};
+    struct spv_watch_target w = {.kind = SPV_WATCH_DESCRIPTOR, .gap = 20};
     struct spv_text_error why;
     uint64_t id;
 

@@ -37,7 +37,7 @@ static int teardown_scripts(void **state)
 
 static uint64_t watch_ranged(struct wallet_case *c, uint32_t gap, int64_t birthday)
 {
-    const struct spv_watch watch = {
+    const struct spv_watch_target watch = {
         .kind = SPV_WATCH_DESCRIPTOR, .descriptor = RANGED, .gap = gap, .birthday = birthday};
     uint64_t id;
 
@@ -211,7 +211,7 @@ static void wrong_watches_are_refused_and_nothing_changes(void **state)
 {
     static uint8_t zeros[SPV_WATCH_MAX_SCRIPT + 1];
     const struct {
-        struct spv_watch watch;
+        struct spv_watch_target watch;
         int error;
     } wrong[] = {
         {{.kind = SPV_WATCH_DESCRIPTOR}, SPV_ERR_INVALID},
@@ -237,8 +237,8 @@ static void wrong_watches_are_refused_and_nothing_changes(void **state)
 
 static void script_is_found_with_all_places_that_it_belongs_to(void **state)
 {
-    const struct spv_watch path = {.kind = SPV_WATCH_DESCRIPTOR,
-                                   .descriptor = "wpkh(" XPUB "/1/*)"};
+    const struct spv_watch_target path = {.kind = SPV_WATCH_DESCRIPTOR,
+                                          .descriptor = "wpkh(" XPUB "/1/*)"};
     struct wallet_case *c = *state;
     const uint64_t id = watch_ranged(c, GAP, 0);
     struct spv_script_origin origins[2];
@@ -268,7 +268,7 @@ static void hundred_thousand_scripts_take_at_most_ten_megabytes(void **state)
 {
     struct wallet_case *c = *state;
     struct spv_watch_set set = {.next_id = 0};
-    struct spv_watch watch = {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "tr(" XPUB "/*)"};
+    struct spv_watch_target watch = {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "tr(" XPUB "/*)"};
     uint32_t slot, number;
     uint8_t script[34] = {0x51, 0x20};
 

@@ -25,7 +25,7 @@ int case_setup(void **state)
                                         .lookahead = 10};
     assert_int_equal(spv_wallet_new(&c->wallet, &c->cfg), 0);
     for (uint8_t k = 0; k < CASE_SCRIPTS; k++) {
-        const struct spv_watch watch = {.kind = SPV_WATCH_SCRIPT, .script = case_script(k)};
+        const struct spv_watch_target watch = {.kind = SPV_WATCH_SCRIPT, .script = case_script(k)};
         assert_int_equal(spv_wallet_watch(c->wallet, &c->watches[k], NULL, &watch), 0);
     }
     case_skip(c, 10);
