@@ -186,9 +186,11 @@ SPV_API int spv_wallet_new(struct spv_wallet **out, const struct spv_wallet_conf
 SPV_API void spv_wallet_free(struct spv_wallet *wallet); /* NULL is allowed */
 
 /* Loads one stored row into a wallet that had no input yet: META first, then WATCH, BRANCH, SCRIPT
- * by ascending index, TX by ascending id with its raw form. Rows of other kinds are ignored: they
- * are derived. Returns 0, SPV_ERR_DB_DAMAGED for a row that this library does not write,
- * SPV_ERR_STATE after spv_wallet_load_end or an input, or SPV_ERR_NOMEM. */
+ * by ascending index, TX by ascending id with its raw form, COIN. SHARE and BALANCE are ignored:
+ * they are derived. Where rows contradict each other, or a watch was added whose past is
+ * unsearched, there are changes after spv_wallet_load_end. Returns 0, SPV_ERR_DB_DAMAGED for a row
+ * that this library does not write, SPV_ERR_STATE after spv_wallet_load_end or an input, or
+ * SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_load(struct spv_wallet *wallet, const struct spv_wallet_change *row);
 /* All rows are loaded. Returns 0 or an error as above. */
 SPV_API int spv_wallet_load_end(struct spv_wallet *wallet);

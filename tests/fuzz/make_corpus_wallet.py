@@ -2,6 +2,7 @@
 """Writes the seeds of fuzz_bloom and fuzz_merkle: [u16: length of the first part][first part][transaction].
 
 Run in tests/fuzz/; the files are committed, so that no build needs this."""
+import random
 import hashlib
 import pathlib
 import struct
@@ -88,3 +89,24 @@ for name, data in {"tx": payment, "tx-hex": payment.hex().encode() + b"\n", "tx-
                    "odd": b"abc", "spaces": b" 01\t02\n0 3\r\n", "empty": b"", "only-spaces": b" \n", "not-hex": b"01g2",
                    "long": b"00" * 601, "limit": b"00" * 600, "binary-long": bytes(601)}.items():
     (out / name).write_bytes(data)
+
+# fuzz_wallet: steps of three bytes
+MINE, COINBASE, LEAVE, SEND, ANNOUNCE, PUBLISH, DAYS, WATCH, RELOAD = range(1, 10)
+wallet = {
+    "pay_spend_reorganise": [(0, 255, 0), (MINE, 0, 255), (0, 0, 0o21), (SEND, 1, 1), (SEND, 1, 2), (MINE, 1, 255),
+                             (LEAVE, 2, 0), (RELOAD, 0, 0), (MINE, 0, 1), (RELOAD, 0, 0)],
+    "coinbase_orphaned": [(COINBASE, 0, 1), (0, 0, 0), (PUBLISH, 1, 0), (LEAVE, 1, 0), (RELOAD, 0, 0), (DAYS, 0, 20),
+                          (COINBASE, 0, 3)],
+    "double_spends": [(0, 255, 0), (0, 255, 1), (SEND, 0, 0), (SEND, 1, 1), (ANNOUNCE, 1, 2), (0, 2, 3), (SEND, 2, 0),
+                      (MINE, 0, 255), (LEAVE, 1, 0), (RELOAD, 0, 0)],
+    "watches_end": [(0, 255, 0o10), (MINE, 0, 255), (WATCH, 0, 1), (WATCH, 5, 0), (WATCH, 1, 1), (RELOAD, 0, 0),
+                    (WATCH, 0, 0), (PUBLISH, 0, 0), (PUBLISH, 0, 1)],
+}
+chance = random.Random(5)
+for i in range(6):
+    wallet[f"mixed_{i}"] = [(chance.choice([0, 0, 0, 1, 2, 3, 4, 4, 4, 5, 5, 6, 7, 8, 9]),
+                             chance.choice([255, 254] + list(range(60))), chance.randrange(64)) for _ in range(150)]
+out = here / "corpus" / "wallet"
+out.mkdir(parents=True, exist_ok=True)
+for name, steps in wallet.items():
+    (out / name).write_bytes(bytes(x for step in steps for x in step))

@@ -34,6 +34,7 @@ void spv_wallet_free(struct spv_wallet *w)
     for (size_t i = 0; i < w->n_txs; i++) {
         if (w->txs[i].row.id == 0)
             continue;
+        free(w->txs[i].raw);
         free(w->txs[i].new_raw);
         free(w->txs[i].new_proof);
     }

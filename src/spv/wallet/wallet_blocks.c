@@ -56,6 +56,8 @@ static int confirm_tx(struct spv_wallet *w, uint32_t number, const struct spv_wa
         tx->row.flags |= SPV_TX_FLAG_DEPTH_PROVEN;
     tx->effective = tx->trusted = true;
     tx->changed = true;
+    free(tx->raw);
+    tx->raw = NULL;
     rc = spv_wallet_move_to_block(w, number);
     return rc < 0 ? rc : spv_wallet_touch_related(w, number);
 }

@@ -88,6 +88,19 @@ bool spv_wallet_concerns(const struct spv_wallet *w, const struct spv_tx *tx,
     return txid && spv_watch_set_has_txid(&w->set, txid);
 }
 
+int spv_wallet_keep_raw(struct spv_tx_record *record, const struct spv_tx *tx)
+{
+    uint8_t *copy = malloc(tx->n);
+
+    if (!copy)
+        return SPV_ERR_NOMEM;
+    memcpy(copy, tx->bytes, tx->n);
+    free(record->raw);
+    record->raw = copy;
+    record->n_bytes = (uint32_t)tx->n;
+    return 0;
+}
+
 static int set_raw(struct spv_tx_record *record, const struct spv_tx *tx, bool stripped)
 {
     uint8_t *copy = malloc(tx->n);
@@ -98,14 +111,13 @@ static int set_raw(struct spv_tx_record *record, const struct spv_tx *tx, bool s
     free(record->new_raw);
     record->new_raw = copy;
     record->n_new_raw = tx->n;
-    record->n_bytes = (uint32_t)tx->n;
     record->row.flags &= ~(uint32_t)(SPV_TX_FLAG_HAS_WITNESS | SPV_TX_FLAG_STRIPPED);
     if (tx->has_witness)
         record->row.flags |= SPV_TX_FLAG_HAS_WITNESS;
     if (stripped && !tx->has_witness)
         record->row.flags |= SPV_TX_FLAG_STRIPPED;
     record->changed = true;
-    return 0;
+    return spv_wallet_keep_raw(record, tx);
 }
 
 int spv_wallet_put_tx(struct spv_wallet *w, uint32_t *number, const struct spv_tx *tx,

@@ -13,6 +13,9 @@ int spv_wallet_check_tx(const struct spv_tx *tx);
 bool spv_wallet_concerns(const struct spv_wallet *w, const struct spv_tx *tx,
                          const struct spv_txid *txid);
 
+/* Keeps the raw form of a transaction that is in no block. Returns 0 or SPV_ERR_NOMEM. */
+int spv_wallet_keep_raw(struct spv_tx_record *record, const struct spv_tx *tx);
+
 /* Adds a transaction with the next id, or gives a known one the raw form and coins that it lacks: a
  * stripped form never replaces a full one. Scripts are marked as used. */
 int spv_wallet_put_tx(struct spv_wallet *w, uint32_t *number, const struct spv_tx *tx,

@@ -156,7 +156,8 @@ static int check_tx_row(const struct spv_wallet *w, const struct spv_wallet_tx_r
     spv_tx_txid(&txid, tx);
     if (memcmp(&txid, &row->txid, sizeof txid) != 0 || spv_wallet_check_tx(tx) < 0)
         return SPV_ERR_INVALID;
-    if (row->id == 0 || row->id >= w->meta.next_tx || row->revision > w->meta.revision ||
+    if (row->id == 0 || (w->n_txs > 0 && row->id <= w->txs[w->n_txs - 1].row.id) ||
+        row->id >= w->meta.next_tx || row->revision > w->meta.revision ||
         row->n_groups > SPV_WALLET_GROUPS || (row->flags & ~(uint32_t)ALL_FLAGS) != 0 ||
         row->state < SPV_TX_UNCONFIRMED || row->state > SPV_TX_EXPIRED)
         return SPV_ERR_INVALID;
@@ -190,10 +191,45 @@ static int load_tx(struct spv_wallet *w, const struct spv_wallet_tx_row *row)
     record = &w->txs[number];
     record->row = *row;
     record->row.raw = record->row.proof = (struct spv_bytes){.bytes = NULL};
+    record->changed = false;
     if (!spv_tx_is_confirmed(record))
-        return 0;
+        return spv_wallet_keep_raw(record, &tx);
     record->effective = record->trusted = true;
     return spv_wallet_move_to_block(w, number);
+}
+
+/* Rows of transactions came by ascending id. */
+static uint32_t find_loaded(const struct spv_wallet *w, uint64_t id)
+{
+    size_t low = 0, high = w->n_txs;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (w->txs[middle].row.id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < w->n_txs && w->txs[low].row.id == id ? (uint32_t)low : SPV_NONE;
+}
+
+/* What the row says is compared with what follows from the others when loading ends. */
+static int load_coin(struct spv_wallet *w, const struct spv_wallet_coin_row *row)
+{
+    const uint32_t tx = find_loaded(w, row->tx);
+    uint32_t number = tx != SPV_NONE ? w->txs[tx].first_coin : SPV_NONE;
+    struct spv_coin_record *coin;
+
+    while (number != SPV_NONE && w->coins[number].vout != row->vout)
+        number = w->coins[number].next;
+    if (number == SPV_NONE || row->field >= SPV_COIN_FIELDS || w->coins[number].written ||
+        w->coins[number].value != row->value)
+        return SPV_ERR_INVALID;
+    coin = &w->coins[number];
+    coin->visible = coin->written = true;
+    coin->spender = row->spender;
+    spv_wallet_set_field(w, coin, (enum spv_coin_field)row->field);
+    return row->field == SPV_COIN_IMMATURE ? spv_number_list_push(&w->immature, number) : 0;
 }
 
 static int load_meta(struct spv_wallet *w, const struct spv_wallet_meta *meta)
@@ -225,6 +261,7 @@ static int load_row(struct spv_wallet *w, const struct spv_wallet_change *row)
     case SPV_WALLET_ROW_TX:
         return load_tx(w, &row->row.tx);
     case SPV_WALLET_ROW_COIN:
+        return load_coin(w, &row->row.coin);
     case SPV_WALLET_ROW_SHARE:
     case SPV_WALLET_ROW_BALANCE:
         return 0;
@@ -261,8 +298,11 @@ int spv_wallet_load_end(struct spv_wallet *w)
     rc = spv_watch_set_restore_end(&w->set);
     if (rc == 0)
         rc = spv_wallet_follow_windows(w);
+    w->recount = true; /* windows were not there when coins were loaded */
+    w->n_rescanned = w->set.scripts.n;
     rc = load_error(w, spv_wallet_end_input(w, rc));
     w->loading = false;
-    forget_written(w);
+    if (w->n_changes == 0)
+        forget_written(w);
     return rc;
 }

@@ -23,6 +23,7 @@ struct spv_tx_record {
     uint32_t first_spend; /* SPV_NONE: none */
     uint32_t first_coin;
     uint32_t next; /* of the free records */
+    uint8_t *raw; /* while it is in no block: it is looked at again when scripts are added */
     uint8_t *new_raw; /* not yet in a change; owned */
     size_t n_new_raw;
     uint8_t *new_proof;
@@ -93,6 +94,7 @@ struct spv_wallet {
     struct spv_number_list in_blocks; /* confirmed transactions by height and position */
     struct spv_number_list pending; /* all others */
     struct spv_number_list touched;
+    size_t n_rescanned; /* scripts that `pending` was looked at with */
     struct spv_number_list immature; /* coins; some may have changed since */
 
     int64_t balance[SPV_COIN_FIELDS];

@@ -361,6 +361,7 @@ void spv_wallet_remove_tx(struct spv_wallet *w, uint32_t tx)
     remove_from(spv_tx_is_confirmed(record) ? &w->in_blocks : &w->pending, tx);
     if (record->touched)
         remove_from(&w->touched, tx);
+    free(record->raw);
     free(record->new_raw);
     free(record->new_proof);
     *record = (struct spv_tx_record){.next = w->free_tx};

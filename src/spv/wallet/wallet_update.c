@@ -26,7 +26,8 @@ static int reveal_script(struct spv_wallet *w, uint32_t script)
     for (uint32_t i = w->set.scripts.scripts[script].first_coin; rc == 0 && i != SPV_NONE;
          i = w->coins[i].next_of_script) {
         /* The watch has a share now, even where the coin was visible to another one. */
-        w->txs[w->coins[i].tx].changed = true;
+        if (!w->loading)
+            w->txs[w->coins[i].tx].changed = true;
         rc = spv_wallet_touch_related(w, w->coins[i].tx);
     }
     return rc < 0 ? rc : spv_watch_set_use(&w->set, script);
@@ -52,6 +53,28 @@ int spv_wallet_use_scripts(struct spv_wallet *w, uint32_t tx)
     for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NONE; i = w->coins[i].next)
         rc = spv_watch_set_use(&w->set, w->coins[i].script);
     return rc < 0 ? rc : spv_wallet_follow_windows(w);
+}
+
+/* Scripts were added: a transaction that can't be searched for again may pay one of them. */
+static int rescan_pending(struct spv_wallet *w)
+{
+    int rc = 0;
+
+    while (rc == 0 && w->n_rescanned < w->set.scripts.n) {
+        w->n_rescanned = w->set.scripts.n;
+        for (size_t i = 0; rc == 0 && i < w->pending.n; i++) {
+            const uint32_t number = w->pending.at[i];
+            struct spv_tx tx;
+            if (!w->txs[number].raw)
+                continue;
+            rc = spv_tx_parse(&tx, w->txs[number].raw, w->txs[number].n_bytes);
+            if (rc == 0)
+                rc = spv_wallet_add_coins(w, number, &tx);
+            if (rc == 0)
+                rc = spv_wallet_use_scripts(w, number);
+        }
+    }
+    return rc;
 }
 
 /* What a coin is worth to its spender depends on whether it is visible, too. */
@@ -103,7 +126,7 @@ static int push_coin(struct spv_wallet *w, struct spv_coin_record *coin)
     struct spv_owned_change *out;
 
     coin->written = coin->visible;
-    if (w->loading || !has_row)
+    if (!has_row)
         return 0;
     out = new_change(w, SPV_WALLET_ROW_COIN, !coin->visible);
     if (!out)
@@ -164,7 +187,7 @@ static bool sum_up(const struct spv_wallet *w, struct spv_tx_record *tx)
 {
     bool visible = (tx->row.flags & SPV_TX_FLAG_PUBLISHED) != 0 ||
                    spv_watch_set_has_txid(&w->set, &tx->row.txid);
-    bool all_known = (tx->row.flags & SPV_TX_FLAG_COINBASE) == 0;
+    bool all_known = true; /* but a coinbase spends no coin */
 
     tx->row.received = tx->row.spent = 0;
     for (uint32_t i = tx->first_coin; i != SPV_NONE; i = w->coins[i].next) {
@@ -242,8 +265,6 @@ static int update_row(struct spv_wallet *w, struct spv_tx_record *tx)
         old.fee == tx->row.fee && visible == (old.revision != 0))
         return 0;
     tx->changed = false;
-    if (w->loading)
-        return 0;
     tx->row.revision = visible ? ++w->meta.revision : 0;
     w->meta_changed = true;
     return push_tx(w, tx);
@@ -279,9 +300,9 @@ static int refresh_coins_of(struct spv_wallet *w, uint32_t tx)
 static int update_touched(struct spv_wallet *w)
 {
     struct spv_number_list *touched = &w->touched;
-    int rc = 0;
+    int rc = rescan_pending(w);
 
-    if (touched->n == 0 && !w->removed)
+    if (rc == 0 && touched->n == 0 && !w->removed)
         return 0;
     w->removed = false;
     for (size_t i = 0; rc == 0 && i < touched->n; i++) /* which may grow meanwhile */

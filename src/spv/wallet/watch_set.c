@@ -284,6 +284,21 @@ static int check_watch(const struct spv_watch_target *watch)
     return SPV_ERR_INVALID;
 }
 
+/* raw() is a descriptor, but an empty script can't be looked for. */
+static int check_not_empty(const struct spv_descriptor *descriptor)
+{
+    struct spv_derived_scripts derived;
+    int rc;
+
+    if (spv_descriptor_is_range(descriptor))
+        return 0;
+    rc = spv_descriptor_derive(&derived, descriptor, 0, 0, 1);
+    if (rc == 0 && derived.scripts[0].script.n == 0)
+        rc = SPV_ERR_INVALID;
+    spv_derived_scripts_free(&derived);
+    return rc;
+}
+
 static int parse_descriptor(struct spv_descriptor **out, const struct spv_watch_set *set,
                             struct spv_text_error *why, const struct spv_watch_target *watch)
 {
@@ -296,6 +311,8 @@ static int parse_descriptor(struct spv_descriptor **out, const struct spv_watch_
                               SPV_DESCRIPTOR_CHECKSUM_OPTIONAL);
     if (rc == 0)
         rc = spv_descriptor_check_derivable(*out, why);
+    if (rc == 0)
+        rc = check_not_empty(*out);
     if (rc < 0) {
         spv_descriptor_free(*out);
         *out = NULL;

@@ -232,6 +232,9 @@ int row_store_try_load(struct spv_wallet **out, const struct row_store *store,
                 rc = spv_wallet_load(*out, &store->rows[i].row);
     if (rc == 0)
         rc = load_txs(*out, store);
+    for (size_t i = 0; rc == 0 && i < store->n; i++)
+        if (store->rows[i].row.kind == SPV_WALLET_ROW_COIN)
+            rc = spv_wallet_load(*out, &store->rows[i].row);
     if (rc == 0)
         rc = spv_wallet_load_end(*out);
     if (rc < 0) {

@@ -178,21 +178,22 @@ static void free_txs(struct built_tx *txs, size_t n)
 static void one_peer_gets_100_unconfirmed_transactions(void **state)
 {
     struct wallet_case *c = *state;
-    struct built_tx *txs = fill(c, 100, 1, 100), other, more;
+    struct built_tx *txs, other, more;
 
     MAKE(c, &other, INPUTS({NULL, 1}), OUTPUTS({0, 1}));
-    MAKE(c, &more, INPUTS({NULL, 2}), OUTPUTS({0, 1}));
-    assert_int_equal(spv_wallet_dropped(c->wallet), 0);
-    case_receive(c, &txs[0], 2);
     assert_int_equal(spv_wallet_receive(c->wallet, &other.tx,
                                         &(struct spv_tx_source){.peer = 2, .group = 1}, c->now),
                      1);
+    txs = fill(c, 100, 1, 100);
+    MAKE(c, &more, INPUTS({NULL, 2}), OUTPUTS({0, 1}));
+    assert_int_equal(spv_wallet_dropped(c->wallet), 0);
+    case_receive(c, &txs[0], 2);
     assert_int_equal(spv_wallet_receive(c->wallet, &more.tx, &peer, c->now), 1);
     case_store(c);
     assert_int_equal(spv_wallet_dropped(c->wallet), 1);
     assert_non_null(case_row(c, &txs[0])); /* two groups announced it */
     assert_null(case_row(c, &txs[1])); /* the oldest of that peer */
-    assert_non_null(case_row(c, &other));
+    assert_non_null(case_row(c, &other)); /* of another peer */
     assert_non_null(case_row(c, &more));
     case_balance(c, 0, 0, 101, 0);
     free_txs(txs, 100);
@@ -388,6 +389,33 @@ static void watched_txid_is_shown_whomever_it_pays(void **state)
     built_tx_free(&tx);
 }
 
+static void transactions_are_looked_at_again_when_scripts_are_watched_later(void **state)
+{
+    const struct spv_watch_target watch = {.kind = SPV_WATCH_SCRIPT, .script = case_script(X)};
+    struct wallet_case *c = *state;
+    struct built_tx pending, confirmed;
+    struct spv_wallet *loaded;
+    uint64_t id;
+
+    MAKE(c, &pending, INPUTS({NULL, 1}), OUTPUTS({0, 1}, {X, 20}));
+    MAKE(c, &confirmed, INPUTS({NULL, 2}), OUTPUTS({0, 300}, {X, 4000}));
+    case_receive(c, &pending, 1);
+    case_mine(c, &confirmed, NULL);
+    assert_int_equal(spv_wallet_watch(c->wallet, &id, NULL, &watch), 0);
+    case_store(c);
+    assert_int_equal(case_row(c, &pending)->received, 21);
+    /* Its block would be searched; loading has the raw form at hand. */
+    assert_int_equal(case_row(c, &confirmed)->received, 300);
+    loaded = row_store_load(&c->store, &c->cfg);
+    spv_wallet_free(c->wallet);
+    c->wallet = loaded;
+    assert_true(row_store_apply(&c->store, loaded) > 0);
+    assert_int_equal(case_row(c, &confirmed)->received, 4300);
+    case_balance(c, 4300, 0, 21, 0);
+    built_tx_free(&pending);
+    built_tx_free(&confirmed);
+}
+
 /* ---- rows ---- */
 
 static void check_damage(const struct wallet_case *c)
@@ -400,10 +428,11 @@ static void check_damage(const struct wallet_case *c)
 static void damaged_rows_are_refused(void **state)
 {
     struct wallet_case *c = *state;
-    struct built_tx tx;
+    struct built_tx tx, second;
 
     MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({0, 1}));
-    case_mine(c, &tx, NULL);
+    MAKE(c, &second, INPUTS({NULL, 2}), OUTPUTS({0, 1}));
+    case_mine(c, &tx, &second);
     for (size_t i = 0; i < c->store.n; i++) {
         struct stored_row *row = &c->store.rows[i];
         struct spv_wallet_change *r = &row->row;
@@ -417,6 +446,7 @@ static void damaged_rows_are_refused(void **state)
             DAMAGE(r->row.tx.txid.b[0] ^= 1);
             DAMAGE(r->row.tx.id = 0);
             DAMAGE(r->row.tx.id = 100);
+            DAMAGE(r->row.tx.id = 3 - saved.row.tx.id); /* that of the other */
             DAMAGE(r->row.tx.revision = 100);
             DAMAGE(r->row.tx.n_groups = SPV_WALLET_GROUPS + 1);
             DAMAGE(r->row.tx.flags |= 128);
@@ -424,6 +454,11 @@ static void damaged_rows_are_refused(void **state)
             DAMAGE(r->row.tx.state = 7);
             DAMAGE(r->row.tx.state = SPV_TX_UNCONFIRMED);
             DAMAGE(r->row.tx.block.height = c->height + 1);
+        } else if (r->kind == SPV_WALLET_ROW_COIN) {
+            DAMAGE(r->row.coin.tx = 9);
+            DAMAGE(r->row.coin.vout = 1);
+            DAMAGE(r->row.coin.value++);
+            DAMAGE(r->row.coin.field = SPV_COIN_FIELDS);
         } else if (r->kind == SPV_WALLET_ROW_WATCH) {
             DAMAGE(r->row.watch.id = 0);
             DAMAGE(r->row.watch.watch.kind = (enum spv_watch_kind)9);
@@ -436,8 +471,9 @@ static void damaged_rows_are_refused(void **state)
             DAMAGE(r->row.meta.next_watch = 0);
         }
     }
-    case_balance(c, 1, 0, 0, 0);
+    case_balance(c, 2, 0, 0, 0);
     built_tx_free(&tx);
+    built_tx_free(&second);
 }
 
 static void wallet_with_inputs_loads_no_rows(void **state)
@@ -467,6 +503,7 @@ int main(void)
         CASE(end_of_a_watch_deletes_what_hung_on_its_coins),
         CASE(watched_outpoint_is_one_output),
         CASE(watched_txid_is_shown_whomever_it_pays),
+        CASE(transactions_are_looked_at_again_when_scripts_are_watched_later),
         CASE(damaged_rows_are_refused),
         CASE(wallet_with_inputs_loads_no_rows),
     };

@@ -130,6 +130,32 @@ static void earlier_transaction_of_the_block_may_pay_a_script_derived_later(void
     built_tx_free(&second);
 }
 
+/* Both branches of this descriptor have the same scripts. */
+static void coin_counts_once_in_a_watch_that_owns_its_script_twice(void **state)
+{
+    const struct spv_watch_target watch = {.kind = SPV_WATCH_DESCRIPTOR,
+                                           .descriptor = "wsh(sortedmulti(1," XPUB "/<0;1>/*," XPUB
+                                                         "/<1;0>/*))"};
+    const struct built_input input = {.vout = 1};
+    struct wallet_case *c = *state;
+    struct spv_wallet_balance_row balance;
+    struct spv_script_origin origins[2];
+    struct built_output output = {.value = 100};
+    struct built_tx tx;
+    uint64_t id;
+
+    assert_int_equal(spv_wallet_watch(c->wallet, &id, NULL, &watch), 0);
+    assert_int_equal(spv_wallet_script_at(c->wallet, &output.script, id, 0, 3), 0);
+    assert_int_equal(spv_wallet_find_script(c->wallet, origins, 2, output.script), 2);
+    build_tx(&tx, &(struct built_spec){
+                      .inputs = &input, .n_inputs = 1, .outputs = &output, .n_outputs = 1});
+    case_mine(c, &tx, NULL);
+    assert_int_equal(spv_wallet_balance(c->wallet, &balance, id), 0);
+    assert_int_equal(balance.field[SPV_COIN_CONFIRMED], 100);
+    case_balance(c, 100, 0, 0, 0);
+    built_tx_free(&tx);
+}
+
 static void handed_out_index_is_above_all_used_ones_and_moves_the_window(void **state)
 {
     struct wallet_case *c = *state;
@@ -219,6 +245,7 @@ static void wrong_watches_are_refused_and_nothing_changes(void **state)
          SPV_ERR_INVALID},
         {{.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "wpkh(" XPUB "/0h/*)"}, SPV_ERR_HARDENED},
         {{.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "wpkh("}, SPV_ERR_DESC_SYNTAX},
+        {{.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "raw()"}, SPV_ERR_INVALID},
         {{.kind = SPV_WATCH_SCRIPT}, SPV_ERR_INVALID},
         {{.kind = SPV_WATCH_OUTPOINT}, SPV_ERR_INVALID},
         {{.kind = SPV_WATCH_SCRIPT, .script = {zeros, sizeof zeros}}, SPV_ERR_TOO_LONG},
@@ -298,6 +325,7 @@ int main(void)
         CASE(window_reaches_gap_beyond_the_highest_used_index),
         CASE(payment_beyond_the_window_counts_when_the_window_gets_there),
         CASE(earlier_transaction_of_the_block_may_pay_a_script_derived_later),
+        CASE(coin_counts_once_in_a_watch_that_owns_its_script_twice),
         CASE(handed_out_index_is_above_all_used_ones_and_moves_the_window),
         CASE(equal_watch_gets_the_larger_gap_and_the_earlier_birthday),
         CASE(past_of_a_new_watch_is_unsearched_until_it_was_searched),
