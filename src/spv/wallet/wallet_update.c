@@ -77,19 +77,10 @@ static int rescan_pending(struct spv_wallet *w)
     return rc;
 }
 
-/* What a coin is worth to its spender depends on whether it is visible, too. */
-static int update_visibility(struct spv_wallet *w, uint32_t tx)
+static void update_visibility(struct spv_wallet *w, uint32_t tx)
 {
-    int rc = 0;
-
-    for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NONE; i = w->coins[i].next) {
-        const bool visible = spv_wallet_coin_counts(w, &w->coins[i]);
-        if (visible == w->coins[i].visible)
-            continue;
-        w->coins[i].visible = visible;
-        rc = spv_wallet_touch_related(w, tx);
-    }
-    return rc;
+    for (uint32_t i = w->txs[tx].first_coin; i != SPV_NONE; i = w->coins[i].next)
+        w->coins[i].visible = spv_wallet_coin_counts(w, &w->coins[i]);
 }
 
 /* ---- changes ---- */
@@ -305,8 +296,8 @@ static int update_touched(struct spv_wallet *w)
     if (rc == 0 && touched->n == 0 && !w->removed)
         return 0;
     w->removed = false;
-    for (size_t i = 0; rc == 0 && i < touched->n; i++) /* which may grow meanwhile */
-        rc = update_visibility(w, touched->at[i]);
+    for (size_t i = 0; i < touched->n; i++)
+        update_visibility(w, touched->at[i]);
     if (rc == 0)
         rc = spv_wallet_evaluate(w);
     for (size_t i = 0; rc == 0 && i < touched->n; i++)

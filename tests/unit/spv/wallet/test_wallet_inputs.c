@@ -291,14 +291,16 @@ static void coin_of_two_watches_counts_in_each_and_once_in_all(void **state)
     const struct spv_watch_target twice = {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "raw(5100)"};
     struct wallet_case *c = *state;
     struct spv_wallet_balance_row balance;
-    struct built_tx tx;
+    struct built_tx tx, other;
     uint64_t id;
 
+    MAKE(c, &other, INPUTS({NULL, 2}), OUTPUTS({2, 7}));
     MAKE(c, &tx, INPUTS({NULL, 1}), OUTPUTS({0, 1000}, {1, 10}));
+    case_receive(c, &other, 1);
     case_receive(c, &tx, 1);
     assert_int_equal(spv_wallet_watch(c->wallet, &id, NULL, &twice), 0);
     case_store(c);
-    case_balance(c, 0, 0, 1010, 0);
+    case_balance(c, 0, 0, 1017, 0);
     assert_int_equal(spv_wallet_balance(c->wallet, &balance, id), 0);
     assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], 1000);
     assert_int_equal(spv_wallet_balance(c->wallet, &balance, c->watches[0]), 0);
@@ -307,22 +309,29 @@ static void coin_of_two_watches_counts_in_each_and_once_in_all(void **state)
     const uint64_t tx_id = case_row(c, &tx)->id;
     assert_int_equal(row_store_find(&c->store, SPV_WALLET_ROW_SHARE, tx_id, id)->row.share.received,
                      1000);
+    case_mine(c, &other, NULL); /* its share is written again, and is the same */
+    assert_int_equal(
+        row_store_find(&c->store, SPV_WALLET_ROW_SHARE, case_row(c, &other)->id, c->watches[2])
+            ->row.share.received,
+        7);
+    case_disconnect(c, 1);
     assert_int_equal(spv_wallet_unwatch(c->wallet, c->watches[0]), 0);
     case_store(c);
     assert_null(row_store_find(&c->store, SPV_WALLET_ROW_SHARE, tx_id, c->watches[0]));
-    case_balance(c, 0, 0, 1010, 0);
+    case_balance(c, 0, 0, 1017, 0);
     assert_int_equal(spv_wallet_balance(c->wallet, &balance, c->watches[0]), SPV_ERR_NOT_FOUND);
     assert_int_equal(spv_wallet_unwatch(c->wallet, id), 0);
     case_store(c);
-    case_balance(c, 0, 0, 10, 0);
+    case_balance(c, 0, 0, 17, 0);
     assert_int_equal(case_row(c, &tx)->received, 10);
     assert_int_equal(spv_wallet_unwatch(c->wallet, c->watches[1]), 0);
     case_store(c);
     assert_null(case_row(c, &tx));
-    case_balance(c, 0, 0, 0, 0);
+    case_balance(c, 0, 0, 7, 0);
     assert_null(row_store_find(&c->store, SPV_WALLET_ROW_TX, tx_id, 0));
     assert_int_equal(spv_wallet_unwatch(c->wallet, id), SPV_ERR_NOT_FOUND);
     built_tx_free(&tx);
+    built_tx_free(&other);
 }
 
 static void end_of_a_watch_deletes_what_hung_on_its_coins(void **state)
@@ -476,6 +485,27 @@ static void damaged_rows_are_refused(void **state)
     built_tx_free(&second);
 }
 
+static void transactions_out_of_order_are_refused(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx first, second;
+    struct spv_wallet *wallet;
+
+    MAKE(c, &first, INPUTS({NULL, 1}), OUTPUTS({0, 1}));
+    MAKE(c, &second, INPUTS({NULL, 2}), OUTPUTS({0, 1}));
+    case_mine(c, &first, &second);
+    assert_int_equal(spv_wallet_new(&wallet, &c->cfg), 0);
+    assert_int_equal(spv_wallet_load(wallet, row_store_find(&c->store, SPV_WALLET_ROW_META, 0, 0)),
+                     0);
+    assert_int_equal(spv_wallet_load(wallet, row_store_find(&c->store, SPV_WALLET_ROW_TX, 2, 0)),
+                     0);
+    assert_int_equal(spv_wallet_load(wallet, row_store_find(&c->store, SPV_WALLET_ROW_TX, 1, 0)),
+                     SPV_ERR_DB_DAMAGED);
+    spv_wallet_free(wallet);
+    built_tx_free(&first);
+    built_tx_free(&second);
+}
+
 static void wallet_with_inputs_loads_no_rows(void **state)
 {
     struct wallet_case *c = *state;
@@ -505,6 +535,7 @@ int main(void)
         CASE(watched_txid_is_shown_whomever_it_pays),
         CASE(transactions_are_looked_at_again_when_scripts_are_watched_later),
         CASE(damaged_rows_are_refused),
+        CASE(transactions_out_of_order_are_refused),
         CASE(wallet_with_inputs_loads_no_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,7 @@ static void handed_out_index_is_above_all_used_ones_and_moves_the_window(void **
     uint32_t index;
 
     mine_payment(c, 0, 3);
+    mine_payment(c, 0, 1);
     for (uint32_t i = 4; i < 20; i++) {
         assert_int_equal(spv_wallet_hand_out(c->wallet, &index, id, 0), 0);
         assert_int_equal(index, i);
@@ -176,7 +177,7 @@ static void handed_out_index_is_above_all_used_ones_and_moves_the_window(void **
     assert_int_equal(spv_wallet_hand_out(c->wallet, &index, id, 2), SPV_ERR_NOT_FOUND);
     assert_int_equal(spv_wallet_hand_out(c->wallet, &index, 99, 0), SPV_ERR_NOT_FOUND);
     assert_int_equal(spv_wallet_hand_out(c->wallet, &index, c->watches[0], 0), SPV_ERR_UNSUPPORTED);
-    case_balance(c, 100, 0, 0, 0);
+    case_balance(c, 200, 0, 0, 0);
 }
 
 static void equal_watch_gets_the_larger_gap_and_the_earlier_birthday(void **state)
@@ -222,14 +223,18 @@ static void past_of_a_new_watch_is_unsearched_until_it_was_searched(void **state
     /* far enough that scripts are in the window that were never searched */
     pay(c, &tx, (const uint32_t[2][2]){{0, 4}, {0, 9}});
     case_mine(c, &tx, NULL);
+    mine_payment(c, 0, 14);
+    mine_payment(c, 0, 18); /* more look-ahead is derived, but the window was searched */
+    next = 0;
+    assert_false(spv_wallet_next_unsearched(c->wallet, &next, &range));
     for (uint32_t i = 1; i < 6; i++)
-        mine_payment(c, 0, 9 + i * GAP);
+        mine_payment(c, 0, 18 + i * GAP);
     next = 0;
     assert_true(spv_wallet_next_unsearched(c->wallet, &next, &range));
     assert_true(range.first >= GAP + c->cfg.lookahead);
     range.watch = 99;
     assert_int_equal(spv_wallet_searched(c->wallet, &range), SPV_ERR_NOT_FOUND);
-    case_balance(c, 700, 0, 0, 0);
+    case_balance(c, 900, 0, 0, 0);
     built_tx_free(&tx);
 }
 
