@@ -24,6 +24,7 @@ struct evaluation {
     struct verdict *verdicts; /* parents first, once the order is made */
     size_t n;
     uint32_t *set; /* a stack; or a candidate and its ancestors */
+    uint32_t *via; /* cursors of the stack; or the child by which each ancestor is in the set */
 };
 
 bool spv_wallet_believes(const struct spv_wallet *w, const struct spv_tx_record *tx)
@@ -66,10 +67,11 @@ static uint32_t next_open_parent(const struct spv_wallet *w, uint32_t *next_spen
 }
 
 /* Depth first, with a stack of our own: a chain may be a thousand transactions long. Txids make no
- * cycles. cursors has the next spend of each transaction on the stack. */
-static void make_order(struct evaluation *e, uint32_t *cursors)
+ * cycles. */
+static void make_order(struct evaluation *e)
 {
     struct spv_wallet *w = e->w;
+    uint32_t *cursors = e->via; /* the next spend of each transaction on the stack */
 
     for (size_t i = 0; i < w->pending.n; i++)
         w->txs[w->pending.at[i]].mark = SPV_MARK_OPEN;
@@ -148,69 +150,100 @@ static void judge_alone(struct evaluation *e, struct verdict *v)
 /* ---- pass 2 ---- */
 
 /* A transaction spends what another one of the live or tried ones spends. */
-static bool find_live_conflict(const struct spv_wallet *w, struct spv_txid *out, uint32_t tx,
+static bool find_live_conflict(const struct spv_wallet *w, uint32_t *out, uint32_t tx,
                                const struct spv_spend_record *spend)
 {
     struct spv_probe_iter iter = spv_wallet_spenders(w, &spend->prev, spend->vout);
-    uint32_t other;
 
-    while (spv_wallet_next_spender(w, &iter, &spend->prev, spend->vout, &other)) {
-        const uint8_t mark = w->txs[other].mark;
-        if (other != tx && is_pending(w, other) &&
-            (mark == SPV_MARK_LIVE || mark == SPV_MARK_CANDIDATE)) {
-            *out = w->txs[other].row.txid;
+    while (spv_wallet_next_spender(w, &iter, &spend->prev, spend->vout, out)) {
+        const uint8_t mark = w->txs[*out].mark;
+        if (*out != tx && is_pending(w, *out) &&
+            (mark == SPV_MARK_LIVE || mark == SPV_MARK_CANDIDATE))
             return true;
-        }
     }
     return false;
 }
 
-/* Adds the parents of a transaction to the set. Returns false with the conflict when it, or one of
- * them, can't be live. */
-static bool add_parents(struct evaluation *e, size_t *n, struct spv_txid *conflict, uint32_t tx)
+/* Why a set can't be live. */
+struct failure {
+    struct spv_txid conflict;
+    size_t a, b; /* entries of the set that conflict with each other; equal: a with a live one */
+};
+
+/* Adds the parents of entry i to the set. Returns false with *out when entry i can't be live. */
+static bool add_parents(struct evaluation *e, struct failure *out, size_t *n, size_t i)
 {
     struct spv_wallet *w = e->w;
+    const uint32_t tx = e->set[i];
+    uint32_t other;
 
-    for (uint32_t i = w->txs[tx].first_spend; i != SPV_NONE; i = w->spends[i].next) {
-        const uint32_t parent = pending_parent(w, &w->spends[i]);
-        if (find_live_conflict(w, conflict, tx, &w->spends[i]))
+    out->a = out->b = i;
+    for (uint32_t s = w->txs[tx].first_spend; s != SPV_NONE; s = w->spends[s].next) {
+        const uint32_t parent = pending_parent(w, &w->spends[s]);
+        if (find_live_conflict(w, &other, tx, &w->spends[s])) {
+            out->conflict = w->txs[other].row.txid;
+            for (size_t j = 0; j < *n; j++)
+                if (e->set[j] == other)
+                    out->b = j;
             return false;
+        }
         if (parent == SPV_NONE || w->txs[parent].mark == SPV_MARK_CANDIDATE ||
             w->txs[parent].mark == SPV_MARK_LIVE)
             continue;
         if (w->txs[parent].mark == SPV_MARK_DEAD) {
-            *conflict = verdict_of(e, parent)->conflict;
+            out->conflict = verdict_of(e, parent)->conflict;
             return false;
         }
         w->txs[parent].mark = SPV_MARK_CANDIDATE;
+        e->via[*n] = (uint32_t)i;
         e->set[(*n)++] = parent;
     }
     return true;
 }
 
+/* All that descend from both entries can't be live either, whatever comes later. Those on the way
+ * to the candidate are marked now: else each of a long chain would look for the same conflict. */
+static void mark_dead(struct evaluation *e, const struct failure *f)
+{
+    size_t a = f->a, b = f->b;
+
+    while (a != b) { /* a child is before its parents in the set */
+        if (a > b)
+            a = e->via[a];
+        else
+            b = e->via[b];
+    }
+    while (true) {
+        struct verdict *v = verdict_of(e, e->set[a]);
+        e->w->txs[v->tx].mark = SPV_MARK_DEAD;
+        v->state = SPV_TX_REPLACED;
+        v->conflict = f->conflict;
+        if (a == 0)
+            return;
+        a = e->via[a];
+    }
+}
+
 static void try_candidate(struct evaluation *e, struct verdict *v)
 {
     struct spv_wallet *w = e->w;
-    struct spv_txid conflict;
+    struct failure failure;
     size_t n = 0;
     bool live = true;
 
     if (w->txs[v->tx].mark != SPV_MARK_OPEN)
-        return; /* live as the ancestor of another */
+        return; /* live as the ancestor of another, or dead with a descendant */
     w->txs[v->tx].mark = SPV_MARK_CANDIDATE;
     e->set[n++] = v->tx;
     for (size_t i = 0; live && i < n; i++)
-        live = add_parents(e, &n, &conflict, e->set[i]);
+        live = add_parents(e, &failure, &n, i);
     for (size_t i = 0; i < n; i++) {
         w->txs[e->set[i]].mark = live ? SPV_MARK_LIVE : SPV_MARK_OPEN;
         if (live)
             verdict_of(e, e->set[i])->state = SPV_TX_UNCONFIRMED;
     }
-    if (live)
-        return;
-    w->txs[v->tx].mark = SPV_MARK_DEAD;
-    v->state = SPV_TX_REPLACED;
-    v->conflict = conflict;
+    if (!live)
+        mark_dead(e, &failure);
 }
 
 struct strength {
@@ -301,17 +334,16 @@ int spv_wallet_evaluate(struct spv_wallet *w)
 {
     struct evaluation e = {.w = w};
     const size_t n = w->pending.n;
-    uint32_t *cursors = NULL;
     int rc = SPV_ERR_NOMEM;
 
     if (n == 0)
         return 0;
     e.verdicts = malloc(n * sizeof *e.verdicts);
-    e.set = malloc(n * sizeof *e.set);
-    cursors = malloc(n * sizeof *cursors);
-    if (!e.verdicts || !e.set || !cursors)
+    e.set = calloc(n, sizeof *e.set);
+    e.via = calloc(n, sizeof *e.via);
+    if (!e.verdicts || !e.set || !e.via)
         goto free_arrays;
-    make_order(&e, cursors);
+    make_order(&e);
     for (size_t i = 0; i < n; i++)
         judge_alone(&e, &e.verdicts[i]);
     rc = choose_live(&e);
@@ -321,7 +353,7 @@ int spv_wallet_evaluate(struct spv_wallet *w)
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = apply_verdict(w, &e.verdicts[i]);
 free_arrays:
-    free(cursors);
+    free(e.via);
     free(e.set);
     free(e.verdicts);
     return rc;

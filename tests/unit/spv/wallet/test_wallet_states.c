@@ -1,6 +1,8 @@
 /* States of transactions, trust, coins and balances: one rule each. */
 #include "wallet_case.h"
 
+#include <time.h>
+
 #define X 200 /* a script of others */
 
 static void coinbase_is_mature_from_101_confirmations(void **state)
@@ -341,6 +343,83 @@ static void every_change_of_a_transaction_has_the_next_revision(void **state)
     built_tx_free(&tx);
 }
 
+/* Spends one output of a transaction and 20 of others. */
+static void make_link(struct wallet_case *c, struct built_tx *out, const struct case_input *first,
+                      size_t n_first)
+{
+    struct case_input inputs[22];
+
+    memcpy(inputs, first, n_first * sizeof *first);
+    for (size_t i = n_first; i < COUNT(inputs); i++)
+        inputs[i] = (struct case_input){NULL, 1000 + c->salt * 32 + (uint32_t)i};
+    case_make(c, out, inputs, COUNT(inputs), OUTPUTS({0, 1}), 1);
+}
+
+static int64_t cpu_seconds(void)
+{
+    return (int64_t)(clock() / CLOCKS_PER_SEC);
+}
+
+#define CHAIN 300
+#define CHAIN_CPU_SECONDS                                                                          \
+    12 /* each of the chain climbing to the conflict takes several times that */
+
+/* A chain on a transaction that can't be live: all of it is replaced, in bounded time. */
+static void grow_replaced_chain(struct wallet_case *c, const struct built_tx *root)
+{
+    static struct built_tx txs[CHAIN];
+    const int64_t start = cpu_seconds();
+
+    for (size_t i = 0; i < CHAIN; i++) {
+        const struct spv_tx_source source = {.peer = 500 + i / 50, .group = 1};
+        make_link(c, &txs[i], INPUTS({i > 0 ? &txs[i - 1] : root, 0}), 1);
+        assert_int_equal(spv_wallet_receive(c->wallet, &txs[i].tx, &source, c->now), 1);
+    }
+    assert_true(cpu_seconds() - start <= CHAIN_CPU_SECONDS);
+    case_store(c);
+    case_state(c, root, SPV_TX_REPLACED);
+    for (size_t i = 0; i < CHAIN; i++) {
+        case_state(c, &txs[i], SPV_TX_REPLACED);
+        built_tx_free(&txs[i]);
+    }
+}
+
+static void chain_on_a_replaced_transaction_is_replaced_in_bounded_time(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx ours, root;
+
+    MAKE(c, &ours, INPUTS({NULL, 1}), OUTPUTS({0, 7}));
+    MAKE(c, &root, INPUTS({NULL, 1}), OUTPUTS({0, 5}));
+    case_publish(c, &ours);
+    case_receive(c, &root, 1);
+    grow_replaced_chain(c, &root);
+    case_state(c, &ours, SPV_TX_UNCONFIRMED);
+    case_balance(c, 0, 0, 7, 0);
+    built_tx_free(&ours);
+    built_tx_free(&root);
+}
+
+static void chain_on_two_that_conflict_is_replaced_in_bounded_time(void **state)
+{
+    struct wallet_case *c = *state;
+    struct built_tx a, b, root;
+
+    MAKE(c, &a, INPUTS({NULL, 1}), OUTPUTS({0, 7}));
+    MAKE(c, &b, INPUTS({NULL, 1}), OUTPUTS({0, 5}));
+    case_receive(c, &a, 1);
+    case_receive(c, &b, 1);
+    make_link(c, &root, INPUTS({&a, 0}, {&b, 0}), 2);
+    case_receive(c, &root, 1);
+    grow_replaced_chain(c, &root);
+    case_state(c, &a, SPV_TX_REPLACED);
+    case_state(c, &b, SPV_TX_UNCONFIRMED);
+    case_balance(c, 0, 0, 5, 0);
+    built_tx_free(&a);
+    built_tx_free(&b);
+    built_tx_free(&root);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, case_setup, case_teardown)
 
 int main(void)
@@ -359,6 +438,8 @@ int main(void)
         CASE(unannounced_transaction_expires_after_14_days),
         CASE(child_that_comes_before_its_parent_is_linked),
         CASE(conflicts_in_a_circle_leave_a_set_without_conflicts),
+        CASE(chain_on_a_replaced_transaction_is_replaced_in_bounded_time),
+        CASE(chain_on_two_that_conflict_is_replaced_in_bounded_time),
         CASE(every_change_of_a_transaction_has_the_next_revision),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

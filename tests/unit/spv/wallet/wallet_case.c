@@ -51,7 +51,7 @@ void case_store(struct wallet_case *c)
 void case_make(struct wallet_case *c, struct built_tx *out, const struct case_input *inputs,
                size_t n_inputs, const struct case_output *outputs, size_t n_outputs)
 {
-    struct built_input in[8];
+    struct built_input in[32];
     struct built_output to[8];
 
     assert_true(n_inputs <= COUNT(in) && n_outputs <= COUNT(to));
