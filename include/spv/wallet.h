@@ -38,6 +38,7 @@ extern "C" {
 #define SPV_WALLET_MAX_UNCONFIRMED 1000
 #define SPV_WALLET_MAX_UNCONFIRMED_BYTES 10000000 /* ours: of them together, serialised */
 #define SPV_WALLET_MAX_UNCONFIRMED_PEER 100 /* ours: first announced by one peer */
+#define SPV_WALLET_MAX_CONFLICTS 25 /* ours: spenders of one output; evaluating them costs each */
 #define SPV_WALLET_GROUPS 8 /* ours: announcing network groups kept of a transaction */
 #define SPV_WALLET_BELIEF_GROUPS 2 /* ours: one peer alone cannot take a coin from the balance */
 #define SPV_WALLET_EXPIRY 1209600 /* 14 days, as long as mempools keep one (Bitcoin Core) */

@@ -7,13 +7,15 @@
 #include "spv/wallet/wallet_update.h"
 
 struct usage {
-    size_t n, bytes; /* of those that are not published */
+    size_t n, bytes; /* of those that are bounded */
     size_t n_peer; /* of the peer */
 };
 
-static bool is_published(const struct spv_tx_record *tx)
+/* No peer can make the wallet hold these: one was published here, or proof of work was spent on a
+ * block with it, and a reorganisation must not cost history. */
+static bool is_exempt(const struct spv_tx_record *tx)
 {
-    return (tx->row.flags & SPV_TX_FLAG_PUBLISHED) != 0;
+    return (tx->row.flags & (SPV_TX_FLAG_PUBLISHED | SPV_TX_FLAG_WAS_CONFIRMED)) != 0;
 }
 
 static struct usage count_usage(const struct spv_wallet *w, uint64_t peer)
@@ -22,7 +24,7 @@ static struct usage count_usage(const struct spv_wallet *w, uint64_t peer)
 
     for (size_t i = 0; i < w->pending.n; i++) {
         const struct spv_tx_record *tx = &w->txs[w->pending.at[i]];
-        if (is_published(tx))
+        if (is_exempt(tx))
             continue;
         usage.n++;
         usage.bytes += tx->n_bytes;
@@ -34,24 +36,20 @@ static struct usage count_usage(const struct spv_wallet *w, uint64_t peer)
 /* Whether a is dropped before b. */
 static bool goes_before(const struct spv_tx_record *a, const struct spv_tx_record *b)
 {
-    const uint32_t kept = SPV_TX_FLAG_WAS_CONFIRMED;
-
-    if ((a->row.flags & kept) != (b->row.flags & kept))
-        return (a->row.flags & kept) == 0;
     if (a->row.n_groups != b->row.n_groups)
         return a->row.n_groups < b->row.n_groups;
     return a->row.id < b->row.id;
 }
 
-/* Marks the pending ancestors of published transactions: they stay. set has room for all. */
+/* Marks exempt transactions and their pending ancestors: they stay. set has room for all. */
 static void mark_needed(struct spv_wallet *w, uint32_t *set)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < w->pending.n; i++) {
         const uint32_t tx = w->pending.at[i];
-        w->txs[tx].mark = is_published(&w->txs[tx]) ? SPV_MARK_LIVE : SPV_MARK_OPEN;
-        if (is_published(&w->txs[tx]))
+        w->txs[tx].mark = is_exempt(&w->txs[tx]) ? SPV_MARK_LIVE : SPV_MARK_OPEN;
+        if (is_exempt(&w->txs[tx]))
             set[n++] = tx;
     }
     while (n > 0) {
@@ -108,16 +106,14 @@ static size_t find_descendants(struct spv_wallet *w, uint32_t *set, uint32_t tx)
     return n;
 }
 
-static int drop(struct spv_wallet *w, uint32_t *set, uint64_t peer)
+/* Returns 0, 1 when there is none to drop because all are needed, or an error. */
+static int drop(struct spv_wallet *w, uint32_t *set, uint32_t tx)
 {
-    uint32_t tx;
     size_t n;
     int rc = 0;
 
-    mark_needed(w, set);
-    tx = choose_dropped(w, peer);
     if (tx == SPV_NONE)
-        return 1; /* all are needed */
+        return 1;
     n = find_descendants(w, set, tx);
     w->dropped += n;
     while (rc == 0 && n > 0)
@@ -138,7 +134,61 @@ int spv_wallet_enforce_bounds(struct spv_wallet *w, uint64_t peer)
             break;
         if (!set)
             set = malloc((w->pending.n + 1) * sizeof *set);
-        rc = set ? drop(w, set, peer_full ? peer : 0) : SPV_ERR_NOMEM;
+        if (!set)
+            return SPV_ERR_NOMEM;
+        mark_needed(w, set);
+        rc = drop(w, set, choose_dropped(w, peer_full ? peer : 0));
+    }
+    free(set);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- spenders of one output ---- */
+
+static size_t count_spenders(const struct spv_wallet *w, const struct spv_spend_record *spend)
+{
+    struct spv_probe_iter iter = spv_wallet_spenders(w, &spend->prev, spend->vout);
+    uint32_t tx;
+    size_t n = 0;
+
+    while (spv_wallet_next_spender(w, &iter, &spend->prev, spend->vout, &tx))
+        n += !spv_tx_is_confirmed(&w->txs[tx]) && !is_exempt(&w->txs[tx]);
+    return n;
+}
+
+static uint32_t choose_spender(const struct spv_wallet *w, const struct spv_spend_record *spend)
+{
+    struct spv_probe_iter iter = spv_wallet_spenders(w, &spend->prev, spend->vout);
+    uint32_t found = SPV_NONE, tx;
+
+    while (spv_wallet_next_spender(w, &iter, &spend->prev, spend->vout, &tx)) {
+        if (spv_tx_is_confirmed(&w->txs[tx]) || w->txs[tx].mark == SPV_MARK_LIVE)
+            continue;
+        if (found == SPV_NONE || goes_before(&w->txs[tx], &w->txs[found]))
+            found = tx;
+    }
+    return found;
+}
+
+int spv_wallet_limit_conflicts(struct spv_wallet *w, uint32_t tx)
+{
+    const uint64_t id = w->txs[tx].row.id;
+    uint32_t *set = NULL, i = w->txs[tx].first_spend;
+    int rc = 0;
+
+    while (rc == 0 && i != SPV_NONE) {
+        const struct spv_spend_record spend = w->spends[i];
+        i = spend.next;
+        while (rc == 0 && count_spenders(w, &spend) > SPV_WALLET_MAX_CONFLICTS) {
+            if (!set)
+                set = malloc((w->pending.n + 1) * sizeof *set);
+            if (!set)
+                return SPV_ERR_NOMEM;
+            mark_needed(w, set);
+            rc = drop(w, set, choose_spender(w, &spend));
+            if (w->txs[tx].row.id != id) /* it was the weakest itself */
+                i = SPV_NONE;
+        }
     }
     free(set);
     return rc < 0 ? rc : 0;

@@ -9,5 +9,8 @@
 /* Deletes pending transactions, with their descendants, until all bounds are kept; peer is the one
  * that sent the last (0: none). */
 int spv_wallet_enforce_bounds(struct spv_wallet *w, uint64_t peer);
+/* Deletes the weakest pending spenders of the outputs that a new transaction spends, with their
+ * descendants, beyond SPV_WALLET_MAX_CONFLICTS of each; the new one may be among them. */
+int spv_wallet_limit_conflicts(struct spv_wallet *w, uint32_t tx);
 
 #endif

@@ -69,6 +69,8 @@ static int put_received(struct spv_wallet *w, const struct spv_tx *tx, const str
     }
     rc = note_announcement(w, number, source, now);
     if (rc == 0 && is_new)
+        rc = spv_wallet_limit_conflicts(w, number);
+    if (rc == 0 && is_new)
         rc = spv_wallet_enforce_bounds(w, source->peer);
     return rc < 0 ? rc : spv_wallet_find_tx(w, txid) != SPV_NONE;
 }

@@ -1,4 +1,4 @@
-/* What goes into a wallet: refused inputs, bounds, stripped forms, watches and their ends, rows. */
+/* What goes into a wallet: refused inputs, stripped forms, watches and their ends, rows. */
 #include "wallet_case.h"
 
 #include "spv/merkle.h"
@@ -151,137 +151,6 @@ static void depth_is_proven_by_a_later_answer(void **state)
         row_store_find(&c->store, SPV_WALLET_ROW_TX, case_row(c, &tx)->id, 0)->row.tx.proof.n,
         sizeof proof);
     built_tx_free(&tx);
-}
-
-/* ---- bounds ---- */
-
-static struct built_tx *fill(struct wallet_case *c, size_t n, uint64_t first_peer, size_t per_peer)
-{
-    struct built_tx *txs = calloc(n, sizeof *txs);
-
-    assert_non_null(txs);
-    for (size_t i = 0; i < n; i++) {
-        const struct spv_tx_source source = {.peer = first_peer + i / per_peer, .group = 1};
-        MAKE(c, &txs[i], INPUTS({NULL, 100 + (uint32_t)i}), OUTPUTS({0, 1}));
-        assert_int_equal(spv_wallet_receive(c->wallet, &txs[i].tx, &source, c->now), 1);
-    }
-    return txs;
-}
-
-static void free_txs(struct built_tx *txs, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        built_tx_free(&txs[i]);
-    free(txs);
-}
-
-static void one_peer_gets_100_unconfirmed_transactions(void **state)
-{
-    struct wallet_case *c = *state;
-    struct built_tx *txs, other, more;
-
-    MAKE(c, &other, INPUTS({NULL, 1}), OUTPUTS({0, 1}));
-    assert_int_equal(spv_wallet_receive(c->wallet, &other.tx,
-                                        &(struct spv_tx_source){.peer = 2, .group = 1}, c->now),
-                     1);
-    txs = fill(c, 100, 1, 100);
-    MAKE(c, &more, INPUTS({NULL, 2}), OUTPUTS({0, 1}));
-    assert_int_equal(spv_wallet_dropped(c->wallet), 0);
-    case_receive(c, &txs[0], 2);
-    assert_int_equal(spv_wallet_receive(c->wallet, &more.tx, &peer, c->now), 1);
-    case_store(c);
-    assert_int_equal(spv_wallet_dropped(c->wallet), 1);
-    assert_non_null(case_row(c, &txs[0])); /* two groups announced it */
-    assert_null(case_row(c, &txs[1])); /* the oldest of that peer */
-    assert_non_null(case_row(c, &other)); /* of another peer */
-    assert_non_null(case_row(c, &more));
-    case_balance(c, 0, 0, 101, 0);
-    free_txs(txs, 100);
-    built_tx_free(&other);
-    built_tx_free(&more);
-}
-
-static void thousand_unconfirmed_transactions_are_kept(void **state)
-{
-    struct wallet_case *c = *state;
-    struct built_tx ours, parent, old, *txs;
-
-    MAKE(c, &parent, INPUTS({NULL, 1}), OUTPUTS({0, 5}));
-    MAKE(c, &ours, INPUTS({&parent, 0}), OUTPUTS({1, 4}));
-    MAKE(c, &old, INPUTS({NULL, 2}), OUTPUTS({2, 1}));
-    case_receive(c, &parent, 1);
-    case_publish(c, &ours);
-    case_mine(c, &old, NULL);
-    case_disconnect(c, 1);
-    /* the parent and the one that was in a block make it a thousand */
-    txs = fill(c, 998, 1000, 90);
-    assert_int_equal(spv_wallet_dropped(c->wallet), 0);
-    struct built_tx *more = fill(c, 3, 5000, 90);
-    case_store(c);
-    assert_int_equal(spv_wallet_dropped(c->wallet), 3);
-    for (size_t i = 0; i < 3; i++)
-        assert_null(case_row(c, &txs[i]));
-    assert_non_null(case_row(c, &txs[3]));
-    assert_non_null(case_row(c, &parent)); /* a published one needs it */
-    assert_non_null(case_row(c, &ours));
-    assert_non_null(case_row(c, &old));
-    free_txs(txs, 998);
-    free_txs(more, 3);
-    built_tx_free(&parent);
-    built_tx_free(&ours);
-    built_tx_free(&old);
-}
-
-static void ten_megabytes_of_unconfirmed_transactions_are_kept(void **state)
-{
-    static uint8_t script[2000000];
-    struct wallet_case *c = *state;
-    struct built_tx txs[6];
-
-    for (uint32_t i = 0; i < COUNT(txs); i++) {
-        struct built_input input = {.vout = i};
-        const struct built_output outputs[] = {
-            {.script = case_script(0), .value = 1},
-            {.script = {.bytes = script, .n = sizeof script}, .value = 1}};
-        const struct built_spec spec = {
-            .inputs = &input, .n_inputs = 1, .outputs = outputs, .n_outputs = 2};
-        const struct spv_tx_source source = {.peer = i + 1, .group = i};
-        input.prev.b[0] = 9;
-        build_tx(&txs[i], &spec);
-        assert_int_equal(spv_wallet_receive(c->wallet, &txs[i].tx, &source, c->now), 1);
-    }
-    case_store(c);
-    assert_null(case_row(c, &txs[0]));
-    assert_null(case_row(c, &txs[1]));
-    assert_non_null(case_row(c, &txs[2]));
-    for (size_t i = 0; i < COUNT(txs); i++)
-        built_tx_free(&txs[i]);
-}
-
-static void descendants_go_with_a_dropped_transaction(void **state)
-{
-    struct wallet_case *c = *state;
-    struct built_tx parent, child, grandchild, *txs;
-
-    MAKE(c, &parent, INPUTS({NULL, 1}), OUTPUTS({0, 5}));
-    MAKE(c, &child, INPUTS({&parent, 0}), OUTPUTS({1, 4}));
-    MAKE(c, &grandchild, INPUTS({&child, 0}), OUTPUTS({X, 4}));
-    assert_int_equal(spv_wallet_receive(c->wallet, &parent.tx, &peer, c->now), 1);
-    case_receive(c, &child, 1);
-    case_receive(c, &child, 2);
-    case_receive(c, &grandchild, 1);
-    case_receive(c, &grandchild, 2);
-    txs = fill(c, 100, 1, 100);
-    case_store(c);
-    assert_null(case_row(c, &parent));
-    assert_null(case_row(c, &child));
-    assert_null(case_row(c, &grandchild));
-    assert_int_equal(spv_wallet_dropped(c->wallet), 3);
-    case_balance(c, 0, 0, 100, 0);
-    free_txs(txs, 100);
-    built_tx_free(&parent);
-    built_tx_free(&child);
-    built_tx_free(&grandchild);
 }
 
 /* ---- watches ---- */
@@ -525,10 +394,6 @@ int main(void)
         CASE(heights_out_of_order_are_refused),
         CASE(stripped_form_never_replaces_a_full_one),
         CASE(depth_is_proven_by_a_later_answer),
-        CASE(one_peer_gets_100_unconfirmed_transactions),
-        CASE(thousand_unconfirmed_transactions_are_kept),
-        CASE(ten_megabytes_of_unconfirmed_transactions_are_kept),
-        CASE(descendants_go_with_a_dropped_transaction),
         CASE(coin_of_two_watches_counts_in_each_and_once_in_all),
         CASE(end_of_a_watch_deletes_what_hung_on_its_coins),
         CASE(watched_outpoint_is_one_output),
