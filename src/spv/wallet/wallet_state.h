@@ -139,7 +139,7 @@ int spv_wallet_touch_related(struct spv_wallet *w, uint32_t tx);
 int spv_wallet_add_tx(struct spv_wallet *w, uint32_t *number, const struct spv_tx *tx,
                       const struct spv_txid *txid, uint64_t id);
 /* Adds the outputs with scripts of the table that are not yet coins. */
-int spv_wallet_add_coins(struct spv_wallet *w, uint32_t number, const struct spv_tx *tx);
+int spv_wallet_add_coins(struct spv_wallet *w, uint32_t tx, const struct spv_tx *parsed);
 /* Removes a record. Its coins' rows go with that of the transaction. */
 void spv_wallet_remove_tx(struct spv_wallet *w, uint32_t number);
 /* Removes the coins of a transaction that have no owner any more. */
