@@ -362,7 +362,7 @@ static int64_t cpu_seconds(void)
 
 #define CHAIN 300
 #define CHAIN_CPU_SECONDS                                                                          \
-    12 /* each of the chain climbing to the conflict takes several times that */
+    5 /* each of the chain climbing to the conflict takes several times that */
 
 /* A chain on a transaction that can't be live: all of it is replaced, in bounded time. */
 static void grow_replaced_chain(struct wallet_case *c, const struct built_tx *root)
