@@ -141,12 +141,12 @@ int spv_wallet_add_tx(struct spv_wallet *w, uint32_t *number, const struct spv_t
 /* Adds the outputs with scripts of the table that are not yet coins. */
 int spv_wallet_add_coins(struct spv_wallet *w, uint32_t tx, const struct spv_tx *parsed);
 /* Removes a record. Its coins' rows go with that of the transaction. */
-void spv_wallet_remove_tx(struct spv_wallet *w, uint32_t number);
+void spv_wallet_remove_tx(struct spv_wallet *w, uint32_t tx);
 /* Removes the coins of a transaction that have no owner any more. */
-void spv_wallet_remove_unowned_coins(struct spv_wallet *w, uint32_t number);
+void spv_wallet_remove_unowned_coins(struct spv_wallet *w, uint32_t tx);
 /* Move a transaction between `pending` and `in_blocks`; its row has the block. */
-int spv_wallet_move_to_block(struct spv_wallet *w, uint32_t number);
-int spv_wallet_move_to_pending(struct spv_wallet *w, uint32_t number);
+int spv_wallet_move_to_block(struct spv_wallet *w, uint32_t tx);
+int spv_wallet_move_to_pending(struct spv_wallet *w, uint32_t tx);
 /* The first entry of in_blocks above a height. */
 size_t spv_wallet_first_above(const struct spv_wallet *w, uint64_t height);
 

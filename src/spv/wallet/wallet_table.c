@@ -245,7 +245,7 @@ int spv_wallet_add_coins(struct spv_wallet *w, uint32_t tx, const struct spv_tx 
 
     for (uint32_t vout = 0; rc == 0 && spv_tx_next_output(&iter, &output); vout++) {
         const uint32_t script = spv_script_table_find(&w->set.scripts, output.script);
-        uint32_t number;
+        uint32_t number = SPV_NONE;
         paid += output.value;
         if (script == SPV_NONE || has_coin(w, tx, vout))
             continue;
