@@ -151,8 +151,10 @@ const struct spv_wallet_tx_row *case_state(const struct wallet_case *c, const st
 {
     const struct spv_wallet_tx_row *row = case_row(c, tx);
 
-    assert_non_null(row);
-    assert_int_equal(row->state, state);
+    if (row)
+        assert_int_equal(row->state, state);
+    else
+        fail_msg("the wallet has no such transaction");
     return row;
 }
 
