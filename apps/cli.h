@@ -50,6 +50,7 @@ struct cli_option {
     enum cli_kind kind;
     const char *value; /* how the help names the value, e.g. "FILE" */
     const char *help; /* one or two sentences; wrapped by us */
+    const char *choices; /* the values, separated by spaces; NULL: not a choice */
     void *into; /* variable of the kind's type */
     uint64_t min, max; /* CLI_NUMBER */
 };
@@ -70,10 +71,12 @@ struct cli_app {
                                    CLI_DONE last */
     size_t n_exits;
     struct cli_list *operands; /* arguments that are no options; NULL: none allowed */
+    const char *commands; /* the first of them, separated by spaces; NULL: no commands */
 };
 
-/* Parses the arguments into the options' variables, and ignores SIGPIPE. Returns CLI_PROCEED, or
- * the code to exit with: after --help, --version or an error. */
+/* Reads the options' variables from the arguments, the environment and the configuration file, in
+ * this order, and ignores SIGPIPE. Returns CLI_PROCEED, or the code to exit with: after --help and
+ * the like, or an error. */
 int cli_parse(const struct cli_app *app, int argc, char **argv);
 
 /* Network and path of a database: the options --network, --signet-challenge, --datadir and --db,
@@ -90,7 +93,8 @@ struct cli_target {
 #define CLI_NETWORK_ROW(target)                                                                    \
     {                                                                                              \
         .name = "network", .letter = 'n', .kind = CLI_NETWORK, .value = "NAME",                    \
-        .help = "Which chain: mainnet (default), testnet3, testnet4, signet, regtest or simnet.",  \
+        .help = "Which chain: mainnet (default), testnet3, testnet4, signet, regtest or simnet; "  \
+                "signet-MAGIC: the custom signet of an existing database.",                        \
         .into = &(target).network                                                                  \
     }
 #define CLI_CHALLENGE_ROW(target)                                                                  \
@@ -142,9 +146,10 @@ int cli_endpoint(struct spv_endpoint *out, const char *option, const char *text,
         .name = "transport", .kind = CLI_TRANSPORT, .value = "auto|v1|v2", .help = (text),         \
         .into = &(choice)                                                                          \
     }
-/* Reads a transport's name. Returns CLI_PROCEED, or the code to exit with after reporting the
- * error. */
-int cli_read_transport(enum spv_transport_choice *out, const char *option, const char *text);
+/* Reads a transport's name; an error begins with the label. Returns CLI_PROCEED, or the code to
+ * exit with after reporting the error. */
+int cli_read_transport(enum spv_transport_choice *out, const char *label, const char *text);
+const char *cli_transport_name(enum spv_transport_choice choice); /* static */
 #define CLI_TRANSPORT_TEXT 80
 /* Writes "v1", or "v2, session HEX" with the session id, into out and returns it. */
 const char *cli_transport(char out[CLI_TRANSPORT_TEXT], enum spv_transport transport,

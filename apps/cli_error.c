@@ -1,11 +1,11 @@
 /* Errors and exit codes: one form of message for all programs, on standard error and, in JSON mode,
  * as an object on standard output. */
-#include "cli.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "cli_options.h"
 
 static const char *program = "spv";
 
@@ -36,6 +36,7 @@ int cli_usage(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    cli_origin_explain(text, sizeof text);
     return cli_fail_as(CLI_USAGE, SPV_ERR_INVALID, "%s Try '%s --help'.", text, program);
 }
 

@@ -3,19 +3,23 @@
 
 #include "cli.h"
 
-int cli_read_transport(enum spv_transport_choice *out, const char *option, const char *text)
-{
-    static const char *const names[] = {[SPV_TRANSPORT_AUTO] = "auto",
-                                        [SPV_TRANSPORT_ONLY_V1] = "v1",
-                                        [SPV_TRANSPORT_ONLY_V2] = "v2"};
+static const char *const names[] = {
+    [SPV_TRANSPORT_AUTO] = "auto", [SPV_TRANSPORT_ONLY_V1] = "v1", [SPV_TRANSPORT_ONLY_V2] = "v2"};
 
+const char *cli_transport_name(enum spv_transport_choice choice)
+{
+    return names[choice];
+}
+
+int cli_read_transport(enum spv_transport_choice *out, const char *label, const char *text)
+{
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(text, names[i]) == 0) {
             *out = (enum spv_transport_choice)i;
             return CLI_PROCEED;
         }
     }
-    return cli_usage("--%s: '%s' is not a transport. Use one of: auto, v1, v2.", option, text);
+    return cli_usage("%s: '%s' is not a transport. Use one of: auto, v1, v2.", label, text);
 }
 
 static const char *session_hex(char out[2 * SPV_SESSION_ID + 1],

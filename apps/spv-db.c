@@ -72,6 +72,7 @@ static int run_command(struct db_job *j)
 static const struct cli_option options[] = {
     {.group = "Database"},
     CLI_NETWORK_ROW(job.target),
+    CLI_CHALLENGE_ROW(job.target),
     CLI_DATADIR_ROW(job.target),
     CLI_DB_ROW(job.target),
     {.group = "Command options"},
@@ -128,6 +129,7 @@ int main(int argc, char **argv)
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
         .operands = &job.words,
+        .commands = "info tip header verify repair stats compact prune",
     };
     int rc = cli_parse(&app, argc, argv);
     if (rc != CLI_PROCEED) {

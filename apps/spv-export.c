@@ -389,9 +389,10 @@ static struct job state = {.from = FROM_START, .to = UINT32_MAX};
 static const struct cli_option options[] = {
     {.group = "What"},
     {.name = "format",
-     .letter = 'f',
+     .letter = 'F',
      .kind = CLI_TEXT,
      .value = "FORMAT",
+     .choices = "csv jsonl raw electrum neutrino postgres",
      .help = "csv (default), jsonl (one JSON object per line), raw (80 bytes per header), electrum "
              "(blockchain_headers), neutrino (block headers to import) or postgres (SQL).",
      .into = &state.format_name},
@@ -417,6 +418,7 @@ static const struct cli_option options[] = {
      .help = "Side branches after the best chain (csv, jsonl, postgres).",
      .into = &state.branches},
     {.name = "follow",
+     .letter = 'f',
      .kind = CLI_FLAG,
      .help =
          "Keep running and append what spv-sync stores, until interrupted. A reorganisation adds "

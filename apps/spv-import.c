@@ -13,6 +13,7 @@
 
 struct job {
     struct cli_target target;
+    struct cli_list files; /* arguments */
     const char *input_name, *format_name;
     enum spv_import_format format;
     bool no_checkpoints, json, quiet, filter_headers;
@@ -250,10 +251,29 @@ static int import_filter_headers(struct job *j)
     return import_filters_run(&filters);
 }
 
+/* The input may be an argument. */
+static int name_input(struct job *j)
+{
+    if (j->files.n > 1) {
+        return cli_usage("'%s': unexpected argument; one file is imported at a time.",
+                         j->files.item[1]);
+    }
+    if (j->files.n == 1 && j->input_name) {
+        return cli_usage("--input: cannot be combined with the argument '%s'.", j->files.item[0]);
+    }
+    if (j->files.n == 1) {
+        j->input_name = j->files.item[0];
+    }
+    return CLI_DONE;
+}
+
 static int run_import(struct job *j)
 {
+    int rc = name_input(j);
     bool standard = !j->input_name || strcmp(j->input_name, "-") == 0;
-    int rc;
+    if (rc != CLI_DONE) {
+        return rc;
+    }
     if (j->format_name && spv_import_format_by_name(&j->format, j->format_name) != 0) {
         return cli_usage("--format: '%s' is not raw, electrum, neutrino, csv or jsonl.",
                          j->format_name);
@@ -322,12 +342,14 @@ static const struct cli_option options[] = {
      .letter = 'i',
      .kind = CLI_TEXT,
      .value = "FILE",
-     .help = "The file; '-' is standard input (default). May be compressed with gzip or zstd.",
+     .help = "The file, which may also be an argument; '-' is standard input (default). May be "
+             "compressed with gzip or zstd.",
      .into = &state.input_name},
     {.name = "format",
-     .letter = 'f',
+     .letter = 'F',
      .kind = CLI_TEXT,
      .value = "FORMAT",
+     .choices = "raw electrum neutrino csv jsonl",
      .help = "raw, electrum, neutrino, csv or jsonl. Default: detected from the first bytes.",
      .into = &state.format_name},
     {.name = "filter-headers",
@@ -362,18 +384,19 @@ int main(int argc, char **argv)
         .name = "spv-import",
         .summary = "Imports block headers from a file into the database of spv-sync. Each header "
                    "is\nvalidated by the consensus rules, as if a peer had sent it.",
-        .usage = "[OPTION]...",
+        .usage = "[OPTION]... [FILE]",
         .options = options,
         .notes = "A file that forks from the stored chain is imported only if it has more "
                  "work.\nspv-sync continues where the file ends.\n"
                  "\n"
                  "Examples:\n"
-                 "  spv-import --input headers.csv.gz\n"
-                 "  spv-import --network testnet4 --input ~/.electrum/testnet4/blockchain_headers\n"
+                 "  spv-import headers.csv.gz\n"
+                 "  spv-import --network testnet4 ~/.electrum/testnet4/blockchain_headers\n"
                  "  curl -s https://example.com/headers.bin.zst | spv-import --json\n"
-                 "  spv-import --filter-headers --input filter-headers.bin\n",
+                 "  spv-import --filter-headers filter-headers.bin\n",
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
+        .operands = &state.files,
     };
     int rc = cli_parse(&app, argc, argv);
     if (rc != CLI_PROCEED) {

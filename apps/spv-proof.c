@@ -180,6 +180,7 @@ int main(int argc, char **argv)
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
         .operands = &job.words,
+        .commands = "verify",
     };
     int rc = cli_parse(&app, argc, argv);
 

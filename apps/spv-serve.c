@@ -17,6 +17,7 @@
 
 struct serve {
     struct cli_target target;
+    struct cli_list files; /* arguments */
     const char *headers, *listen, *services_text, *http_text;
     uint64_t mine, seed, max_clients, http_rate, http_clients, http_timeout;
     bool quiet, json, verbose;
@@ -279,11 +280,25 @@ static uint16_t http_port(const struct spv_params *params)
                                                         : params->net.port - 1);
 }
 
+/* The file of headers may be an argument. */
+static int name_headers(struct serve *s)
+{
+    if (s->files.n > 1)
+        return cli_usage("'%s': unexpected argument; one file is served.", s->files.item[1]);
+    if (s->files.n == 1 && s->headers)
+        return cli_usage("--headers: cannot be combined with the argument '%s'.", s->files.item[0]);
+    if (s->files.n == 1)
+        s->headers = s->files.item[0];
+    return CLI_DONE;
+}
+
 static int check_options(struct serve *s)
 {
     const struct spv_params *p;
-    int rc;
+    int rc = name_headers(s);
 
+    if (rc != CLI_DONE)
+        return rc;
     if (s->quiet && s->verbose)
         return cli_usage("--quiet, --verbose: cannot be combined.");
     if (s->headers && (s->target.db || s->target.datadir))
@@ -343,7 +358,9 @@ static const struct cli_option options[] = {
     {.name = "headers",
      .kind = CLI_TEXT,
      .value = "FILE",
-     .help = "Raw 80-byte headers, genesis first; validated by all consensus rules when loaded.",
+     .help =
+         "Raw 80-byte headers, genesis first; validated by all consensus rules when loaded. The "
+         "file may also be an argument.",
      .into = &state.headers},
     {.name = "mine",
      .letter = 'm',
@@ -444,17 +461,18 @@ int main(int argc, char **argv)
         .summary = "Serves block headers to Bitcoin peers: from a database of spv-sync, "
                    "from\na file, or newly mined on a test network. Runs until SIGINT,\nSIGTERM "
                    "or SIGHUP.",
-        .usage = "[OPTION]...",
+        .usage = "[OPTION]... [FILE]",
         .options = options,
         .notes =
             "Examples:\n"
             "  spv-serve --network regtest --mine 1000 --listen 127.0.0.1:0\n"
-            "  spv-serve --headers headers.bin --services network\n"
+            "  spv-serve headers.bin --services network\n"
             "  spv-serve --network testnet4    # the database of spv-sync --network testnet4\n"
             "  spv-serve --http 127.0.0.1 &   # curl http://127.0.0.1:8332/rest/chaininfo.json\n"
             "\nOnce ready it prints 'listening on HOST:PORT (NETWORK, height N)'.\n",
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
+        .operands = &state.files,
     };
     int rc = cli_parse(&app, argc, argv), closed, printed;
 

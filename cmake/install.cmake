@@ -46,6 +46,7 @@ endforeach()
 
 file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.1)
 install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${PROJECT_SOURCE_DIR}/docs/man/spv.conf.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 
 # The apps, every program of apps/, find the library they were installed with wherever the prefix is.
 set(apps)
@@ -62,4 +63,21 @@ if(apps)
   file(RELATIVE_PATH to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
   set_target_properties(${apps} PROPERTIES INSTALL_RPATH "$ORIGIN/${to_lib}")
   install(TARGETS ${apps} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  if(NOT CMAKE_CROSSCOMPILING) # each program prints what shells complete of it
+    foreach(app ${apps})
+      install(CODE "
+        foreach(shell bash zsh fish)
+          execute_process(COMMAND \"$<TARGET_FILE:${app}>\" --no-config --completion \${shell}
+                          OUTPUT_FILE \"${PROJECT_BINARY_DIR}/completion/\${shell}/${app}\" COMMAND_ERROR_IS_FATAL ANY)
+        endforeach()")
+      install(FILES ${PROJECT_BINARY_DIR}/completion/bash/${app}
+              DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+      install(FILES ${PROJECT_BINARY_DIR}/completion/zsh/${app} RENAME _${app}
+              DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+      install(FILES ${PROJECT_BINARY_DIR}/completion/fish/${app} RENAME ${app}.fish
+              DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+    endforeach()
+    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/completion/bash ${PROJECT_BINARY_DIR}/completion/zsh
+         ${PROJECT_BINARY_DIR}/completion/fish)
+  endif()
 endif()

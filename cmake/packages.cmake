@@ -6,6 +6,7 @@ pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent_core>=2.1)
 pkg_check_modules(SECP256K1 REQUIRED IMPORTED_TARGET libsecp256k1)
 pkg_check_modules(SQLITE3 REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib) # the apps: files ending in .gz
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd) # and in .zst
 if(SPV_TESTS)

@@ -31,7 +31,7 @@ function(spv_summary)
   message(STATUS "  options     ${on}")
   message(STATUS "  rooms       ${rooms}")
   message(STATUS "  packages    openssl ${OPENSSL_VERSION}, libevent ${EVENT_VERSION}, sqlite ${SQLITE3_VERSION}, "
-                 "secp256k1 ${SECP256K1_VERSION}, jansson ${JANSSON_VERSION}, zlib ${ZLIB_VERSION}, zstd ${ZSTD_VERSION}, cmocka ${CMOCKA_VERSION}")
+                 "secp256k1 ${SECP256K1_VERSION}, jansson ${JANSSON_VERSION}, inih ${INIH_VERSION}, zlib ${ZLIB_VERSION}, zstd ${ZSTD_VERSION}, cmocka ${CMOCKA_VERSION}")
   message(STATUS "  prefix      ${CMAKE_INSTALL_PREFIX}")
   message(STATUS "  skipped     ${skipped}")
   message(STATUS "")

@@ -8,7 +8,7 @@ packages() {
     case $1 in
     build) # the libraries, the apps, and a way to look into the database
         echo build-essential cmake ninja-build pkg-config libevent-dev libsecp256k1-dev libssl-dev \
-            libsqlite3-dev libjansson-dev zlib1g-dev libzstd-dev sqlite3
+            libsqlite3-dev libjansson-dev libinih-dev zlib1g-dev libzstd-dev sqlite3
         ;;
     test) # what the test programs and their drivers need besides
         # (postgresql, 15 on Debian 12: exports are loaded into a server of our own)

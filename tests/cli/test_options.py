@@ -22,12 +22,18 @@ COMMON_WRONG = [
     (["--signet-challenge", "512"], "'512' is not a script"),
     (["--signet-challenge", "51" * 10001], "5151...' is not a script"),
     (["--network", "regtest", "--signet-challenge", "51"], "cannot be combined with --network regtest"),
+]
+NO_ARGUMENTS = [
     (["stray"], "'stray': unexpected argument"),
     (["--", "stray"], "'stray': unexpected argument"),
 ]
+ONE_FILE = [  # which may be an argument
+    (["stray", "another"], "'another': unexpected argument"),
+    (["--", "stray", "another"], "'another': unexpected argument"),
+]
 
 WRONG = {
-    "spv-sync": [
+    "spv-sync": NO_ARGUMENTS + [
         (["--peers", "0"], "--peers: '0' is not a number from 1 to 64"),
         (["--peers", "65"], "--peers: '65' is not a number"),
         (["--peers", "4x"], "--peers: '4x' is not a number"),
@@ -64,7 +70,7 @@ WRONG = {
         (["--connect", "host"] * 257, "--connect: given more than 256 times"),
         (["--db", "/" + "x" * 5000], "--db: the path is longer than"),
     ],
-    "spv-serve": [
+    "spv-serve": ONE_FILE + [
         (["--mine", "10"], "--mine: mainnet is too hard to mine"),
         (["--network", "signet", "--mine", "10"], "--mine: signet is too hard"),
         (["--network", "regtest", "--mine", "0"], "--mine: '0' is not a number"),
@@ -83,11 +89,11 @@ WRONG = {
         (["--network", "regtest", "--mine", "1", "--max-clients", "0"], "--max-clients: '0'"),
         (["--quiet", "--verbose"], "--quiet, --verbose: cannot be combined"),
     ],
-    "spv-export": [
+    "spv-export": NO_ARGUMENTS + [
         (["--format", "xml"], "--format"),
         (["--from", "ten"], "--from: 'ten' is not a number"),
     ],
-    "spv-import": [
+    "spv-import": ONE_FILE + [
         (["--format", "postgres"], "--format: 'postgres' is not raw, electrum"),
         (["--input", ""], "--input: the value is empty"),
     ],

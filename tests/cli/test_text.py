@@ -62,7 +62,7 @@ class Text(TestCase):
                             ("spv-db", "info", "--db", none), ("spv-serve", "--db", none),
                             ("spv-serve", "--headers", none), ("spv-db", ESCAPES),
                             ("spv-sync", b"--" + ESCAPES), ("spv-sync", "--connect", ESCAPES),
-                            ("spv-export", "-f", ESCAPES), ("spv-import", "-n", ESCAPES),
+                            ("spv-export", "-F", ESCAPES), ("spv-import", "-n", ESCAPES),
                             ("spv-export", "--db", self.dirty, "-o", none + b"/x"),
                             ("spv-sync", "--checkpoint-file", none)):
             with self.subTest((name, args)):
@@ -101,12 +101,12 @@ class Text(TestCase):
         with sqlite3.connect(os.fsdecode(raw)) as db:
             name, = db.execute("SELECT value FROM meta WHERE key = 'network'").fetchone()
         db.close()
-        self.ends(self.raw_run("spv-export", "-f", "postgres", "--db", raw), DONE)
+        self.ends(self.raw_run("spv-export", "-F", "postgres", "--db", raw), DONE)
         for wrong in ("signet-\nDROP TABLE x;", "signet-0a03c8c", name + "0", "signet-"):
             with sqlite3.connect(os.fsdecode(raw)) as db:
                 db.execute("UPDATE meta SET value = ? WHERE key = 'network'", (wrong,))
             db.close()
-            self.safe("spv-export", "-f", "postgres", "--db", raw, code=DATABASE, lines=0)
+            self.safe("spv-export", "-F", "postgres", "--db", raw, code=DATABASE, lines=0)
 
     def test_text_of_an_imported_file_is_cleaned(self):
         path = self.path("words.csv")

@@ -114,20 +114,20 @@ class Words(TestCase):
     def test_a_binary_format_to_a_terminal_needs_force(self):
         command = [binary("spv-export"), "--db", self.db, "--to", "2"]
         for name in ("raw", "electrum", "neutrino"):
-            seen, code, errors = on_terminal(*command, "-f", name)
+            seen, code, errors = on_terminal(*command, "-F", name)
             self.assertEqual((seen, code), (b"", USAGE), errors)
             for words in (name, "terminal", "--output", "--force"):
                 self.assertIn(words, errors)
-        seen, code, errors = on_terminal(*command, "-f", "raw", "--force")
+        seen, code, errors = on_terminal(*command, "-F", "raw", "--force")
         self.assertEqual(code, DONE, errors)
         self.assertGreaterEqual(len(seen), 3 * HEADER)
         seen, code, errors = on_terminal(*command)
         self.assertEqual(code, DONE, errors)
         self.assertIn(b"height,hash", seen)
-        seen, code, errors = on_terminal(*command, "-f", "raw", "-o", "/dev/stdout")
+        seen, code, errors = on_terminal(*command, "-F", "raw", "-o", "/dev/stdout")
         self.assertEqual((seen, code), (b"", USAGE), errors)
         self.assertIn("/dev/stdout is a terminal", errors)
-        self.ends(run(*command, "-f", "raw", "-o", "/dev/null"), DONE)
+        self.ends(run(*command, "-F", "raw", "-o", "/dev/null"), DONE)
 
     def test_an_ending_in_capitals_is_compressed_as_well(self):
         for name, magic in (("x.csv.GZ", b"\x1f\x8b"), ("x.csv.Zst", b"\x28\xb5\x2f\xfd")):

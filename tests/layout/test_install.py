@@ -172,7 +172,12 @@ class Install(unittest.TestCase):
         for app in ("spv-sync", "spv-export", "spv-serve", "spv-db", "spv-proof", "spv-address"):
             self.assertTrue((self.prefix / "bin" / app).exists(), app)
             self.assertTrue((self.prefix / f"share/man/man1/{app}.1").exists(), f"{app}.1")
+            for file in (f"bash-completion/completions/{app}", f"zsh/site-functions/_{app}",
+                         f"fish/vendor_completions.d/{app}.fish"):
+                self.assertIn("--network" if "fish" not in file else "-l network",
+                              (self.prefix / "share" / file).read_text(), file)
             run(self.prefix / "bin" / app, "--version")
+        self.assertTrue((self.prefix / "share/man/man5/spv.conf.5").exists())
 
 
 if __name__ == "__main__":
