@@ -1,6 +1,6 @@
 # ccache is used when present. Paths are made relative so that worktrees and CI share its entries.
 find_program(SPV_CCACHE ccache)
-if(SPV_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
+if(SPV_CCACHE AND PROJECT_IS_TOP_LEVEL AND NOT CMAKE_C_COMPILER_LAUNCHER)
   set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
                                 CCACHE_NOHASHDIR=1 ${SPV_CCACHE})
 endif()

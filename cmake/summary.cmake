@@ -30,8 +30,8 @@ function(spv_summary)
   message(STATUS "  build type  ${CMAKE_BUILD_TYPE}")
   message(STATUS "  options     ${on}")
   message(STATUS "  rooms       ${rooms}")
-  message(STATUS "  packages    openssl ${OPENSSL_VERSION}, libevent ${EVENT_VERSION}, sqlite ${SQLITE3_VERSION}, "
-                 "secp256k1 ${SECP256K1_VERSION}, jansson ${JANSSON_VERSION}, inih ${INIH_VERSION}, zlib ${ZLIB_VERSION}, zstd ${ZSTD_VERSION}, cmocka ${CMOCKA_VERSION}")
+  message(STATUS "  packages    openssl ${OPENSSL_VERSION}, libevent ${SPV_EVENT_VERSION}, sqlite ${SPV_SQLITE3_VERSION}, "
+                 "secp256k1 ${SPV_SECP256K1_VERSION}, jansson ${SPV_JANSSON_VERSION}, inih ${SPV_INIH_VERSION}, zlib ${SPV_ZLIB_VERSION}, zstd ${SPV_ZSTD_VERSION}, cmocka ${SPV_CMOCKA_VERSION}")
   message(STATUS "  prefix      ${CMAKE_INSTALL_PREFIX}")
   message(STATUS "  skipped     ${skipped}")
   message(STATUS "")

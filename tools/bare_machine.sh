@@ -51,6 +51,8 @@ done
 mkdir "$root/src"
 git archive HEAD | tar -C "$root/src" -xf -
 
+[ -z "${SPV_BARE_ONLY_ROOT:-}" ] || exit 0 # tools/package_machine.sh goes on
+
 inside() { # command, log: in namespaces of its own, so that nothing stays mounted or running
     unshare --mount --pid --fork --kill-child sh -c '
         mount -t proc proc "$0/proc"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing of the Debian or Ubuntu packages that a task needs. Usage:
-# tools/packages.sh GROUP...   with the groups build, test, ci. Installs nothing that is there, so it
+# tools/packages.sh GROUP...   with the groups build, test, ci, package. Installs nothing that is there, so it
 # needs no network and no rights when all is there; elsewhere it says what the system must provide.
 set -eu
 
@@ -16,6 +16,9 @@ packages() {
         ;;
     ci) # other compilers, the linters, the fuzzer's run time, a man page formatter
         echo clang clang-format clang-tidy cppcheck llvm libclang-rt-dev ccache groff
+        ;;
+    package) # what makes and checks Debian packages
+        echo dpkg-dev file lintian
         ;;
     *)
         echo "packages.sh: no group '$1'" >&2

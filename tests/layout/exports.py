@@ -21,16 +21,20 @@ def declared(header):
     return names
 
 
-def main():
-    nm, library, *headers = sys.argv[1:]
-    want = set().union(*(declared(header) for header in headers))
+def exported(nm, library):
     out = subprocess.run([nm, "-D", "-P", "--defined-only", library], check=True,
                          capture_output=True, text=True).stdout
     # Instrumented builds add marks of their own; they are no part of the library.
     marks = re.compile(r"__(asan|ubsan|tsan|odr_asan|sancov|gcov|llvm)|_init$|_fini$|mangle_path|"
                        r"_edata$|_end$|__bss_start$")
     have = {line.split()[0].split("@")[0] for line in out.splitlines()}
-    have = {name for name in have if not marks.match(name)}
+    return {name for name in have if not marks.match(name)}
+
+
+def main():
+    nm, library, *headers = sys.argv[1:]
+    want = set().union(*(declared(header) for header in headers))
+    have = exported(nm, library)
     for name in sorted(want - have):
         print(f"exports: {library} lacks {name}, which its headers declare")
     for name in sorted(have - want):

@@ -108,19 +108,41 @@ class Install(unittest.TestCase):
         run(CMAKE, "-S", self.work, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}",
             f"-DCMAKE_C_COMPILER={CC}", f"-DCMAKE_C_FLAGS={' '.join(FLAGS)}")
         run(CMAKE, "--build", build)
-        self.assertEqual(self.needed(build / "shared"), ["libspv.so.0"])
+        self.assertEqual(self.needed(build / "shared"), ["libspv.so.0.1"])
         self.assertEqual(self.needed(build / "static"), [])
-        self.assertEqual(self.needed(build / "peer"), ["libspv-peer.so.0"])
+        self.assertEqual(self.needed(build / "peer"), ["libspv-peer.so.0.1"])
         self.assert_syncs(build / "shared")
         self.assert_syncs(build / "static")
         self.assertEqual(run(build / "peer"), run(build / "peer_static"))
+
+    def test_an_unknown_component_is_named(self):
+        folder = self.work / "unknown"
+        folder.mkdir()
+        (folder / "CMakeLists.txt").write_text(PROJECT.split("add_executable")[0].replace("static", "statik"))
+        done = subprocess.run([CMAKE, "-S", folder, "-B", folder / "b", f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                               f"-DCMAKE_C_COMPILER={CC}"], capture_output=True, text=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("libspv has no component 'statik'. It has: spv, peer, static.",
+                      " ".join(done.stderr.split()))
+
+    def test_a_plugin_does_not_export_the_static_library(self):
+        plugin = self.work / "plugin.so"
+        (self.work / "plugin.c").write_text(
+            "#include <spv/spv.h>\nconst char *plugin_name(void);\nconst char *plugin_name(void)\n"
+            "{\n    return spv_params_get(SPV_REGTEST)->net.name;\n}\n")
+        libs = [arg.replace("-lspv", "-l:libspv.a")
+                for arg in self.pkg_config("--cflags", "--libs", "--static", "spv")]
+        run(CC, *FLAGS, "-shared", "-fPIC", self.work / "plugin.c", *libs, "-o", plugin)
+        exported = exports.exported("nm", plugin)
+        self.assertIn("plugin_name", exported)
+        self.assertEqual([name for name in exported if name.startswith("spv_")], [])
 
     def test_pkg_config(self):
         env = {**os.environ, "LD_LIBRARY_PATH": str(self.lib)}
         shared = self.work / "pc_shared"
         run(CC, *FLAGS, self.work / "sync_tip.c", *self.pkg_config("--cflags", "--libs", "spv"),
             "-o", shared)
-        self.assertEqual(self.needed(shared), ["libspv.so.0"])
+        self.assertEqual(self.needed(shared), ["libspv.so.0.1"])
         self.assert_syncs(shared, env=env)
 
         static = self.work / "pc_static"
@@ -133,7 +155,7 @@ class Install(unittest.TestCase):
         peer = self.work / "pc_peer"
         run(CC, *FLAGS, self.work / "peer.c", *self.pkg_config("--cflags", "--libs", "spv-peer"),
             "-o", peer)
-        self.assertEqual(self.needed(peer), ["libspv-peer.so.0"])
+        self.assertEqual(self.needed(peer), ["libspv-peer.so.0.1"])
         version = self.pkg_config("--modversion", "spv-peer")[0]
         self.assertEqual(run(peer, env=env).strip(), version)
 
@@ -144,7 +166,7 @@ class Install(unittest.TestCase):
         shared = self.work / "cxx_shared"
         run(CXX, *CXX_FLAGS, *FLAGS, *cflags, self.work / "outside.cpp", *self.pkg_config("--libs", "spv"),
             "-o", shared)
-        self.assertEqual(self.needed(shared), ["libspv.so.0"])
+        self.assertEqual(self.needed(shared), ["libspv.so.0.1"])
         self.assert_syncs(shared, env=env)
 
         static = self.work / "cxx_static"
