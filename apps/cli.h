@@ -242,6 +242,21 @@ void cli_status_line(const char *text);
 /* Clears the status line, so that something else can be printed. */
 void cli_status_line_clear(void);
 
+/* Services: sd_notify(3) to a service manager that asks for it by NOTIFY_SOCKET; else nothing
+ * happens. ready: the program does its work from now on. */
+void cli_service_ready(const char *format, ...) CLI_FORMAT(1, 2);
+void cli_service_status(const char *format, ...) CLI_FORMAT(1, 2);
+void cli_service_stopping(void);
+#define CLI_PID_FILE_ROW(path)                                                                     \
+    {                                                                                              \
+        .name = "pid-file", .kind = CLI_TEXT, .value = "FILE",                                     \
+        .help = "File for the process id; locked while the program runs, and removed at its end.", \
+        .into = &(path)                                                                            \
+    }
+/* Writes and locks the file; NULL: none. It is removed when the process exits. Returns CLI_DONE, or
+ * the code to exit with after reporting the error. */
+int cli_pid_file(const char *path);
+
 /* Formatted numbers. Each writes a NUL-terminated text into out (CLI_FIGURE bytes) and returns it.
  */
 #define CLI_FIGURE 40

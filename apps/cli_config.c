@@ -73,6 +73,7 @@ static const char *const all_options[] = {
     "tx",
     "verbose",
     "without-depth",
+    "pid-file",
     NULL,
 };
 

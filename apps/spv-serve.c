@@ -18,7 +18,7 @@
 struct serve {
     struct cli_target target;
     struct cli_list files; /* arguments */
-    const char *headers, *listen, *services_text, *http_text;
+    const char *headers, *listen, *services_text, *http_text, *pid_file;
     uint64_t mine, seed, max_clients, http_rate, http_clients, http_timeout;
     bool quiet, json, verbose;
     enum spv_transport_choice transport;
@@ -261,8 +261,10 @@ static int run_servers(struct serve *s)
     }
     cli_stop_hook(stop_server, server);
     print_listening(s, spv_server_port(server));
+    cli_service_ready("listening on port %u", (unsigned)spv_server_port(server));
     rc = cli_stopped() ? 0 : spv_server_run(server);
     cli_stop_hook(NULL, NULL);
+    cli_service_stopping();
     if (rc != 0)
         rc = cli_fail(rc, "server: failed: %s. Start it again.", spv_strerror(rc));
     else
@@ -324,6 +326,8 @@ static int run_serve(struct serve *s)
 {
     int rc = check_options(s);
 
+    if (rc == CLI_DONE)
+        rc = cli_pid_file(s->pid_file);
     if (rc != CLI_DONE)
         return rc;
     s->source.params = s->target.params;
@@ -444,6 +448,7 @@ static const struct cli_option options[] = {
      .min = 1,
      .max = HTTP_TIMEOUT_MAX},
     {.group = "Output"},
+    CLI_PID_FILE_ROW(state.pid_file),
     CLI_JSON_ROW(
         state.json,
         "One JSON object per line: listening, http, tip, connected, ready, disconnected, refused, "

@@ -156,8 +156,10 @@ static int run_loop(struct sync *s)
     s->useful_at = cli_clock();
     s->printed_at = cli_json_on() ? 0 : s->useful_at; /* print the first JSON progress at once */
     cli_stop_hook(stop_loop, s->loop);
+    cli_service_ready("height %s", CLI_COUNT(stats.tip.height));
     rc = cli_stopped() ? 0 : spv_evloop_run(s->loop);
     cli_stop_hook(NULL, NULL);
+    cli_service_stopping();
     rc = finish_sync(s, rc);
     spv_evloop_free(s->loop);
     return rc;
@@ -253,7 +255,9 @@ static int run_sync(struct sync *s)
     /* without a database there is no stored address: do not create one */
     if (must_name_peer(s) && access(s->target.path, F_OK) != 0 && errno == ENOENT)
         return name_peer(s);
-    rc = open_store(s);
+    rc = cli_pid_file(s->pid_file);
+    if (rc == CLI_DONE)
+        rc = open_store(s);
     if (rc != CLI_DONE)
         return rc;
     s->filters |= s->keep_filters > 0;
@@ -396,6 +400,7 @@ static const struct cli_option options[] = {
      .into = &state.timeout,
      .max = TIMEOUT_MAX},
     {.group = "Output"},
+    CLI_PID_FILE_ROW(state.pid_file),
     CLI_JSON_ROW(
         state.json,
         "One JSON object per line: connected, disconnected, progress, reorg, synced, error..."),

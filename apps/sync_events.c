@@ -7,6 +7,7 @@
 
 #define JSON_EVERY 1.0 /* seconds between progress objects */
 #define PLAIN_EVERY 5.0 /* seconds between plain lines */
+#define STATUS_EVERY 5.0 /* seconds between lines for a service manager */
 
 /* Everything that was asked for is there: the loop stops, unless it follows the tip. */
 static void stop_when_done(struct sync *s)
@@ -206,6 +207,19 @@ static void note_filters(struct sync *s)
     s->filters_done = scan.filters;
 }
 
+static void report_status(struct sync *s, const struct spv_node_stats *stats)
+{
+    if (cli_clock() - s->status_at < STATUS_EVERY)
+        return;
+    s->status_at = cli_clock();
+    if (stats->synced)
+        cli_service_status("synced at height %s, %u peers", CLI_COUNT(stats->tip.height),
+                           stats->peers);
+    else
+        cli_service_status("height %s of %s, %u peers", CLI_COUNT(stats->tip.height),
+                           CLI_COUNT(stats->target_height), stats->peers);
+}
+
 void sync_on_tick(void *ctx)
 {
     struct sync *s = ctx;
@@ -217,6 +231,7 @@ void sync_on_tick(void *ctx)
         return;
     }
     spv_evloop_get_stats(s->loop, &stats);
+    report_status(s, &stats);
     report_sample(&s->report, &stats);
     if (s->synced && stats.peers > 0 && (s->follow || !s->filters))
         s->useful_at = cli_clock(); /* following: no new header is normal */

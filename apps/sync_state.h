@@ -22,7 +22,7 @@ struct sync {
     bool clear_bans;
     uint64_t peers, timeout;
     uint64_t keep_filters; /* megabytes; 0: none */
-    const char *min_work_text, *checkpoint_file;
+    const char *min_work_text, *checkpoint_file, *pid_file;
     struct cli_list checkpoint_items;
     struct start_options start;
     bool backfill, filters;
@@ -52,6 +52,7 @@ struct sync {
     int failure; /* the last error of a peer */
     size_t banned; /* peers, in this run or before */
     struct spv_chain_header synced_tip;
+    double status_at; /* cli_clock of the last status of the service */
     uint64_t printed_added; /* headers received or in presync when progress was last printed */
     uint64_t presync; /* presync headers at the last tick */
     uint64_t received; /* headers received at the last tick, joined or not */

@@ -117,3 +117,12 @@ if(SPV_APPS AND NOT CMAKE_CROSSCOMPILING)
             DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT tools)
   endforeach()
 endif()
+
+# Services of systemd, both with the same restrictions. Units are found in /usr/lib for a prefix in /usr.
+if(SPV_APPS)
+  file(READ ${PROJECT_SOURCE_DIR}/systemd/hardening.inc SPV_SERVICE_HARDENING)
+  foreach(service spv-sync@ spv-serve@)
+    configure_file(systemd/${service}.service.in ${PROJECT_BINARY_DIR}/systemd/${service}.service @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/systemd/${service}.service DESTINATION lib/systemd/system COMPONENT tools)
+  endforeach()
+endif()

@@ -21,6 +21,7 @@ WRONG = [
     ("[signet-12]\n", "line 1: the section [signet-12] is not a network"),
     ("[" + "x" * 300 + "]\n", "is not a network. Try"),
     ("peers\n", "line 1: neither 'option = value' nor '[NETWORK]'"),
+    ("peers\npears = 3\n", "line 1: neither 'option = value' nor '[NETWORK]'"),
     ("[mainnet\n", "line 1: neither 'option = value' nor '[NETWORK]'"),
     ("peers = 3\n[signet]\nnetwork = signet\n", "line 3: network: not below [signet]"),
     ("help = yes\n", "line 1: help: only on the command line"),
