@@ -12,6 +12,7 @@ from support import DONE, FAILED, USAGE, TestCase, binary, has, run
 
 APPS = [name for name in ("spv-sync", "spv-serve", "spv-export", "spv-import", "spv-db", "spv-proof",
                           "spv-address") if has(name)]
+NOWHERE = ("--proxy", "127.0.0.1:1", "--timeout", "1")  # a run that should not have begun ends soon
 OWN = {"help", "version", "config", "no-config", "print-config", "completion"}
 
 WRONG = [
@@ -71,9 +72,9 @@ class Config(TestCase):
         found = self.options(app, *args, env=env)[name]
         return [value for value, _ in found] if len(found) > 1 else found[0]
 
-    def refused(self, text, words, app="spv-sync"):
+    def refused(self, text, words, app, *args):
         self.write(text)
-        result = run(app, env=self.env)
+        result = run(app, *args, env=self.env)
         self.ends(result, USAGE)
         self.assertIn(words.replace("FILE", self.file), result.stderr)
         self.assertTrue(result.stderr.endswith(f"Try '{app} --help'.\n"), result.stderr)
@@ -152,13 +153,13 @@ class Config(TestCase):
             with self.subTest(app=app):
                 self.options(app)
                 for text, words in WRONG:
-                    self.refused(text, words, app)
+                    self.refused(text, words, app, "--print-config")
                 self.write("follow = yes\nmine = 3\n")
 
     def test_wrong_values_are_named_with_file_and_line(self):
         for text, words in WRONG_SYNC:
             with self.subTest(text=text):
-                self.refused(text, words)
+                self.refused(text, words, "spv-sync", *NOWHERE)
 
     def test_wrong_values_of_the_environment_are_named_by_their_variable(self):
         for variable, value, words in (
@@ -170,7 +171,7 @@ class Config(TestCase):
                 ("SPV_MIN_CHAIN_WORK", "z", "--min-chain-work is set by the environment variable "
                                             "SPV_MIN_CHAIN_WORK. Try")):
             with self.subTest(variable=variable, value=value[:9]):
-                result = run("spv-sync", env={**self.env, variable: value})
+                result = run("spv-sync", *NOWHERE, env={**self.env, variable: value})
                 self.ends(result, USAGE)
                 self.assertIn(words, result.stderr)
 
@@ -188,7 +189,8 @@ class Config(TestCase):
             for way in (("--config", path), ()):
                 if not way and not path:
                     continue
-                result = run("spv-sync", *way, env={**self.env, "SPV_CONFIG": "" if way else path})
+                result = run("spv-sync", *way, *NOWHERE,
+                             env={**self.env, "SPV_CONFIG": "" if way else path})
                 self.ends(result, USAGE)
                 self.assertIn("--config: ", result.stderr)
                 self.assertIn(words, result.stderr)
@@ -273,7 +275,7 @@ class Names(TestCase):
         wrong = run("spv-db", "info", "--network", name, "--signet-challenge", "52", env=env)
         self.ends(wrong, USAGE)
         self.assertIn(f"not of --network {name}", wrong.stderr)
-        unknown = run("spv-sync", "--network", "signet-00000000", env=env)
+        unknown = run("spv-sync", "--network", "signet-00000000", *NOWHERE, env=env)
         self.ends(unknown, USAGE)
         self.assertIn("the challenge of signet-00000000 is not known", unknown.stderr)
         self.assertIn("--signet-challenge HEX", unknown.stderr)
