@@ -315,8 +315,9 @@ class Completion(TestCase):
         return result.stdout.split()
 
     def test_bash_proposes_options_values_commands_and_files(self):
-        with open(os.path.join(self.folder, "headers.bin"), "w", encoding="ascii"):
-            pass
+        for name in ("headers.bin", "regular"):
+            with open(os.path.join(self.folder, name), "w", encoding="ascii"):
+                pass
         os.mkdir(os.path.join(self.folder, "folder"))
         self.assertIn("--network", self.complete("spv-sync", "--n"))
         self.assertEqual(self.complete("spv-sync", "--network", "testnet"), ["testnet3", "testnet4"])
