@@ -209,11 +209,35 @@ json_t *cli_json_pack(const char *format, ...);
 #define json_string cli_json_string
 #define json_pack cli_json_pack
 
+#define CLI_FIGURE 40 /* bytes of a formatted number or time */
+
+/* Where lines go, and whether each begins with its time. */
+struct cli_log {
+    const char *file; /* NULL: standard output and standard error */
+    bool timestamps;
+};
+#define CLI_LOG_FILE_ROW(log)                                                                      \
+    {                                                                                              \
+        .name = "log-file", .kind = CLI_TEXT, .value = "FILE",                                     \
+        .help = "Append all output and errors to this file, which is opened again at SIGUSR1.",    \
+        .into = &(log).file                                                                        \
+    }
+#define CLI_TIMESTAMPS_ROW(log)                                                                    \
+    {                                                                                              \
+        .name = "timestamps", .kind = CLI_FLAG,                                                    \
+        .help = "Begin each line of text with its time (UTC); JSON objects always have it: at.",   \
+        .into = &(log).timestamps                                                                  \
+    }
+/* Returns CLI_DONE, or the code to exit with after reporting the error. */
+int cli_log_begin(const struct cli_log *log);
+/* The time that a line begins with, "2026-11-30T12:00:00.123Z "; empty without --timestamps. */
+const char *cli_log_stamp(char out[CLI_FIGURE]);
+
 /* Output. In JSON mode only cli_json writes to standard output. */
 void cli_json_mode(void);
 bool cli_json_on(void);
-/* Prints one object on a line, flushed, and releases it. NULL (out of memory) counts as a
- * write error, which cli_finish_output reports. */
+/* Prints one object on a line, with the time as "at" (unix seconds), flushed, and releases it. NULL
+ * (out of memory) counts as a write error, which cli_finish_output reports. */
 void cli_json(json_t *object);
 /* The most of one line or error that is printed: a path of 4,096 bytes and its message. */
 #define CLI_LINE_MAX 8192
@@ -259,13 +283,13 @@ int cli_pid_file(const char *path);
 
 /* Formatted numbers. Each writes a NUL-terminated text into out (CLI_FIGURE bytes) and returns it.
  */
-#define CLI_FIGURE 40
 const char *cli_count(char *out, uint64_t n); /* 1,234,567 */
 #define CLI_COUNT(n) cli_count((char[CLI_FIGURE]){""}, (n)) /* the same, for one message */
 const char *cli_rate(char *out, double per_second); /* "1,234/s", "0.7/s" */
 const char *cli_duration(char *out,
                          double seconds); /* "0.4 s", "12 s", "3 min 20 s", "1 h 5 min" */
 const char *cli_time(char *out, int64_t unix_s); /* "2009-01-03 18:15:05 UTC" */
+const char *cli_iso_time(char *out, int64_t unix_s); /* "2009-01-03T18:15:05Z" */
 double cli_clock(void); /* monotonic seconds */
 
 #endif

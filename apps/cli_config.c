@@ -74,6 +74,8 @@ static const char *const all_options[] = {
     "verbose",
     "without-depth",
     "pid-file",
+    "log-file",
+    "timestamps",
     NULL,
 };
 

@@ -17,12 +17,12 @@ void cli_set_program(const char *name)
 CLI_FORMAT(3, 0)
 static void cli_error_line(const char *kind, int err, const char *format, va_list args)
 {
-    char text[CLI_LINE_MAX];
+    char text[CLI_LINE_MAX], stamp[CLI_FIGURE];
 
     vsnprintf(text, sizeof text, format, args);
     cli_clean(text);
     cli_status_line_clear();
-    fprintf(stderr, "%s: %s\n", program, text);
+    fprintf(stderr, "%s%s: %s\n", cli_log_stamp(stamp), program, text);
     if (kind && cli_json_on())
         cli_json(
             json_pack("{s:s, s:s, s:s}", "event", kind, "code", spv_err_name(err), "text", text));

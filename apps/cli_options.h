@@ -86,6 +86,9 @@ int cli_config_read(const struct cli_app *app, const char *config, bool no_confi
 /* cli_print_config.c. Returns the code to exit with. */
 int cli_print_config(const struct cli_app *app);
 
+/* cli_log.c. Returns 0 or an errno; EINVAL: no file. */
+int cli_log_open(const struct cli_log *log);
+
 /* cli_completion.c. Prints a script. Returns the code to exit with. */
 int cli_completion(const struct cli_app *app, const char *shell);
 

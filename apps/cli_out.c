@@ -41,6 +41,16 @@ bool cli_json_on(void)
     return json_mode;
 }
 
+/* The object, which is never empty, with the time at its end. */
+static void print_timed(const char *line)
+{
+    struct timespec now = {0, 0};
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    printf("%.*s,\"at\":%lld.%06ld}\n", (int)strlen(line) - 1, line, (long long)now.tv_sec,
+           now.tv_nsec / 1000);
+}
+
 void cli_json(json_t *object)
 {
     const size_t flags = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6);
@@ -48,8 +58,7 @@ void cli_json(json_t *object)
     char *line = dump ? cli_json_escape(dump) : NULL;
 
     if (line) {
-        fputs(line, stdout);
-        putchar('\n');
+        print_timed(line);
         flush_output();
     } else if (output_error == 0) {
         output_error = ENOMEM; /* the only possible cause */
@@ -61,7 +70,7 @@ void cli_json(json_t *object)
 
 void cli_print(const char *format, ...)
 {
-    char line[CLI_LINE_MAX];
+    char line[CLI_LINE_MAX], stamp[CLI_FIGURE];
     va_list args;
 
     if (json_mode)
@@ -71,6 +80,7 @@ void cli_print(const char *format, ...)
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     cli_clean(line);
+    fputs(cli_log_stamp(stamp), stdout);
     fputs(line, stdout);
     putchar('\n');
     flush_output();
@@ -219,6 +229,16 @@ const char *cli_time(char *out, int64_t unix_s)
     struct tm tm;
 
     if (!gmtime_r(&t, &tm) || strftime(out, CLI_FIGURE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+        snprintf(out, CLI_FIGURE, "%" PRId64, unix_s);
+    return out;
+}
+
+const char *cli_iso_time(char *out, int64_t unix_s)
+{
+    time_t t = (time_t)unix_s;
+    struct tm tm;
+
+    if (!gmtime_r(&t, &tm) || strftime(out, CLI_FIGURE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         snprintf(out, CLI_FIGURE, "%" PRId64, unix_s);
     return out;
 }

@@ -1,5 +1,5 @@
-/* What service managers want of a program: sd_notify(3)'s datagrams, and a file with its process
- * id. */
+/* What service managers want of a program: sd_notify(3)'s datagrams, a log file, and a file with
+ * its process id. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli_options.h"
 
 #define STATUS_MAX 256 /* bytes of one line */
 
@@ -75,6 +75,19 @@ void cli_service_status(const char *format, ...)
 void cli_service_stopping(void)
 {
     notify("STOPPING=1");
+}
+
+/* ---- --log-file ---- */
+
+int cli_log_begin(const struct cli_log *log)
+{
+    const int error = cli_log_open(log);
+
+    if (error == EINVAL)
+        return cli_usage("--log-file: %s: is not a file.", log->file);
+    return error ? cli_fail_as(CLI_FAILED, SPV_ERR_IO, "--log-file: %s: %s. %s", log->file,
+                               strerror(error), cli_write_advice(error))
+                 : CLI_DONE;
 }
 
 /* ---- --pid-file ---- */

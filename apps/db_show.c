@@ -39,7 +39,7 @@ static void show(struct db_job *j, const char *event, const struct spv_chain_hea
                  uint32_t depth)
 {
     struct texts t;
-    char text[2 * CLI_FIGURE + 10];
+    char text[2 * CLI_FIGURE + 10], iso[CLI_FIGURE];
     const struct spv_header *h = &r->header;
     double difficulty = spv_difficulty_from_bits(h->bits);
     char bits[9];
@@ -51,8 +51,9 @@ static void show(struct db_job *j, const char *event, const struct spv_chain_hea
             "event", event, "network", spv_store_params(j->store)->net.name, "height",
             (json_int_t)r->height, "hash", t.hash, "best", depth > 0, "confirmations",
             (json_int_t)depth, "version", (int)h->version, "previous_hash", t.prev, "merkle_root",
-            t.root, "time", (json_int_t)h->time, "utc", t.time, "bits", bits, "nonce",
-            (json_int_t)h->nonce, "difficulty", difficulty, "chain_work", t.work, "raw", t.raw));
+            t.root, "time", (json_int_t)h->time, "utc", cli_iso_time(iso, h->time), "bits", bits,
+            "nonce", (json_int_t)h->nonce, "difficulty", difficulty, "chain_work", t.work, "raw",
+            t.raw));
         return;
     }
     line("height", cli_count(text, r->height));
@@ -152,8 +153,8 @@ static void info_json(struct db_job *j, const struct spv_store_info *info,
     cli_json(json_pack(
         "{s:s, s:s, s:o?, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:o?, s:o?, s:I, s:I, s:I, s:I, "
         "s:I, s:i, s:b, s:o?, s:s?}",
-        "event", "info", "network", spv_store_params(j->store)->net.name, "path",
-        json_string(j->target.path), "height", (json_int_t)tip->height, "hash", t.hash, "time",
+        "event", "info", "network", spv_store_params(j->store)->net.name, "database",
+        json_string(j->target.path), "height", (json_int_t)tip->height, "hash", t.hash, "tip_time",
         (json_int_t)tip->header.time, "chain_work", t.work, "base", (json_int_t)base->height,
         "work_from", (json_int_t)base->work_since, "headers", (json_int_t)info->headers,
         "branch_headers", (json_int_t)info->branch_headers, "filter_headers_from",

@@ -59,8 +59,8 @@ static void print_json(const struct proof *p, const char *network)
                        "network", network, "block", block, "best", p->confirmations > 0, "height",
                        p->stored ? json_integer((json_int_t)p->header.height) : json_null(),
                        "confirmations", (json_int_t)p->confirmations, "time",
-                       (json_int_t)p->tree.header.time, "utc", cli_time(utc, p->tree.header.time),
-                       "transactions", list));
+                       (json_int_t)p->tree.header.time, "utc",
+                       cli_iso_time(utc, p->tree.header.time), "transactions", list));
 }
 
 void proof_print(const struct proof *p, const char *network)

@@ -39,9 +39,9 @@ static json_t *event_object(const struct job *j, const char *event,
     spv_blockhash_hex(hash, &tip->hash);
     spv_u256_hex(work, &tip->work);
     return json_pack("{s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:f}", "event", event, "network",
-                     j->params.net.name, "height", (json_int_t)tip->height, "hash", hash, "work",
-                     work, "time", (json_int_t)tip->header.time, "added", (json_int_t)c->added,
-                     "known", (json_int_t)c->known, "rate", rate(j, c));
+                     j->params.net.name, "height", (json_int_t)tip->height, "hash", hash,
+                     "chain_work", work, "tip_time", (json_int_t)tip->header.time, "added",
+                     (json_int_t)c->added, "known", (json_int_t)c->known, "rate", rate(j, c));
 }
 
 static void on_progress(void *ctx, const struct spv_chain_header *tip,

@@ -18,6 +18,7 @@
 struct serve {
     struct cli_target target;
     struct cli_list files; /* arguments */
+    struct cli_log log;
     const char *headers, *listen, *services_text, *http_text, *pid_file;
     uint64_t mine, seed, max_clients, http_rate, http_clients, http_timeout;
     bool quiet, json, verbose;
@@ -448,6 +449,8 @@ static const struct cli_option options[] = {
      .min = 1,
      .max = HTTP_TIMEOUT_MAX},
     {.group = "Output"},
+    CLI_LOG_FILE_ROW(state.log),
+    CLI_TIMESTAMPS_ROW(state.log),
     CLI_PID_FILE_ROW(state.pid_file),
     CLI_JSON_ROW(
         state.json,
@@ -487,6 +490,9 @@ int main(int argc, char **argv)
     cli_stop_codes(CLI_DONE, CLI_DONE); /* a signal is the normal end of a server */
     if (state.json)
         cli_json_mode();
+    rc = cli_log_begin(&state.log);
+    if (rc != CLI_DONE)
+        return rc;
     rc = run_serve(&state);
     closed = source_close(&state.source);
     if (closed != 0 && rc == CLI_DONE)

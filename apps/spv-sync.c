@@ -400,6 +400,8 @@ static const struct cli_option options[] = {
      .into = &state.timeout,
      .max = TIMEOUT_MAX},
     {.group = "Output"},
+    CLI_LOG_FILE_ROW(state.log),
+    CLI_TIMESTAMPS_ROW(state.log),
     CLI_PID_FILE_ROW(state.pid_file),
     CLI_JSON_ROW(
         state.json,
@@ -444,5 +446,8 @@ int main(int argc, char **argv)
         "resume.\n");
     if (state.json)
         cli_json_mode();
+    rc = cli_log_begin(&state.log);
+    if (rc != CLI_DONE)
+        return rc;
     return end_sync(&state, run_sync(&state));
 }

@@ -149,8 +149,8 @@ static json_t *object(const struct report *r, const char *event, const struct sp
     spv_blockhash_hex(hash, &tip->hash);
     spv_u256_hex(work, &tip->work);
     return json_pack("{s:s, s:s, s:I, s:s, s:s, s:I}", "event", event, "network", r->network,
-                     "height", (json_int_t)tip->height, "hash", hash, "work", work, "time",
-                     (json_int_t)tip->header.time);
+                     "height", (json_int_t)tip->height, "hash", hash, "chain_work", work,
+                     "tip_time", (json_int_t)tip->header.time);
 }
 
 /* Adds fields and prints. Releases both. */
@@ -166,9 +166,10 @@ static void json_progress(const struct report *r, const struct spv_node_stats *s
                           const struct spv_node_peer *peers, size_t n_peers)
 {
     json_t *more = json_pack(
-        "{s:I, s:I, s:I, s:f, s:f, s:i, s:s}", "target_height", (json_int_t)stats->target_height,
+        "{s:I, s:I, s:I, s:f, s:f, s:i, s:o}", "target_height", (json_int_t)stats->target_height,
         "added", (json_int_t)stats->headers_added, "received", (json_int_t)report_received(stats),
-        "percent", percent(stats), "rate", rate(r), "peers", (int)stats->peers, "peer", r->source);
+        "percent", percent(stats), "rate", rate(r), "peers", (int)stats->peers, "peer",
+        r->source[0] != '\0' ? json_string(r->source) : json_null());
 
     metrics_totals(more, stats);
     metrics_peers(more, peers, n_peers);
@@ -227,7 +228,8 @@ static void add_warning(json_t *more, const struct spv_event *e)
 
 static void json_event(const struct report *r, const struct spv_event *e)
 {
-    json_t *more = json_pack("{s:s, s:I}", "peer", e->address, "peer_id", (json_int_t)e->peer);
+    json_t *peer = e->address[0] != '\0' ? json_string(e->address) : json_null();
+    json_t *more = json_pack("{s:o, s:I}", "peer", peer, "peer_id", (json_int_t)e->peer);
 
     if (more && e->error != 0) {
         json_object_set_new(more, "code", json_string(spv_err_name(e->error)));

@@ -28,6 +28,7 @@ struct sync {
     bool backfill, filters;
     bool no_checkpoints, follow, json, quiet, verbose;
     struct cli_busy busy;
+    struct cli_log log;
     /* made from them */
     struct spv_endpoint endpoints[2 * CLI_LIST_MAX];
     struct spv_u256 min_work;

@@ -41,6 +41,11 @@ def has(name):
     return os.access(binary(name), os.X_OK)
 
 
+def untimed(line):
+    """The object of a line, without the time at which it was printed."""
+    return {key: value for key, value in json.loads(line).items() if key != "at"}
+
+
 def run(name, *args, env=None, **more):
     """Runs a binary to its end; .returncode, .stdout and .stderr as text."""
     return subprocess.run([binary(name), *map(str, args)], capture_output=True, text=True,

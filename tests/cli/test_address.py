@@ -7,7 +7,7 @@ import os
 import subprocess
 import unittest
 
-from support import DONE, FAILED, HANG, USAGE, TestCase, binary, run
+from support import DONE, FAILED, HANG, USAGE, TestCase, binary, run, untimed
 
 # BIP173 and BIP350: the key 0279be...1798 and its addresses
 P2WPKH = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
@@ -30,7 +30,7 @@ class Address(TestCase):
         return result
 
     def objects(self, *args, code=DONE):
-        return [json.loads(line) for line in self.ask("--json", *args, code=code).stdout.splitlines()]
+        return [untimed(line) for line in self.ask("--json", *args, code=code).stdout.splitlines()]
 
     def refused(self, *args, words, code=FAILED):
         errors = self.ask(*args, code=code).stderr

@@ -78,7 +78,7 @@ class Birthday(TestCase):
         last = events(result.stdout)[-1]
         self.assertEqual((last["event"], last["base"], last["work_from"], last["added"]),
                          ("synced", BASE, BASE, 0))
-        self.assertEqual(int(last["work"], 16), 2 * (COUNT - BASE + 1))
+        self.assertEqual(int(last["chain_work"], 16), 2 * (COUNT - BASE + 1))
         result = self.start()
         self.assertIn("has no effect", result.stderr)
         self.begins(BASE)
@@ -145,7 +145,7 @@ class Birthday(TestCase):
         result, got = self.export()
         self.assertEqual(got, self.raw[PERIOD * HEADER:])
         result = self.sync("--connect", self.served.address, "--json")
-        self.assertEqual(events(result.stdout)[-1]["work"], f"{2 * (COUNT + 1):064x}")
+        self.assertEqual(events(result.stdout)[-1]["chain_work"], f"{2 * (COUNT + 1):064x}")
         self.ends(self.sync("--connect", self.served.address, "--backfill"), DONE)
         self.assertEqual(database_headers(self.db), self.raw)
 
@@ -158,7 +158,7 @@ class Birthday(TestCase):
         self.assertIn("backfilled", [e["event"] for e in reported])
         self.assertEqual((reported[-1]["event"], reported[-1]["base"], reported[-1]["work_from"],
                           reported[-1]["added"]), ("synced", 0, 0, BASE - 1))
-        self.assertEqual(reported[-1]["work"], f"{2 * (COUNT + 1):064x}")
+        self.assertEqual(reported[-1]["chain_work"], f"{2 * (COUNT + 1):064x}")
         self.assertEqual(database_headers(self.db), self.raw)
         self.assertEqual(query(self.db, "SELECT count(*) FROM header WHERE work ="
                                " unhex(printf('%064x', 2 * (height + 1)))")

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import unittest
 
-from support import (DATABASE, DONE, FAILED, HANG, INTERRUPTED, USAGE, Program, TestCase, binary, run,
+from support import (DATABASE, DONE, FAILED, HANG, INTERRUPTED, USAGE, Program, TestCase, binary, run, untimed,
                      sha256d)
 
 BITS = 0x207fffff
@@ -109,7 +109,7 @@ class Proof(TestCase):
         return result
 
     def object(self, *args, code=DONE):
-        return json.loads(self.verify("--json", *args, code=code).stdout.splitlines()[0])
+        return untimed(self.verify("--json", *args, code=code).stdout.splitlines()[0])
 
     def refused(self, *args, words=(), code=FAILED):
         errors = self.verify(*args, code=code).stderr
@@ -130,7 +130,7 @@ class Proof(TestCase):
         self.assertEqual(proof, {
             "event": "proof", "network": "regtest", "block": sha256d(self.headers[1])[::-1].hex(),
             "best": True, "height": 2, "confirmations": 2, "time": 1600000600,
-            "utc": "2020-09-13 12:36:40 UTC", "transactions": [{
+            "utc": "2020-09-13T12:36:40Z", "transactions": [{
                 "txid": self.txids[3][::-1].hex(), "position": 3, "depth_proven": True,
                 "depth_by": "transaction", "reason": None}]})
 

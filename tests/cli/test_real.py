@@ -56,7 +56,7 @@ class Real(TestCase):
         db.close()
         result = self.sync(*common, "--backfill", network="mainnet")
         self.ends(result, DONE)
-        self.assertEqual(json.loads(result.stdout.splitlines()[-1])["work"], final["work"])
+        self.assertEqual(json.loads(result.stdout.splitlines()[-1])["chain_work"], final["chain_work"])
         self.assertEqual(database_headers(self.db), raw)
         result = run("spv-db", "verify", "--full", "--db", self.db)
         self.ends(result, DONE)

@@ -94,7 +94,7 @@ class Sync(TestCase):
         self.assertIn("progress", kinds)
         self.assertEqual(kinds[-1], "synced")
         for e in events:
-            for field in ("network", "height", "hash", "work"):
+            for field in ("network", "height", "hash", "chain_work"):
                 self.assertIn(field, e)
             if e["event"] == "connected":
                 self.assertEqual(e["peer"], server.address)
@@ -103,7 +103,7 @@ class Sync(TestCase):
                     self.assertIn(field, e)
         self.assertEqual((events[-1]["height"], events[-1]["hash"], events[-1]["added"]),
                          (COUNT, server.tip, COUNT))
-        self.assertEqual(events[-1]["work"], f"{2 * (COUNT + 1):064x}")  # 2 a regtest block
+        self.assertEqual(events[-1]["chain_work"], f"{2 * (COUNT + 1):064x}")  # 2 a regtest block
         self.assertEqual(events[-1]["database"], self.db)
 
     def test_the_branch_with_more_work_replaces_the_other(self):

@@ -77,7 +77,7 @@ class Text(TestCase):
         info, = self.safe("spv-db", "info", "--json", "--db", self.dirty, code=DONE,
                           json_lines=True)
         wanted = re.sub(b"\xff|\xc0|\xc0\x9b", b"?", self.dirty.replace(b"\xc0\x9b", b"??"))
-        self.assertEqual(info["path"], wanted.decode())
+        self.assertEqual(info["database"], wanted.decode())
         self.safe("spv-db", "info", "--db", self.dirty, code=DONE)
 
     def test_text_in_a_database_is_cleaned(self):
