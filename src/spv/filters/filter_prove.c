@@ -3,7 +3,6 @@
  * contradicts itself. A block alone proves nothing about a filter that no peer gives. */
 #include <stdlib.h>
 
-#include "spv/filters/block_scripts.h"
 #include "spv/filters/filter_sync_state.h"
 
 void spv_filter_prove_clear(struct spv_filter_dispute *d)
@@ -159,7 +158,8 @@ int spv_filter_prove_test(struct spv_filter_sync *fs, bool is_false[2])
     is_false[0] = is_false[1] = false;
     if (!d->block_bytes || spv_block_parse(&block, d->block_bytes, d->n_block) < 0)
         return 0;
-    int rc = spv_block_scripts_new(&scripts, &block, d->at >= fs->cfg.params->segwit_height, NULL);
+    int rc = spv_block_scripts_new(&scripts, &block, d->at >= fs->cfg.params->segwit_height,
+                                   fs->cfg.known.find ? &fs->cfg.known : NULL);
     for (int i = 0; !rc && i < 2; i++) {
         struct spv_filter_check_result result;
         const struct spv_filter filter = {

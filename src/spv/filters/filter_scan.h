@@ -9,6 +9,7 @@
 
 #include "spv/filters/block_fetch.h"
 #include "spv/filters/filter_fetch.h"
+#include "spv/filters/output_cache.h"
 #include "spv/scan.h"
 
 /* ours: filters that wait to be matched, or for their block; nothing is requested beyond */
@@ -27,6 +28,7 @@ struct spv_filter_scan_config {
     struct spv_block_fetch *blocks;
     struct spv_filter_db filter_db;
     struct spv_filter_knowledge knowledge;
+    const struct spv_output_cache *outputs; /* of fetched blocks; NULL: none */
     struct spv_rng rng;
     bool keep; /* emit KEEP_FILTERS effects */
     uint64_t timeout_us; /* of a getcfilters; 0: that of segments */
@@ -49,6 +51,10 @@ int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scrip
 int spv_filter_scan_add_output(struct spv_filter_scan *s, const struct spv_txid *txid,
                                uint32_t index, const struct spv_bytes *script);
 void spv_filter_scan_stop(struct spv_filter_scan *s);
+/* The script of an output that is known for certain: it was found, or given by add_output, or is in
+ * the cache. Valid until the next call of another function. */
+bool spv_filter_scan_find_output(const struct spv_filter_scan *s, struct spv_bytes *script,
+                                 const struct spv_txid *txid, uint32_t index);
 
 int spv_filter_scan_add_peer(struct spv_filter_scan *s, uint64_t id, struct spv_now now);
 int spv_filter_scan_remove_peer(struct spv_filter_scan *s, uint64_t id, struct spv_now now);

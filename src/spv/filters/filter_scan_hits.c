@@ -77,17 +77,25 @@ struct spv_scan_hit *spv_scan_base_hit(struct spv_filter_scan *s)
     return s->n_hits > 0 && s->hits[0].height == s->base ? &s->hits[0] : NULL;
 }
 
-/* An output that was found earlier in the scan: the txid commits to its script. */
+/* The txid commits to the script. */
+bool spv_filter_scan_find_output(const struct spv_filter_scan *s, struct spv_bytes *script,
+                                 const struct spv_txid *txid, uint32_t index)
+{
+    if (s->watch && spv_scan_watch_find_output(s->watch, script, txid, index))
+        return true;
+    return s->cfg.outputs && spv_output_cache_find(s->cfg.outputs, script, txid, index);
+}
+
 static bool find_output(void *ctx, struct spv_bytes *script, const struct spv_txid *txid,
                         uint32_t index)
 {
-    return spv_scan_watch_find_output(ctx, script, txid, index);
+    return spv_filter_scan_find_output(ctx, script, txid, index);
 }
 
 static int check_filter(struct spv_filter_scan *s, const struct spv_scan_hit *hit,
                         const struct spv_block *block)
 {
-    const struct spv_known_outputs known = {.find = find_output, .ctx = s->watch};
+    const struct spv_known_outputs known = {.find = find_output, .ctx = s};
     const struct spv_filter filter = {.block = hit->hash, .bytes = hit->filter, .n = hit->n_filter};
     struct spv_filter_check_result result;
     struct spv_block_scripts *scripts;

@@ -9,6 +9,7 @@
 #define SPV_SPV_FILTERS_FILTER_SYNC_H
 
 #include "spv/filter_db.h"
+#include "spv/filters/block_scripts.h"
 #include "spv/filters/filter_peers.h"
 
 #define SPV_FILTER_GROUPS 2 /* network groups that must agree */
@@ -36,6 +37,7 @@ struct spv_filter_sync_config {
     struct spv_peer_table *peers;
     struct spv_filter_peers *filter_peers;
     struct spv_filter_db filter_db; /* what is stored; `headers` and `range` are required */
+    struct spv_known_outputs known; /* evidence against filters; find may be NULL */
     uint64_t timeout_us; /* of the requests for ranges; 0: that of segments */
 };
 

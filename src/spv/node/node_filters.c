@@ -24,6 +24,14 @@ static bool is_compared(void *ctx, uint64_t peer, uint32_t height)
     return p && (p->filters.branch || (p->filters.agrees && p->filters.agrees_height >= height));
 }
 
+/* For disputes: what the scan has found, or was given, and the blocks that were fetched. */
+static bool find_output(void *ctx, struct spv_bytes *script, const struct spv_txid *txid,
+                        uint32_t index)
+{
+    const struct spv_node_filters *f = ctx;
+    return spv_filter_scan_find_output(f->scan, script, txid, index);
+}
+
 static int init_scan(struct spv_node_filters *f, const struct spv_node_config *cfg,
                      const struct spv_params *params, const struct spv_chain *chain,
                      struct spv_effects *effects, struct spv_peer_table *table)
@@ -38,6 +46,7 @@ static int init_scan(struct spv_node_filters *f, const struct spv_node_config *c
                                                               .has_committed = has_committed,
                                                               .is_compared = is_compared,
                                                               .ctx = f},
+                                                .outputs = f->outputs,
                                                 .rng = cfg->rng,
                                                 .keep = cfg->keep_filters,
                                                 .timeout_us = cfg->request_timeout_us};
@@ -56,11 +65,14 @@ int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_conf
                                                 .peers = table,
                                                 .filter_peers = &f->peers,
                                                 .filter_db = cfg->filter_db,
+                                                .known = {.find = find_output, .ctx = f},
                                                 .timeout_us = cfg->request_timeout_us};
     spv_filter_peers_init(&f->peers, chain, effects, table);
     spv_block_fetch_init(&f->blocks, chain, params, effects, table, cfg->rng);
     f->on = true;
-    const int rc = spv_filter_sync_new(&f->sync, &sync);
+    int rc = spv_output_cache_new(&f->outputs, &cfg->rng);
+    if (rc >= 0)
+        rc = spv_filter_sync_new(&f->sync, &sync);
     return rc < 0 ? rc : init_scan(f, cfg, params, chain, effects, table);
 }
 
@@ -70,6 +82,8 @@ void spv_node_filters_free(struct spv_node_filters *f)
     f->scan = NULL;
     spv_filter_sync_free(f->sync);
     f->sync = NULL;
+    spv_output_cache_free(f->outputs);
+    f->outputs = NULL;
 }
 
 int spv_node_filters_add(struct spv_node_filters *f, struct spv_peer_entry *p, struct spv_now now)
@@ -111,8 +125,8 @@ static int recv_block(struct spv_node_filters *f, uint64_t id, const struct spv_
     int rc = spv_block_fetch_recv(&f->blocks, &fetched, id, block, now);
     if (rc <= 0)
         return rc;
-    rc = 0;
-    if (fetched.owners & SPV_BLOCKS_OF_SYNC)
+    rc = spv_output_cache_add(f->outputs, &fetched.block);
+    if (rc >= 0 && fetched.owners & SPV_BLOCKS_OF_SYNC)
         rc = spv_filter_sync_block(f->sync, fetched.height, &fetched.block);
     if (rc >= 0 && fetched.owners & SPV_BLOCKS_OF_SCAN)
         rc = spv_filter_scan_block(f->scan, &fetched);

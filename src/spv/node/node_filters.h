@@ -14,6 +14,7 @@ struct spv_node_filters { /* zeroed: without filters */
     struct spv_block_fetch blocks;
     struct spv_filter_sync *sync;
     struct spv_filter_scan *scan; /* NULL: without filters */
+    struct spv_output_cache *outputs; /* of the blocks that were fetched */
     uint32_t disproved; /* height that the scan proved false and filter sync was told; 0: none */
     bool reported; /* an event of the scan was returned: it goes on with the next poll */
     uint64_t compared; /* peers that were compared, at the scan's last step */

@@ -59,6 +59,8 @@ int spv_node_matched(struct spv_node *n, struct spv_now now)
 void spv_node_scan_stats(const struct spv_node *n, struct spv_scan_stats *out)
 {
     *out = (struct spv_scan_stats){0};
-    if (n->filters.on)
-        spv_filter_scan_get_stats(n->filters.scan, out);
+    if (!n->filters.on)
+        return;
+    spv_filter_scan_get_stats(n->filters.scan, out);
+    out->memory += spv_output_cache_memory(n->filters.outputs);
 }

@@ -161,6 +161,22 @@ static void apply(struct sync_fixture *f, const struct spv_filter_update *u)
     f->n_updates++;
 }
 
+/* The output that block h spends has the script of number 3,000,000 + h. */
+static bool find_output(void *ctx, struct spv_bytes *script, const struct spv_txid *txid,
+                        uint32_t index)
+{
+    static uint8_t bytes[BLOCK_FIXTURE_SCRIPT];
+    const struct sync_fixture *f = ctx;
+    uint32_t height;
+
+    if (!f->knows_spent || index != 0 || txid->b[31] != 1)
+        return false;
+    memcpy(&height, txid->b, sizeof height);
+    fixture_script(bytes, 3000000 + height);
+    *script = (struct spv_bytes){bytes, sizeof bytes};
+    return true;
+}
+
 /* ---- the machine ---- */
 
 void sync_fixture_start(struct sync_fixture *f)
@@ -171,7 +187,8 @@ void sync_fixture_start(struct sync_fixture *f)
         .chain = f->chain,
         .peers = &f->table,
         .filter_peers = &f->filter_peers,
-        .filter_db = {.ctx = f, .headers = db_headers, .range = db_range}};
+        .filter_db = {.ctx = f, .headers = db_headers, .range = db_range},
+        .known = {.find = find_output, .ctx = f}};
     assert_int_equal(spv_filter_sync_new(&f->sync, &cfg), 0);
 }
 

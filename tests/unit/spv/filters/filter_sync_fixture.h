@@ -62,6 +62,7 @@ struct sync_fixture {
     struct spv_filter_hash stored_hashes[SYNC_LENGTH + 1];
     uint32_t n_stored; /* 0: none; else heights 0..n_stored - 1 */
     bool hashes_unknown;
+    bool knows_spent; /* the scripts of all spent outputs are known */
     unsigned n_updates, n_drops;
     uint32_t dropped_from;
     unsigned events[SPV_EVENT_FILTERS_SYNCED + 1];

@@ -77,6 +77,24 @@ void scan_fixture_make_other(struct scan_fixture *f, uint32_t height, uint32_t s
                 &f->filters[height - 1].header);
 }
 
+void scan_fixture_replace(struct scan_fixture *f, uint32_t height, const uint32_t *scripts,
+                          size_t n)
+{
+    uint8_t bytes[4][BLOCK_FIXTURE_SCRIPT];
+    struct spv_bytes items[4];
+
+    assert_true(n <= COUNT(items));
+    for (size_t i = 0; i < n; i++) {
+        fixture_script(bytes[i], scripts[i]);
+        items[i] = (struct spv_bytes){bytes[i], BLOCK_FIXTURE_SCRIPT};
+    }
+    free(f->filters[height].bytes);
+    make_filter(&f->filters[height], &f->blocks[height], items, n, &f->filters[height - 1].header);
+    for (uint32_t h = height + 1; h <= f->tip; h++)
+        spv_filter_compute_header(&f->filters[h].header, &f->filters[h].hash,
+                                  &f->filters[h - 1].header);
+}
+
 static void free_block(struct scan_fixture *f, uint32_t height)
 {
     fixture_block_free(&f->blocks[height]);
@@ -89,6 +107,7 @@ void scan_fixture_close(struct scan_fixture *f)
     if (f->scan && f->has_match)
         scan_fixture_match(f);
     spv_filter_scan_free(f->scan); /* NULL when a test has a fetcher only */
+    spv_output_cache_free(f->outputs);
     for (uint32_t h = 1; h <= f->tip; h++)
         free_block(f, h);
     free(f->other.bytes);
@@ -197,6 +216,9 @@ struct spv_filter_knowledge scan_fixture_knowledge(struct scan_fixture *f)
 void scan_fixture_start(struct scan_fixture *f, bool keep)
 {
     const struct spv_params *params = spv_params_get(SPV_REGTEST);
+    const struct spv_rng rng = test_random_rng(&f->random);
+
+    assert_int_equal(spv_output_cache_new(&f->outputs, &rng), 0);
     const struct spv_filter_scan_config cfg = {.params = params,
                                                .chain = f->chain,
                                                .peers = &f->table,
@@ -204,7 +226,8 @@ void scan_fixture_start(struct scan_fixture *f, bool keep)
                                                .blocks = &f->fetch,
                                                .filter_db = scan_fixture_db(f),
                                                .knowledge = scan_fixture_knowledge(f),
-                                               .rng = test_random_rng(&f->random),
+                                               .outputs = f->outputs,
+                                               .rng = rng,
                                                .keep = keep};
 
     spv_block_fetch_init(&f->fetch, f->chain, params, &f->effects, &f->table, cfg.rng);
@@ -298,8 +321,10 @@ static void send_block(struct scan_fixture *f, uint64_t id, const uint8_t hash[3
         return; /* it is not on the best chain any more */
     const int rc = spv_block_fetch_recv(&f->fetch, &out, id, &f->blocks[height].block, f->now);
     assert_true(rc >= 0);
-    if (rc == 1)
-        assert_int_equal(spv_filter_scan_block(f->scan, &out), 0);
+    if (rc != 1)
+        return;
+    assert_int_equal(spv_output_cache_add(f->outputs, &out.block), 0);
+    assert_int_equal(spv_filter_scan_block(f->scan, &out), 0);
 }
 
 static void answer_getdata(struct scan_fixture *f, const struct scan_fixture_peer *peer,

@@ -46,6 +46,7 @@ struct scan_fixture {
     struct spv_peer_table table;
     struct spv_block_fetch fetch;
     struct spv_filter_scan *scan;
+    struct spv_output_cache *outputs; /* of the blocks that were fetched */
     struct test_random random;
     struct spv_now now;
     struct scan_fixture_peer peers[SCAN_FIXTURE_PEERS];
@@ -82,6 +83,9 @@ void scan_fixture_open(struct scan_fixture *f, uint32_t tip);
 /* Makes `other`, a filter of this height with the script of one number only; an empty one if the
  * number is 0. */
 void scan_fixture_make_other(struct scan_fixture *f, uint32_t height, uint32_t script);
+/* Replaces the true filter of a height by one with the scripts of n numbers: no peer disagrees. */
+void scan_fixture_replace(struct scan_fixture *f, uint32_t height, const uint32_t *scripts,
+                          size_t n);
 void scan_fixture_close(struct scan_fixture *f);
 /* What a scan reads and knows. */
 struct spv_filter_db scan_fixture_db(struct scan_fixture *f);

@@ -1,0 +1,34 @@
+/* Outputs of the blocks that were fetched, as evidence against filters: a txid commits to the
+ * scripts of its outputs, so that a later block that spends one of them must have its script in its
+ * filter. Nothing of it depends on the chain: a reorganisation leaves the outputs true.
+ *
+ * A cache of bounded size: the oldest outputs are forgotten. */
+#ifndef SPV_SPV_FILTERS_OUTPUT_CACHE_H
+#define SPV_SPV_FILTERS_OUTPUT_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "spv/block.h"
+
+/* ours: outputs, 5 MB; as many as ten full blocks have, most of which are spent soon or never */
+#define SPV_OUTPUT_CACHE 65536
+/* ours: bytes of a script: P2WSH, taproot and a compressed key with OP_CHECKSIG fit; longer ones
+ * are rare and left out */
+#define SPV_OUTPUT_CACHE_SCRIPT 35
+
+struct spv_output_cache;
+
+/* No memory is used before the first block. */
+int spv_output_cache_new(struct spv_output_cache **out, const struct spv_rng *rng);
+void spv_output_cache_free(struct spv_output_cache *c);
+
+/* Adds the outputs of a block whose merkle root was checked. Returns 0 or SPV_ERR_NOMEM. */
+int spv_output_cache_add(struct spv_output_cache *c, const struct spv_block *block);
+/* True and the script of an output, valid until the next block is added. */
+bool spv_output_cache_find(const struct spv_output_cache *c, struct spv_bytes *script,
+                           const struct spv_txid *txid, uint32_t index);
+
+size_t spv_output_cache_memory(const struct spv_output_cache *c);
+
+#endif

@@ -1,0 +1,102 @@
+/* What a scan knows for certain of the outputs that a block spends: a filter that lacks such a
+ * script is false, although no peer disagrees. Block 70 pays scripts 70 and 1,000,070, and spends
+ * the output of block 60, whose script is 60. */
+#include "scan_fixture.h"
+
+#include "support/unit.h"
+
+static void open_false(struct scan_fixture *f)
+{
+    scan_fixture_open(f, 100);
+    scan_fixture_replace(f, 70, (const uint32_t[]){70, 1000070}, 2);
+    scan_fixture_start(f, false);
+    (void)scan_fixture_add(f, 1);
+}
+
+static void assert_disproved(const struct scan_fixture *f, int expected)
+{
+    uint32_t height = 0;
+    int error = 0;
+
+    assert_int_equal(spv_filter_scan_disproved(f->scan, &height, &error), expected != 0);
+    if (!expected)
+        return;
+    assert_int_equal(height, 70);
+    assert_int_equal(error, expected);
+}
+
+/* Script 60 is not watched; block 60 was fetched as it spends the output of block 50. */
+static void an_output_of_a_fetched_block_disproves_the_filter_that_lacks_it(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    open_false(&f);
+    assert_int_equal(scan_fixture_begin(&f, 50, 41, 100), 0);
+    scan_fixture_watch(&f, 70, 41);
+    scan_fixture_run(&f);
+    assert_int_equal(scan_fixture_matches(&f, 60), 1);
+    assert_disproved(&f, SPV_ERR_FILTER_PREVOUT);
+    scan_fixture_close(&f);
+}
+
+/* Nothing shows the script of an output that was never seen. */
+static void an_output_of_a_block_that_was_not_fetched_proves_nothing(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    open_false(&f);
+    assert_int_equal(scan_fixture_begin(&f, 70, 65, 79), 0);
+    scan_fixture_run(&f);
+    assert_int_equal(scan_fixture_matches(&f, 70), 1);
+    assert_disproved(&f, 0);
+    scan_fixture_close(&f);
+}
+
+static void a_coin_of_the_caller_disproves_the_filter_that_lacks_it(void **state)
+{
+    struct scan_fixture f;
+    uint8_t bytes[BLOCK_FIXTURE_SCRIPT];
+    const struct spv_bytes script = {bytes, sizeof bytes};
+
+    (void)state;
+    open_false(&f);
+    fixture_script(bytes, 60);
+    assert_int_equal(scan_fixture_begin(&f, 70, 65, 79), 0);
+    assert_int_equal(spv_filter_scan_add_output(f.scan, &f.blocks[60].txids[1], 0, &script), 0);
+    scan_fixture_run(&f);
+    assert_disproved(&f, SPV_ERR_FILTER_PREVOUT);
+    scan_fixture_close(&f);
+}
+
+/* Outputs are evidence for disputes, too, also when no scan runs any more. */
+static void outputs_of_blocks_stay_known_after_a_scan(void **state)
+{
+    struct scan_fixture f;
+    struct spv_bytes script;
+
+    (void)state;
+    open_false(&f);
+    assert_false(
+        spv_filter_scan_find_output(f.scan, &script, &f.blocks[60].txids[1], 0));
+    assert_int_equal(scan_fixture_begin(&f, 60, 55, 65), 0);
+    scan_fixture_run(&f);
+    spv_filter_scan_stop(f.scan);
+    assert_true(spv_filter_scan_find_output(f.scan, &script, &f.blocks[60].txids[1], 0));
+    assert_int_equal(script.n, BLOCK_FIXTURE_SCRIPT);
+    assert_false(
+        spv_filter_scan_find_output(f.scan, &script, &f.blocks[60].txids[1], 1));
+    scan_fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_output_of_a_fetched_block_disproves_the_filter_that_lacks_it),
+        cmocka_unit_test(an_output_of_a_block_that_was_not_fetched_proves_nothing),
+        cmocka_unit_test(a_coin_of_the_caller_disproves_the_filter_that_lacks_it),
+        cmocka_unit_test(outputs_of_blocks_stay_known_after_a_scan),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
