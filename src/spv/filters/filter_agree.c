@@ -156,6 +156,42 @@ static bool judge_contradicting(struct spv_filter_sync *fs, struct spv_now now)
     return false;
 }
 
+/* ---- branches ---- */
+
+/* The groups that support a branch, or what is stored (-1), up to our highest filter header. */
+static unsigned count_supporters(const struct spv_filter_sync *fs, int branch)
+{
+    struct groups g = {.n = 0};
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
+        const bool supports = branch >= 0
+                                  ? p->filters.branch == (unsigned)branch + 1
+                                  : p->filters.agrees && p->filters.agrees_height >= fs->height;
+        if (supports && spv_filter_peer_serves(p))
+            add_group(&g, p->group);
+    }
+    return g.n;
+}
+
+int spv_filter_agree_preferred(const struct spv_filter_sync *fs, struct spv_now now)
+{
+    unsigned most = count_supporters(fs, -1);
+    int best = -1;
+    /* all who are there were compared, as far as they answer in time */
+    if (fs->round.kind != SPV_FILTER_ROUND_COMPARE || fs->n_exchanges == SPV_FILTER_EXCHANGES ||
+        (spv_filter_agree_pending(fs, now) && fs->round.start_us + SPV_FILTER_TIMEOUT > now.mono_us))
+        return -1;
+    if (most < SPV_FILTER_GROUPS - 1)
+        most = SPV_FILTER_GROUPS - 1;
+    for (int i = 0; i < SPV_FILTER_BRANCHES; i++) {
+        const struct spv_filter_branch *b = &fs->branch[i];
+        if (!b->n || b->frozen || b->top_height != fs->height || count_supporters(fs, i) <= most)
+            continue;
+        most = count_supporters(fs, i);
+        best = i;
+    }
+    return best;
+}
+
 /* ---- disputes ---- */
 
 /* Sets the sides of all who voted, or compared, by their filter header of a height. */
@@ -342,8 +378,18 @@ static int compare_votes(struct spv_filter_sync *fs, struct spv_now now)
     return rc;
 }
 
+/* A peer that committed to what is stored, and has given something else. */
+static void drop_inconsistent(struct spv_filter_sync *fs)
+{
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.differs_at && p->filters.agrees &&
+            p->filters.agrees_height >= p->filters.differs_at)
+            spv_filter_peers_drop(p, SPV_ERR_FILTER_CONTRADICTION);
+}
+
 int spv_filter_agree_run(struct spv_filter_sync *fs, struct spv_now now)
 {
+    drop_inconsistent(fs);
     if (fs->round.kind == SPV_FILTER_ROUND_NONE || judge_contradicting(fs, now))
         return 0;
     const int rc = dispute_base(fs, now);

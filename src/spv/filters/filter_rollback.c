@@ -20,6 +20,9 @@ int spv_filter_rollback_lower(struct spv_filter_sync *fs, uint32_t height)
         }
     }
     spv_filter_headers_limit_agreement(fs, height < fs->height ? height : fs->height);
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (p->filters.differs_at > height)
+            p->filters.differs_at = 0; /* ours was another one, or of another block */
     return rc < 0 ? rc : spv_filter_branches_lower(fs, height);
 }
 
@@ -45,23 +48,37 @@ static int exchange_hashes(const struct spv_filter_sync *fs, struct spv_filter_b
     return 0;
 }
 
+/* Who committed to all that is stored is on the branch that it becomes, and does not vote on what
+ * takes its place. */
+static void move_supporters(struct spv_filter_sync *fs, int index)
+{
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
+        if (!p->filters.agrees || p->filters.agrees_height < fs->height || p->filters.branch)
+            continue;
+        p->filters.agrees = false;
+        p->filters.branch = (unsigned)index + 1;
+    }
+}
+
 int spv_filter_rollback_adopt(struct spv_filter_sync *fs, int index)
 {
     struct spv_filter_branch old = fs->branch[index];
     const uint32_t from = old.diffs[0].height;
     const int known = exchange_hashes(fs, &old);
     int rc = known;
+    old.top_height = fs->height;
+    old.top = fs->top;
     fs->branch[index].diffs = NULL;
     fs->branch[index].cap = 0;
     spv_filter_branches_remove(fs, index);
+    if (known == 0)
+        move_supporters(fs, index);
     if (rc >= 0)
         rc = spv_filter_rollback_drop(fs, from);
     if (rc < 0 || known > 0) {
         free(old.diffs);
         return rc < 0 ? rc : 0;
     }
-    old.frozen = true; /* it has no peers, but its filters are still matched */
-    old.top_height = 0;
-    fs->branch[index] = old;
+    fs->branch[index] = old; /* its filters are still matched */
     return 0;
 }

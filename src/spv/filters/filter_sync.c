@@ -129,6 +129,16 @@ static int adopt_branch(struct spv_filter_sync *fs, struct spv_now now)
     return 0;
 }
 
+/* More groups support a branch: "the chain of most independent groups is stored". */
+static int exchange_branch(struct spv_filter_sync *fs, struct spv_now now)
+{
+    const int index = spv_filter_agree_preferred(fs, now);
+    if (index < 0)
+        return 0;
+    fs->n_exchanges++;
+    return spv_filter_rollback_adopt(fs, index);
+}
+
 /* One round of decisions. 1: another one may follow. */
 static int decide(struct spv_filter_sync *fs, struct spv_now now)
 {
@@ -148,7 +158,9 @@ static int decide(struct spv_filter_sync *fs, struct spv_now now)
     if (rc < 0 || fs->storing)
         return rc;
     rc = follow_branches(fs, now);
-    return rc ? rc : adopt_branch(fs, now);
+    if (!rc)
+        rc = adopt_branch(fs, now);
+    return rc || fs->drop_from != UINT32_MAX ? rc : exchange_branch(fs, now);
 }
 
 static int send_drop(struct spv_filter_sync *fs)

@@ -20,6 +20,9 @@
 #define SPV_FILTER_BRANCH_DIFFS 65536
 /* ours: heights of a branch that are tested with filters and a block */
 #define SPV_FILTER_BRANCH_PROOFS 16
+/* ours: how often a branch of more groups takes the place of what is stored: each time what was
+ * scanned above is scanned again, and peers that come and go must not cause that for ever */
+#define SPV_FILTER_EXCHANGES 4
 #define SPV_FILTER_DISPROVED 16 /* ours: false filters that are remembered */
 #define SPV_FILTER_TIMEOUT (20 * SPV_SECOND) /* ours: of a request; as SPV_SYNC_REQUEST */
 /* ours: of a block; several peers may be tried */

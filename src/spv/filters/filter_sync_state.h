@@ -149,6 +149,7 @@ struct spv_filter_sync {
     struct spv_filter_branch branch[SPV_FILTER_BRANCHES];
     struct spv_filter_disproved disproved[SPV_FILTER_DISPROVED];
     size_t n_disproved; /* counts up: the oldest are overwritten */
+    unsigned n_exchanges; /* of what is stored for a branch of more groups */
     bool warned_one_group, warned_disputed, warned_start;
     struct spv_blockhash reported; /* the tip of the last FILTERS_SYNCED */
 };
@@ -244,7 +245,7 @@ void spv_filter_branches_free(struct spv_filter_sync *fs);
 int spv_filter_rollback_drop(struct spv_filter_sync *fs, uint32_t from);
 /* The filter headers above a height are no longer stored, by us or by the chain. */
 int spv_filter_rollback_lower(struct spv_filter_sync *fs, uint32_t height);
-/* A branch takes the place of what is stored, which no peer supports any more; what was stored
+/* A branch takes the place of what is stored, which fewer groups support, or none; what was stored
  * stays as a branch. Returns 0 or negative. */
 int spv_filter_rollback_adopt(struct spv_filter_sync *fs, int index);
 
@@ -309,6 +310,8 @@ bool spv_filter_agree_pending(const struct spv_filter_sync *fs, struct spv_now n
 /* Whether no peer votes any more, for so long that a branch may take the place of what is stored.
  */
 bool spv_filter_agree_unsupported(struct spv_filter_sync *fs, struct spv_now now);
+/* The branch that more groups support than what is stored; -1: none does. */
+int spv_filter_agree_preferred(const struct spv_filter_sync *fs, struct spv_now now);
 uint64_t spv_filter_agree_deadline(const struct spv_filter_sync *fs, struct spv_now now);
 
 /* filter_ranges.c */

@@ -28,6 +28,47 @@ static uint64_t repeat_delay(unsigned tries)
     return delays[tries - 1];
 }
 
+/* ---- answers without a round ---- */
+
+/* The stored filter header of a height. 1, 0 when there is none (any more), or negative. */
+static int stored_header(const struct spv_filter_sync *fs, struct spv_filter_header *out,
+                         uint32_t height)
+{
+    if (height < fs->start_height || height > fs->height)
+        return 0;
+    if (height == fs->height || height == fs->start_height)
+        return spv_filter_headers_at(fs, out, height);
+    return fs->cfg.filter_db.headers(fs->cfg.filter_db.ctx, out, NULL, height, 1);
+}
+
+/* Remembers where a header that a peer gave differs from the stored one: it contradicts itself once
+ * it commits to that one (spv_filter_agree_run). */
+static int compare_stored(const struct spv_filter_sync *fs, struct spv_peer_entry *p,
+                          const struct spv_filter_header *header, uint32_t height)
+{
+    struct spv_filter_header ours;
+    const int rc = p->filters.differs_at ? 0 : stored_header(fs, &ours, height);
+    if (rc > 0 && !spv_filter_header_eq(&ours, header))
+        p->filters.differs_at = height;
+    return rc < 0 ? rc : 0;
+}
+
+/* An answer that no round compares, with what is stored by now. */
+static int compare_answer(const struct spv_filter_sync *fs, struct spv_peer_entry *p,
+                          const struct spv_filter_answer *a)
+{
+    int rc = 0;
+    if (a->command == SPV_CMD_CFHEADERS) {
+        rc = compare_stored(fs, p, &a->prev, a->start - 1);
+        return rc < 0 ? rc : compare_stored(fs, p, &a->last, a->stop);
+    }
+    for (size_t i = 0; rc >= 0 && i < a->n; i++) {
+        const struct spv_filter_header header = spv_filter_header_of(&a->values[i]);
+        rc = compare_stored(fs, p, &header, (uint32_t)(i + 1) * SPV_CFCHECKPT_INTERVAL);
+    }
+    return rc;
+}
+
 /* ---- rounds ---- */
 
 void spv_filter_votes_forget(struct spv_peer_entry *p)
@@ -69,12 +110,22 @@ static bool is_agreed(const struct spv_filter_sync *fs)
            fs->height < fs->round.stop;
 }
 
+/* Answers that came while what others agreed on was stored. */
+static int compare_answers(const struct spv_filter_sync *fs)
+{
+    int rc = 0;
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
+        if (rc >= 0 && p->filters.answer)
+            rc = compare_answer(fs, p, p->filters.answer);
+    return rc;
+}
+
 static int choose_round(struct spv_filter_sync *fs, struct spv_now now)
 {
     struct spv_filter_round r = wanted_round(fs);
     if (is_agreed(fs))
         return 0;
-    const int rc = spv_filter_headers_block(fs, &r.stop_block, r.stop);
+    int rc = spv_filter_headers_block(fs, &r.stop_block, r.stop);
     if (rc < 0)
         return rc;
     if (r.kind == fs->round.kind && r.base == fs->round.base &&
@@ -86,6 +137,9 @@ static int choose_round(struct spv_filter_sync *fs, struct spv_now now)
                     (fs->round.kind == SPV_FILTER_ROUND_NONE && fs->round.id));
     r.is_new_tip |= fs->round.is_new_tip && r.kind == SPV_FILTER_ROUND_TAIL &&
                     r.base == fs->round.base; /* one more before the first was agreed on */
+    rc = compare_answers(fs);
+    if (rc < 0)
+        return rc;
     spv_filter_headers_forget_agreed(fs);
     r.id = fs->round.id;
     r.start_us = now.mono_us;
@@ -236,8 +290,10 @@ static bool contradicts(struct spv_filter_sync *fs, const struct spv_filter_head
     return true;
 }
 
-static int recv_headers(struct spv_filter_sync *fs, struct spv_peer_entry *p,
-                        const struct spv_filter_request *r, const struct spv_msg_cfheaders *msg)
+/* The answer to a request for filter headers; *out is NULL when nothing is left to be compared. */
+static int recv_headers(struct spv_filter_sync *fs, struct spv_filter_answer **out,
+                        struct spv_peer_entry *p, const struct spv_filter_request *r,
+                        const struct spv_msg_cfheaders *msg)
 {
     struct spv_filter_header header = spv_filter_header_of(&msg->prev);
     bool wrong = contradicts(fs, &header, r->start - 1);
@@ -267,12 +323,12 @@ static int recv_headers(struct spv_filter_sync *fs, struct spv_peer_entry *p,
     a->stop = r->stop;
     a->prev = spv_filter_header_of(&msg->prev);
     a->last = header;
-    p->filters.answer = a;
+    *out = a;
     return 0;
 }
 
-static int recv_checkpoints(struct spv_filter_sync *fs, struct spv_peer_entry *p,
-                            const struct spv_msg_cfcheckpt *msg)
+static int recv_checkpoints(struct spv_filter_sync *fs, struct spv_filter_answer **out,
+                            struct spv_peer_entry *p, const struct spv_msg_cfcheckpt *msg)
 {
     for (size_t i = 0; i < msg->n; i++) {
         const struct spv_filter_header header = spv_filter_header_of(&msg->headers[i]);
@@ -281,16 +337,42 @@ static int recv_checkpoints(struct spv_filter_sync *fs, struct spv_peer_entry *p
     }
     if (p->filters.contradicts)
         return 0;
-    p->filters.answer = new_answer(SPV_CMD_CFCHECKPT, msg->headers, msg->n);
-    return p->filters.answer ? 0 : SPV_ERR_NOMEM;
+    *out = new_answer(SPV_CMD_CFCHECKPT, msg->headers, msg->n);
+    return *out ? 0 : SPV_ERR_NOMEM;
+}
+
+/* Whether the block that a request named is on the best chain: filter headers of different branches
+ * are not compared. 1, 0, or negative. */
+static int is_on_chain(const struct spv_filter_sync *fs, const struct spv_filter_request *r)
+{
+    struct spv_blockhash block;
+    const int rc = spv_filter_headers_block(fs, &block, r->stop);
+    if (rc < 0)
+        return rc == SPV_ERR_STATE ? 0 : rc;
+    return spv_blockhash_eq(&block, &r->stop_block);
 }
 
 int spv_filter_votes_recv(struct spv_filter_sync *fs, struct spv_peer_entry *p,
                           const struct spv_filter_request *r, const struct spv_msg *msg)
 {
-    if (r->serial != fs->round.id || p->filters.answer || !fs->begun)
-        return 0; /* too late, or a repetition */
+    struct spv_filter_answer *a = NULL;
+    const bool is_late = r->serial != fs->round.id || p->filters.answer; /* or repeated */
+    int rc = fs->begun ? 1 : 0;
+    if (rc > 0 && is_late)
+        rc = is_on_chain(fs, r);
+    if (rc <= 0)
+        return rc;
+    rc = 0;
     if (msg->command == SPV_CMD_CFHEADERS)
-        return recv_headers(fs, p, r, &msg->u.cfheaders);
-    return msg->command == SPV_CMD_CFCHECKPT ? recv_checkpoints(fs, p, &msg->u.cfcheckpt) : 0;
+        rc = recv_headers(fs, &a, p, r, &msg->u.cfheaders);
+    else if (msg->command == SPV_CMD_CFCHECKPT)
+        rc = recv_checkpoints(fs, &a, p, &msg->u.cfcheckpt);
+    if (!a || !is_late) {
+        if (a)
+            p->filters.answer = a;
+        return rc;
+    }
+    rc = compare_answer(fs, p, a);
+    free(a);
+    return rc;
 }

@@ -53,6 +53,9 @@ struct spv_filter_peer {
     uint32_t agrees_height;
     unsigned branch; /* index + 1 of the branch of unproven filters that it is on; 0: none */
     bool contradicts; /* a built-in filter header */
+    /* filter_votes.c: an answer that came too late for its round gave another filter header than
+     * the stored one of this height; 0: none did */
+    uint32_t differs_at;
     uint64_t silent_until_us; /* it did not answer, and is not asked until then */
     enum spv_filter_side side;
 };

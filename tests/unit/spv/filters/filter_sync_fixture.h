@@ -41,6 +41,7 @@ struct sync_peer {
     bool hides_headers; /* does not show blocks when asked */
     const struct filter_view *other; /* cfheaders and filters are those of this view; NULL: view */
     uint32_t lags_above; /* silent about stop blocks above this height; 0: never */
+    bool holds; /* its requests are answered by sync_fixture_release */
     int extra; /* cfheaders have so many hashes more (or fewer), cfcheckpt too */
     int dropped; /* why it was dropped */
     unsigned n_headers, n_checkpoints, n_filters, n_shows; /* requests to it */
@@ -78,6 +79,8 @@ struct sync_fixture {
         uint64_t tag;
         uint32_t start, stop;
     } queue[SYNC_QUEUE];
+    size_t n_held;
+    struct sync_request held[SYNC_QUEUE];
 };
 
 /* A chain of so many blocks; filter sync is not begun. */
@@ -92,6 +95,8 @@ struct sync_peer *sync_fixture_add(struct sync_fixture *f, uint64_t id, uint64_t
                                    const struct filter_view *view);
 void sync_fixture_shows(struct sync_fixture *f, uint64_t id, uint32_t height);
 void sync_fixture_remove(struct sync_fixture *f, uint64_t id);
+/* Answers what was requested from a peer that holds its answers. */
+void sync_fixture_release(struct sync_fixture *f, uint64_t id);
 /* Runs until nothing happens at this time. */
 void sync_fixture_run(struct sync_fixture *f);
 /* Moves the clock, firing every deadline in between. */
