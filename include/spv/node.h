@@ -65,6 +65,8 @@ struct spv_node_config {
      * height and all above headers are stored: choose start_height accordingly. */
     bool filters;
     bool keep_filters; /* a scan emits KEEP_FILTERS effects */
+    uint64_t keep_filters_bytes; /* so many bytes of filters are kept, the highest ones: a scan
+                                    without scripts fetches no more; 0: no bound */
     struct spv_filter_db filter_db; /* the stored ones, read while the node lives; zeroed: none */
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */

@@ -308,6 +308,7 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     l->cfg.node.backfill_db = spv_store_backfill_db(cfg->store);
     l->cfg.node.filter_db = spv_store_filter_db(cfg->store);
     l->cfg.node.keep_filters = cfg->keep_filters > 0;
+    l->cfg.node.keep_filters_bytes = cfg->keep_filters;
     l->cfg.node.indexed = spv_store_indexed(cfg->store);
     l->cfg.node.rng = spv_system_rng();
     if (cfg->proxy)

@@ -5,13 +5,15 @@
  *     segment   one getcfilters   a range (fetch_ranges.h)   n cfilter messages
  *
  * A segment is complete when its range is, also when some of the filters are those of another
- * branch of filter headers: the caller wants those of all branches. A peer that does not answer is
- * not asked for filters as high for a while: its index may lag behind (silence is no fault). */
+ * branch of filter headers: the caller wants those of all branches. A peer that does not answer, or
+ * closes the connection instead, is not asked for filters as high for a while, also when it comes
+ * back: its index may lag behind. Neither is a fault. */
 #include "spv/filters/filter_fetch.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "spv/filters/fetch_closed.h"
 #include "spv/filters/filter_peers.h"
 #include "spv/sync/segments_state.h"
 #include "util/deadline.h"
@@ -28,6 +30,7 @@ struct spv_filter_fetch {
     uint32_t last; /* of the whole range */
     uint32_t lowest, ceiling; /* of spv_filter_fetch_limit */
     double filter_bytes; /* the size of a filter, from those that came last */
+    struct spv_fetch_closed closed;
 };
 
 static struct spv_filter_fetch *context(const struct spv_segments_config *cfg)
@@ -85,6 +88,8 @@ static bool can_request(const struct spv_segments *segs, const struct spv_segmen
     const struct spv_filter_fetch *f = context(&segs->cfg);
     const struct spv_filter_knowledge *k = &f->cfg.knowledge;
 
+    if (p->entry->filter_fetch.lacks_until_us && s->from >= p->entry->filter_fetch.lacks_from)
+        return false;
     if (k->is_compared && !k->is_compared(k->ctx, p->entry->id, s->end))
         return false;
     return is_allowed(f->lowest, f->ceiling, s->from, s->end) && spv_filter_peer_serves(p->entry) &&
@@ -248,6 +253,7 @@ int spv_filter_fetch_add(struct spv_filter_fetch *f, uint64_t id, struct spv_now
     if (!p || p->filter_fetch.added || !spv_filter_peer_serves(p))
         return 0;
     p->filter_fetch = (struct spv_filter_fetch_peer){.added = true};
+    spv_fetch_closed_recall(&f->closed, p, now);
     const int rc = spv_segments_add(f->segments, id, now);
     return rc < 0 ? rc : run_others(f, now);
 }
@@ -258,6 +264,9 @@ int spv_filter_fetch_remove(struct spv_filter_fetch *f, uint64_t id, struct spv_
 
     if (!p || !p->filter_fetch.added)
         return 0;
+    const struct spv_segments_peer *lost = spv_segments_find_peer(f->segments, id);
+    if (lost)
+        spv_fetch_closed_add(&f->closed, lost, now);
     p->filter_fetch = (struct spv_filter_fetch_peer){0};
     spv_fetch_ranges_remove_peer(&f->ranges, id);
     spv_filter_others_remove_peer(&f->others, id);
@@ -499,6 +508,9 @@ static void set_silent(struct spv_filter_fetch *f, struct spv_segments_peer *p, 
 
 int spv_filter_fetch_timer(struct spv_filter_fetch *f, struct spv_now now)
 {
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->cfg.peers, p));)
+        if (p->filter_fetch.lacks_until_us <= now.mono_us)
+            p->filter_fetch.lacks_until_us = 0;
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(f->segments, p));)
         if (spv_segments_stall_us(f->segments, p) <= now.mono_us)
             set_silent(f, p, now);
@@ -508,8 +520,13 @@ int spv_filter_fetch_timer(struct spv_filter_fetch *f, struct spv_now now)
 
 uint64_t spv_filter_fetch_deadline(const struct spv_filter_fetch *f)
 {
-    return spv_min_deadline(spv_segments_deadline(f->segments),
-                            spv_filter_others_deadline(&f->others));
+    uint64_t first = spv_min_deadline(spv_segments_deadline(f->segments),
+                                      spv_filter_others_deadline(&f->others));
+
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->cfg.peers, p));)
+        if (f->leg == LEG_REQUESTED && p->filter_fetch.lacks_until_us)
+            first = spv_min_deadline(first, p->filter_fetch.lacks_until_us);
+    return first;
 }
 
 /* ---- creation ---- */

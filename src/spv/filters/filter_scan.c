@@ -59,14 +59,13 @@ void spv_filter_scan_free(struct spv_filter_scan *s)
  * is synced, so that its tip is known. */
 static void choose_samples(struct spv_filter_scan *s)
 {
-    const uint32_t tip = spv_chain_tip(s->cfg.chain)->height;
+    const uint32_t tip = spv_chain_tip(s->cfg.chain)->height, first = s->base;
     const uint32_t last = s->last < tip ? s->last : tip;
 
     memset(s->samples, 0, sizeof s->samples);
     s->samples_chosen = true;
-    for (size_t i = 0; i < SPV_SCAN_SAMPLES && last >= s->first; i++)
-        s->samples[i] =
-            s->first + (uint32_t)spv_rng_below(&s->cfg.rng, (uint64_t)last - s->first + 1);
+    for (size_t i = 0; i < SPV_SCAN_SAMPLES && last >= first; i++)
+        s->samples[i] = first + (uint32_t)spv_rng_below(&s->cfg.rng, (uint64_t)last - first + 1);
 }
 
 /* Nothing is in progress, and the next height is `base`. */
@@ -108,6 +107,9 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
     set_base(s, first);
     s->samples_chosen = false;
     s->range_known = false;
+    s->keeps_only = s->cfg.keep && s->cfg.keep_bytes && spv_scan_watch_count(s->watch) == 0;
+    s->window_first = 0;
+    s->largest_filter = 0;
     s->lowest = 1;
     for (struct spv_peer_entry *p = NULL; rc == 0 && (p = spv_peer_table_next(s->cfg.peers, p));)
         rc = spv_filter_fetch_add(s->fetch, p->id, now);
@@ -175,6 +177,8 @@ int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scrip
     if (spv_scan_watch_count(s->watch) == before)
         return rc;
     s->query_is_old = true;
+    if (!s->window_first) /* it has not begun at the tip: it goes up from its first height */
+        s->keeps_only = false;
     if (s->second_look)
         passed = s->main_next - 1;
     if (first <= passed) {
@@ -245,7 +249,8 @@ static int advance_passes(struct spv_filter_scan *s)
 {
     int rc = advance(s);
 
-    while (rc == 0 && s->base > pass_end(s) && (s->second_look || s->gaps.n > 0)) {
+    while (rc == 0 && s->base > pass_end(s) &&
+           (s->second_look || s->gaps.n > 0 || spv_scan_keep_next(s))) {
         if (s->second_look)
             next_range(s);
         else
@@ -281,6 +286,8 @@ static int begin_fetch(struct spv_filter_scan *s, struct spv_now now)
 {
     const uint32_t end = pass_end(s), first = s->fetched_to + 1;
 
+    if (s->keeps_only && !s->window_first) /* it waits for the tip */
+        return 0;
     if (!spv_filter_fetch_done(s->fetch) || s->fetched_to >= end)
         return 0;
     if (!s->samples_chosen)
@@ -327,6 +334,8 @@ int spv_filter_scan_run(struct spv_filter_scan *s, uint32_t available, bool at_t
         next_height(s);
     }
     int rc = skip_unstored(s);
+    if (s->keeps_only && !s->window_first && spv_scan_keep_begin(s))
+        set_base(s, s->window_first);
     if (rc == 0)
         rc = spv_scan_take_missing(s);
     if (rc == 0)
@@ -441,6 +450,8 @@ void spv_filter_scan_undo(struct spv_filter_scan *s, uint32_t height)
     } else if (s->base > height + 1) {
         set_base(s, height + 1 > s->first ? height + 1 : s->first);
     }
+    if (s->window_first > height + 1)
+        s->window_first = height + 1 > s->first ? height + 1 : s->first;
 }
 
 /* ---- inputs ---- */

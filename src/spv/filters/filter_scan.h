@@ -17,6 +17,9 @@
 #define SPV_SCAN_BLOCKS                                                                            \
     8 /* ours: wanted at a time, or waiting for a lower one: 13 MB of usual ones */
 #define SPV_SCAN_SAMPLES 20 /* ours: blocks a scan that are fetched to check their filters */
+/* ours: heights that a scan for kept filters goes down at a time, 200 MB of the largest filters; a
+ * window ends with one round trip in which little is on its way */
+#define SPV_SCAN_KEEP_WINDOW 10000
 #define SPV_SCAN_RING 65536 /* ours: heights in progress above the lowest; a power of two */
 #define SPV_SCAN_AMBIGUOUS 64 /* ours: heights whose other filters are awaited; then blocks are */
 
@@ -31,6 +34,8 @@ struct spv_filter_scan_config {
     const struct spv_output_cache *outputs; /* of fetched blocks; NULL: none */
     struct spv_rng rng;
     bool keep; /* emit KEEP_FILTERS effects */
+    uint64_t keep_bytes; /* that the caller keeps: a scan without scripts goes from the tip down, and
+                            fetches no more; 0: all */
     uint64_t timeout_us; /* of a getcfilters; 0: that of segments */
 };
 

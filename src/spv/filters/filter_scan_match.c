@@ -36,6 +36,8 @@ static int push_pending(struct spv_filter_scan *s, const struct spv_fetched_filt
                                             .is_alternative = f->is_alternative,
                                             .is_kept = f->is_kept};
     s->held_bytes += f->filter.n;
+    if (f->filter.n > s->largest_filter)
+        s->largest_filter = f->filter.n;
     s->stats.filters++;
     s->stats.filter_bytes += f->filter.n;
     s->stats.filters_kept += f->is_kept;

@@ -1,6 +1,7 @@
 /* The internals of a scan, shared by its source files. Each calls only those above it:
  * filter_scan_hits.c (blocks that are wanted and held), filter_scan_match.c (filters on their way
- * to the matcher and back), filter_scan.c (heights, passes, events).
+ * to the matcher and back), filter_scan_keep.c (windows of a scan that only keeps filters),
+ * filter_scan.c (heights, passes, events).
  *
  * Of the heights in progress, `base` and those above, each has a state:
  *
@@ -108,6 +109,10 @@ struct spv_filter_scan {
     uint32_t samples[SPV_SCAN_SAMPLES]; /* heights; 0: done */
     bool samples_chosen;
 
+    bool keeps_only; /* without scripts, and what is kept is bounded: see filter_scan_keep.c */
+    uint32_t window_first; /* the lowest height that it has gone down to; 0: not begun */
+    size_t largest_filter; /* of the window, bytes */
+
     uint32_t undone_to; /* an UNDONE event is due; UINT32_MAX: none is */
     uint32_t reported_to; /* the highest block that was reported */
     bool done_reported; /* DONE was, and nothing has changed since */
@@ -147,6 +152,12 @@ void spv_scan_forget_search(struct spv_filter_scan *s);
 /* The hit of the base is done with. */
 void spv_scan_remove_base_hit(struct spv_filter_scan *s);
 void spv_scan_drop_hits_above(struct spv_filter_scan *s, uint32_t height);
+
+/* filter_scan_keep.c */
+/* Begins at the tip: the first height of the main pass; 0: not yet. */
+uint32_t spv_scan_keep_begin(struct spv_filter_scan *s);
+/* The next window below, when what was kept leaves space for it: added to the gaps, true. */
+bool spv_scan_keep_next(struct spv_filter_scan *s);
 
 /* filter_scan_match.c */
 int spv_scan_take_filter(struct spv_filter_scan *s, const struct spv_fetched_filter *f,

@@ -49,6 +49,7 @@ static int init_scan(struct spv_node_filters *f, const struct spv_node_config *c
                                                 .outputs = f->outputs,
                                                 .rng = cfg->rng,
                                                 .keep = cfg->keep_filters,
+                                                .keep_bytes = cfg->keep_filters_bytes,
                                                 .timeout_us = cfg->request_timeout_us};
     return spv_filter_scan_new(&f->scan, &scan);
 }

@@ -86,6 +86,10 @@ struct spv_block_peer {
 /* filter_fetch.c */
 struct spv_filter_fetch_peer {
     bool added; /* filters may be requested from it */
+    /* it was lost when it should have sent filters above this height, and gets no request as high
+     * until then; 0: nothing is known */
+    uint32_t lacks_from;
+    uint64_t lacks_until_us;
 };
 
 /* health.c */

@@ -30,6 +30,7 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .filters = c->cfg.filters,
         .filter_db = sim_filter_store_reader(&c->filters),
         .keep_filters = c->cfg.keep_filters > 0,
+        .keep_filters_bytes = c->cfg.keep_filters,
         .rng = test_random_rng(&c->random),
         .request_timeout_us = c->cfg.request_timeout_us,
         .checkpoints = c->cfg.checkpoints,

@@ -228,7 +228,8 @@ void scan_fixture_start(struct scan_fixture *f, bool keep)
                                                .knowledge = scan_fixture_knowledge(f),
                                                .outputs = f->outputs,
                                                .rng = rng,
-                                               .keep = keep};
+                                               .keep = keep,
+                                               .keep_bytes = f->keep_bytes};
 
     spv_block_fetch_init(&f->fetch, f->chain, params, &f->effects, &f->table, cfg.rng);
     assert_int_equal(spv_filter_scan_new(&f->scan, &cfg), 0);
@@ -372,6 +373,9 @@ static void keep_filters(struct scan_fixture *f, const struct spv_keep_task *kee
         const uint32_t height = keep->heights[i];
         assert_int_equal(keep->filters[i].n, f->filters[height].n);
         assert_memory_equal(keep->filters[i].bytes, f->filters[height].bytes, keep->filters[i].n);
+        if (!f->lowest_kept || height < f->lowest_kept)
+            f->lowest_kept = height;
+        f->kept_total += keep->filters[i].n;
     }
     f->n_kept += keep->n;
 }
@@ -427,7 +431,7 @@ static bool run_step(struct scan_fixture *f)
     struct spv_segments_drop drop;
     bool did = false;
 
-    assert_int_equal(spv_filter_scan_run(f->scan, f->available, true, f->now), 0);
+    assert_int_equal(spv_filter_scan_run(f->scan, f->available, !f->syncs, f->now), 0);
     while (spv_filter_scan_next_drop(f->scan, &drop) ||
            spv_block_fetch_next_drop(&f->fetch, &drop)) {
         f->dropped = drop.id;

@@ -51,6 +51,10 @@ struct scan_fixture {
     struct spv_now now;
     struct scan_fixture_peer peers[SCAN_FIXTURE_PEERS];
     uint32_t available;
+    bool syncs; /* the tip is not reached yet */
+    uint64_t keep_bytes; /* set before scan_fixture_start */
+    uint32_t lowest_kept; /* of KEEP_FILTERS effects */
+    size_t kept_total; /* bytes of them */
     bool holds_matches; /* MATCH effects are not executed yet */
     bool has_match;
     struct spv_match_task match;

@@ -1,0 +1,118 @@
+/* A peer that closes on a request for filters, or is silent, and comes back. */
+#include "scan_fixture.h"
+
+#include "support/unit.h"
+
+static void open_lost(struct scan_fixture *f, uint32_t first)
+{
+    scan_fixture_open(f, 100);
+    scan_fixture_start(f, false);
+    scan_fixture_add(f, 1)->is_silent = true;
+    assert_int_equal(scan_fixture_begin(f, 3000000, first, 100), 0);
+    scan_fixture_run(f);
+    assert_true(f->n_getcfilters > 0);
+    f->n_getcfilters = 0;
+}
+
+static void a_peer_that_closes_is_not_asked_as_high_when_it_comes_back(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    open_lost(&f, 51);
+    scan_fixture_remove(&f, 1);
+    (void)scan_fixture_add(&f, 1);
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_getcfilters, 0);
+    assert_int_equal(f.drop_error, 0);
+    /* another one is */
+    (void)scan_fixture_add(&f, 2);
+    scan_fixture_run(&f);
+    assert_true(f.n_getcfilters > 0);
+    assert_int_equal(f.n_events, 1);
+    scan_fixture_close(&f);
+}
+
+static void a_peer_that_came_back_is_asked_again_after_a_minute(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    open_lost(&f, 51);
+    scan_fixture_remove(&f, 1);
+    (void)scan_fixture_add(&f, 1);
+    scan_fixture_wait(&f, SPV_SEGMENTS_BEHIND - 1);
+    assert_int_equal(f.n_getcfilters, 0);
+    scan_fixture_wait(&f, 1);
+    assert_true(f.n_getcfilters > 0);
+    assert_int_equal(f.n_events, 1);
+    scan_fixture_close(&f);
+}
+
+static void a_peer_that_closed_is_asked_below(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    open_lost(&f, 51);
+    scan_fixture_remove(&f, 1);
+    (void)scan_fixture_add(&f, 1);
+    spv_filter_scan_stop(f.scan);
+    assert_int_equal(scan_fixture_begin(&f, 3000000, 10, 50), 0);
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_events, 1);
+    scan_fixture_close(&f);
+}
+
+/* It was silent first, and closed when nothing was open any more. */
+static void a_silent_peer_is_remembered_when_it_closes(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    open_lost(&f, 51);
+    (void)scan_fixture_add(&f, 2);
+    scan_fixture_wait(&f, 30 * SPV_SECOND); /* the other peer has sent all */
+    assert_int_equal(f.n_events, 1);
+    f.n_getcfilters = 0;
+    scan_fixture_remove(&f, 1);
+    scan_fixture_remove(&f, 2);
+    (void)scan_fixture_add(&f, 1);
+    spv_filter_scan_stop(f.scan);
+    assert_int_equal(scan_fixture_begin(&f, 3000000, 51, 100), 0);
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_getcfilters, 0);
+    scan_fixture_close(&f);
+}
+
+/* One that answered everything may go and come as it likes. */
+static void a_peer_that_answered_is_asked_when_it_comes_back(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    scan_fixture_open(&f, 100);
+    scan_fixture_start(&f, false);
+    (void)scan_fixture_add(&f, 1);
+    assert_int_equal(scan_fixture_begin(&f, 3000000, 1, 50), 0);
+    scan_fixture_run(&f);
+    scan_fixture_remove(&f, 1);
+    (void)scan_fixture_add(&f, 1);
+    spv_filter_scan_stop(f.scan);
+    assert_int_equal(scan_fixture_begin(&f, 3000000, 1, 50), 0);
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_events, 2);
+    scan_fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_peer_that_closes_is_not_asked_as_high_when_it_comes_back),
+        cmocka_unit_test(a_peer_that_came_back_is_asked_again_after_a_minute),
+        cmocka_unit_test(a_peer_that_closed_is_asked_below),
+        cmocka_unit_test(a_silent_peer_is_remembered_when_it_closes),
+        cmocka_unit_test(a_peer_that_answered_is_asked_when_it_comes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
