@@ -38,7 +38,11 @@
  * out of order, too few, too many       filters_in_any_order_are_used
  * scripts added in mid-scan             scripts_that_are_added_in_mid_scan_are_found_below_it_too
  * kept filters                          kept_filters_are_not_requested_again
+ * kept filters, less than all           a_scan_for_nothing_keeps_the_highest_filters
  * all liars, then an honest peer        an_honest_peer_after_liars_alone_corrects_what_they_said
+ * -- test_filters_evidence.c
+ * lacks an output of a fetched block    an_output_of_a_fetched_block_disproves_what_is_stored
+ * the same in a dispute                 an_output_of_a_fetched_block_settles_a_dispute
  */
 /* clang-format on */
 #ifndef SPV_TESTS_SIM_FILTER_FIXTURE_H

@@ -208,6 +208,33 @@ static void no_more_filters_are_kept_than_wanted(void **state)
     run(kept_few);
 }
 
+/* A scan for nothing, and a limit below what all filters take: none is fetched in vain. */
+static void kept_from_tip(struct sim *sim)
+{
+    const uint64_t limit = scenario_random(sim, 1000, 60000);
+    const struct spv_bytes nothing = {NULL, 0};
+    struct filter_scenario s;
+    struct spv_scan_stats stats;
+    filter_begin(&s, sim);
+    filter_honest(&s, 3);
+    filter_client(&s, &(struct sim_client_config){.keep_filters = limit, .scripts = &nothing});
+    filter_end(&s, &(struct filter_expected){.may_miss = true, .stable_seconds = 10});
+    const struct sim_filter_store *store = sim_client_filters(s.client);
+    spv_node_scan_stats(sim_client_node(s.client), &stats);
+    if (!sim_broken(sim) && store->kept_bytes > limit)
+        sim_break(sim, "more bytes of filters were kept than wanted");
+    if (!sim_broken(sim) && store->kept < FILTER_CHAIN && store->kept_bytes + 400 < limit)
+        sim_break(sim, "space for filters was not used");
+    if (!sim_broken(sim) && stats.filters > store->kept)
+        sim_break(sim, "filters were fetched that were not kept");
+}
+
+static void a_scan_for_nothing_keeps_the_highest_filters(void **state)
+{
+    (void)state;
+    run(kept_from_tip);
+}
+
 /* All peers hide a script in the same way: what a sample or another match shows is dropped. */
 static void all_liars(struct sim *sim)
 {
@@ -272,6 +299,7 @@ int main(void)
         cmocka_unit_test(scripts_that_are_added_in_mid_scan_are_found_below_it_too),
         cmocka_unit_test(kept_filters_are_not_requested_again),
         cmocka_unit_test(no_more_filters_are_kept_than_wanted),
+        cmocka_unit_test(a_scan_for_nothing_keeps_the_highest_filters),
         cmocka_unit_test(an_honest_peer_after_liars_alone_corrects_what_they_said),
         cmocka_unit_test(a_liar_among_connections_that_break_hides_nothing),
     };

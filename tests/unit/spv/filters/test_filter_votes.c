@@ -148,6 +148,79 @@ static void rollback_forgets_what_late_answers_differed_from(void **state)
     sync_fixture_close(&f);
 }
 
+/* Blocks 401 to 501 of another branch, with the same filters. */
+static struct fixture_block branch[102];
+
+static void reorganise(void)
+{
+    struct spv_chain_header parent;
+    assert_int_equal(spv_chain_header_at(f.chain, &parent, 400), 1);
+    for (size_t i = 0; i < 101; i++) {
+        struct spv_accept_result r;
+        fixture_block_make_on(&branch[i], &parent, NULL, 0, 7);
+        assert_int_equal(
+            spv_chain_accept(f.chain, &r, &branch[i].block.header, 1, fixture_late), 0);
+        assert_int_equal(r.error, 0);
+        if (r.update.kind != SPV_UPDATE_NONE)
+            spv_chain_stored(f.chain);
+        parent = (struct spv_chain_header){.header = branch[i].block.header,
+                                           .hash = branch[i].hash,
+                                           .height = 401 + (uint32_t)i};
+    }
+    f.n_stored = 401; /* the chain's update removes the filter headers of its blocks */
+}
+
+static void exchange_blocks(void)
+{
+    for (size_t i = 0; i < 101; i++) {
+        const struct fixture_block other = sync_blocks[401 + i];
+        sync_blocks[401 + i] = branch[i];
+        branch[i] = other;
+    }
+}
+
+/* "filter headers of different branches are never compared by height" */
+static void late_answer_about_a_former_branch_proves_nothing(void **state)
+{
+    struct spv_hash256 hashes[490];
+    struct spv_msg msg = {.command = SPV_CMD_CFHEADERS};
+    (void)state;
+    struct filter_view *lie = filter_view_lie(455, LIE_PREVOUT);
+    sync_fixture_open(&f, 500);
+    struct sync_peer *late = sync_fixture_add(&f, 1, 1, lie);
+    late->holds = true;
+    sync_fixture_add(&f, 2, 2, &honest);
+    sync_fixture_add(&f, 3, 3, &honest);
+    sync_fixture_sleep(&f, SPV_SECOND);
+    assert_int_equal(f.held[0].start, 1);
+    assert_int_equal(f.held[0].stop, 490);
+    msg.u.cfheaders =
+        (struct spv_msg_cfheaders){.stop = sync_blocks[490].hash, .hashes = hashes, .n = 490};
+    memcpy(msg.u.cfheaders.prev.b, lie->headers[0].b, 32);
+    for (size_t i = 0; i < 490; i++)
+        memcpy(hashes[i].b, lie->hashes[1 + i].b, 32);
+    f.n_held = 0;
+    late->holds = false;
+    late->view = &honest;
+    reorganise();
+    exchange_blocks();
+    sync_fixture_run(&f);
+    for (uint64_t id = 1; id <= 3; id++)
+        sync_fixture_shows(&f, id, 501);
+    late->silent = true;
+    sync_fixture_sleep(&f, 10 * SPV_SECOND);
+    sync_fixture_assert_stored(&f, &honest, 501);
+    assert_int_equal(spv_filter_sync_recv(f.sync, 1, &msg, f.now), 1);
+    late->silent = false;
+    sync_fixture_sleep(&f, 100 * SPV_SECOND);
+    assert_true(late->entry && late->entry->filters.agrees);
+    assert_int_equal(f.peers[1].dropped, 0);
+    sync_fixture_close(&f);
+    exchange_blocks();
+    for (size_t i = 0; i < 101; i++)
+        fixture_block_free(&branch[i]);
+}
+
 /* ---- evidence ---- */
 
 static void known_spent_script_proves_a_filter_false(void **state)
@@ -267,6 +340,7 @@ int main(void)
         cmocka_unit_test(late_filter_headers_are_compared_with_what_is_stored),
         cmocka_unit_test(late_answer_of_a_peer_that_disagrees_begins_a_dispute),
         cmocka_unit_test(rollback_forgets_what_late_answers_differed_from),
+        cmocka_unit_test(late_answer_about_a_former_branch_proves_nothing),
         cmocka_unit_test(known_spent_script_proves_a_filter_false),
         cmocka_unit_test(branch_of_more_groups_takes_the_place_of_what_is_stored),
         cmocka_unit_test(branch_of_as_many_groups_changes_nothing),
