@@ -1,5 +1,5 @@
-/* A scan, its filters and blocks: the first byte chooses what is kept, then the input is a script of
- * steps of 3 bytes, op % 12, a, b.
+/* A scan, its filters and blocks: the first byte chooses what is kept, then the input is a script
+ * of steps of 3 bytes, op % 12, a, b.
  *
  *     0    peer a % 4 sends the next filter of its oldest open getcfilters
  *     1    it sends all filters of it, from number b on
@@ -344,8 +344,8 @@ static void send_block(struct fuzz *f, size_t i, uint32_t height)
     struct spv_fetched_block out;
     if (height >= f->best->store.n)
         return;
-    const int rc = spv_block_fetch_recv(&f->blocks, &out, f->peer[i].id,
-                                        &f->best->at[height]->parsed, f->now);
+    const int rc =
+        spv_block_fetch_recv(&f->blocks, &out, f->peer[i].id, &f->best->at[height]->parsed, f->now);
     FUZZ_CHECK(rc >= 0);
     if (rc == 1) {
         FUZZ_CHECK(spv_output_cache_add(f->outputs, &out.block) == 0);

@@ -1,5 +1,6 @@
 /* What is known of outputs because their blocks were fetched: a filter that lacks such a script is
- * a proven lie, though its block alone shows nothing. filter_fixture.h has the table of scenarios. */
+ * a proven lie, though its block alone shows nothing. filter_fixture.h has the table of scenarios.
+ */
 #include "filter_fixture.h"
 #include "support/sim/internal.h"
 

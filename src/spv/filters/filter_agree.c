@@ -178,7 +178,8 @@ int spv_filter_agree_preferred(const struct spv_filter_sync *fs, struct spv_now 
     int best = -1;
     /* all who are there were compared, as far as they answer in time */
     if (fs->round.kind != SPV_FILTER_ROUND_COMPARE || fs->n_exchanges == SPV_FILTER_EXCHANGES ||
-        (spv_filter_agree_pending(fs, now) && fs->round.start_us + SPV_FILTER_TIMEOUT > now.mono_us))
+        (spv_filter_agree_pending(fs, now) &&
+         fs->round.start_us + SPV_FILTER_TIMEOUT > now.mono_us))
         return -1;
     if (most < SPV_FILTER_GROUPS - 1)
         most = SPV_FILTER_GROUPS - 1;

@@ -34,8 +34,8 @@ struct spv_filter_scan_config {
     const struct spv_output_cache *outputs; /* of fetched blocks; NULL: none */
     struct spv_rng rng;
     bool keep; /* emit KEEP_FILTERS effects */
-    uint64_t keep_bytes; /* that the caller keeps: a scan without scripts goes from the tip down, and
-                            fetches no more; 0: all */
+    uint64_t keep_bytes; /* that the caller keeps: a scan without scripts goes from the tip down,
+                            and fetches no more; 0: all */
     uint64_t timeout_us; /* of a getcfilters; 0: that of segments */
 };
 

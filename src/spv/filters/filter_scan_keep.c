@@ -1,6 +1,6 @@
-/* A scan without scripts keeps filters, the highest ones. It goes from the tip down, so that nothing
- * is fetched that would be deleted again for want of space: a window of heights at a time, each as
- * large as the space that is left for filters of the size of those above.
+/* A scan without scripts keeps filters, the highest ones. It goes from the tip down, so that
+ * nothing is fetched that would be deleted again for want of space: a window of heights at a time,
+ * each as large as the space that is left for filters of the size of those above.
  *
  *     first ........ | window 3 | window 2 |  window 1  | new blocks
  *                      <- second looks ->     main pass
@@ -25,8 +25,7 @@ static uint32_t window_first(const struct spv_filter_scan *s, uint32_t last, uin
 uint32_t spv_scan_keep_begin(struct spv_filter_scan *s)
 {
     const uint32_t last = s->last < s->available ? s->last : s->available;
-    const uint32_t n =
-        window_size(s->cfg.keep_bytes / FIRST_PART, SPV_FILTER_FETCH_GUESS);
+    const uint32_t n = window_size(s->cfg.keep_bytes / FIRST_PART, SPV_FILTER_FETCH_GUESS);
 
     if (!s->at_tip || last < s->first)
         return 0;

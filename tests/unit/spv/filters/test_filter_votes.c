@@ -34,8 +34,7 @@ static void late_checkpoints_are_compared_with_what_is_stored(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(lies); i++) {
         sync_fixture_open(&f, 2500);
-        struct sync_peer *late =
-            sync_fixture_add(&f, 1, 1, filter_view_lie(lies[i], LIE_PREVOUT));
+        struct sync_peer *late = sync_fixture_add(&f, 1, 1, filter_view_lie(lies[i], LIE_PREVOUT));
         late->other = &honest;
         late->holds = true;
         sync_fixture_add(&f, 2, 2, &honest);
@@ -158,14 +157,13 @@ static void reorganise(void)
     for (size_t i = 0; i < 101; i++) {
         struct spv_accept_result r;
         fixture_block_make_on(&branch[i], &parent, NULL, 0, 7);
-        assert_int_equal(
-            spv_chain_accept(f.chain, &r, &branch[i].block.header, 1, fixture_late), 0);
+        assert_int_equal(spv_chain_accept(f.chain, &r, &branch[i].block.header, 1, fixture_late),
+                         0);
         assert_int_equal(r.error, 0);
         if (r.update.kind != SPV_UPDATE_NONE)
             spv_chain_stored(f.chain);
-        parent = (struct spv_chain_header){.header = branch[i].block.header,
-                                           .hash = branch[i].hash,
-                                           .height = 401 + (uint32_t)i};
+        parent = (struct spv_chain_header){
+            .header = branch[i].block.header, .hash = branch[i].hash, .height = 401 + (uint32_t)i};
     }
     f.n_stored = 401; /* the chain's update removes the filter headers of its blocks */
 }

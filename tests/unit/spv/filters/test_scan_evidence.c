@@ -78,15 +78,13 @@ static void outputs_of_blocks_stay_known_after_a_scan(void **state)
 
     (void)state;
     open_false(&f);
-    assert_false(
-        spv_filter_scan_find_output(f.scan, &script, &f.blocks[60].txids[1], 0));
+    assert_false(spv_filter_scan_find_output(f.scan, &script, &f.blocks[60].txids[1], 0));
     assert_int_equal(scan_fixture_begin(&f, 60, 55, 65), 0);
     scan_fixture_run(&f);
     spv_filter_scan_stop(f.scan);
     assert_true(spv_filter_scan_find_output(f.scan, &script, &f.blocks[60].txids[1], 0));
     assert_int_equal(script.n, BLOCK_FIXTURE_SCRIPT);
-    assert_false(
-        spv_filter_scan_find_output(f.scan, &script, &f.blocks[60].txids[1], 1));
+    assert_false(spv_filter_scan_find_output(f.scan, &script, &f.blocks[60].txids[1], 1));
     scan_fixture_close(&f);
 }
 
