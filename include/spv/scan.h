@@ -14,7 +14,7 @@ extern "C" {
 /* What a scan reports, in this order of heights: MATCHes ascend; UNDONE takes back those above its
  * height, after which they ascend from there again; scripts that were added in mid-scan are looked
  * for in the blocks that were passed by when the rest is done, which begins at a lower height
- * again. */
+ * again; so are blocks of which another filter became known. A block may be reported twice. */
 enum spv_scan_event_kind {
     SPV_SCAN_MATCH = 0, /* a block with transactions that pay a watched script, or spend an output
                            that was found to */

@@ -43,6 +43,7 @@
  * -- test_filters_evidence.c
  * lacks an output of a fetched block    an_output_of_a_fetched_block_disproves_what_is_stored
  * the same in a dispute                 an_output_of_a_fetched_block_settles_a_dispute
+ * an honest peer after the scan         an_honest_peer_after_the_scan_shows_what_was_hidden
  */
 /* clang-format on */
 #ifndef SPV_TESTS_SIM_FILTER_FIXTURE_H

@@ -118,11 +118,52 @@ static void an_output_of_a_fetched_block_settles_a_dispute(void **state)
     run(later);
 }
 
+/* More differences than are tested, and then an output of the wallet that is hidden. */
+static const struct sim_filters *exhausting_table(struct filter_scenario *s)
+{
+    struct sim_filters *table = filter_table(s);
+    uint32_t height = 0;
+    for (unsigned i = 0; i < 17; i++) { /* one more than SPV_FILTER_BRANCH_PROOFS */
+        height = sim_filter_lie_height(&filter_chain, height + 1, SIM_DECOYS, false);
+        sim_filters_lie(table, &filter_chain, height, SIM_DECOYS);
+    }
+    height = sim_filter_lie_height(&filter_chain, scenario_random(s->sim, height + 1, 2000),
+                                   SIM_LACKS_OUTPUT, true);
+    sim_filters_lie(table, &filter_chain, height, SIM_LACKS_OUTPUT);
+    sim_note(s->sim, "an output is hidden at height %lu", (unsigned long)height);
+    return table;
+}
+
+/* Liars alone, and an honest peer when the scan is done: what they hid is found after all. */
+static void honest_later(struct sim *sim)
+{
+    struct filter_scenario s;
+    filter_begin(&s, sim);
+    const struct sim_filter_service service = {.filters = exhausting_table(&s)};
+    const size_t liars = filter_servers(&s, 2, &service);
+    const size_t honest = filter_honest(&s, 1);
+    sim_server(sim, honest)->listen = SIM_REFUSE;
+    filter_client(&s, NULL);
+    sim_run(sim, 300 * SPV_SECOND, is_done, &s);
+    sim_server(sim, honest)->listen = SIM_OPEN;
+    filter_end(&s, &(struct filter_expected){.may_be_banned = filter_bits(liars, 2),
+                                             .may_be_told = ALONE | 1u << SPV_WARN_FILTERS_DISPUTED,
+                                             .scans = 2,
+                                             .seconds = 7200});
+}
+
+static void an_honest_peer_after_the_scan_shows_what_was_hidden(void **state)
+{
+    (void)state;
+    run(honest_later);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_output_of_a_fetched_block_disproves_what_is_stored),
         cmocka_unit_test(an_output_of_a_fetched_block_settles_a_dispute),
+        cmocka_unit_test(an_honest_peer_after_the_scan_shows_what_was_hidden),
     };
     scenario_filter();
     return cmocka_run_group_tests_name("sim: evidence against filters", tests, filter_chain_make,

@@ -185,7 +185,8 @@ int spv_filter_agree_preferred(const struct spv_filter_sync *fs, struct spv_now 
         most = SPV_FILTER_GROUPS - 1;
     for (int i = 0; i < SPV_FILTER_BRANCHES; i++) {
         const struct spv_filter_branch *b = &fs->branch[i];
-        if (!b->n || b->frozen || b->top_height != fs->height || count_supporters(fs, i) <= most)
+        if (!b->n || b->frozen || b->unchecked || b->top_height != fs->height ||
+            count_supporters(fs, i) <= most)
             continue;
         most = count_supporters(fs, i);
         best = i;

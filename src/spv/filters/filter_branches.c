@@ -57,6 +57,7 @@ int spv_filter_branches_add(struct spv_filter_sync *fs, int index,
         const int rc = add_diff(b, d->low + 1 + i, &theirs[i]);
         if (rc < 0)
             return rc;
+        spv_scan_ranges_add(&fs->differing, d->low + 1 + i, d->low + 1 + i);
     }
     b->top_height = d->high;
     b->top = d->their_high;
@@ -113,6 +114,23 @@ static int header_of_branch(const struct spv_filter_sync *fs, const struct spv_f
     return rc;
 }
 
+int spv_filter_branches_check(struct spv_filter_sync *fs)
+{
+    for (int i = 0; i < SPV_FILTER_BRANCHES; i++) {
+        struct spv_filter_branch *b = &fs->branch[i];
+        struct spv_filter_header top;
+        if (!b->n || !b->unchecked || b->top_height > fs->height)
+            continue;
+        const int rc = header_of_branch(fs, b, &top, b->top_height);
+        if (rc < 0)
+            return rc;
+        b->unchecked = false;
+        if (rc == 0 || !spv_filter_header_eq(&top, &b->top))
+            spv_filter_branches_remove(fs, i);
+    }
+    return 0;
+}
+
 static int lower_branch(struct spv_filter_sync *fs, int index, uint32_t height)
 {
     struct spv_filter_branch *b = &fs->branch[index];
@@ -124,6 +142,10 @@ static int lower_branch(struct spv_filter_sync *fs, int index, uint32_t height)
     }
     if (b->top_height <= height)
         return 0;
+    if (b->unchecked) { /* nothing can be computed from what is stored */
+        spv_filter_branches_remove(fs, index);
+        return 0;
+    }
     const int rc = header_of_branch(fs, b, &b->top, height);
     if (rc > 0)
         b->top_height = height;

@@ -79,6 +79,7 @@ int spv_filter_rollback_adopt(struct spv_filter_sync *fs, int index)
         free(old.diffs);
         return rc < 0 ? rc : 0;
     }
+    old.unchecked = true;
     fs->branch[index] = old; /* its filters are still matched */
     return 0;
 }

@@ -190,6 +190,24 @@ int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scrip
     return rc;
 }
 
+void spv_filter_scan_look_again(struct spv_filter_scan *s, uint32_t first, uint32_t last)
+{
+    /* filters that wait to be matched came before the others were known */
+    const uint32_t passed = s->second_look ? s->main_next - 1 : s->top;
+
+    if (!s->watch || s->keeps_only)
+        return;
+    if (first < s->first)
+        first = s->first;
+    if (last > passed)
+        last = passed;
+    if (first > last)
+        return;
+    s->gap_script = 0;
+    spv_scan_ranges_add(&s->gaps, first, last);
+    s->done_reported = false;
+}
+
 int spv_filter_scan_add_output(struct spv_filter_scan *s, const struct spv_txid *txid,
                                uint32_t index, const struct spv_bytes *script)
 {

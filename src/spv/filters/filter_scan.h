@@ -52,6 +52,9 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
 /* Watches more scripts, from a height on. */
 int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
                         uint32_t from);
+/* Other filters of first..last count since now: those heights that were passed are looked at again.
+ */
+void spv_filter_scan_look_again(struct spv_filter_scan *s, uint32_t first, uint32_t last);
 /* Watches an output that an earlier scan found. */
 int spv_filter_scan_add_output(struct spv_filter_scan *s, const struct spv_txid *txid,
                                uint32_t index, const struct spv_bytes *script);

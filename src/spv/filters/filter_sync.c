@@ -157,6 +157,9 @@ static int decide(struct spv_filter_sync *fs, struct spv_now now)
     rc = spv_filter_ranges_run(fs, now);
     if (rc < 0 || fs->storing)
         return rc;
+    rc = spv_filter_branches_check(fs);
+    if (rc < 0)
+        return rc;
     rc = follow_branches(fs, now);
     if (!rc)
         rc = adopt_branch(fs, now);
@@ -314,6 +317,16 @@ int spv_filter_sync_next_undone(struct spv_filter_sync *fs, uint32_t *from)
         return 0;
     *from = fs->undone;
     fs->undone = UINT32_MAX;
+    return 1;
+}
+
+int spv_filter_sync_next_differing(struct spv_filter_sync *fs, uint32_t *first, uint32_t *last)
+{
+    if (!fs || fs->differing.n == 0)
+        return 0;
+    *first = fs->differing.list[0].first;
+    *last = fs->differing.list[0].last;
+    spv_scan_ranges_remove_first(&fs->differing);
     return 1;
 }
 

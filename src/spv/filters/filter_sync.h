@@ -97,6 +97,9 @@ size_t spv_filter_sync_alternatives(const struct spv_filter_sync *fs, struct spv
 int spv_filter_sync_disproved(struct spv_filter_sync *fs, uint32_t height);
 /* Filter headers from *from on were undone since the last call: 1 or 0. */
 int spv_filter_sync_next_undone(struct spv_filter_sync *fs, uint32_t *from);
+/* Heights that have other filters since the last call, which count as well: 1 or 0; some heights
+ * between them may be included. */
+int spv_filter_sync_next_differing(struct spv_filter_sync *fs, uint32_t *first, uint32_t *last);
 
 struct spv_filter_sync_stats {
     uint32_t height; /* as spv_filter_sync_height */

@@ -19,6 +19,7 @@
 #include "spv/filters/filter_requests.h"
 #include "spv/filters/filter_segments.h"
 #include "spv/filters/filter_sync.h"
+#include "spv/filters/scan_ranges.h"
 
 /* in a request's serial: it belongs to a dispute, not to a round */
 #define SPV_FILTER_OF_DISPUTE (UINT64_C(1) << 63)
@@ -64,6 +65,9 @@ struct spv_filter_branch {
     size_t n, cap; /* n 0: free */
     unsigned proofs_left;
     bool frozen; /* it is not followed any further */
+    /* it was stored before, and its differences are those from what took its place: to be checked
+     * when that is stored */
+    bool unchecked;
 };
 
 struct spv_filter_point {
@@ -149,6 +153,7 @@ struct spv_filter_sync {
     struct spv_filter_branch branch[SPV_FILTER_BRANCHES];
     struct spv_filter_disproved disproved[SPV_FILTER_DISPROVED];
     size_t n_disproved; /* counts up: the oldest are overwritten */
+    struct spv_scan_ranges differing; /* heights of new differences, for who uses the filters */
     unsigned n_exchanges; /* of what is stored for a branch of more groups */
     bool warned_one_group, warned_disputed, warned_start;
     struct spv_blockhash reported; /* the tip of the last FILTERS_SYNCED */
@@ -235,6 +240,9 @@ int spv_filter_branches_add(struct spv_filter_sync *fs, int index,
 void spv_filter_branches_join(struct spv_filter_sync *fs, int index);
 /* The branch is gone, and its peers vote again. */
 void spv_filter_branches_remove(struct spv_filter_sync *fs, int index);
+/* Removes those whose differences are not those from what is stored: their peers are compared anew.
+ * Returns 0 or negative. */
+int spv_filter_branches_check(struct spv_filter_sync *fs);
 /* Our filter headers end at a height now. Returns 0 or negative. */
 int spv_filter_branches_lower(struct spv_filter_sync *fs, uint32_t height);
 void spv_filter_branches_free(struct spv_filter_sync *fs);

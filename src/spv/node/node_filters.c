@@ -196,11 +196,13 @@ static uint64_t count_compared(const struct spv_node_filters *f)
 
 static int run_scan(struct spv_node_filters *f, struct spv_now now)
 {
-    uint32_t from, height;
+    uint32_t from, last, height;
     while (spv_filter_sync_next_undone(f->sync, &from)) {
         spv_filter_scan_undo(f->scan, from > 0 ? from - 1 : 0);
         f->disproved = 0;
     }
+    while (spv_filter_sync_next_differing(f->sync, &from, &last))
+        spv_filter_scan_look_again(f->scan, from, last);
     if (!spv_filter_sync_height(f->sync, &height))
         return 0;
     int rc = spv_filter_scan_run(f->scan, height, f->at_tip, now);

@@ -290,7 +290,8 @@ static void answer(struct sync_fixture *f, const struct sync_request *r)
         note_failure(f, spv_filter_peers_headers(&f->filter_peers, r->peer, &headers, f->now));
         return;
     }
-    if (p->silent || (p->lags_above && r->stop > p->lags_above) ||
+    if (p->silent || (p->silent_after_drop && f->n_drops > 0) ||
+        (p->lags_above && r->stop > p->lags_above) ||
         (r->command == SPV_CMD_GETCFILTERS && p->gives_no_filters))
         return;
     if (r->command == SPV_CMD_GETCFHEADERS) {

@@ -41,6 +41,7 @@ struct sync_peer {
     bool hides_headers; /* does not show blocks when asked */
     const struct filter_view *other; /* cfheaders and filters are those of this view; NULL: view */
     uint32_t lags_above; /* silent about stop blocks above this height; 0: never */
+    bool silent_after_drop; /* of stored filter headers */
     bool holds; /* its requests are answered by sync_fixture_release */
     int extra; /* cfheaders have so many hashes more (or fewer), cfcheckpt too */
     int dropped; /* why it was dropped */

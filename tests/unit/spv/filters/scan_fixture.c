@@ -183,7 +183,7 @@ static size_t alternatives(void *ctx, struct spv_filter_hash *out, uint32_t heig
 {
     const struct scan_fixture *f = ctx;
 
-    if (!f->ambiguous_height || height != f->ambiguous_height)
+    if (!f->ambiguous_height || height != f->ambiguous_height || f->agrees_so_far)
         return 0;
     out[0] = f->other_is_stored ? f->filters[height].hash : f->other.hash;
     return 1;

@@ -40,6 +40,7 @@ struct scan_fixture {
     uint32_t kept_damaged; /* the kept filter of this height is wrong; 0: none */
     uint32_t ambiguous_height; /* other.hash is an alternative here; 0: nowhere */
     bool other_is_stored; /* and other.hash is the stored one, the true one the alternative */
+    bool agrees_so_far; /* the alternative is not known yet */
     bool committed; /* what has_committed returns */
 
     struct spv_effects effects;

@@ -286,6 +286,55 @@ static void branch_of_as_many_groups_changes_nothing(void **state)
     sync_fixture_close(&f);
 }
 
+/* Heights that were scanned are looked at again with the filters of a branch that is new. */
+static void new_differences_are_reported_once(void **state)
+{
+    uint32_t first, last;
+    (void)state;
+    struct filter_view *lie = filter_view_lie(205, LIE_PREVOUT);
+    sync_fixture_open(&f, 500);
+    sync_fixture_add(&f, 1, 1, &honest);
+    sync_fixture_add(&f, 2, 2, &honest);
+    sync_fixture_sleep(&f, SPV_SECOND);
+    assert_int_equal(spv_filter_sync_next_differing(f.sync, &first, &last), 0);
+    sync_fixture_add(&f, 3, 3, lie);
+    sync_fixture_sleep(&f, 10 * SPV_SECOND);
+    assert_int_equal(spv_filter_sync_next_differing(f.sync, &first, &last), 1);
+    assert_int_equal(first, 205);
+    assert_int_equal(last, 205);
+    assert_int_equal(spv_filter_sync_next_differing(f.sync, &first, &last), 0);
+    sync_fixture_close(&f);
+}
+
+/* The peers of the new branch leave before it is stored, and what is stored then differs from what
+ * was stored before in other heights: who supported that is compared anew. */
+static void branch_that_does_not_fit_what_is_stored_is_compared_anew(void **state)
+{
+    static struct filter_view third;
+    (void)state;
+    third = *filter_view_lie(305, LIE_PREVOUT);
+    struct filter_view *lie = filter_view_lie(205, LIE_PREVOUT);
+    sync_fixture_open(&f, 500);
+    sync_fixture_add(&f, 1, 1, lie);
+    sync_fixture_add(&f, 2, 2, lie);
+    sync_fixture_sleep(&f, SPV_SECOND);
+    for (uint64_t id = 3; id <= 5; id++)
+        sync_fixture_add(&f, id, id, &honest)->silent_after_drop = true;
+    sync_fixture_sleep(&f, SPV_SECOND);
+    assert_int_equal(f.n_stored, 205);
+    for (uint64_t id = 3; id <= 5; id++)
+        sync_fixture_remove(&f, id);
+    sync_fixture_add(&f, 3, 3, &third);
+    sync_fixture_add(&f, 4, 4, &third);
+    sync_fixture_sleep(&f, 300 * SPV_SECOND);
+    sync_fixture_assert_stored(&f, &third, 500);
+    assert_alternative(205, lie);
+    assert_alternative(305, lie); /* the true filter there */
+    for (uint64_t id = 1; id <= 4; id++)
+        assert_int_equal(f.peers[id].dropped, 0);
+    sync_fixture_close(&f);
+}
+
 /* One group alone replaces nothing, even if the stored side has lost all but its memory. */
 static void branch_of_one_group_replaces_nothing_that_is_supported(void **state)
 {
@@ -342,6 +391,8 @@ int main(void)
         cmocka_unit_test(known_spent_script_proves_a_filter_false),
         cmocka_unit_test(branch_of_more_groups_takes_the_place_of_what_is_stored),
         cmocka_unit_test(branch_of_as_many_groups_changes_nothing),
+        cmocka_unit_test(new_differences_are_reported_once),
+        cmocka_unit_test(branch_that_does_not_fit_what_is_stored_is_compared_anew),
         cmocka_unit_test(branch_of_one_group_replaces_nothing_that_is_supported),
         cmocka_unit_test(what_is_stored_is_exchanged_a_few_times_at_most),
     };

@@ -88,6 +88,44 @@ static void outputs_of_blocks_stay_known_after_a_scan(void **state)
     scan_fixture_close(&f);
 }
 
+/* A peer that comes after the scan has another filter of a height: it counts as well. Both have
+ * what block 50 pays; the stored one lacks script 40, whose output it spends. */
+static void heights_with_another_filter_are_looked_at_again(void **state)
+{
+    struct scan_fixture f;
+    uint32_t height = 0;
+    int error = 0;
+
+    (void)state;
+    scan_fixture_open(&f, 400); /* block 50 is no sample, in all likelihood */
+    scan_fixture_start(&f, false);
+    struct fixture_filter truth = f.filters[50];
+    f.filters[50].bytes = NULL;
+    scan_fixture_replace(&f, 50, (const uint32_t[]){50, 1000050}, 2);
+    f.other = truth; /* the alternative */
+    f.ambiguous_height = 50;
+    f.agrees_so_far = true;
+    (void)scan_fixture_add(&f, 1);
+    assert_int_equal(scan_fixture_begin(&f, 40, 1, 390), 0);
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_events, 2);
+    assert_int_equal(f.events[1].kind, SPV_SCAN_DONE);
+    assert_int_equal(spv_filter_scan_disproved(f.scan, &height, &error), 0);
+    f.agrees_so_far = false;
+    scan_fixture_add(&f, 2)->false_height = 50;
+    spv_filter_scan_look_again(f.scan, 391, 400); /* not scanned */
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_events, 2);
+    f.n_getdata = f.filters_requested = 0;
+    spv_filter_scan_look_again(f.scan, 50, 50);
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_getdata, 1);
+    assert_in_range(f.filters_requested, 2, 3);
+    assert_int_equal(spv_filter_scan_disproved(f.scan, &height, &error), 1);
+    assert_int_equal(height, 50);
+    scan_fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +133,7 @@ int main(void)
         cmocka_unit_test(an_output_of_a_block_that_was_not_fetched_proves_nothing),
         cmocka_unit_test(a_coin_of_the_caller_disproves_the_filter_that_lacks_it),
         cmocka_unit_test(outputs_of_blocks_stay_known_after_a_scan),
+        cmocka_unit_test(heights_with_another_filter_are_looked_at_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
