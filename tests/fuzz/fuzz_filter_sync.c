@@ -198,6 +198,7 @@ static void disconnect(struct fuzz *f, size_t i)
 {
     FUZZ_CHECK(spv_filter_sync_remove(f->sync, f->peer[i].id, f->now) == 0);
     spv_peer_table_remove(&f->table, f->peer[i].id);
+    spv_effects_discard_sends(&f->effects, f->peer[i].id);
 }
 
 static void drop_peers(struct fuzz *f)
