@@ -129,6 +129,26 @@ static void a_reorganisation_below_what_is_kept_is_kept_from_there(void **state)
     scan_fixture_close(&f);
 }
 
+/* The window that was begun is scanned again from the fork on, and nothing twice. */
+static void a_reorganisation_below_the_first_window_is_no_second_window(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    open_keeping(&f, 3000);
+    f.holds_matches = true;
+    scan_fixture_run(&f);
+    scan_fixture_reorganise(&f, TIP - 20, 21);
+    f.holds_matches = false;
+    scan_fixture_match(&f);
+    f.n_kept = 0;
+    f.lowest_kept = 0;
+    scan_fixture_run(&f);
+    assert_true(f.lowest_kept < TIP - 20);
+    assert_int_equal(f.n_kept, f.tip + 1 - f.lowest_kept);
+    scan_fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +158,7 @@ int main(void)
         cmocka_unit_test(new_blocks_are_kept_and_nothing_below_is_fetched_for_them),
         cmocka_unit_test(a_script_that_is_added_is_found_below_what_is_kept),
         cmocka_unit_test(a_reorganisation_below_what_is_kept_is_kept_from_there),
+        cmocka_unit_test(a_reorganisation_below_the_first_window_is_no_second_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
