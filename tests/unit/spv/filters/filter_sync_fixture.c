@@ -5,7 +5,8 @@
 #include "support/unit.h"
 
 struct fixture_block sync_blocks[SYNC_LENGTH + 1];
-struct filter_view honest;
+struct fixture_block sync_branch[SYNC_LENGTH + 1];
+struct filter_view honest, honest_branch;
 static struct filter_view liar;
 
 /* ---- the world ---- */
@@ -13,6 +14,11 @@ static struct filter_view liar;
 static bool spends(uint32_t height)
 {
     return height % 10 == 5;
+}
+
+static const struct fixture_block *block_of(uint32_t fork, uint32_t height)
+{
+    return fork && height > fork ? &sync_branch[height] : &sync_blocks[height];
 }
 
 void filter_view_filter(const struct filter_view *v, uint8_t **bytes, size_t *n, uint32_t height)
@@ -26,7 +32,8 @@ void filter_view_filter(const struct filter_view *v, uint8_t **bytes, size_t *n,
     for (size_t i = 0; i < 3; i++)
         items[i] = (struct spv_bytes){scripts[i], BLOCK_FIXTURE_SCRIPT};
     assert_int_equal(
-        spv_filter_build(bytes, n, &sync_blocks[height].hash, items, spends(height) ? 3 : 1), 0);
+        spv_filter_build(bytes, n, &block_of(v->fork, height)->hash, items, spends(height) ? 3 : 1),
+        0);
 }
 
 void filter_view_make(struct filter_view *v)
@@ -35,7 +42,12 @@ void filter_view_make(struct filter_view *v)
     for (uint32_t i = 1; i <= SYNC_LENGTH; i++) {
         struct spv_filter filter;
         uint8_t *bytes;
-        if (v != &honest && v->lies[i] == LIE_NONE) {
+        const bool is_branch = v->fork && i > v->fork;
+        if (is_branch && !block_of(v->fork, i)->bytes.len)
+            break;
+        if (is_branch && v != &honest_branch && v->lies[i] == LIE_NONE) {
+            v->hashes[i] = honest_branch.hashes[i];
+        } else if (!is_branch && v != &honest && v->lies[i] == LIE_NONE) {
             v->hashes[i] = honest.hashes[i];
         } else {
             filter_view_filter(v, &bytes, &filter.n, i);
@@ -58,7 +70,7 @@ struct filter_view *filter_view_lie(uint32_t height, enum filter_lie lie)
 #define CACHED 16
 static struct {
     enum filter_lie lie;
-    uint32_t height;
+    struct spv_blockhash block;
     uint8_t *bytes;
     size_t n;
 } cache[CACHED];
@@ -68,8 +80,10 @@ static size_t next_cached; /* that is replaced when all are used */
 static void cached_filter(const struct filter_view *v, struct spv_msg_cfilter *out, uint32_t height)
 {
     const enum filter_lie lie = v->lies[height];
+    const struct spv_blockhash *block = &block_of(v->fork, height)->hash;
     size_t i = 0;
-    while (i < CACHED && cache[i].bytes && (cache[i].height != height || cache[i].lie != lie))
+    while (i < CACHED && cache[i].bytes &&
+           (cache[i].lie != lie || !spv_blockhash_eq(&cache[i].block, block)))
         i++;
     if (i == CACHED) {
         i = next_cached++ % CACHED;
@@ -78,7 +92,7 @@ static void cached_filter(const struct filter_view *v, struct spv_msg_cfilter *o
     }
     if (!cache[i].bytes) {
         cache[i].lie = lie;
-        cache[i].height = height;
+        cache[i].block = *block;
         filter_view_filter(v, &cache[i].bytes, &cache[i].n, height);
     }
     out->filter = cache[i].bytes;
@@ -93,15 +107,21 @@ static void clear_cache(void)
     }
 }
 
+static struct fixture_tx sync_tx(uint32_t height)
+{
+    struct fixture_tx tx = {.has_witness = false};
+    memcpy(tx.prev.b, &height, sizeof height);
+    tx.prev.b[31] = 1;
+    fixture_script(tx.script, 2000000 + height);
+    return tx;
+}
+
 void sync_world_make(void)
 {
     struct spv_chain *chain = fixture_chain_new();
     sync_blocks[0].hash = spv_chain_tip(chain)->hash;
     for (uint32_t i = 1; i <= SYNC_LENGTH; i++) {
-        struct fixture_tx tx = {.has_witness = false};
-        memcpy(tx.prev.b, &i, sizeof i);
-        tx.prev.b[31] = 1;
-        fixture_script(tx.script, 2000000 + i);
+        const struct fixture_tx tx = sync_tx(i);
         fixture_block_make(&sync_blocks[i], chain, &tx, spends(i) ? 1 : 0, 0);
     }
     spv_chain_free(chain);
@@ -111,8 +131,10 @@ void sync_world_make(void)
 void sync_world_free(void)
 {
     clear_cache();
-    for (uint32_t i = 1; i <= SYNC_LENGTH; i++)
+    for (uint32_t i = 1; i <= SYNC_LENGTH; i++) {
         fixture_block_free(&sync_blocks[i]);
+        fixture_block_free(&sync_branch[i]);
+    }
 }
 
 /* ---- the database ---- */
@@ -123,6 +145,8 @@ static int db_headers(void *ctx, struct spv_filter_header *headers, struct spv_f
     const struct sync_fixture *f = ctx;
     uint32_t got = 0;
     while (got < n && from + got < f->n_stored) {
+        if (f->missing && from + got == f->missing)
+            break;
         if (hashes && (f->hashes_unknown || from + got == 0))
             break;
         if (headers)
@@ -157,7 +181,9 @@ static void apply(struct sync_fixture *f, const struct spv_filter_update *u)
         f->stored_hashes[u->first + i] = u->hashes[i];
     }
     f->n_stored += (uint32_t)u->n;
-    assert_true(spv_blockhash_eq(&u->last_block, &sync_blocks[f->n_stored - 1].hash));
+    /* the update is older than a reorganisation that came while it was held */
+    assert_true(spv_blockhash_eq(&u->last_block, &sync_blocks[f->n_stored - 1].hash) ||
+                spv_blockhash_eq(&u->last_block, &block_of(f->fork, f->n_stored - 1)->hash));
     f->n_updates++;
 }
 
@@ -188,7 +214,8 @@ void sync_fixture_start(struct sync_fixture *f)
         .peers = &f->table,
         .filter_peers = &f->filter_peers,
         .filter_db = {.ctx = f, .headers = db_headers, .range = db_range},
-        .known = {.find = find_output, .ctx = f}};
+        .known = {.find = find_output, .ctx = f},
+        .timeout_us = f->timeout_us};
     assert_int_equal(spv_filter_sync_new(&f->sync, &cfg), 0);
 }
 
@@ -224,10 +251,41 @@ void sync_fixture_grow(struct sync_fixture *f, uint32_t height)
     }
 }
 
+void sync_fixture_reorganise(struct sync_fixture *f, uint32_t fork, uint32_t n)
+{
+    struct spv_chain_header parent;
+
+    assert_int_equal(spv_chain_header_at(f->chain, &parent, fork), 1);
+    for (uint32_t i = fork + 1; i <= fork + n; i++) {
+        const struct fixture_tx tx = sync_tx(i);
+        struct spv_accept_result r;
+        fixture_block_free(&sync_branch[i]);
+        fixture_block_make_on(&sync_branch[i], &parent, &tx, spends(i) ? 1 : 0, 1);
+        assert_int_equal(
+            spv_chain_accept(f->chain, &r, &sync_branch[i].block.header, 1, fixture_late), 0);
+        assert_int_equal(r.error, 0);
+        if (r.update.kind != SPV_UPDATE_NONE)
+            spv_chain_stored(f->chain);
+        parent.header = sync_branch[i].block.header;
+        parent.hash = sync_branch[i].hash;
+        parent.height = i;
+    }
+    assert_int_equal(spv_chain_tip(f->chain)->height, fork + n);
+    f->fork = fork;
+    if (f->n_stored > fork + 1)
+        f->n_stored = fork + 1;
+    for (uint64_t id = 1; id <= SYNC_PEERS; id++)
+        f->peers[id].hides_headers = true;
+    memset(&honest_branch, 0, sizeof honest_branch);
+    honest_branch.fork = fork;
+    filter_view_make(&honest_branch);
+}
+
 void sync_fixture_shows(struct sync_fixture *f, uint64_t id, uint32_t height)
 {
-    const struct spv_msg_headers msg = {
-        .headers = &sync_blocks[height].block.header, .n = 1, .role = SPV_HEADERS_UNSOLICITED};
+    const struct spv_msg_headers msg = {.headers = &block_of(f->fork, height)->block.header,
+                                        .n = 1,
+                                        .role = SPV_HEADERS_UNSOLICITED};
     assert_int_equal(spv_filter_peers_headers(&f->filter_peers, id, &msg, f->now), 0);
 }
 
@@ -255,10 +313,11 @@ void sync_fixture_remove(struct sync_fixture *f, uint64_t id)
     f->peers[id].entry = NULL;
 }
 
-static uint32_t height_of(const struct spv_blockhash *hash)
+/* Requests name blocks of the best chain. */
+static uint32_t height_of(const struct sync_fixture *f, const struct spv_blockhash *hash)
 {
     for (uint32_t i = SYNC_LENGTH + 1; i-- > 0;)
-        if (spv_blockhash_eq(&sync_blocks[i].hash, hash))
+        if (spv_blockhash_eq(&block_of(f->fork, i)->hash, hash))
             return i;
     fail_msg("a request for an unknown block");
     return 0;
@@ -283,7 +342,8 @@ static void answer(struct sync_fixture *f, const struct sync_request *r)
     if (r->command == SPV_CMD_GETHEADERS) {
         if (p->hides_headers)
             return;
-        const struct spv_msg_headers headers = {.headers = &sync_blocks[r->stop].block.header,
+        const struct spv_msg_headers headers = {.headers =
+                                                    &block_of(f->fork, r->stop)->block.header,
                                                 .n = 1,
                                                 .role = SPV_HEADERS_ANSWER,
                                                 .tag = r->tag};
@@ -292,12 +352,14 @@ static void answer(struct sync_fixture *f, const struct sync_request *r)
     }
     if (p->silent || (p->silent_after_drop && f->n_drops > 0) ||
         (p->lags_above && r->stop > p->lags_above) ||
-        (r->command == SPV_CMD_GETCFILTERS && p->gives_no_filters))
+        (r->command == SPV_CMD_GETCFILTERS && p->gives_no_filters) ||
+        (r->command == SPV_CMD_GETCFHEADERS && p->gives_no_cfheaders) ||
+        (r->command == SPV_CMD_GETCFCHECKPT && p->gives_no_cfcheckpt))
         return;
     if (r->command == SPV_CMD_GETCFHEADERS) {
         msg.command = SPV_CMD_CFHEADERS;
         msg.u.cfheaders =
-            (struct spv_msg_cfheaders){.stop = sync_blocks[r->stop].hash,
+            (struct spv_msg_cfheaders){.stop = r->stop_block,
                                        .hashes = values,
                                        .n = (size_t)((int)(r->stop - r->start + 1) + p->extra)};
         memcpy(msg.u.cfheaders.prev.b, v->headers[r->start - 1].b, 32);
@@ -306,14 +368,14 @@ static void answer(struct sync_fixture *f, const struct sync_request *r)
     } else if (r->command == SPV_CMD_GETCFCHECKPT) {
         msg.command = SPV_CMD_CFCHECKPT;
         msg.u.cfcheckpt =
-            (struct spv_msg_cfcheckpt){.stop = sync_blocks[r->stop].hash,
+            (struct spv_msg_cfcheckpt){.stop = r->stop_block,
                                        .headers = values,
                                        .n = (size_t)((int)(r->stop / 1000) + p->extra)};
         for (uint32_t i = 0; i < r->stop / 1000; i++)
             memcpy(values[i].b, p->view->headers[(i + 1) * 1000].b, 32);
     } else {
         msg.command = SPV_CMD_CFILTER;
-        msg.u.cfilter.block = sync_blocks[r->stop].hash;
+        msg.u.cfilter.block = r->stop_block;
         cached_filter(v, &msg.u.cfilter, r->stop);
     }
     note_failure(f, spv_filter_sync_recv(f->sync, r->peer, &msg, f->now));
@@ -325,26 +387,28 @@ static void push_request(struct sync_fixture *f, const struct spv_effect *e)
     struct sync_request r = {.peer = e->peer, .command = e->message.command};
     switch ((int)r.command) {
     case SPV_CMD_GETHEADERS:
-        r.stop = height_of(&e->message.u.getheaders.stop);
+        r.stop = height_of(f, &e->message.u.getheaders.stop);
         r.tag = e->message.u.getheaders.tag;
         p->n_shows++;
         break;
     case SPV_CMD_GETCFCHECKPT:
-        r.stop = height_of(&e->message.u.getcfcheckpt.stop);
+        r.stop = height_of(f, &e->message.u.getcfcheckpt.stop);
         p->n_checkpoints++;
         break;
     case SPV_CMD_GETCFHEADERS:
     case SPV_CMD_GETCFILTERS:
         r.start = e->message.u.getcfilters.start;
-        r.stop = height_of(&e->message.u.getcfilters.stop);
+        r.stop = height_of(f, &e->message.u.getcfilters.stop);
         assert_in_range(r.start, 1, r.stop);
         assert_in_range(r.stop - r.start, 0, SPV_MAX_CFHEADERS - 1);
         p->n_headers += r.command == SPV_CMD_GETCFHEADERS;
+        p->n_ranges += r.command == SPV_CMD_GETCFHEADERS && r.stop % SPV_CFCHECKPT_INTERVAL == 0;
         p->n_filters += r.command == SPV_CMD_GETCFILTERS;
         break;
     default:
         fail_msg("an unexpected message");
     }
+    r.stop_block = block_of(f->fork, r.stop)->hash;
     if (r.command != SPV_CMD_GETHEADERS) {
         /* Bitcoin Core closes on a stop hash that it has not */
         assert_true(p->entry->filters.shown_height >= r.stop);
@@ -364,6 +428,16 @@ static void note_event(struct sync_fixture *f, const struct spv_event *e)
     assert_non_null(e->text);
 }
 
+void sync_fixture_apply(struct sync_fixture *f)
+{
+    assert_true(f->has_update);
+    f->has_update = false;
+    apply(f, &f->update);
+    if (f->fork && f->n_stored > f->fork + 1 && f->holds_stores)
+        f->n_stored = f->fork + 1; /* its blocks are gone: the database has dropped them, too */
+    note_failure(f, spv_filter_sync_stored(f->sync));
+}
+
 static bool pull(struct sync_fixture *f)
 {
     struct spv_effect e;
@@ -375,8 +449,10 @@ static bool pull(struct sync_fixture *f)
             push_request(f, &e);
             break;
         case SPV_EFFECT_STORE_FILTER_HEADERS:
-            apply(f, &e.filter_update);
-            note_failure(f, spv_filter_sync_stored(f->sync));
+            f->update = e.filter_update;
+            f->has_update = true;
+            if (!f->holds_stores)
+                sync_fixture_apply(f);
             break;
         case SPV_EFFECT_DROP_FILTER_HEADERS:
             if (e.height < f->n_stored)
@@ -400,22 +476,25 @@ static void after_input(struct sync_fixture *f)
     struct spv_filter_drop drop;
     struct spv_blockhash hash;
     uint32_t height, fork;
+    unsigned turns = 0;
     int rc = spv_filter_peers_update(&f->filter_peers, &fork);
     if (rc > 0)
         rc = spv_filter_sync_reorganised(f->sync, fork);
     note_failure(f, rc);
     do {
+        assert_true(++turns < 1000); /* else the machine would never rest */
         if (!f->error)
-            note_failure(f, spv_filter_sync_run(f->sync, true, f->more, f->now));
+            note_failure(f, spv_filter_sync_run(f->sync, !f->is_behind, f->more, f->now));
         while (spv_filter_peers_next_drop(&f->filter_peers, &drop)) {
             f->peers[drop.id].dropped = drop.error;
             sync_fixture_remove(f, drop.id);
         }
         while (spv_filter_sync_next_block(f->sync, &hash, &height)) {
             f->n_blocks++;
-            assert_true(spv_blockhash_eq(&hash, &sync_blocks[height].hash));
+            const struct fixture_block *block = block_of(f->fork, height);
+            assert_true(spv_blockhash_eq(&hash, &block->hash));
             if (!f->no_blocks)
-                note_failure(f, spv_filter_sync_block(f->sync, height, &sync_blocks[height].block));
+                note_failure(f, spv_filter_sync_block(f->sync, height, &block->block));
         }
     } while (pull(f) && !f->error);
 }

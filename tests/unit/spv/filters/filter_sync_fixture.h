@@ -17,6 +17,7 @@
 struct filter_view {
     struct spv_filter_hash hashes[SYNC_LENGTH + 1];
     struct spv_filter_header headers[SYNC_LENGTH + 1];
+    uint32_t fork; /* its blocks above are those of sync_branch; 0: those of sync_blocks */
     enum filter_lie {
         LIE_NONE,
         LIE_OUTPUT, /* the filter lacks the script of an output: the block proves it false */
@@ -26,6 +27,9 @@ struct filter_view {
 /* The blocks, once for all tests. Those whose height ends in 5 spend an output. */
 extern struct fixture_block sync_blocks[SYNC_LENGTH + 1];
 extern struct filter_view honest;
+/* The blocks of sync_fixture_reorganise, and their honest view. */
+extern struct fixture_block sync_branch[SYNC_LENGTH + 1];
+extern struct filter_view honest_branch;
 void sync_world_make(void);
 void sync_world_free(void);
 /* A view with one lie, or more: set lies[] and call it. */
@@ -38,6 +42,8 @@ struct sync_peer {
     struct spv_peer_entry *entry;
     bool silent; /* answers nothing about filters */
     bool gives_no_filters;
+    bool gives_no_cfheaders;
+    bool gives_no_cfcheckpt;
     bool hides_headers; /* does not show blocks when asked */
     const struct filter_view *other; /* cfheaders and filters are those of this view; NULL: view */
     uint32_t lags_above; /* silent about stop blocks above this height; 0: never */
@@ -46,6 +52,7 @@ struct sync_peer {
     int extra; /* cfheaders have so many hashes more (or fewer), cfcheckpt too */
     int dropped; /* why it was dropped */
     unsigned n_headers, n_checkpoints, n_filters, n_shows; /* requests to it */
+    unsigned n_ranges; /* of n_headers, those that end at a checkpoint */
     uint64_t last_request_us; /* for filter headers */
 };
 
@@ -58,6 +65,7 @@ struct sync_fixture {
     struct spv_filter_sync *sync;
     struct spv_now now;
     enum spv_filter_more more;
+    uint64_t timeout_us; /* of requests for ranges; 0: the machine's own */
     struct sync_peer peers[SYNC_PEERS + 1]; /* by id */
     /* the database */
     struct spv_filter_header stored[SYNC_LENGTH + 1];
@@ -65,6 +73,12 @@ struct sync_fixture {
     uint32_t n_stored; /* 0: none; else heights 0..n_stored - 1 */
     bool hashes_unknown;
     bool knows_spent; /* the scripts of all spent outputs are known */
+    uint32_t missing; /* its row cannot be read; 0: all can */
+    bool holds_stores; /* a STORE_FILTER_HEADERS is executed by sync_fixture_apply */
+    bool has_update;
+    struct spv_filter_update update; /* that is held */
+    bool is_behind; /* header sync is not complete */
+    uint32_t fork; /* the best chain is sync_branch above; 0: sync_blocks */
     unsigned n_updates, n_drops;
     uint32_t dropped_from;
     unsigned events[SPV_EVENT_FILTERS_SYNCED + 1];
@@ -79,6 +93,7 @@ struct sync_fixture {
         enum spv_command command;
         uint64_t tag;
         uint32_t start, stop;
+        struct spv_blockhash stop_block;
     } queue[SYNC_QUEUE];
     size_t n_held;
     struct sync_request held[SYNC_QUEUE];
@@ -91,6 +106,11 @@ void sync_fixture_start(struct sync_fixture *f);
 void sync_fixture_close(struct sync_fixture *f);
 /* The chain grows up to a height. */
 void sync_fixture_grow(struct sync_fixture *f, uint32_t height);
+/* Replaces the blocks above a height by n others, of sync_branch, and the filter headers above with
+ * them. Peers know the new blocks when the test has changed their view, and hides_headers. */
+void sync_fixture_reorganise(struct sync_fixture *f, uint32_t fork, uint32_t n);
+/* Executes the held update. */
+void sync_fixture_apply(struct sync_fixture *f);
 /* A peer with this id and group, which has shown the tip. */
 struct sync_peer *sync_fixture_add(struct sync_fixture *f, uint64_t id, uint64_t group,
                                    const struct filter_view *view);
