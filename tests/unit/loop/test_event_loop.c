@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include <sqlite3.h>
 
 #include "unit/loop/server_fixture.h"
+#include "unit/loop/temp_db.h"
 
 #define HEADERS 5000
 #define KINDS (SPV_EVENT_UNRESOLVED + 1)
@@ -37,37 +37,6 @@ struct run {
     void (*on_tick)(struct run *r);
     void *ctx;
 };
-
-struct temp_db {
-    char folder[64];
-    char path[96];
-};
-
-static int setup(void **state)
-{
-    struct temp_db *p = calloc(1, sizeof *p);
-    assert_non_null(p);
-    (void)snprintf(p->folder, sizeof p->folder, "/tmp/spv-evloop-XXXXXX");
-    assert_non_null(mkdtemp(p->folder));
-    (void)snprintf(p->path, sizeof p->path, "%s/headers.db", p->folder);
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    static const char *const files[] = {"headers.db", "headers.db-wal", "headers.db-shm",
-                                        "headers.db.lock", "headers.db-lock"};
-    struct temp_db *p = *state;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s/%s", p->folder, files[i]);
-        (void)unlink(path);
-    }
-    assert_int_equal(rmdir(p->folder), 0);
-    free(p);
-    return 0;
-}
 
 static void on_event(void *ctx, const struct spv_event *event)
 {
@@ -464,7 +433,7 @@ static int free_chain(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, temp_db_make, temp_db_remove)
     const struct CMUnitTest tests[] = {
         T(syncs_to_the_tip_then_resumes),
         T(stop_during_sync_keeps_accepted_headers),

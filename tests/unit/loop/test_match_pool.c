@@ -1,5 +1,9 @@
 /* Filters matched on threads: every result is there when the task is reported, whenever the pool is
  * freed. Run with ThreadSanitizer, too. */
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "support/random.h"
 #include "support/unit.h"
 
@@ -108,6 +112,54 @@ static void a_pool_that_is_freed_reports_nothing(void **state)
     }
 }
 
+static void stop_reactor(void *ctx)
+{
+    spv_reactor_stop(ctx);
+}
+
+/* Its threads end the task before they end themselves: the result is in the reactor's queue. */
+static void a_result_of_a_freed_pool_is_dropped(void **state)
+{
+    struct fixture f;
+    struct spv_timer *timer;
+
+    (void)state;
+    open_fixture(&f, must_not_be_called);
+    f.n = N_FILTERS;
+    start(&f);
+    spv_match_pool_free(f.pool);
+    f.pool = NULL;
+    assert_int_equal(spv_timer_new(&timer, f.reactor, stop_reactor, f.reactor), 0);
+    spv_timer_set(timer, 0);
+    assert_int_equal(spv_reactor_run(f.reactor), 0);
+    spv_timer_free(timer);
+    close_fixture(&f);
+}
+
+/* A signal that the program's threads block waits for them. */
+static void the_threads_take_no_signals(void **state)
+{
+    const struct timespec patience = {.tv_sec = 60};
+    sigset_t usr1, before;
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f, on_done);
+    f.n = N_FILTERS;
+    f.wanted = 1;
+    start(&f);
+    assert_int_equal(spv_reactor_run(f.reactor), 0);
+    (void)sigemptyset(&usr1);
+    (void)sigaddset(&usr1, SIGUSR1);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &usr1, &before), 0);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(kill(getpid(), SIGUSR1), 0); /* deadly in a thread that takes it */
+        assert_int_equal(sigtimedwait(&usr1, NULL, &patience), SIGUSR1);
+    }
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    close_fixture(&f);
+}
+
 static void a_reactor_may_be_freed_before_the_pool(void **state)
 {
     struct fixture f;
@@ -129,6 +181,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_filter_of_every_task_is_matched),
         cmocka_unit_test(a_pool_that_is_freed_reports_nothing),
+        cmocka_unit_test(a_result_of_a_freed_pool_is_dropped),
+        cmocka_unit_test(the_threads_take_no_signals),
         cmocka_unit_test(a_reactor_may_be_freed_before_the_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
