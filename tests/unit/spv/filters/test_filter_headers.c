@@ -386,6 +386,23 @@ static void synced_waits_for_peers_that_have_not_been_compared_but_not_for_long(
     sync_fixture_close(&f);
 }
 
+static void synced_waits_for_the_end_of_a_dispute(void **state)
+{
+    (void)state;
+    sync_fixture_open(&f, 400);
+    store_headers(400);
+    f.no_blocks = true;
+    sync_fixture_add(&f, 1, 1, &honest);
+    sync_fixture_add(&f, 2, 2, filter_view_lie(205, LIE_OUTPUT));
+    sync_fixture_sleep(&f, SPV_SECOND);
+    assert_true(spv_filter_sync_disputing(f.sync));
+    assert_int_equal(f.events[SPV_EVENT_FILTERS_SYNCED], 0);
+    sync_fixture_sleep(&f, 200 * SPV_SECOND);
+    assert_false(spv_filter_sync_disputing(f.sync));
+    assert_int_equal(f.events[SPV_EVENT_FILTERS_SYNCED], 1);
+    sync_fixture_close(&f);
+}
+
 static void statistics_count_the_peers_that_serve_filters(void **state)
 {
     struct spv_filter_sync_stats stats;
@@ -449,6 +466,7 @@ int main(void)
         cmocka_unit_test(range_that_times_out_in_a_dispute_is_fetched_after_it),
         cmocka_unit_test(requests_for_ranges_time_out_as_configured),
         cmocka_unit_test(synced_waits_for_peers_that_have_not_been_compared_but_not_for_long),
+        cmocka_unit_test(synced_waits_for_the_end_of_a_dispute),
         cmocka_unit_test(statistics_count_the_peers_that_serve_filters),
         cmocka_unit_test(message_of_a_peer_that_is_being_dropped_answers_nothing),
     };

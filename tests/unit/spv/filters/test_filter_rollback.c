@@ -100,6 +100,9 @@ static void lowest_of_several_forks_is_what_was_undone(void **state)
     (void)state;
     open_synced(500);
     assert_int_equal(spv_filter_sync_reorganised(f.sync, 450), 0);
+    for (uint64_t id = 1; id <= 3; id++)
+        assert_int_equal(f.peers[id].entry->filters.agrees_height, 450);
+    f.sync->height = 500; /* as if the new branch had been stored meanwhile */
     assert_int_equal(spv_filter_sync_reorganised(f.sync, 480), 0);
     assert_int_equal(spv_filter_sync_reorganised(f.sync, 440), 0);
     assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 1);

@@ -59,6 +59,7 @@ static void one_group_waits_a_minute_for_another_that_may_come(void **state)
     f.more = SPV_FILTER_MORE_PEERS;
     sync_fixture_sleep(&f, 59 * SPV_SECOND);
     assert_int_equal(f.n_stored, 0);
+    assert_int_equal(f.events[SPV_EVENT_FILTERS_SYNCED], 0);
     sync_fixture_sleep(&f, 2 * SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest, 500);
     assert_int_equal(f.warnings[SPV_WARN_FILTERS_ONE_GROUP], 1);
