@@ -89,6 +89,7 @@ unsigned filter_bits(size_t first, size_t n);
 struct filter_expected {
     unsigned banned; /* bit i: server i must be banned */
     unsigned may_be_banned; /* it may be: it broke the protocol, whether or not that was seen */
+    unsigned or_banned; /* once all of these are, nothing need be stored; 0: it must be */
     enum spv_warning told; /* a warning about filters, which is given once; 0: none */
     unsigned may_be_told; /* bit w: enum spv_warning w may be given once, too */
     const struct sim_blocks *blocks; /* NULL: filter_chain */

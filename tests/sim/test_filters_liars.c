@@ -315,7 +315,8 @@ static void only_liars(struct sim *sim)
     filter_servers(&s, 2, &(struct sim_filter_service){.filters = a});
     filter_servers(&s, 2, &(struct sim_filter_service){.filters = b});
     filter_client(&s, NULL);
-    /* Who lied at the lower height is proven there; of who is left nobody shows the other lie. */
+    /* Who lied at the lower height is proven there. The others are proven to lie when the scan
+     * fetches the block of their lie: as one of its samples, or because its filter matches. */
     const unsigned lower = first < second   ? filter_bits(0, 2)
                            : first > second ? filter_bits(2, 2)
                                             : filter_bits(0, 4);
@@ -324,7 +325,8 @@ static void only_liars(struct sim *sim)
                                              .unsynced = first == second,
                                              .may_miss = true,
                                              .may_be_told = ALONE,
-                                             .may_be_banned = filter_bits(0, 4)});
+                                             .may_be_banned = filter_bits(0, 4),
+                                             .or_banned = filter_bits(0, 4)});
 }
 
 static void different_liars_prove_each_other_false(void **state)
