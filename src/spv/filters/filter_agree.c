@@ -313,12 +313,13 @@ static int agree_on(struct spv_filter_sync *fs, const struct spv_filter_answer *
         fs->warned_one_group = true;
         spv_filter_headers_warn(fs, SPV_WARN_FILTERS_ONE_GROUP, 0, fs->height);
     }
-    commit_class(fs, best, now);
     if (fs->round.kind == SPV_FILTER_ROUND_TAIL) {
         const struct spv_filter_hash *hashes = (const void *)best->values;
+        commit_class(fs, best, now);
         return spv_filter_headers_store(fs, hashes, best->n);
     }
-    spv_filter_headers_forget_agreed(fs);
+    spv_filter_headers_forget_agreed(fs); /* agreement above what is stored, too */
+    commit_class(fs, best, now);
     fs->agreed = malloc(best->n * sizeof *fs->agreed);
     if (!fs->agreed)
         return SPV_ERR_NOMEM;

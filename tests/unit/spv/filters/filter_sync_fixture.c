@@ -438,12 +438,14 @@ void sync_fixture_apply(struct sync_fixture *f)
     note_failure(f, spv_filter_sync_stored(f->sync));
 }
 
+/* Whether the machine runs again. */
 static bool pull(struct sync_fixture *f)
 {
     struct spv_effect e;
     bool any = false;
     while (!f->error && spv_effects_pop(&f->effects, &e) == 1) {
-        any = true;
+        any |= !f->only_inputs || e.kind == SPV_EFFECT_STORE_FILTER_HEADERS ||
+               e.kind == SPV_EFFECT_DROP_FILTER_HEADERS;
         switch ((int)e.kind) {
         case SPV_EFFECT_SEND:
             push_request(f, &e);
@@ -515,7 +517,8 @@ void sync_fixture_run(struct sync_fixture *f)
         after_input(f); /* also for a block that it fetched: that is an input of its own */
         after_input(f);
     }
-    after_input(f);
+    if (!f->only_inputs)
+        after_input(f);
 }
 
 void sync_fixture_release(struct sync_fixture *f, uint64_t id)

@@ -77,6 +77,7 @@ struct sync_fixture {
     bool holds_stores; /* a STORE_FILTER_HEADERS is executed by sync_fixture_apply */
     bool has_update;
     struct spv_filter_update update; /* that is held */
+    bool only_inputs; /* the machine runs after inputs and stores only, as the node lets it */
     bool is_behind; /* header sync is not complete */
     uint32_t fork; /* the best chain is sync_branch above; 0: sync_blocks */
     unsigned n_updates, n_drops;

@@ -51,6 +51,18 @@ static void only_peer_suffices_when_no_other_is_expected_and_the_user_is_told_on
     sync_fixture_close(&f);
 }
 
+static void ranges_of_the_only_peer_are_fetched_at_once(void **state)
+{
+    (void)state;
+    sync_fixture_open(&f, 2500);
+    sync_fixture_add(&f, 1, 1, &honest);
+    f.more = SPV_FILTER_NO_MORE_PEERS;
+    f.only_inputs = true; /* each answer leads to the next request */
+    sync_fixture_run(&f);
+    sync_fixture_assert_stored(&f, &honest, 2500);
+    sync_fixture_close(&f);
+}
+
 static void one_group_waits_a_minute_for_another_that_may_come(void **state)
 {
     (void)state;
@@ -300,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_groups_that_agree_give_all_filter_headers),
         cmocka_unit_test(only_peer_suffices_when_no_other_is_expected_and_the_user_is_told_once),
+        cmocka_unit_test(ranges_of_the_only_peer_are_fetched_at_once),
         cmocka_unit_test(one_group_waits_a_minute_for_another_that_may_come),
         cmocka_unit_test(second_group_that_comes_in_time_is_waited_for),
         cmocka_unit_test(new_block_is_asked_of_every_peer_two_seconds_after_its_announcement),
