@@ -48,7 +48,7 @@ static int finish_sync(struct sync *s, int rc)
         s->end.banned = s->banned;
         return s->synced && s->filters ? sync_end_filters(&s->end, &stats)
                                        : sync_end_gave_up(&s->end, &stats, s->synced);
-    } else if (s->synced && !s->follow) {
+    } else if (s->synced && !s->follow && sync_has_filters(s)) {
         code = CLI_DONE;
         how = stats.headers_added == 0 ? "up to date" : "synced";
         name = "synced";

@@ -9,14 +9,18 @@
 #define PLAIN_EVERY 5.0 /* seconds between plain lines */
 #define STATUS_EVERY 5.0 /* seconds between lines for a service manager */
 
+bool sync_has_filters(const struct sync *s)
+{
+    return (!s->filters || s->filters_synced) && (s->keep_filters == 0 || s->filters_kept);
+}
+
 /* Everything that was asked for is there: the loop stops, unless it follows the tip. */
 static void stop_when_done(struct sync *s)
 {
     struct spv_node_stats stats;
 
     spv_evloop_get_stats(s->loop, &stats);
-    if (s->follow || !s->synced || (s->backfill && stats.start.height > 0) ||
-        (s->filters && !s->filters_synced) || (s->keep_filters > 0 && !s->filters_kept))
+    if (s->follow || !s->synced || (s->backfill && stats.start.height > 0) || !sync_has_filters(s))
         return;
     spv_evloop_stop(s->loop);
 }

@@ -61,6 +61,9 @@ struct sync {
     uint64_t filters_done; /* downloaded at the last tick */
 };
 
+/* Whether the filter headers, and the filters, that were asked for are there. */
+bool sync_has_filters(const struct sync *s);
+
 /* The event loop's callbacks; ctx is a struct sync. */
 void sync_on_event(void *ctx, const struct spv_event *e);
 void sync_on_scan(void *ctx, const struct spv_scan_event *e);
