@@ -432,6 +432,22 @@ class TestCase(unittest.TestCase):
     def sync(self, *args, db=None, network="regtest"):
         return run("spv-sync", "--network", network, "--db", db or self.db, *args)
 
+    def small_disk(self, size):
+        """A file system in memory of this size (as mount takes it), or the test is skipped; its folder."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can mount a small file system")
+        disk = self.path("disk")
+        os.mkdir(disk)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk],
+                          capture_output=True, check=False).returncode != 0:
+            self.skipTest("a tmpfs cannot be mounted here")
+        self.addCleanup(subprocess.run, ["umount", disk], check=False)
+        return disk
+
+    def resize_disk(self, disk, size):
+        if subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=False).returncode != 0:
+            self.skipTest("the tmpfs cannot be resized here")
+
     def ends(self, result, code):
         self.assertEqual(result.returncode, code, result.stdout + result.stderr)
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
 import tempfile
 import time
 import unittest
@@ -178,19 +177,11 @@ class FilterSync(TestCase):
         print(f"{KILLS} kills, {among} between the filter headers")
 
     def test_a_full_disk_ends_the_sync_and_with_free_space_it_resumes(self):
-        if os.geteuid() != 0:
-            self.skipTest("only root can mount a small file system")
-        disk = self.path("disk")
-        os.mkdir(disk)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk],
-                          capture_output=True, check=False).returncode != 0:
-            self.skipTest("a tmpfs cannot be mounted here")
-        self.addCleanup(subprocess.run, ["umount", disk], check=False)
+        disk = self.small_disk("64m")
         db = os.path.join(disk, "headers.db")
         shutil.copy(self.image, db)
         used = -(-os.path.getsize(db) // 1024) + 600  # KiB: some filter headers fit
-        if subprocess.run(["mount", "-o", f"remount,size={used}k", disk], check=False).returncode != 0:
-            self.skipTest("the tmpfs cannot be made smaller here")
+        self.resize_disk(disk, f"{used}k")
         result = self.sync("--filters", "--connect", self.serve().address, db=db)
         self.ends(result, FAILED)
         self.assertIn("full", result.stderr)
@@ -199,7 +190,7 @@ class FilterSync(TestCase):
         self.assertLess(len(kept), N + 1)
         self.assertEqual(kept, self.want[:len(kept)])
         self.assertEqual(len(database_headers(db)), 80 * (N + 1))
-        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        self.resize_disk(disk, "64m")
         self.verified(db)
         self.completes(db)
 

@@ -34,14 +34,7 @@ class Full(TestCase):
             self.assertIn("No space left", result.stderr)
 
     def test_a_full_disk_ends_the_sync_and_with_free_space_it_resumes(self):
-        if os.geteuid() != 0:
-            self.skipTest("only root can mount a small file system")
-        disk = self.path("disk")
-        os.mkdir(disk)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk],
-                          capture_output=True, check=False).returncode != 0:
-            self.skipTest("a tmpfs cannot be mounted here")
-        self.addCleanup(subprocess.run, ["umount", disk], check=False)
+        disk = self.small_disk("2m")
         db = os.path.join(disk, "headers.db")
         server = self.server("--mine", 60000)
         result = self.sync("--connect", server.address, db=db)
@@ -53,8 +46,7 @@ class Full(TestCase):
         self.assertIsNotNone(kept, result.stderr)
         self.assertEqual(len(database_headers(db)),
                          (int(kept[1].replace(",", "")) + 1) * HEADER)
-        if subprocess.run(["mount", "-o", "remount,size=64m", disk], check=False).returncode != 0:
-            self.skipTest("the tmpfs cannot be made larger here")
+        self.resize_disk(disk, "64m")
         self.ends(self.sync("--connect", server.address, db=db), DONE)
         self.assertEqual(len(database_headers(db)), 60001 * HEADER)
 

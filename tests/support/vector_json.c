@@ -87,3 +87,28 @@ uint8_t *hex_bytes(const char *hex, size_t *n)
     *n = unhex(out, strlen(hex) / 2, hex);
     return out;
 }
+
+struct csv_table csv_table_open(const char *name)
+{
+    struct csv_table t;
+    size_t n;
+    t.text = read_data(name, &n);
+    t.next = strchr(t.text, '\n') + 1;
+    return t;
+}
+
+bool csv_table_row(struct csv_table *t, char **cells, size_t n)
+{
+    char *end = strchr(t->next, '\n');
+    if (!end)
+        return false;
+    *end = '\0';
+    for (size_t i = 0; i < n; i++) {
+        cells[i] = t->next;
+        t->next += strcspn(t->next, ",");
+        if (*t->next != '\0')
+            *t->next++ = '\0';
+    }
+    t->next = end + 1;
+    return true;
+}

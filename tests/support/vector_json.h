@@ -24,4 +24,14 @@ bool json_bool(const json_t *object, const char *key);
 /* Bytes of any number of hex digits, to be freed. */
 uint8_t *hex_bytes(const char *hex, size_t *n);
 
+/* The lines of a CSV file without quotes; the first names the columns. */
+struct csv_table {
+    char *text; /* freed by the test */
+    char *next;
+};
+/* Opens a file, as read_data finds it. */
+struct csv_table csv_table_open(const char *name);
+/* The first n cells of the next line, cut in place; false at the end. */
+bool csv_table_row(struct csv_table *t, char **cells, size_t n);
+
 #endif

@@ -116,8 +116,9 @@ static struct fixture_tx sync_tx(uint32_t height)
     return tx;
 }
 
-void sync_world_make(void)
+int sync_world_make(void **state)
 {
+    (void)state;
     struct spv_chain *chain = fixture_chain_new();
     sync_blocks[0].hash = spv_chain_tip(chain)->hash;
     for (uint32_t i = 1; i <= SYNC_LENGTH; i++) {
@@ -126,15 +127,18 @@ void sync_world_make(void)
     }
     spv_chain_free(chain);
     filter_view_make(&honest);
+    return 0;
 }
 
-void sync_world_free(void)
+int sync_world_free(void **state)
 {
+    (void)state;
     clear_cache();
     for (uint32_t i = 1; i <= SYNC_LENGTH; i++) {
         fixture_block_free(&sync_blocks[i]);
         fixture_block_free(&sync_branch[i]);
     }
+    return 0;
 }
 
 /* ---- the database ---- */

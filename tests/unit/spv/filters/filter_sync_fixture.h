@@ -30,8 +30,9 @@ extern struct filter_view honest;
 /* The blocks of sync_fixture_reorganise, and their honest view. */
 extern struct fixture_block sync_branch[SYNC_LENGTH + 1];
 extern struct filter_view honest_branch;
-void sync_world_make(void);
-void sync_world_free(void);
+/* Of a group of tests; cmocka's signatures. */
+int sync_world_make(void **state);
+int sync_world_free(void **state);
 /* A view with one lie, or more: set lies[] and call it. */
 void filter_view_make(struct filter_view *v);
 /* The honest view with one lie. */

@@ -5,20 +5,6 @@
 static struct sync_fixture f;
 static struct spv_filter_hash others[SPV_FILTER_BRANCHES];
 
-static int make(void **state)
-{
-    (void)state;
-    sync_world_make();
-    return 0;
-}
-
-static int unmake(void **state)
-{
-    (void)state;
-    sync_world_free();
-    return 0;
-}
-
 /* Heights of the chain, of a lie in its tail, and of one between its checkpoints. */
 static const struct {
     uint32_t height, lie;
@@ -400,5 +386,5 @@ int main(void)
         cmocka_unit_test(dispute_ends_when_the_peers_of_the_other_side_are_gone),
         cmocka_unit_test(at_most_eight_branches_are_kept),
     };
-    return cmocka_run_group_tests(tests, make, unmake);
+    return cmocka_run_group_tests(tests, sync_world_make, sync_world_free);
 }

@@ -10,20 +10,6 @@
 static struct sync_fixture f;
 static struct spv_filter_header header;
 
-static int make(void **state)
-{
-    (void)state;
-    sync_world_make();
-    return 0;
-}
-
-static int unmake(void **state)
-{
-    (void)state;
-    sync_world_free();
-    return 0;
-}
-
 /* The filter headers up to a height are stored, and the machine has not read them yet. */
 static void store_headers(uint32_t height)
 {
@@ -470,5 +456,5 @@ int main(void)
         cmocka_unit_test(statistics_count_the_peers_that_serve_filters),
         cmocka_unit_test(message_of_a_peer_that_is_being_dropped_answers_nothing),
     };
-    return cmocka_run_group_tests(tests, make, unmake);
+    return cmocka_run_group_tests(tests, sync_world_make, sync_world_free);
 }

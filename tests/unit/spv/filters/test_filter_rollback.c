@@ -9,20 +9,6 @@ static struct sync_fixture f;
 static struct spv_filter_hash others[SPV_FILTER_BRANCHES];
 static uint32_t from; /* of spv_filter_sync_next_undone */
 
-static int make(void **state)
-{
-    (void)state;
-    sync_world_make();
-    return 0;
-}
-
-static int unmake(void **state)
-{
-    (void)state;
-    sync_world_free();
-    return 0;
-}
-
 /* A chain with three peers, whose filter headers are stored up to the tip. */
 static void open_synced(uint32_t height)
 {
@@ -363,5 +349,5 @@ int main(void)
         cmocka_unit_test(filter_disproved_while_an_update_is_stored_is_dropped_after_it),
         cmocka_unit_test(filters_proven_false_before_they_are_stored_need_no_drop),
     };
-    return cmocka_run_group_tests(tests, make, unmake);
+    return cmocka_run_group_tests(tests, sync_world_make, sync_world_free);
 }

@@ -4,20 +4,6 @@
 
 static struct sync_fixture f;
 
-static int make(void **state)
-{
-    (void)state;
-    sync_world_make();
-    return 0;
-}
-
-static int unmake(void **state)
-{
-    (void)state;
-    sync_world_free();
-    return 0;
-}
-
 static void two_groups_that_agree_give_all_filter_headers(void **state)
 {
     (void)state;
@@ -326,5 +312,5 @@ int main(void)
         cmocka_unit_test(all_peers_of_three_groups_against_a_built_in_filter_header_stop_the_sync),
         cmocka_unit_test(two_groups_against_a_built_in_filter_header_are_banned_after_a_minute),
     };
-    return cmocka_run_group_tests(tests, make, unmake);
+    return cmocka_run_group_tests(tests, sync_world_make, sync_world_free);
 }

@@ -7,20 +7,6 @@ static struct sync_fixture f;
 static struct filter_view *lie;
 static uint32_t height;
 
-static int make(void **state)
-{
-    (void)state;
-    sync_world_make();
-    return 0;
-}
-
-static int unmake(void **state)
-{
-    (void)state;
-    sync_world_free();
-    return 0;
-}
-
 static void open_scenario(void)
 {
     sync_fixture_open(&f, height);
@@ -69,5 +55,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failing_allocation_is_reported),
     };
-    return cmocka_run_group_tests(tests, make, unmake);
+    return cmocka_run_group_tests(tests, sync_world_make, sync_world_free);
 }

@@ -97,38 +97,6 @@ static void bip158_vectors_hold(void **state)
     json_decref(all);
 }
 
-/* The lines of a CSV file, cut at commas; the first names the columns. */
-struct table {
-    char *text, *next;
-};
-
-static struct table table_open(const char *name)
-{
-    struct table t;
-    size_t n;
-
-    t.text = read_data(name, &n);
-    t.next = strchr(t.text, '\n') + 1;
-    return t;
-}
-
-static bool table_row(struct table *t, char **cells, size_t n)
-{
-    char *end = strchr(t->next, '\n');
-
-    if (!end)
-        return false;
-    *end = '\0';
-    for (size_t i = 0; i < n; i++) {
-        cells[i] = t->next;
-        t->next += strcspn(t->next, ",");
-        if (*t->next != '\0')
-            *t->next++ = '\0';
-    }
-    t->next = end + 1;
-    return true;
-}
-
 /* Outputs that a block spends, in the order of its inputs: they are asked for in that order, too,
  * but only for those that are not in the block. */
 struct spent_table {
@@ -189,14 +157,14 @@ static void check_block_scripts(const uint8_t *block_bytes, size_t n_block,
  * filter header, filter header */
 static void filters_of_real_blocks_are_built(void **state)
 {
-    struct table all = table_open("filters/filters.csv");
+    struct csv_table all = csv_table_open("filters/filters.csv");
     struct spent *spent = calloc(1, sizeof *spent);
     char *row[10];
     unsigned n_rows = 0;
 
     (void)state;
     assert_non_null(spent);
-    for (; table_row(&all, row, COUNT(row)); n_rows++) {
+    for (; csv_table_row(&all, row, COUNT(row)); n_rows++) {
         char name[128], *cells[3];
         size_t n_block, n_filter, n_elements;
         (void)snprintf(name, sizeof name, "blocks/%s.raw", row[0]);
@@ -204,8 +172,8 @@ static void filters_of_real_blocks_are_built(void **state)
         (void)snprintf(name, sizeof name, "filters/%s.filter", row[0]);
         char *filter_bytes = read_data(name, &n_filter);
         (void)snprintf(name, sizeof name, "filters/%s-prevouts.csv", row[0]);
-        struct table prevouts = table_open(name);
-        while (table_row(&prevouts, cells, 3))
+        struct csv_table prevouts = csv_table_open(name);
+        while (csv_table_row(&prevouts, cells, 3))
             spent_add(spent, cells[2]);
         char *hex = malloc(n_filter * 2 + 1);
         assert_non_null(hex);
@@ -236,12 +204,12 @@ static void filters_of_real_blocks_are_built(void **state)
  * genesis on. Returns its length. */
 static unsigned check_chain(const char *name, size_t n_columns, size_t header_column)
 {
-    struct table all = table_open(name);
+    struct csv_table all = csv_table_open(name);
     struct spv_filter_header header = {{0}};
     char *row[6];
     unsigned height = 0;
 
-    for (; table_row(&all, row, n_columns); height++) {
+    for (; csv_table_row(&all, row, n_columns); height++) {
         struct spv_filter filter;
         struct spv_filter_hash hash;
         uint8_t *bytes = hex_bytes(row[2], &filter.n);

@@ -20,36 +20,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The lines of a CSV file, cut at commas; the first names the columns. */
-struct table {
-    char *text, *next;
-};
-
-static struct table table_open(const char *name)
-{
-    struct table t;
-    size_t n;
-    t.text = read_data(name, &n);
-    t.next = strchr(t.text, '\n') + 1;
-    return t;
-}
-
-static bool table_row(struct table *t, char **cells, size_t n)
-{
-    char *end = strchr(t->next, '\n');
-    if (!end)
-        return false;
-    *end = '\0';
-    for (size_t i = 0; i < n; i++) {
-        cells[i] = t->next;
-        t->next += strcspn(t->next, ",");
-        if (*t->next != '\0')
-            *t->next++ = '\0';
-    }
-    t->next = end + 1;
-    return true;
-}
-
 static void from_hex(uint8_t out[32], const char *display)
 {
     struct spv_blockhash hash;
@@ -76,10 +46,10 @@ static void set_filter_header(uint32_t height, const void *header)
 /* Filters of heights 0.. with the filter headers that they must give. */
 static void set_filters(const char *name, size_t n_columns, size_t filter_column, uint32_t n)
 {
-    struct table t = table_open(name);
+    struct csv_table t = csv_table_open(name);
     char *cells[5];
     uint32_t h = 0;
-    for (; table_row(&t, cells, n_columns); h++) {
+    for (; csv_table_row(&t, cells, n_columns); h++) {
         uint8_t want[32];
         size_t n_bytes;
         uint8_t *bytes = hex_bytes(cells[filter_column], &n_bytes);
@@ -117,8 +87,8 @@ static int load_mainnet(void **state)
     for (uint32_t h = 0; h < 2016; h++)
         set_filter_header(h, raw + (size_t)h * 32);
     free(raw);
-    struct table t = table_open("filters/filter-header-checkpoints.csv");
-    while (table_row(&t, cells, 3)) {
+    struct csv_table t = csv_table_open("filters/filter-header-checkpoints.csv");
+    while (csv_table_row(&t, cells, 3)) {
         uint8_t header[32];
         const unsigned long height = strtoul(cells[1], NULL, 10);
         if (strcmp(cells[0], "mainnet") != 0 || height >= MAINNET_BLOCKS)
@@ -262,7 +232,7 @@ static int load_regtest(void **state)
 
 static void filters_of_a_real_node_are_served_byte_for_byte(void **state)
 {
-    struct table t = table_open("regtest-node/filters.csv");
+    struct csv_table t = csv_table_open("regtest-node/filters.csv");
     struct spv_msg request = {.command = SPV_CMD_GETCFILTERS};
     static struct answer a;
     char *cells[4];
@@ -270,7 +240,7 @@ static void filters_of_a_real_node_are_served_byte_for_byte(void **state)
     request.u.getcfilters.stop = fixture.at[REGTEST_BLOCKS - 1].block.hash;
     answer_request(&a, &request);
     assert_int_equal(a.n, REGTEST_BLOCKS);
-    for (size_t h = 0; table_row(&t, cells, 4); h++) {
+    for (size_t h = 0; csv_table_row(&t, cells, 4); h++) {
         size_t n;
         uint8_t *filter = hex_bytes(cells[2], &n), hash[32];
         const struct spv_buffer *payload = &a.payloads[h];
@@ -292,12 +262,12 @@ static void filters_of_a_real_node_are_served_byte_for_byte(void **state)
 static void filter_headers_of_a_real_node_are_served(void **state)
 {
     static const uint32_t spans[] = {1, 10, REGTEST_BLOCKS};
-    struct table t = table_open("regtest-node/filters.csv");
+    struct csv_table t = csv_table_open("regtest-node/filters.csv");
     static uint8_t want[REGTEST_BLOCKS][32];
     static struct answer a;
     char *cells[4];
     (void)state;
-    for (size_t h = 0; table_row(&t, cells, 4); h++)
+    for (size_t h = 0; csv_table_row(&t, cells, 4); h++)
         from_hex(want[h], cells[3]);
     free(t.text);
     for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
@@ -328,12 +298,12 @@ static void stale_blocks_of_a_real_node_are_no_stop_hash(void **state)
 {
     static const enum spv_command commands[] = {SPV_CMD_GETCFILTERS, SPV_CMD_GETCFHEADERS,
                                                 SPV_CMD_GETCFCHECKPT};
-    struct table t = table_open("regtest-node/stale.csv");
+    struct csv_table t = csv_table_open("regtest-node/stale.csv");
     static struct answer a;
     char *cells[3];
     unsigned n = 0;
     (void)state;
-    for (; table_row(&t, cells, 3); n++) {
+    for (; csv_table_row(&t, cells, 3); n++) {
         for (size_t i = 0; i < 3; i++) {
             struct spv_msg request = {.command = commands[i]};
             if (commands[i] == SPV_CMD_GETCFCHECKPT)
