@@ -90,6 +90,7 @@ static void lowest_of_several_forks_is_what_was_undone(void **state)
         assert_int_equal(f.peers[id].entry->filters.agrees_height, 450);
     f.sync->height = 500; /* as if the new branch had been stored meanwhile */
     assert_int_equal(spv_filter_sync_reorganised(f.sync, 480), 0);
+    assert_int_equal(f.sync->undone, 451);
     assert_int_equal(spv_filter_sync_reorganised(f.sync, 440), 0);
     assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 1);
     assert_int_equal(from, 441);
