@@ -331,7 +331,7 @@ static void send_block(struct scan_node *s, const struct scan_node_request *r)
 
     if (s->sends_false_blocks) { /* the transactions of another one */
         const struct spv_header header = msg.u.block.header;
-        msg.u.block = s->blocks[r->stop - 1].block;
+        msg.u.block = s->blocks[r->stop > 1 ? r->stop - 1 : 2].block;
         msg.u.block.header = header;
     }
     scan_node_recv(s, r->peer, &msg);
