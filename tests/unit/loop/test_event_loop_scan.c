@@ -118,6 +118,7 @@ struct run {
     struct spv_evloop *loop;
     uint64_t keep;
     bool has_no_filters; /* the node syncs none */
+    bool stops_when_scanned; /* at DONE: all windows of kept filters, from the tip down */
     unsigned synced; /* FILTERS_SYNCED events */
     unsigned scans; /* that were stopped */
     int scan_rc; /* of the calls in callbacks */
@@ -134,6 +135,13 @@ static void on_event(void *ctx, const struct spv_event *event)
     if (r->on_synced)
         r->on_synced(r);
     else
+        spv_evloop_stop(r->loop);
+}
+
+static void on_scan(void *ctx, const struct spv_scan_event *event)
+{
+    const struct run *r = ctx;
+    if (r->stops_when_scanned && event->kind == SPV_SCAN_DONE)
         spv_evloop_stop(r->loop);
 }
 
@@ -159,6 +167,7 @@ static void open_run(struct run *r, void **state)
         .node = {.params = params, .connect = &peer, .n_connect = 1, .filters = !r->has_no_filters},
         .store = r->store,
         .on_event = on_event,
+        .on_scan = on_scan,
         .keep_filters = r->keep,
         .on_tick = on_tick,
         .tick_us = 1000,
@@ -249,17 +258,9 @@ static void filter_headers_are_committed_when_they_reach_the_tip(void **state)
     close_run(&r);
 }
 
-static void stop_when_the_last_is_kept(struct run *r)
-{
-    const struct spv_filter_db db = spv_store_filter_db(r->store);
-    uint32_t first, last;
-    if (db.kept(db.ctx, &first, &last) == 1 && last == BLOCKS)
-        spv_evloop_stop(r->loop);
-}
-
 static void a_scan_keeps_filters_in_the_store(void **state)
 {
-    struct run r = {.keep = KEEP, .on_synced = no_script, .on_tick = stop_when_the_last_is_kept};
+    struct run r = {.keep = KEEP, .on_synced = no_script, .stops_when_scanned = true};
     struct spv_bytes filter;
     uint32_t first, last;
     open_run(&r, state);
@@ -279,7 +280,7 @@ static void a_scan_keeps_filters_in_the_store(void **state)
 
 static void no_more_bytes_are_kept_than_were_allowed(void **state)
 {
-    struct run r = {.keep = 1000, .on_synced = no_script, .on_tick = stop_when_the_last_is_kept};
+    struct run r = {.keep = 1000, .on_synced = no_script, .stops_when_scanned = true};
     struct spv_store_info info;
     open_run(&r, state);
     assert_int_equal(run_loop(&r), 0);

@@ -5,20 +5,6 @@
 static struct sync_fixture f;
 static struct spv_filter_hash others[SPV_FILTER_BRANCHES];
 
-static int make(void **state)
-{
-    (void)state;
-    sync_world_make();
-    return 0;
-}
-
-static int unmake(void **state)
-{
-    (void)state;
-    sync_world_free();
-    return 0;
-}
-
 static void assert_alternative(uint32_t height, const struct filter_view *v)
 {
     assert_int_equal(spv_filter_sync_alternatives(f.sync, others, height), 1);
@@ -396,5 +382,5 @@ int main(void)
         cmocka_unit_test(branch_of_one_group_replaces_nothing_that_is_supported),
         cmocka_unit_test(what_is_stored_is_exchanged_a_few_times_at_most),
     };
-    return cmocka_run_group_tests(tests, make, unmake);
+    return cmocka_run_group_tests(tests, sync_world_make, sync_world_free);
 }
