@@ -31,5 +31,11 @@ void spv_fetch_closed_recall(const struct spv_fetch_closed *c, struct spv_peer_e
             fetch->lacks_from = c->list[i].from;
         if (c->list[i].until_us > fetch->lacks_until_us)
             fetch->lacks_until_us = c->list[i].until_us;
+        fetch->n_lost++;
     }
+}
+
+bool spv_fetch_closed_lacks(const struct spv_peer_entry *p, uint32_t height)
+{
+    return p->filter_fetch.lacks_until_us && height >= p->filter_fetch.lacks_from;
 }

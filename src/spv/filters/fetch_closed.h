@@ -1,11 +1,14 @@
 /* Peers that were lost when they should have sent filters. One that closes the connection on a
- * request, or was silent before, may come back at once: it gets no request as high for a while. */
+ * request, or was silent before, may come back at once: for a while it gets no request as high,
+ * unless no other peer can be asked. Connections break for other reasons, too: a peer that is alone
+ * is barred only when it was lost again and again. */
 #ifndef SPV_SPV_FILTERS_FETCH_CLOSED_H
 #define SPV_SPV_FILTERS_FETCH_CLOSED_H
 
 #include "spv/sync/peer_table.h"
 
 #define SPV_FETCH_CLOSED 32 /* ours: lost peers that are remembered, by group; the newest */
+#define SPV_FETCH_LOST_MAX 8 /* ours: losses in a minute, then one that is alone waits, too */
 
 struct spv_fetch_closed { /* zeroed: empty */
     struct {
@@ -22,5 +25,7 @@ void spv_fetch_closed_add(struct spv_fetch_closed *c, const struct spv_segments_
 /* A new peer: sets what it lacks by what is remembered of its group. */
 void spv_fetch_closed_recall(const struct spv_fetch_closed *c, struct spv_peer_entry *p,
                              struct spv_now now);
+/* Whether it was lost when it should have sent filters above such a height. */
+bool spv_fetch_closed_lacks(const struct spv_peer_entry *p, uint32_t height);
 
 #endif

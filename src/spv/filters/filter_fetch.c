@@ -82,18 +82,36 @@ static bool is_allowed(uint32_t lowest, uint32_t ceiling, uint32_t from, uint32_
     return end <= ceiling || from < lowest;
 }
 
+/* It has the filters of a segment, as far as we know. */
+static bool has_filters(const struct spv_filter_fetch *f, const struct spv_peer_entry *p,
+                        const struct spv_segment *s)
+{
+    const struct spv_filter_knowledge *k = &f->cfg.knowledge;
+
+    return spv_filter_peer_serves(p) && spv_filter_peer_has_shown(p, s->end) &&
+           (!k->is_compared || k->is_compared(k->ctx, p->id, s->end));
+}
+
+/* Another peer that was not lost can be asked instead. */
+static bool has_other(const struct spv_filter_fetch *f, const struct spv_peer_entry *than,
+                      const struct spv_segment *s)
+{
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->cfg.peers, p));)
+        if (p != than && p->filter_fetch.added && !spv_fetch_closed_lacks(p, s->from) &&
+            has_filters(f, p, s))
+            return true;
+    return false;
+}
+
 static bool can_request(const struct spv_segments *segs, const struct spv_segments_peer *p,
                         const struct spv_segment *s)
 {
     const struct spv_filter_fetch *f = context(&segs->cfg);
-    const struct spv_filter_knowledge *k = &f->cfg.knowledge;
 
-    if (p->entry->filter_fetch.lacks_until_us && s->from >= p->entry->filter_fetch.lacks_from)
+    if (spv_fetch_closed_lacks(p->entry, s->from) &&
+        (p->entry->filter_fetch.n_lost >= SPV_FETCH_LOST_MAX || has_other(f, p->entry, s)))
         return false;
-    if (k->is_compared && !k->is_compared(k->ctx, p->entry->id, s->end))
-        return false;
-    return is_allowed(f->lowest, f->ceiling, s->from, s->end) && spv_filter_peer_serves(p->entry) &&
-           spv_filter_peer_has_shown(p->entry, s->end) &&
+    return has_filters(f, p->entry, s) && is_allowed(f->lowest, f->ceiling, s->from, s->end) &&
            !spv_fetch_ranges_overlap(&f->ranges, p->entry->id, s->from + 1, s->end);
 }
 

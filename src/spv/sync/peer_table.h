@@ -86,10 +86,11 @@ struct spv_block_peer {
 /* filter_fetch.c */
 struct spv_filter_fetch_peer {
     bool added; /* filters may be requested from it */
-    /* it was lost when it should have sent filters above this height, and gets no request as high
-     * until then; 0: nothing is known */
+    /* its group was lost when it should have sent filters above this height, so many times: until
+     * then it gets no request as high while another peer can; 0: nothing is known */
     uint32_t lacks_from;
     uint64_t lacks_until_us;
+    unsigned n_lost;
 };
 
 /* health.c */

@@ -1,5 +1,6 @@
 /* A peer that closes on a request for filters, or is silent, and comes back. */
 #include "scan_fixture.h"
+#include "spv/filters/fetch_closed.h"
 
 #include "support/unit.h"
 
@@ -14,7 +15,31 @@ static void open_lost(struct scan_fixture *f, uint32_t first)
     f->n_getcfilters = 0;
 }
 
-static void a_peer_that_closes_is_not_asked_as_high_when_it_comes_back(void **state)
+static void a_peer_that_closes_is_not_asked_as_high_while_another_can(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    open_lost(&f, 51);
+    scan_fixture_remove(&f, 1);
+    scan_fixture_add(&f, 2)->is_silent = true;
+    scan_fixture_run(&f);
+    assert_true(f.n_getcfilters > 0);
+    f.n_getcfilters = 0;
+    (void)scan_fixture_add(&f, 1);
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_getcfilters, 0);
+    assert_int_equal(f.drop_error, 0);
+    /* the other one is gone as well: no peer is better */
+    scan_fixture_remove(&f, 2);
+    scan_fixture_run(&f);
+    assert_true(f.n_getcfilters > 0);
+    assert_int_equal(f.n_events, 1);
+    scan_fixture_close(&f);
+}
+
+/* A connection that breaks now and then is not a peer that refuses. */
+static void the_only_peer_is_asked_again_at_once(void **state)
 {
     struct scan_fixture f;
 
@@ -23,23 +48,31 @@ static void a_peer_that_closes_is_not_asked_as_high_when_it_comes_back(void **st
     scan_fixture_remove(&f, 1);
     (void)scan_fixture_add(&f, 1);
     scan_fixture_run(&f);
-    assert_int_equal(f.n_getcfilters, 0);
-    assert_int_equal(f.drop_error, 0);
-    /* another one is */
-    (void)scan_fixture_add(&f, 2);
-    scan_fixture_run(&f);
     assert_true(f.n_getcfilters > 0);
     assert_int_equal(f.n_events, 1);
     scan_fixture_close(&f);
 }
 
-static void a_peer_that_came_back_is_asked_again_after_a_minute(void **state)
+static void lose(struct scan_fixture *f, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        scan_fixture_remove(f, 1);
+        f->n_getcfilters = 0;
+        scan_fixture_add(f, 1)->is_silent = true;
+        scan_fixture_run(f);
+    }
+}
+
+static void one_that_was_lost_again_and_again_is_asked_after_a_minute(void **state)
 {
     struct scan_fixture f;
 
     (void)state;
     open_lost(&f, 51);
+    lose(&f, SPV_FETCH_LOST_MAX - 1);
+    assert_true(f.n_getcfilters > 0);
     scan_fixture_remove(&f, 1);
+    f.n_getcfilters = 0;
     (void)scan_fixture_add(&f, 1);
     scan_fixture_wait(&f, SPV_SEGMENTS_BEHIND - 1);
     assert_int_equal(f.n_getcfilters, 0);
@@ -77,9 +110,13 @@ static void a_silent_peer_is_remembered_when_it_closes(void **state)
     f.n_getcfilters = 0;
     scan_fixture_remove(&f, 1);
     scan_fixture_remove(&f, 2);
-    (void)scan_fixture_add(&f, 1);
+    scan_fixture_add(&f, 2)->is_silent = true;
     spv_filter_scan_stop(f.scan);
     assert_int_equal(scan_fixture_begin(&f, 3000000, 51, 100), 0);
+    scan_fixture_run(&f);
+    assert_true(f.n_getcfilters > 0);
+    f.n_getcfilters = 0;
+    (void)scan_fixture_add(&f, 1);
     scan_fixture_run(&f);
     assert_int_equal(f.n_getcfilters, 0);
     scan_fixture_close(&f);
@@ -108,8 +145,9 @@ static void a_peer_that_answered_is_asked_when_it_comes_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_peer_that_closes_is_not_asked_as_high_when_it_comes_back),
-        cmocka_unit_test(a_peer_that_came_back_is_asked_again_after_a_minute),
+        cmocka_unit_test(a_peer_that_closes_is_not_asked_as_high_while_another_can),
+        cmocka_unit_test(the_only_peer_is_asked_again_at_once),
+        cmocka_unit_test(one_that_was_lost_again_and_again_is_asked_after_a_minute),
         cmocka_unit_test(a_peer_that_closed_is_asked_below),
         cmocka_unit_test(a_silent_peer_is_remembered_when_it_closes),
         cmocka_unit_test(a_peer_that_answered_is_asked_when_it_comes_back),
