@@ -28,6 +28,13 @@ int spv_scan_add_hit(struct spv_filter_scan *s, uint32_t height, const struct sp
     return 0;
 }
 
+void spv_scan_set_sample(struct spv_filter_scan *s, uint32_t height)
+{
+    for (size_t i = 0; i < s->n_hits; i++)
+        if (s->hits[i].height == height)
+            s->hits[i].is_sample = true;
+}
+
 int spv_scan_want_blocks(struct spv_filter_scan *s, struct spv_now now)
 {
     size_t n = 0;
@@ -124,6 +131,9 @@ int spv_scan_search_hit(struct spv_filter_scan *s, const struct spv_scan_hit *hi
         return rc;
     rc = spv_scan_watch_search(s->watch, &s->positions, &s->n_positions, &block);
     s->is_searched = rc == 0;
+    /* It may spend an output of a late script that is only found in a gap below. */
+    if (rc == 0 && !hit->is_sample && s->gaps.n > 0 && s->gaps.list[0].first < hit->height)
+        spv_scan_ranges_add(&s->gaps, hit->height, hit->height);
     return rc;
 }
 

@@ -1,6 +1,6 @@
 /* A scan without scripts keeps filters, the highest ones. It goes from the tip down, so that
  * nothing is fetched that would be deleted again for want of space: a window of heights at a time,
- * each as large as the space that is left for filters of the size of those above.
+ * each as large as the space that is left for filters of the largest size so far.
  *
  *     first ........ | window 3 | window 2 |  window 1  | new blocks
  *                      <- second looks ->     main pass
@@ -45,7 +45,6 @@ bool spv_scan_keep_next(struct spv_filter_scan *s)
         return false;
     const uint32_t last = s->window_first - 1;
     s->window_first = window_first(s, last, n);
-    s->largest_filter = 0;
     s->gap_script = 0;
     spv_scan_ranges_add(&s->gaps, s->window_first, last);
     return true;

@@ -97,9 +97,11 @@ static int unmatched(struct spv_filter_scan *s, uint32_t height, const struct sp
 {
     if (is_sample(s, height)) {
         const int rc = spv_scan_add_hit(s, height, hash, *filter, n);
-        if (rc == 0)
-            *filter = NULL;
-        return rc;
+        if (rc < 0)
+            return rc;
+        *filter = NULL;
+        spv_scan_set_sample(s, height);
+        return 0;
     }
     *spv_scan_state_of(s, height) = SPV_SCAN_IS_UNMATCHED;
     return 0;
@@ -262,7 +264,7 @@ int spv_scan_match(struct spv_filter_scan *s)
         if (m->list[i].height > s->queried_to)
             s->queried_to = m->list[i].height;
     }
-    struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_MATCH, 0);
+    struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_MATCH_FILTERS, 0);
     if (!e)
         return s->cfg.effects->error;
     e->match = (struct spv_match_task){
@@ -373,7 +375,7 @@ int spv_scan_take_results(struct spv_filter_scan *s)
     if (!s->is_matching)
         return SPV_ERR_STATE;
     s->is_matching = false;
-    free_keeping(s); /* the effect that needed them is older than the MATCH effect */
+    free_keeping(s); /* the effect that needed them is older than MATCH_FILTERS */
     if (s->cfg.keep && s->watch)
         rc = emit_keep(s);
     for (size_t i = 0; i < m->n && rc == 0; i++)

@@ -61,6 +61,7 @@ struct spv_scan_hit {
     uint8_t *block; /* NULL: not fetched yet */
     size_t n_block;
     bool is_requested;
+    bool is_sample; /* no filter of its height matched */
 };
 
 struct spv_filter_scan {
@@ -111,7 +112,7 @@ struct spv_filter_scan {
 
     bool keeps_only; /* without scripts, and what is kept is bounded: see filter_scan_keep.c */
     uint32_t window_first; /* the lowest height that it has gone down to; 0: not begun */
-    size_t largest_filter; /* of the window, bytes */
+    size_t largest_filter; /* of all windows so far, bytes */
 
     uint32_t undone_to; /* an UNDONE event is due; UINT32_MAX: none is */
     uint32_t reported_to; /* the highest block that was reported */
@@ -140,6 +141,8 @@ static inline bool spv_scan_in_progress(const struct spv_filter_scan *s, uint32_
 /* The block of a height is wanted: the hit owns the filter then (may be NULL). */
 int spv_scan_add_hit(struct spv_filter_scan *s, uint32_t height, const struct spv_blockhash *hash,
                      uint8_t *filter, size_t n_filter);
+/* The hit of a height is a sample. */
+void spv_scan_set_sample(struct spv_filter_scan *s, uint32_t height);
 /* Wants the blocks of the lowest hits, as many as may be held. */
 int spv_scan_want_blocks(struct spv_filter_scan *s, struct spv_now now);
 /* The hit of the base; NULL: it has none. */
@@ -162,14 +165,14 @@ bool spv_scan_keep_next(struct spv_filter_scan *s);
 /* filter_scan_match.c */
 int spv_scan_take_filter(struct spv_filter_scan *s, const struct spv_fetched_filter *f,
                          struct spv_now now);
-/* Emits a MATCH effect when filters wait and none is out. */
+/* Emits a MATCH_FILTERS effect when filters wait and none is unanswered. */
 int spv_scan_match(struct spv_filter_scan *s);
 /* Filters that no peer sends. */
 int spv_scan_take_missing(struct spv_filter_scan *s);
 void spv_scan_drop_filters_above(struct spv_filter_scan *s, uint32_t height);
 /* All but those that are with the matcher. */
 void spv_scan_free_filters(struct spv_filter_scan *s);
-/* The MATCH effect was executed. */
+/* The MATCH_FILTERS effect was executed. */
 int spv_scan_take_results(struct spv_filter_scan *s);
 /* After the matcher is done with them, at the end. */
 void spv_scan_free_matching(struct spv_filter_scan *s);

@@ -187,6 +187,34 @@ static void a_second_look_asks_only_for_what_was_passed(void **state)
     scan_fixture_close(&f);
 }
 
+/* Block 45 pays the late script, and was passed; block 55, which spends that output, comes before
+ * the second look. */
+static void a_spend_that_comes_before_its_output_is_found_is_looked_at_again(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    scan_fixture_open(&f, 100);
+    scan_fixture_start(&f, false);
+    (void)scan_fixture_add(&f, 1);
+    f.available = 50;
+    f.holds_matches = true;
+    assert_int_equal(scan_fixture_begin(&f, 20, 1, 100), 0);
+    scan_fixture_run(&f);
+    assert_true(f.has_match);
+    scan_fixture_watch(&f, 45, 1);
+    f.available = 100;
+    f.holds_matches = false;
+    scan_fixture_match(&f);
+    scan_fixture_run(&f);
+    assert_int_equal(scan_fixture_matches(&f, 45), 1);
+    assert_int_equal(scan_fixture_matches(&f, 55), 1);
+    /* filters below, and that of 55, which matches the late script, once more */
+    assert_int_equal(f.filters_requested, 100 + 50 + 1);
+    expect_event(&f, f.n_events - 1, SPV_SCAN_DONE, 100);
+    scan_fixture_close(&f);
+}
+
 static void a_reorganisation_takes_back_what_was_above_the_fork(void **state)
 {
     struct scan_fixture f;
@@ -543,6 +571,7 @@ int main(void)
         cmocka_unit_test(few_blocks_are_wanted_at_a_time),
         cmocka_unit_test(scripts_of_a_found_block_are_looked_for_from_there_on),
         cmocka_unit_test(a_second_look_asks_only_for_what_was_passed),
+        cmocka_unit_test(a_spend_that_comes_before_its_output_is_found_is_looked_at_again),
         cmocka_unit_test(a_reorganisation_takes_back_what_was_above_the_fork),
         cmocka_unit_test(a_reorganisation_in_mid_scan_is_no_event),
         cmocka_unit_test(a_reorganisation_in_a_second_look_scans_the_new_branch_for_all),
