@@ -159,7 +159,7 @@ static void run_effects(void)
     while (spv_effects_pop(&b.effects, &e) == 1) {
         if (e.kind == SPV_EFFECT_SEND && e.message.command == SPV_CMD_GETCFILTERS) {
             answer(e.peer, &e.message.u.getcfilters);
-        } else if (e.kind == SPV_EFFECT_MATCH) {
+        } else if (e.kind == SPV_EFFECT_MATCH_FILTERS) {
             struct spv_filter_matcher *matcher;
             check(spv_filter_matcher_new(&matcher, e.match.query), "matcher");
             spv_filter_match_list(matcher, e.match.results, e.match.filters, e.match.n);

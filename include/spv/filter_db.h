@@ -35,8 +35,8 @@ struct spv_filter_db {
     int (*kept)(void *ctx, uint32_t *first, uint32_t *last);
 };
 
-/* Consecutive filter headers of the best chain, joined by the caller: each is the hash of its
- * filter hash and the one before. A store applies them in one transaction. */
+/* Consecutive filter headers of the best chain. The caller has verified that each is the hash of
+ * its filter hash and the one before. A store applies them in one transaction. */
 struct spv_filter_update {
     uint32_t first; /* height of headers[0] */
     const struct spv_filter_header *headers; /* n; borrowed during the call */

@@ -171,7 +171,8 @@ enum spv_effect_kind {
     SPV_EFFECT_STORE_FILTER_HEADERS = 8, /* store `filter_update`; then spv_node_stored */
     SPV_EFFECT_DROP_FILTER_HEADERS = 9, /* delete the filter headers and kept filters from `height`
                                            on; then spv_node_stored */
-    SPV_EFFECT_MATCH = 10, /* do `match`, which stays valid until then; then spv_node_matched */
+    SPV_EFFECT_MATCH_FILTERS =
+        10, /* do `match`, which stays valid until then; then spv_node_filters_matched */
     SPV_EFFECT_KEEP_FILTERS = 11, /* keep the filters of `keep` */
     SPV_EFFECT_SCAN = 12, /* `scan` is for the application */
 };
@@ -326,8 +327,8 @@ SPV_API int spv_node_scan_add_output(struct spv_node *n, const struct spv_txid *
                                      struct spv_now now);
 /* Ends the scan; another one may begin. Returns 0 or a failure. */
 SPV_API int spv_node_scan_stop(struct spv_node *n, struct spv_now now);
-/* The last MATCH effect was executed. Returns 0, SPV_ERR_STATE (none is pending), or a failure. */
-SPV_API int spv_node_matched(struct spv_node *n, struct spv_now now);
+/* The last MATCH_FILTERS effect was executed. Returns 0, SPV_ERR_STATE (none is pending), or a failure. */
+SPV_API int spv_node_filters_matched(struct spv_node *n, struct spv_now now);
 /* Fills in *out. */
 SPV_API void spv_node_scan_stats(const struct spv_node *n, struct spv_scan_stats *out);
 

@@ -11,10 +11,10 @@
 extern "C" {
 #endif
 
-/* What a scan reports, in this order of heights: MATCHes ascend; UNDONE takes back those above its
- * height, after which they ascend from there again; scripts that were added in mid-scan are looked
- * for in the blocks that were passed by when the rest is done, which begins at a lower height
- * again; so are blocks of which another filter became known. A block may be reported twice. */
+/* What a scan reports. The MATCHes of one pass ascend. UNDONE withdraws all above its height; the
+ * pass goes on from there. Blocks that were passed are searched by a second pass, whose MATCHes
+ * start lower again, for scripts that were added during the scan, and where another filter became
+ * known. A block may be reported twice. */
 enum spv_scan_event_kind {
     SPV_SCAN_MATCH = 0, /* a block with transactions that pay a watched script, or spend an output
                            that was found to */
@@ -52,7 +52,7 @@ struct spv_keep_task {
 struct spv_scan_stats {
     bool running; /* a scan was begun, and was not stopped */
     uint32_t first, last; /* its heights; last: UINT32_MAX when it follows the tip */
-    uint32_t height; /* everything below is scanned */
+    uint32_t height; /* the lowest that is not scanned yet */
     size_t scripts; /* watched */
     uint64_t filters, filter_bytes; /* matched so far */
     uint64_t filters_kept; /* of them from the database */

@@ -10,6 +10,9 @@
  * wallet or spends its coins. Such a one is believed when it was published here, was in a block
  * that left the best chain, or was announced by peers of two network groups.
  *
+ * Arguments are read during the call only; what the wallet keeps, it copies. What it returns is
+ * borrowed, until the next call that changes it.
+ *
  * Thread rule: all calls on one wallet from one thread at a time; different wallets are
  * independent. Amounts are in satoshis, times in unix seconds, hashes in internal byte order. */
 #ifndef SPV_WALLET_H
@@ -261,9 +264,9 @@ struct spv_wallet_block {
     const struct spv_proven_tx *txs; /* without the whole block: those that matched */
     size_t n_txs;
 };
-/* The next block of the best chain, or the next one that matched: no block between it and the
- * scanned height holds anything. A whole block is searched; of the others all transactions are
- * looked at. Returns 0, SPV_ERR_INVALID for a height that was scanned already,
+/* The next block of the best chain, or the next one that matched: the caller guarantees that no
+ * block between the scanned height and this one concerns the watch set. A whole block is searched;
+ * otherwise `txs` are. Returns 0, SPV_ERR_INVALID for a height that was scanned already,
  * SPV_ERR_MERKLE_ROOT or SPV_ERR_MERKLE_DUPLICATE for a whole block whose transactions are not
  * those of its header, SPV_ERR_TX_VALUE (with the wallet unchanged, as after those before),
  * SPV_ERR_STATE, SPV_ERR_TOO_MANY or SPV_ERR_NOMEM. */

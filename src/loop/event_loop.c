@@ -158,7 +158,7 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
         return spv_node_indexed(l->node, rc, spv_system_now());
     case SPV_EFFECT_SAVE_ADDRMAN:
         return save_addrman(l);
-    case SPV_EFFECT_MATCH:
+    case SPV_EFFECT_MATCH_FILTERS:
         return spv_match_pool_start(l->match_pool, &effect->match);
     case SPV_EFFECT_KEEP_FILTERS:
         return keep_filters(l, &effect->keep);
@@ -200,7 +200,7 @@ static void on_input(void *ctx, int rc)
 static void on_matched(void *ctx)
 {
     struct spv_evloop *l = ctx;
-    process_effects(l, spv_node_matched(l->node, spv_system_now()));
+    process_effects(l, spv_node_filters_matched(l->node, spv_system_now()));
 }
 
 static void on_timer(void *ctx)

@@ -192,7 +192,7 @@ static bool pull(struct fuzz *f)
     bool any = false;
     while (spv_effects_pop(&f->effects, &e) == 1) {
         any = true;
-        if (e.kind == SPV_EFFECT_MATCH) {
+        if (e.kind == SPV_EFFECT_MATCH_FILTERS) {
             FUZZ_CHECK(!f->has_match);
             f->has_match = true;
             f->match = e.match;

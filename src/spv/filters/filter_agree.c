@@ -122,8 +122,8 @@ static void drop_contradicting(struct spv_filter_sync *fs)
     fs->contradicted_us = 0;
 }
 
-/* Who contradicts a built-in filter header lies; unless all do, in three groups: then it may be
- * ours that is wrong. Returns whether filter sync stops. */
+/* A peer that contradicts a built-in filter header lies. When every peer does, of three network
+ * groups, ours may be the wrong one: none is banned. Returns whether filter sync stops. */
 static bool judge_contradicting(struct spv_filter_sync *fs, struct spv_now now)
 {
     struct groups g = {.n = 0};

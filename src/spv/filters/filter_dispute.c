@@ -157,7 +157,7 @@ static int keep_both(struct spv_filter_sync *fs)
         if (index >= 0)
             p->filters.branch = (unsigned)index + 1;
         else
-            p->filters.silent_until_us = SPV_NEVER; /* one branch too many: it is not heard */
+            p->filters.silent_until_us = SPV_NEVER; /* no branch is free: never asked again */
         p->filters.agrees = false;
         spv_filter_votes_forget(p);
     }

@@ -67,8 +67,8 @@ int spv_filter_fetch_begin(struct spv_filter_fetch *f, uint32_t first, uint32_t 
 void spv_filter_fetch_stop(struct spv_filter_fetch *f);
 /* The headers above a height are other ones now; ends the range, as spv_filter_fetch_stop. */
 void spv_filter_fetch_undo(struct spv_filter_fetch *f, uint32_t height);
-/* Nothing above `ceiling` is requested or read, but for what brings the filter of `lowest`: as much
- * waits already as memory allows. */
+/* Backpressure: requests and reads nothing above `ceiling`, because the filters that wait have
+ * reached their limit; except the request that contains `lowest`. */
 int spv_filter_fetch_limit(struct spv_filter_fetch *f, uint32_t lowest, uint32_t ceiling,
                            struct spv_now now);
 /* All of the range was handed on. */

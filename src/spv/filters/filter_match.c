@@ -1,10 +1,10 @@
 /* Matching decodes all values of a filter, hashes all scripts with the filter's key, and compares
  * the two lists by way of a bitmap that divides the range into 2^19 intervals:
  *
- *     few scripts:  the bits of their intervals are set; values in other intervals are dropped
- * first then:         the bits of the (remaining) values' intervals are set; a script whose
- * interval has its bit set is searched among the values, which ascend, from the first in its bucket
- * (256 intervals) on
+ * 1. With few scripts, the bits of their intervals are set first, and values in other intervals are
+ *    dropped.
+ * 2. The bits of the remaining values' intervals are set. A script whose interval has its bit set
+ * is looked up among the values, which ascend, from the first in its bucket (256 intervals) on.
  *
  * Nothing is sorted, and nothing is allocated for a filter that is not larger than all before. The
  * bitmap is empty between uses. */

@@ -18,9 +18,9 @@ struct spv_filter_other {
     struct spv_blockhash block;
     struct spv_filter_hash hash;
     struct spv_filter_header header, before; /* the stored ones, of this height and the one below */
-    uint64_t asked[SPV_FILTER_OTHERS_ASKED]; /* peers, the last one may have to answer yet */
+    uint64_t asked[SPV_FILTER_OTHERS_ASKED]; /* ids of the peers that were sent a request */
     unsigned n_asked;
-    bool is_open; /* it may */
+    bool is_open; /* the request to the last of them is unanswered */
     uint64_t asked_us;
     bool missing; /* no peer has it */
 };

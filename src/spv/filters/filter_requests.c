@@ -55,12 +55,12 @@ static size_t answer_length(const struct spv_filter_request *r)
     return r->command == SPV_CMD_GETCFHEADERS ? r->stop - r->start + 1 : 1;
 }
 
-enum spv_filter_match spv_filter_requests_take(struct spv_peer_entry *p,
-                                               struct spv_filter_request *out,
-                                               const struct spv_msg *msg)
+enum spv_filter_answer_match spv_filter_requests_take(struct spv_peer_entry *p,
+                                                      struct spv_filter_request *out,
+                                                      const struct spv_msg *msg)
 {
     struct spv_filter_peer *f = &p->filters;
-    enum spv_filter_match match = SPV_FILTER_MATCH_NONE;
+    enum spv_filter_answer_match match = SPV_FILTER_MATCH_NONE;
     struct answer_key key;
     if (!read_key(&key, msg))
         return SPV_FILTER_MATCH_NONE;

@@ -42,7 +42,7 @@ struct spv_filter_scan_config {
 struct spv_filter_scan;
 
 int spv_filter_scan_new(struct spv_filter_scan **out, const struct spv_filter_scan_config *cfg);
-/* No MATCH effect may be out. */
+/* No MATCH_FILTERS effect may be unanswered. */
 void spv_filter_scan_free(struct spv_filter_scan *s);
 
 /* Begins a scan of first..last (UINT32_MAX: follow the tip). SPV_ERR_INVALID: first is 0 or above
@@ -72,7 +72,7 @@ int spv_filter_scan_cfilter(struct spv_filter_scan *s, uint64_t id,
                             const struct spv_msg_cfilter *msg, struct spv_now now);
 /* A block that block_fetch handed on to SPV_BLOCKS_OF_SCAN. */
 int spv_filter_scan_block(struct spv_filter_scan *s, const struct spv_fetched_block *block);
-/* The MATCH effect was executed. SPV_ERR_STATE: there was none. */
+/* The MATCH_FILTERS effect was executed. SPV_ERR_STATE: there was none. */
 int spv_filter_scan_matched(struct spv_filter_scan *s);
 /* The blocks or the filter headers above a height are other ones now. Before the next run. */
 void spv_filter_scan_undo(struct spv_filter_scan *s, uint32_t height);

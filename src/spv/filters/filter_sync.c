@@ -77,7 +77,7 @@ int spv_filter_sync_recv(struct spv_filter_sync *fs, uint64_t id, const struct s
     int rc = 0;
     if (!p || p->filters.drop)
         return 0;
-    const enum spv_filter_match match = spv_filter_requests_take(p, &r, msg);
+    const enum spv_filter_answer_match match = spv_filter_requests_take(p, &r, msg);
     if (match == SPV_FILTER_MATCH_EXACT) {
         rc = r.serial & SPV_FILTER_OF_DISPUTE ? spv_filter_dispute_recv(fs, p, &r, msg)
                                               : spv_filter_votes_recv(fs, p, &r, msg);

@@ -48,7 +48,7 @@ int spv_node_scan_stop(struct spv_node *n, struct spv_now now)
     return spv_node_after_input(n, 0, now);
 }
 
-int spv_node_matched(struct spv_node *n, struct spv_now now)
+int spv_node_filters_matched(struct spv_node *n, struct spv_now now)
 {
     if (n->error)
         return n->error;

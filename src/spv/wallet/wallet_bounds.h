@@ -1,6 +1,6 @@
 /* The bounds of what peers can make the wallet hold: unconfirmed transactions, which anyone can
- * invent. Those that the fewest network groups announced go first, of these the oldest; those
- * that were in a block last; those published here, and their ancestors, never. */
+ * invent. Dropped first are those that the fewest network groups announced, of these the oldest.
+ * Never dropped are those published here or once in a block, and their unconfirmed ancestors. */
 #ifndef SPV_WALLET_WALLET_BOUNDS_H
 #define SPV_WALLET_WALLET_BOUNDS_H
 

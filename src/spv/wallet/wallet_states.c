@@ -1,9 +1,9 @@
 /* Three passes. (1) In an order in which parents come before children: orphaned, conflicted with a
  * block, expired, or a candidate. (2) Candidates from the strongest to the weakest - believed ones
- * first, then those seen last - are tried together with their unconfirmed ancestors: when nothing
- * that they spend is taken, all of these are live; else the candidate is replaced. So no two live
- * ones conflict, and the ancestors of a live one are live. (3) Again parents first: does a live
- * one count (effective), and is it trusted? */
+ * first, then those first seen most recently - are tried together with their unconfirmed ancestors:
+ * when nothing that they spend is taken, all of these are live; else the candidate is replaced. So
+ * no two live ones conflict, and the ancestors of a live one are live. (3) Again parents first:
+ * does a live one count (effective), and is it trusted? */
 #include "spv/wallet/wallet_states.h"
 
 #include <stdlib.h>

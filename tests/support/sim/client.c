@@ -208,7 +208,7 @@ static void pump(struct sim *sim, struct sim_client *c)
         case SPV_EFFECT_DROP_FILTER_HEADERS:
             filter_effect(sim, c, &effect);
             break;
-        case SPV_EFFECT_MATCH:
+        case SPV_EFFECT_MATCH_FILTERS:
         case SPV_EFFECT_KEEP_FILTERS:
         case SPV_EFFECT_SCAN:
             sim_client_scan_effect(sim, c, &effect);
@@ -239,7 +239,7 @@ void sim_client_match(struct sim *sim, struct sim_event *e)
     struct sim_client *c = sim->client[e->client];
     if (e->epoch != c->epoch)
         return;
-    after_input(sim, c, spv_node_matched(c->node, sim_client_now(sim, c)));
+    after_input(sim, c, spv_node_filters_matched(c->node, sim_client_now(sim, c)));
 }
 
 void sim_client_scan_add(struct sim *sim, struct sim_client *c, const struct spv_bytes *scripts,

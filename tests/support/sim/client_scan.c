@@ -61,7 +61,7 @@ static void report(struct sim *sim, struct sim_client *c, const struct spv_scan_
 
 void sim_client_scan_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
 {
-    if (effect->kind == SPV_EFFECT_MATCH) {
+    if (effect->kind == SPV_EFFECT_MATCH_FILTERS) {
         match(sim, c, &effect->match);
         const uint64_t most = c->cfg.match_delay_us;
         struct sim_event *e =

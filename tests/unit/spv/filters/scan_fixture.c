@@ -386,7 +386,7 @@ static bool run_effect(struct scan_fixture *f)
 
     if (spv_effects_pop(&f->effects, &e) == 0)
         return false;
-    if (e.kind == SPV_EFFECT_MATCH) {
+    if (e.kind == SPV_EFFECT_MATCH_FILTERS) {
         assert_false(f->has_match);
         f->match = e.match;
         f->has_match = true;

@@ -44,7 +44,7 @@ static struct spv_msg ask(enum spv_command command, uint32_t start, uint32_t sto
     return e.message;
 }
 
-static enum spv_filter_match take(struct spv_filter_request *out, const struct spv_msg *msg)
+static enum spv_filter_answer_match take(struct spv_filter_request *out, const struct spv_msg *msg)
 {
     memset(out, 0, sizeof *out);
     return spv_filter_requests_take(&peer, out, msg);

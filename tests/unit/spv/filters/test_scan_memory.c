@@ -49,7 +49,7 @@ static int match(const struct spv_match_task *task)
 
 static int run_effect(const struct spv_effect *e)
 {
-    if (e->kind == SPV_EFFECT_MATCH)
+    if (e->kind == SPV_EFFECT_MATCH_FILTERS)
         return match(&e->match);
     if (e->kind != SPV_EFFECT_SEND)
         return 0;

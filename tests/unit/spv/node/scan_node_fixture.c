@@ -177,7 +177,7 @@ void scan_node_match(struct scan_node *s)
     if (rc == 0)
         spv_filter_match_list(matcher, s->match.results, s->match.filters, s->match.n);
     spv_filter_matcher_free(matcher);
-    note_failure(s, spv_node_matched(s->node, s->now));
+    note_failure(s, spv_node_filters_matched(s->node, s->now));
 }
 
 static void on_scan(struct scan_node *s, const struct spv_scan_event *e)
@@ -244,7 +244,7 @@ static void run_effect(struct scan_node *s, const struct spv_effect *e)
     case SPV_EFFECT_INDEX:
         note_failure(s, spv_node_indexed(s->node, 0, s->now));
         break;
-    case SPV_EFFECT_MATCH:
+    case SPV_EFFECT_MATCH_FILTERS:
         assert_false(s->has_match);
         s->match = e->match;
         s->has_match = true;

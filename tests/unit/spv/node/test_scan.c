@@ -113,7 +113,7 @@ static void calls_out_of_order_are_refused_and_change_nothing(void **state)
     fixture_script(bytes, 12);
     assert_int_equal(spv_node_scan_add(s.node, &script, 1, 1, s.now), SPV_ERR_STATE);
     assert_int_equal(spv_node_scan_add_output(s.node, &txid, 0, &script, s.now), SPV_ERR_STATE);
-    assert_int_equal(spv_node_matched(s.node, s.now), SPV_ERR_STATE);
+    assert_int_equal(spv_node_filters_matched(s.node, s.now), SPV_ERR_STATE);
     assert_int_equal(spv_node_scan(s.node, &script, 1, 0, 10, s.now), SPV_ERR_INVALID);
     assert_int_equal(spv_node_scan(s.node, &script, 1, 11, 10, s.now), SPV_ERR_INVALID);
     assert_int_equal(spv_node_scan(s.node, &empty, 1, 1, 10, s.now), SPV_ERR_INVALID);
@@ -142,7 +142,7 @@ static void a_node_without_filters_scans_nothing(void **state)
     assert_int_equal(spv_node_scan(s.node, &script, 1, 1, 10, s.now), SPV_ERR_INVALID);
     assert_int_equal(spv_node_scan_add(s.node, &script, 1, 1, s.now), SPV_ERR_STATE);
     assert_int_equal(spv_node_scan_add_output(s.node, &txid, 0, &script, s.now), SPV_ERR_STATE);
-    assert_int_equal(spv_node_matched(s.node, s.now), SPV_ERR_STATE);
+    assert_int_equal(spv_node_filters_matched(s.node, s.now), SPV_ERR_STATE);
     assert_int_equal(spv_node_scan_stop(s.node, s.now), 0);
     spv_node_scan_stats(s.node, &stats);
     assert_false(stats.running);
@@ -277,7 +277,7 @@ static void a_store_that_fails_ends_the_node_with_its_error(void **state)
     assert_int_equal(spv_node_scan_add_output(s.node, &s.blocks[5].txids[1], 0, &script, s.now),
                      SPV_ERR_DB_FULL);
     assert_int_equal(spv_node_scan_stop(s.node, s.now), SPV_ERR_DB_FULL);
-    assert_int_equal(spv_node_matched(s.node, s.now), SPV_ERR_DB_FULL);
+    assert_int_equal(spv_node_filters_matched(s.node, s.now), SPV_ERR_DB_FULL);
 }
 
 static void a_false_stored_filter_is_dropped_and_its_peers_are_banned(void **state)

@@ -158,7 +158,7 @@ void backfill_fixture_pull(struct backfill_fixture *r)
             break;
         case SPV_EFFECT_STORE_FILTER_HEADERS:
         case SPV_EFFECT_DROP_FILTER_HEADERS:
-        case SPV_EFFECT_MATCH:
+        case SPV_EFFECT_MATCH_FILTERS:
         case SPV_EFFECT_KEEP_FILTERS:
         case SPV_EFFECT_SCAN:
         case SPV_EFFECT_RESOLVE:
