@@ -308,7 +308,8 @@ static int begin_fetch(struct spv_filter_scan *s, struct spv_now now)
         return 0;
     if (!spv_filter_fetch_done(s->fetch) || s->fetched_to >= end)
         return 0;
-    if (!s->samples_chosen)
+    /* nothing depends on filters that are only kept, and their peers may serve no old blocks */
+    if (!s->samples_chosen && !s->keeps_only)
         choose_samples(s);
     s->fetched_to = end;
     if (end > s->top)

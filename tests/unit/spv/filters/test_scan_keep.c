@@ -54,6 +54,21 @@ static void all_are_fetched_where_all_fit(void **state)
     scan_fixture_close(&f);
 }
 
+/* No block is needed, so a peer without old blocks is good enough. */
+static void no_block_is_fetched_and_none_is_waited_for(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    open_keeping(&f, 1000000);
+    f.peers[0].is_blockless = true;
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_kept, TIP);
+    assert_int_equal(f.n_getdata, 0);
+    assert_int_equal(f.events[f.n_events - 1].kind, SPV_SCAN_DONE);
+    scan_fixture_close(&f);
+}
+
 /* While filter headers are synced, their end is not known: what is fetched might not stay. */
 static void it_begins_when_the_tip_is_reached(void **state)
 {
@@ -154,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_highest_filters_that_fit_are_fetched_and_no_others),
         cmocka_unit_test(all_are_fetched_where_all_fit),
+        cmocka_unit_test(no_block_is_fetched_and_none_is_waited_for),
         cmocka_unit_test(it_begins_when_the_tip_is_reached),
         cmocka_unit_test(new_blocks_are_kept_and_nothing_below_is_fetched_for_them),
         cmocka_unit_test(a_script_that_is_added_is_found_below_what_is_kept),
