@@ -14,17 +14,29 @@
 
 /* Numbers. */
 
+/* Seconds between the first sample and the last; 0: no rate can be told. */
+static double span(const struct report *r)
+{
+    return r->n_samples < 2 ? 0 : r->samples[r->n_samples - 1].at - r->samples[0].at;
+}
+
+static double per_second(uint64_t first, uint64_t last, double seconds)
+{
+    return seconds <= 0 || last < first ? 0 : (double)(last - first) / seconds;
+}
+
 static double rate(const struct report *r)
 {
-    if (r->n_samples < 2)
-        return 0;
+    return span(r) <= 0
+               ? 0
+               : per_second(r->samples[0].received, r->samples[r->n_samples - 1].received, span(r));
+}
 
-    const struct report_sample *first = &r->samples[0];
-    const struct report_sample *last = &r->samples[r->n_samples - 1];
-
-    if (last->at <= first->at || last->received < first->received)
-        return 0;
-    return (double)(last->received - first->received) / (last->at - first->at);
+static double filter_rate(const struct report *r)
+{
+    return span(r) <= 0 ? 0
+                        : per_second(r->samples[0].filter_headers,
+                                     r->samples[r->n_samples - 1].filter_headers, span(r));
 }
 
 uint64_t report_received(const struct spv_node_stats *stats)
@@ -38,7 +50,7 @@ void report_sample(struct report *r, const struct spv_node_stats *stats)
     uint64_t received = report_received(stats);
     size_t old = 0;
 
-    if (received == 0)
+    if (received == 0 && stats->filter_headers_added == 0)
         r->n_samples = 0; /* the rate counts from the first header on */
     while (old < r->n_samples && r->samples[old].at < now - RATE_SPAN)
         old++;
@@ -46,7 +58,8 @@ void report_sample(struct report *r, const struct spv_node_stats *stats)
         old++;
     memmove(r->samples, r->samples + old, (r->n_samples - old) * sizeof r->samples[0]);
     r->n_samples -= old;
-    r->samples[r->n_samples++] = (struct report_sample){.at = now, .received = received};
+    r->samples[r->n_samples++] = (struct report_sample){
+        .at = now, .received = received, .filter_headers = stats->filter_headers_added};
 }
 
 /* The tip's height plus the headers that wait in segments above it. */
@@ -304,9 +317,14 @@ static void progress_line(const struct report *r, char *out, size_t cap,
         return;
     }
     if (stats->synced && stats->filters && stats->filter_height < stats->tip.height) {
-        snprintf(out, cap, "filter headers: height %s of %s  %u %s with filters",
-                 cli_count(a, stats->filter_height), cli_count(b, stats->tip.height),
-                 stats->filter_peers, stats->filter_peers == 1 ? "peer" : "peers");
+        speed = filter_rate(r);
+        used = snprintf(out, cap, "filter headers: height %s of %s  %s  %u %s with filters",
+                        cli_count(a, stats->filter_height), cli_count(b, stats->tip.height),
+                        cli_rate(c, speed), stats->filter_peers,
+                        stats->filter_peers == 1 ? "peer" : "peers");
+        if (speed > 0)
+            (void)part(out, cap, used, "  %s left",
+                       cli_duration(d, (stats->tip.height - stats->filter_height) / speed));
         return;
     }
     used = snprintf(out, cap, "height %s of %s (%.1f%%)", cli_count(a, stats->tip.height),

@@ -9,6 +9,7 @@
 struct report_sample {
     double at;
     uint64_t received; /* headers, joined to the chain or not */
+    uint64_t filter_headers; /* stored in this run */
 };
 
 struct report {

@@ -116,6 +116,29 @@ static void the_rate_counts_from_the_first_received_header(void **state)
     shown = NULL;
 }
 
+static void filter_headers_have_a_rate_and_a_time_left_of_their_own(void **state)
+{
+    struct report r = {.network = "regtest"};
+    struct spv_node_stats stats = {.synced = true,
+                                   .peers = 3,
+                                   .filters = true,
+                                   .filter_peers = 1,
+                                   .tip.height = 20160,
+                                   .target_height = 20160};
+
+    (void)state;
+    clock_now = 100;
+    json_on = false;
+    tick(&r, &stats, 0);
+    assert_string_equal(line, "filter headers: height 0 of 20,160  0.0/s  1 peer with filters");
+    tick(&r, &stats, 3); /* waiting for the first answer */
+    stats.filter_height = 2000;
+    stats.filter_headers_added = 2000;
+    tick(&r, &stats, 1);
+    assert_string_equal(line, "filter headers: height 2,000 of 20,160  2,000/s  1 peer with filters"
+                              "  9.1 s left");
+}
+
 static void all_headers_received_but_not_validated_is_below_100_percent(void **state)
 {
     struct report r = {.network = "regtest"};
@@ -154,6 +177,7 @@ int main(void)
         cmocka_unit_test(headers_that_wait_in_segments_are_shown_before_any_is_joined),
         cmocka_unit_test(the_rate_counts_from_the_first_received_header),
         cmocka_unit_test(a_path_that_blocks_v2_is_reported_as_text_and_as_json),
+        cmocka_unit_test(filter_headers_have_a_rate_and_a_time_left_of_their_own),
         cmocka_unit_test(all_headers_received_but_not_validated_is_below_100_percent),
     };
     return cmocka_run_group_tests_name("apps: sync report", tests, NULL, NULL);
