@@ -323,6 +323,16 @@ static int read_text(const struct cli_app *app, const char *path, const char *te
     return r.rc;
 }
 
+/* The usual file is not there for this user: it does not exist, or it lies in the closed folder of
+ * another one, whose HOME is still set (sudo -u). */
+static bool is_absent(const char *path, int error)
+{
+    struct stat st;
+
+    return error == ENOENT || error == ENOTDIR ||
+           (error == EACCES && stat(path, &st) != 0 && errno == EACCES);
+}
+
 /* Reads the file behind a line feed. *out NULL: there is none, and it was not asked for. */
 static int load(char **out, const char *path, bool must)
 {
@@ -333,7 +343,7 @@ static int load(char **out, const char *path, bool must)
     int error = errno;
 
     *out = NULL;
-    if (fd < 0 && !must && (error == ENOENT || error == ENOTDIR))
+    if (fd < 0 && !must && is_absent(path, error))
         return CLI_PROCEED;
     if (fd < 0)
         return cli_usage("--config: %s: %s.", path, strerror(error));

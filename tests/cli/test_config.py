@@ -212,6 +212,24 @@ class Config(TestCase):
         os.remove(self.file)
         self.assertEqual(self.value("peers")[1], None)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_the_closed_folder_of_another_user_is_passed_over_and_a_closed_file_is_not(self):
+        self.write("peers = 3\n")
+        os.chmod(self.folder, 0o711)
+        os.chmod(os.path.dirname(self.file), 0o755)
+        os.chmod(self.file, 0o600)
+        command = [binary("spv-sync"), "--print-config"]
+        run_as = {"env": {**os.environ, **self.env}, "user": "nobody", "capture_output": True,
+                  "text": True, "check": False, "timeout": 60}
+        result = subprocess.run(command, **run_as)
+        self.assertEqual(result.returncode, USAGE)
+        self.assertIn(f"{self.file}: Permission denied", result.stderr)
+        os.chmod(os.path.dirname(self.file), 0o700)
+        result = subprocess.run(command, **run_as)
+        self.assertEqual((result.returncode, result.stderr), (DONE, ""))
+        result = subprocess.run([*command, "--config", self.file], **run_as)
+        self.assertEqual(result.returncode, USAGE)  # it was asked for
+
     def test_print_config_can_be_used_as_a_file_and_as_json(self):
         first = run("spv-sync", "--print-config", "-n", "signet", "-c", "127.0.0.1:1", "-c", "[::1]:2",
                     "--peers", "3", "--follow", env=self.env)
