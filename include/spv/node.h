@@ -327,7 +327,8 @@ SPV_API int spv_node_scan_add_output(struct spv_node *n, const struct spv_txid *
                                      struct spv_now now);
 /* Ends the scan; another one may begin. Returns 0 or a failure. */
 SPV_API int spv_node_scan_stop(struct spv_node *n, struct spv_now now);
-/* The last MATCH_FILTERS effect was executed. Returns 0, SPV_ERR_STATE (none is pending), or a failure. */
+/* The last MATCH_FILTERS effect was executed. Returns 0, SPV_ERR_STATE (none is pending), or a
+ * failure. */
 SPV_API int spv_node_filters_matched(struct spv_node *n, struct spv_now now);
 /* Fills in *out. */
 SPV_API void spv_node_scan_stats(const struct spv_node *n, struct spv_scan_stats *out);

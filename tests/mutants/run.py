@@ -171,6 +171,7 @@ def hunt(mutants, jobs, keep):
     lived = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="spv-mutants-") as scratch:
+        os.chmod(scratch, 0o711)  # tests may run programs as another user
         base = pathlib.Path(keep).resolve() if keep else pathlib.Path(scratch)
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             yards = queue.Queue()
