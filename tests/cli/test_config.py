@@ -297,7 +297,7 @@ class Names(TestCase):
         self.ends(unknown, USAGE)
         self.assertIn("the challenge of signet-00000000 is not known", unknown.stderr)
         self.assertIn("--signet-challenge HEX", unknown.stderr)
-        for malformed in (name + "0", name[:-1], name[:-1] + "x", name.upper()):
+        for malformed in (name + "0", name + "x", name[:-1], name[:-1] + "x", name.upper()):
             result = run("spv-db", "info", "--network", malformed, env=env)
             self.ends(result, USAGE)
             self.assertIn(f"'{malformed}' is not a network", result.stderr)
