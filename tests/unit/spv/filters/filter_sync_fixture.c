@@ -518,8 +518,9 @@ void sync_fixture_run(struct sync_fixture *f)
             continue;
         }
         answer(f, &r);
-        after_input(f); /* also for a block that it fetched: that is an input of its own */
         after_input(f);
+        if (!f->only_inputs) /* for a block that it fetched, too: that is an input of its own */
+            after_input(f);
     }
     if (!f->only_inputs)
         after_input(f);
