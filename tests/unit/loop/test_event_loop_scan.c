@@ -289,6 +289,34 @@ static void no_more_bytes_are_kept_than_were_allowed(void **state)
     close_run(&r);
 }
 
+static void one_script(struct run *r)
+{
+    static const uint8_t bytes[] = {0x52, 1, 2, 3};
+    const struct spv_bytes script = {bytes, sizeof bytes};
+    r->scan_rc = spv_evloop_scan(r->loop, &script, 1, 1, UINT32_MAX);
+}
+
+static void stop_when_the_last_is_kept(struct run *r)
+{
+    const struct spv_filter_db db = spv_store_filter_db(r->store);
+    uint32_t first, last;
+    if (db.kept(db.ctx, &first, &last) == 1 && last == BLOCKS)
+        spv_evloop_stop(r->loop);
+}
+
+/* It goes up and fetches all: the store deletes the lowest. */
+static void no_more_bytes_are_kept_of_a_scan_for_scripts(void **state)
+{
+    struct run r = {.keep = 1000, .on_synced = one_script, .on_tick = stop_when_the_last_is_kept};
+    struct spv_store_info info;
+    open_run(&r, state);
+    assert_int_equal(run_loop(&r), 0);
+    assert_int_equal(r.scan_rc, 0);
+    assert_int_equal(spv_store_get_info(r.store, &info), 0);
+    assert_in_range(info.kept_filter_bytes, 900, 1000);
+    close_run(&r);
+}
+
 static void scan_begins(struct run *r)
 {
     r->scan_rc = scan_for_nothing(r);
@@ -464,6 +492,7 @@ int main(void)
         T(filter_headers_are_committed_when_they_reach_the_tip),
         T(a_scan_keeps_filters_in_the_store),
         T(no_more_bytes_are_kept_than_were_allowed),
+        T(no_more_bytes_are_kept_of_a_scan_for_scripts),
         T(filters_are_matched_on_threads),
         T(a_scan_may_begin_before_the_loop_runs),
         T(the_loop_may_stop_while_filters_are_matched),

@@ -314,9 +314,39 @@ static void false_positives_are_as_rare_as_bip158_says(void **state)
     scripts_free(&asked);
 }
 
+/* Scripts are laid out by their length in words, whatever their order. */
+static void scripts_of_one_length_are_one_group(void **state)
+{
+    static const uint8_t bytes[34] = {1};
+    struct spv_bytes scripts[8];
+    struct spv_filter_query *query;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(scripts); i++)
+        scripts[i] = (struct spv_bytes){bytes, i % 2 == 0 ? 22 : 34};
+    assert_int_equal(spv_filter_query_new(&query, scripts, COUNT(scripts)), 0);
+    assert_int_equal(query->n_groups, 2);
+    spv_filter_query_free(query);
+}
+
+/* The number of a script has 32 bits. Nothing is read of what is not there. */
+static void a_query_has_a_limit(void **state)
+{
+    static const uint8_t bytes[22] = {1};
+    const struct spv_bytes script = {bytes, sizeof bytes};
+    struct spv_filter_query *query;
+
+    (void)state;
+    assert_int_equal(spv_filter_query_new(&query, &script, ((size_t)1 << 31) + 1),
+                     SPV_ERR_TOO_LONG);
+    assert_null(query);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scripts_of_one_length_are_one_group),
+        cmocka_unit_test(a_query_has_a_limit),
         cmocka_unit_test(every_path_gives_siphash_of_each_script),
         cmocka_unit_test(scripts_match_as_the_decoded_values_say),
         cmocka_unit_test(an_empty_script_matches_nothing),
