@@ -92,6 +92,46 @@ static void every_filter_of_every_task_is_matched(void **state)
     close_fixture(&f);
 }
 
+#define N_SLOW 100000 /* elements of a filter: milliseconds for one thread, while another is idle  \
+                       */
+
+static void on_slow_done(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    assert_int_equal(f->results[0], 1);
+    if (++f->rounds == f->wanted)
+        spv_reactor_stop(f->reactor);
+    else
+        start(f);
+}
+
+/* One filter: the other thread has nothing to do, and ends the task long before. */
+static void a_task_is_reported_by_the_thread_that_ends_last(void **state)
+{
+    static uint8_t scripts[N_SLOW][5];
+    static struct spv_bytes items[N_SLOW];
+    struct fixture f;
+
+    (void)state;
+    open_fixture(&f, on_slow_done);
+    for (uint32_t i = 0; i < N_SLOW; i++) {
+        scripts[i][0] = 0x51;
+        memcpy(scripts[i] + 1, &i, sizeof i);
+        items[i] = (struct spv_bytes){scripts[i], sizeof scripts[i]};
+    }
+    memcpy(scripts[0] + 1, (const uint8_t[]){1, 2, 3, 4}, 4); /* the script of the query */
+    free(f.bytes[0]);
+    assert_int_equal(
+        spv_filter_build(&f.bytes[0], &f.filters[0].n, &f.filters[0].block, items, N_SLOW), 0);
+    f.filters[0].bytes = f.bytes[0];
+    f.n = 1;
+    f.wanted = N_ROUNDS;
+    start(&f);
+    assert_int_equal(spv_reactor_run(f.reactor), 0);
+    close_fixture(&f);
+}
+
 static void must_not_be_called(void *ctx)
 {
     (void)ctx;
@@ -180,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_filter_of_every_task_is_matched),
+        cmocka_unit_test(a_task_is_reported_by_the_thread_that_ends_last),
         cmocka_unit_test(a_pool_that_is_freed_reports_nothing),
         cmocka_unit_test(a_result_of_a_freed_pool_is_dropped),
         cmocka_unit_test(the_threads_take_no_signals),
