@@ -92,8 +92,9 @@ static void every_filter_of_every_task_is_matched(void **state)
     close_fixture(&f);
 }
 
-#define N_SLOW 100000 /* elements of a filter: milliseconds for one thread, while another is idle  \
-                       */
+#define N_SLOW                                                                                     \
+    100000 /* elements of a filter: milliseconds for one thread, while another is idle             \
+            */
 
 static void on_slow_done(void *ctx)
 {
