@@ -13,7 +13,7 @@ enum follows {
     FOLLOWS_WORD = 1, /* one of a list */
     FOLLOWS_FILE = 2,
     FOLLOWS_FOLDER = 3,
-    FOLLOWS_TEXT = 4, /* that nobody can guess */
+    FOLLOWS_TEXT = 4, /* free text: nothing is proposed */
 };
 
 static enum follows follows(char words[WORDS_MAX], const struct cli_option *o)

@@ -7,7 +7,7 @@
 
 #include "cli_options.h"
 
-/* Whether a value that nobody has given stands for none. */
+/* Whether the option has no value: a default number at its limit stands for none. */
 static bool is_none(const struct cli_option *o)
 {
     switch (o->kind) {
