@@ -332,6 +332,11 @@ SPV_API uint32_t spv_wallet_confirmations(const struct spv_wallet *wallet,
  * (without raw form and proof; valid until the next input), or false; *next is 0 at first. */
 SPV_API bool spv_wallet_next_tx(const struct spv_wallet *wallet, uint64_t *next,
                                 const struct spv_wallet_tx_row **out);
+/* The shares in a transaction (its row is from spv_wallet_next_tx), by id of the watch. Returns
+ * true and the next, or false; *watch, its id, is 0 at first. */
+SPV_API bool spv_wallet_next_share(const struct spv_wallet *wallet, uint64_t *watch,
+                                   struct spv_wallet_share_row *out,
+                                   const struct spv_wallet_tx_row *row);
 /* The coins that are not spent by a confirmed transaction, in no order. Returns true and the next,
  * or false; *next is 0 at first. */
 SPV_API bool spv_wallet_next_coin(const struct spv_wallet *wallet, uint64_t *next,
