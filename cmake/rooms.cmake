@@ -19,7 +19,7 @@ set(SPV_MAY_INCLUDE_spv/keys spv/params)
 set(SPV_MAY_INCLUDE_spv/filters wire spv/effects spv/params spv/chain spv/sync)
 set(SPV_MAY_INCLUDE_spv/wallet wire spv/effects spv/params spv/chain spv/sync spv/keys)
 set(SPV_MAY_INCLUDE_spv/node wire peer spv/params spv/effects spv/chain spv/sync spv/addrman spv/serve spv/formats spv/filters)
-set(SPV_MAY_INCLUDE_store wire spv/params spv/chain spv/filters)
+set(SPV_MAY_INCLUDE_store wire spv/params spv/chain spv/filters spv/wallet)
 set(SPV_MAY_INCLUDE_net wire peer)
 set(SPV_MAY_INCLUDE_loop wire peer spv/params spv/effects spv/chain spv/sync spv/addrman spv/serve spv/formats spv/filters spv/node store net)
 

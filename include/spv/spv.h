@@ -43,6 +43,7 @@
 #include "spv/types.h"
 #include "spv/version.h"
 #include "spv/wallet.h"
+#include "spv/wallet_db.h"
 #include "spv/watch.h"
 
 #endif

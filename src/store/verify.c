@@ -1,7 +1,7 @@
 /* Verification reads everything once, under one snapshot, in this order: SQLite's own integrity
  * check (pages, and the hash index against the rows), the best chain's rows upwards from the first,
  * the metadata's tip, the side branches, the tables of addresses and bans, filter headers and kept
- * filters.
+ * filters, the wallet.
  *
  * An invalid row is reported and skipped; the next row is checked against the values that the
  * invalid one claims, so that one invalid row causes one or two findings and not a million. At a
@@ -302,7 +302,10 @@ static int check_all(struct spv_verify *v)
     rc = spv_verify_addrman(v);
     if (rc)
         return rc;
-    return spv_verify_filters(v);
+    rc = spv_verify_filters(v);
+    if (rc)
+        return rc;
+    return spv_verify_wallet(v);
 }
 
 static int verify_store(struct spv_verify *v)
@@ -316,6 +319,7 @@ static int verify_store(struct spv_verify *v)
     r->backfill_ok = true;
     r->addrs_ok = true;
     r->filters_ok = true;
+    r->wallet_ok = true;
     r->indexed = v->s->indexed;
     struct spv_wal_note note;
     spv_wal_guard_read(&note, v->s);

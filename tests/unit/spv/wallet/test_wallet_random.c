@@ -9,7 +9,9 @@
 #include "spv/descriptor.h"
 #include "spv/error.h"
 
+#ifndef SEEDS
 #define SEEDS 200
+#endif
 #define STEPS 80
 #define MAX_HEIGHT 700
 #define MAX_DEPTH 20
