@@ -14,7 +14,7 @@
 #include "support/failing_alloc.h"
 #include "support/faultvfs.h"
 
-#define STRIDE 7
+#define STRIDE 31
 #define MAX_K 20000
 
 static uint64_t states[WALLET_STEPS + 1];
@@ -164,7 +164,7 @@ static void each_failing_allocation_is_survived(void **state)
 
     record_states(state);
     (void)snprintf(path, sizeof path, "%s", in_folder(state, "copy.db"));
-    for (; hit; k += k < 300 ? 1 : 23) {
+    for (; hit; k += k < 60 ? 1 : 41) {
         const struct spv_verify_config verify = {.path = path};
         static struct spv_verify_report report;
         struct spv_store *s = NULL;
