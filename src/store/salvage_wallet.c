@@ -154,11 +154,14 @@ static int copy_others(struct spv_store *fresh, struct spv_store *source, bool *
     return rc < 0 ? rc : 0;
 }
 
-/* Whether the file has a wallet. 1; 0; or SPV_ERR_STATE: it may have had one that is unreadable. */
+/* Whether the file has a wallet: rows that can be read. A page that cannot be read is none, else no
+ * file without a wallet could be repaired. 1; 0; or SPV_ERR_STATE: it has rows of one, but not its
+ * tables. */
 static int find_wallet(struct spv_store *fresh, struct spv_store *source)
 {
-    static const char *const tables[] = {"wallet_meta",  "wallet_watch",      "wallet_branch",
-                                         "wallet_label", "wallet_label_line", "broadcast"};
+    static const char *const tables[] = {"wallet_meta",       "wallet_watch", "wallet_branch",
+                                         "wallet_label",      "broadcast",    "wallet_script",
+                                         "wallet_label_line", "wallet_sum"};
     bool plain = true;
     bool any = false;
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
@@ -169,7 +172,7 @@ static int find_wallet(struct spv_store *fresh, struct spv_store *source)
             continue;
         }
         (void)sqlite3_snprintf(sizeof sql, sql, "SELECT EXISTS (SELECT 1 FROM %s)", tables[i]);
-        any = any || spv_db_integer(source, &n, sql, "read the wallet") != 0 || n > 0;
+        any = (spv_db_integer(source, &n, sql, "read the wallet") == 0 && n > 0) || any;
     }
     return !any ? 0 : plain ? 1 : spv_wallet_refuse_repair(fresh, "tables");
 }
