@@ -74,7 +74,7 @@ static void fill(unsigned long txs, unsigned long scripts)
         " x'', 1600000000, 0, 0, NULL, 1000, 0, NULL FROM n;"
         "INSERT INTO wallet_tx_data SELECT id, randomblob(222), NULL FROM wallet_tx;"
         "INSERT INTO wallet_output SELECT t.id, 0, t.id %% 4 = 0, 1000, s.script,"
-        " CASE WHEN t.id %% 4 = 0 THEN 0 ELSE t.id END FROM wallet_tx t JOIN wallet_script s"
+        " CASE WHEN t.id %% 4 = 0 THEN 0 ELSE t.id END FROM wallet_tx t CROSS JOIN wallet_script s"
         " ON s.watch = 1 AND s.branch = 0 AND s.position = t.id %% %lu AND s.number = 0;"
         "INSERT INTO wallet_share SELECT id, 1, 1000, 0 FROM wallet_tx;"
         "INSERT INTO wallet_sum VALUES (0, 250000, 0, 0, 0), (1, 250000, 0, 0, 0);"
@@ -176,7 +176,8 @@ static double plain_commit(void)
     (void)snprintf(name, sizeof name, "%s-plain", path);
     if (sqlite3_open(name, &db) != SQLITE_OK)
         die("lower bound");
-    exec_sql(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (x)");
+    exec_sql(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                 "CREATE TABLE IF NOT EXISTS t (x)");
     for (int round = 0; round < ROUNDS; round++) {
         const double start = seconds();
         exec_sql(db, "INSERT INTO t VALUES (1)");

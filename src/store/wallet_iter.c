@@ -20,6 +20,8 @@ struct spv_wallet_iter {
     struct spv_wallet_facts facts;
     enum spv_wallet_list list;
     sqlite3_stmt *st; /* of the list; NULL: none */
+    bool has_more; /* other_coins follows, after the same key */
+    int64_t after[3];
     sqlite3_stmt *stmt[STMTS]; /* prepared at first use */
 };
 
@@ -36,21 +38,11 @@ static const char *const lists[SPV_WALLET_LISTS] = {
     [SPV_WALLET_HISTORY_CHANGES] =
         "SELECT " SPV_WALLET_TX_COLUMNS " FROM wallet_tx INDEXED BY wallet_tx_by_revision"
         " WHERE revision > ?1 ORDER BY revision, id",
-    /* field 0 is listed last, as 5; the second and third part are small: see the top */
-    [SPV_WALLET_COINS] =
-        "SELECT " COIN_COLUMNS ", o.field AS part FROM wallet_output o"
-        " INDEXED BY wallet_output_by_field JOIN wallet_tx t ON t.id = o.tx"
-        " WHERE (o.field, o.tx, o.vout) > (?1, ?2, ?3) AND o.field > 0"
-        " UNION ALL"
-        " SELECT " COIN_COLUMNS ", 5 FROM wallet_tx t INDEXED BY wallet_tx_by_chain"
-        " JOIN wallet_output o ON o.tx = t.id WHERE t.height = " PENDING " AND t.state = 1"
-        " AND o.field = 0 AND (5, o.tx, o.vout) > (?1, ?2, ?3)"
-        " UNION ALL"
-        " SELECT " COIN_COLUMNS ", 5 FROM wallet_tx s INDEXED BY wallet_tx_by_chain"
-        " JOIN wallet_output o ON o.spender = s.id JOIN wallet_tx t ON t.id = o.tx"
-        " WHERE s.height = " PENDING " AND t.height < " PENDING " AND o.field = 0"
-        " AND (5, o.tx, o.vout) > (?1, ?2, ?3)"
-        " ORDER BY part, 1, 2",
+    /* those of a balance; the others follow by the statement below */
+    [SPV_WALLET_COINS] = "SELECT " COIN_COLUMNS ", o.field FROM wallet_output o"
+                         " INDEXED BY wallet_output_by_field CROSS JOIN wallet_tx t ON t.id = o.tx"
+                         " WHERE (o.field, o.tx, o.vout) > (?1, ?2, ?3) AND o.field > 0"
+                         " ORDER BY o.field, o.tx, o.vout",
     [SPV_WALLET_WATCHES] =
         "SELECT " SPV_WALLET_WATCH_COLUMNS " FROM wallet_watch WHERE id > ?1 ORDER BY id",
     [SPV_WALLET_BRANCHES] =
@@ -62,6 +54,18 @@ static const char *const lists[SPV_WALLET_LISTS] = {
     [SPV_WALLET_BROADCASTS] =
         "SELECT " SPV_WALLET_BROADCAST_COLUMNS " FROM broadcast ORDER BY created, txid",
 };
+
+/* Coins of field 0, listed last, as 5. One statement with those above would sort all coins. */
+static const char other_coins[] =
+    "SELECT " COIN_COLUMNS ", 5 FROM wallet_tx t INDEXED BY wallet_tx_by_chain"
+    " JOIN wallet_output o ON o.tx = t.id WHERE t.height = " PENDING " AND t.state = 1"
+    " AND o.field = 0 AND (5, o.tx, o.vout) > (?1, ?2, ?3)"
+    " UNION ALL"
+    " SELECT " COIN_COLUMNS ", 5 FROM wallet_tx s INDEXED BY wallet_tx_by_chain"
+    " JOIN wallet_output o ON o.spender = s.id JOIN wallet_tx t ON t.id = o.tx"
+    " WHERE s.height = " PENDING " AND t.height < " PENDING " AND o.field = 0"
+    " AND (5, o.tx, o.vout) > (?1, ?2, ?3)"
+    " ORDER BY 1, 2";
 
 static const char *const stmts[STMTS] = {
     /* where a script belongs to, by its indexes: a window, a script, an outpoint */
@@ -143,23 +147,36 @@ const struct spv_wallet_facts *spv_wallet_iter_facts(const struct spv_wallet_ite
     return &it->facts;
 }
 
-int spv_wallet_iter_list(struct spv_wallet_iter *it, enum spv_wallet_list list,
-                         const struct spv_wallet_key *after)
+static int begin_list(struct spv_wallet_iter *it, const char *sql)
 {
-    /* a list begins below or, reversed, above every key */
-    const int64_t begin = list == SPV_WALLET_HISTORY_REVERSED ? INT64_MAX : -1;
     (void)sqlite3_finalize(it->st);
     it->st = NULL;
-    it->list = list;
-    if ((unsigned)list >= SPV_WALLET_LISTS)
-        return spv_db_fail(it->store, SPV_ERR_INVALID, "%s: an unknown list", it->store->path);
-    const int code = sqlite3_prepare_v2(it->own.db, lists[list], -1, &it->st, NULL);
+    const int code = sqlite3_prepare_v2(it->own.db, sql, -1, &it->st, NULL);
     if (code != SQLITE_OK)
         return iter_error(it, code);
     const int n = sqlite3_bind_parameter_count(it->st);
     for (int i = 0; i < n; i++)
-        (void)sqlite3_bind_int64(it->st, i + 1, after ? (int64_t)after->part[i] : begin);
+        (void)sqlite3_bind_int64(it->st, i + 1, it->after[i]);
     return 0;
+}
+
+int spv_wallet_iter_list(struct spv_wallet_iter *it, enum spv_wallet_list list,
+                         const struct spv_wallet_key *after)
+{
+    if ((unsigned)list >= SPV_WALLET_LISTS)
+        return spv_db_fail(it->store, SPV_ERR_INVALID, "%s: an unknown list", it->store->path);
+    /* a list begins below or, reversed, above every key */
+    for (size_t i = 0; i < 3; i++)
+        it->after[i] = after                                 ? (int64_t)after->part[i]
+                       : list == SPV_WALLET_HISTORY_REVERSED ? INT64_MAX
+                                                             : -1;
+    if (!after && list == SPV_WALLET_COINS) { /* above field 0, where the spent coins are */
+        it->after[0] = 0;
+        it->after[1] = it->after[2] = INT64_MAX;
+    }
+    it->list = list;
+    it->has_more = list == SPV_WALLET_COINS;
+    return begin_list(it, lists[list]);
 }
 
 /* A statement of stmts, ready to be bound. */
@@ -323,7 +340,14 @@ int spv_wallet_iter_next(struct spv_wallet_iter *it, struct spv_wallet_item *out
     memset(out, 0, sizeof *out);
     if (!it->st)
         return 0;
-    const int code = sqlite3_step(it->st);
+    int code = sqlite3_step(it->st);
+    if (code == SQLITE_DONE && it->has_more) {
+        it->has_more = false;
+        const int rc = begin_list(it, other_coins);
+        if (rc)
+            return rc;
+        code = sqlite3_step(it->st);
+    }
     if (code == SQLITE_DONE) {
         (void)sqlite3_finalize(it->st); /* or the next step would begin again */
         it->st = NULL;
