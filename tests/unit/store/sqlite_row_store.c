@@ -6,7 +6,7 @@
 #define row_store_load memory_load
 #define row_store_try_load memory_try_load
 #define row_store_check memory_check
-#include "../spv/wallet/row_store.c" // NOLINT(bugprone-suspicious-include)
+#include "support/row_store.c" // NOLINT(bugprone-suspicious-include)
 #undef row_store_free
 #undef row_store_apply
 #undef row_store_load

@@ -3,7 +3,7 @@
  * what a plain model says (wallet_model.c). SPV_SIM_SEEDS more seeds, SPV_SIM_SEED just one. */
 #include <stdio.h>
 
-#include "row_store.h"
+#include "support/row_store.h"
 #include "wallet_model.h"
 
 #include "spv/descriptor.h"
