@@ -44,6 +44,7 @@
 #include "spv/version.h"
 #include "spv/wallet.h"
 #include "spv/wallet_db.h"
+#include "spv/wallet_event.h"
 #include "spv/watch.h"
 
 #endif

@@ -239,6 +239,10 @@ SPV_API int spv_wallet_script_at(const struct spv_wallet *wallet, struct spv_byt
 /* Returns true and the next scripts whose past was not searched, or false; *next is 0 at first. */
 SPV_API bool spv_wallet_next_unsearched(const struct spv_wallet *wallet, uint64_t *next,
                                         struct spv_unsearched *out);
+/* Returns true and the next of these scripts, or false; *next is 0 at first. Valid until the next
+ * input. */
+SPV_API bool spv_wallet_next_script_of(const struct spv_wallet *wallet, uint64_t *next,
+                                       struct spv_bytes *out, const struct spv_unsearched *scripts);
 /* All blocks from the birthday up to the scanned height were searched for these scripts. Returns 0,
  * SPV_ERR_NOT_FOUND or SPV_ERR_STATE. */
 SPV_API int spv_wallet_searched(struct spv_wallet *wallet, const struct spv_unsearched *scripts);

@@ -208,6 +208,24 @@ bool spv_wallet_next_unsearched(const struct spv_wallet *w, uint64_t *next,
     return false;
 }
 
+bool spv_wallet_next_script_of(const struct spv_wallet *w, uint64_t *next, struct spv_bytes *out,
+                               const struct spv_unsearched *scripts)
+{
+    const uint32_t slot = spv_watch_set_slot(&w->set, scripts->watch);
+    const struct spv_watch_entry *entry;
+
+    if (slot == SPV_NONE || scripts->branch >= w->set.watches[slot].n_branches)
+        return false;
+    entry = &w->set.watches[slot];
+    const struct spv_watch_branch *b = &entry->branches[scripts->branch];
+    const uint64_t at = (uint64_t)scripts->first * entry->per_index + *next;
+    if (at >= (uint64_t)scripts->end * entry->per_index || at >= b->n_scripts)
+        return false;
+    *out = spv_script_table_bytes(&w->set.scripts, b->scripts[at]);
+    (*next)++;
+    return true;
+}
+
 uint64_t spv_wallet_dropped(const struct spv_wallet *w)
 {
     return w->dropped;
