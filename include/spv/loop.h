@@ -32,6 +32,9 @@ struct spv_evloop_config {
     /* Called for each event of a scan (spv/scan.h), likewise; it may also call spv_evloop_scan and
      * the functions after it. May be NULL. */
     void (*on_scan)(void *ctx, const struct spv_scan_event *event);
+    /* Called for each event of the wallet (spv/wallet_event.h), likewise. May be
+     * NULL. */
+    void (*on_wallet)(void *ctx, const struct spv_wallet_event *event);
     uint64_t keep_filters; /* bytes of filters that a scan keeps in the store; 0: none */
     /* Called every tick_us microseconds (0: never) on the loop's thread. May be NULL. */
     void (*on_tick)(void *ctx);

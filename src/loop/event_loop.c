@@ -67,6 +67,13 @@ static void arm_commit(struct spv_evloop *l)
     spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
 }
 
+/* The store has no tables of wallets yet: until it does, spv_evloop_new refuses one. */
+static int store_wallet(struct spv_evloop *l, const struct spv_wallet_update *update)
+{
+    (void)l;
+    return update->n == 0 ? 0 : SPV_ERR_STATE;
+}
+
 static int store_update(struct spv_evloop *l, const struct spv_chain_update *update)
 {
     if (l->synced)
@@ -165,6 +172,13 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     case SPV_EFFECT_SCAN:
         if (l->cfg.on_scan)
             l->cfg.on_scan(l->cfg.ctx, &effect->scan);
+        return 0;
+    case SPV_EFFECT_STORE_WALLET:
+        rc = store_wallet(l, &effect->wallet_update);
+        return spv_node_stored(l->node, rc, spv_system_now());
+    case SPV_EFFECT_WALLET:
+        if (l->cfg.on_wallet)
+            l->cfg.on_wallet(l->cfg.ctx, &effect->wallet_event);
         return 0;
     case SPV_EFFECT_EVENT:
         rc = before_event(l, &effect->event);
@@ -299,6 +313,8 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     int rc = SPV_ERR_INVALID;
     if (!cfg->store || !cfg->node.params)
         return error_text(why, rc, cfg);
+    if (cfg->node.wallet)
+        return error_text(why, SPV_ERR_INVALID, cfg);
     rc = SPV_ERR_NOMEM;
     struct spv_evloop *l = calloc(1, sizeof *l);
     if (!l)

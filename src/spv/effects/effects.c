@@ -114,6 +114,11 @@ int spv_effects_pop(struct spv_effects *q, struct spv_effect *out)
     return 1;
 }
 
+const struct spv_effect *spv_effects_head(const struct spv_effects *q)
+{
+    return q->head ? &q->head->effect : NULL;
+}
+
 struct spv_event *spv_effects_unaddressed(struct spv_effects *q)
 {
     for (struct spv_queued_effect *e = q->head; e; e = e->next)

@@ -44,6 +44,9 @@ void spv_effects_send_getdata(struct spv_effects *q, uint64_t peer, const struct
  */
 int spv_effects_pop(struct spv_effects *q, struct spv_effect *out);
 
+/* The effect that is popped next; NULL: none. */
+const struct spv_effect *spv_effects_head(const struct spv_effects *q);
+
 /* The first queued event of a peer that lacks the peer's address, or NULL. */
 struct spv_event *spv_effects_unaddressed(struct spv_effects *q);
 

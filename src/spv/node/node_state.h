@@ -1,5 +1,5 @@
-/* The internals of the node, shared by node.c (inputs and effects), node_scan.c (scans) and
- * node_stats.c (statistics).
+/* The internals of the node, shared by node.c (inputs), node_poll.c (effects), node_scan.c (scans),
+ * node_wallet.c and node_watch.c (the wallet) and node_stats.c (statistics).
  */
 #ifndef SPV_SPV_NODE_NODE_STATE_H
 #define SPV_SPV_NODE_NODE_STATE_H
@@ -7,6 +7,7 @@
 #include "spv/effects/effects.h"
 #include "spv/node/health.h"
 #include "spv/node/node_filters.h"
+#include "spv/node/node_wallet.h"
 #include "spv/node/outbound.h"
 #include "spv/node/peer_rates.h"
 #include "spv/sync/backfill.h"
@@ -23,6 +24,7 @@ struct spv_node {
     struct spv_checkpoint_start *start; /* NULL: the database is not empty, or starts at genesis */
     struct spv_backfill *backfill; /* NULL: not wanted */
     struct spv_node_filters filters;
+    struct spv_node_wallet wallet;
     struct spv_health health;
     struct spv_peer_rates peer_rates;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
@@ -36,6 +38,16 @@ struct spv_node {
     struct spv_now now; /* of the last input */
     int error;
 };
+
+/* Keeps the first failure of ours, also one of the effect queue. Returns it, or 0. */
+static inline int node_fail(struct spv_node *n, int error)
+{
+    if (!n->error && error < 0)
+        n->error = error;
+    if (!n->error && n->effects.error)
+        n->error = n->effects.error;
+    return n->error;
+}
 
 /* node.c. After every input, with what it returned: disconnects the peers that are to be dropped,
  * and fills free slots. Returns 0 or the node's error. */

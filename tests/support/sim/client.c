@@ -34,6 +34,8 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .request_timeout_us = c->cfg.request_timeout_us,
         .checkpoints = c->cfg.checkpoints,
         .n_checkpoints = c->cfg.n_checkpoints,
+        .wallet = c->cfg.wallet ? c->cfg.wallet->load(c->cfg.wallet->ctx) : NULL,
+        .source = c->cfg.source,
     };
     static const enum spv_transport_choice choices[] = {
         [SIM_TRANSPORT_V1] = SPV_TRANSPORT_ONLY_V1,
@@ -120,6 +122,9 @@ static void store_effect(struct sim *sim, struct sim_client *c, const struct spv
         sim_filter_store_drop(&c->filters, effect->update.fork_height + 1);
     sim_note(sim, "client %zu stores %d fork %lu n %zu", c->index, (int)effect->update.kind,
              (unsigned long)effect->update.fork_height, effect->update.n);
+    sim_client_store_wallet(sim, c, &effect->wallet_update);
+    if (c->crashes)
+        return;
     if (wrong)
         sim_break(sim, wrong);
     if (spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)
@@ -135,10 +140,17 @@ static void filter_effect(struct sim *sim, struct sim_client *c, const struct sp
              drop ? "drops" : "stores",
              (unsigned long)(drop ? effect->height : effect->filter_update.first),
              drop ? (size_t)0 : effect->filter_update.n);
-    if (!c->cfg.filters)
+    if (!c->cfg.filters && !c->cfg.wallet)
         wrong = "filter headers of a client without filters";
     if (wrong)
         sim_break(sim, wrong);
+    if (drop && c->cfg.wallet && sim_client_wallet_is_above(c, effect->height))
+        wrong = "the wallet is scanned with filter headers that are dropped";
+    if (wrong)
+        sim_break(sim, wrong);
+    sim_client_store_wallet(sim, c, &effect->wallet_update);
+    if (c->crashes)
+        return;
     const int rc = spv_node_stored(c->node, 0, sim_client_now(sim, c));
     if (rc < 0) {
         sim_note(sim, "client %zu: %s", c->index, spv_err_name(rc));
@@ -178,11 +190,19 @@ static void save_addrman(struct sim_client *c)
         sim_addrman_save(&c->addrman_rows, &changes);
 }
 
+static void wallet_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
+{
+    sim_note(sim, "client %zu stores %zu rows of its wallet", c->index, effect->wallet_update.n);
+    sim_client_store_wallet(sim, c, &effect->wallet_update);
+    if (!c->crashes && spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)
+        sim_break(sim, "the node failed after storing the wallet");
+}
+
 /* Runs all effects of the node that are queued now. */
 static void pump(struct sim *sim, struct sim_client *c)
 {
     struct spv_effect effect;
-    while (!sim->broken && spv_node_poll(c->node, &effect) == 1) {
+    while (!sim->broken && !c->crashes && spv_node_poll(c->node, &effect) == 1) {
         switch (effect.kind) {
         case SPV_EFFECT_CONNECT:
             connect_effect(sim, c, &effect);
@@ -212,6 +232,12 @@ static void pump(struct sim *sim, struct sim_client *c)
         case SPV_EFFECT_SCAN:
             sim_client_scan_effect(sim, c, &effect);
             break;
+        case SPV_EFFECT_STORE_WALLET:
+            wallet_effect(sim, c, &effect);
+            break;
+        case SPV_EFFECT_WALLET:
+            c->cfg.wallet->event(c->cfg.wallet->ctx, &effect.wallet_event);
+            break;
         case SPV_EFFECT_SAVE_ADDRMAN:
             save_addrman(c);
             break;
@@ -220,10 +246,12 @@ static void pump(struct sim *sim, struct sim_client *c)
             break;
         }
     }
+    if (c->crashes)
+        sim_client_restart(sim, c);
 }
 
 /* Called after every input to the node. */
-static void after_input(struct sim *sim, struct sim_client *c, int rc)
+void sim_client_after_input(struct sim *sim, struct sim_client *c, int rc)
 {
     if (rc < 0) {
         sim_note(sim, "client %zu: %s", c->index, spv_err_name(rc));
@@ -238,14 +266,15 @@ void sim_client_match(struct sim *sim, struct sim_event *e)
     struct sim_client *c = sim->client[e->client];
     if (e->epoch != c->epoch)
         return;
-    after_input(sim, c, spv_node_matched(c->node, sim_client_now(sim, c)));
+    sim_client_after_input(sim, c, spv_node_matched(c->node, sim_client_now(sim, c)));
 }
 
 void sim_client_scan_add(struct sim *sim, struct sim_client *c, const struct spv_bytes *scripts,
                          size_t n, uint32_t from)
 {
     sim_note(sim, "client %zu watches %zu more scripts", c->index, n);
-    after_input(sim, c, spv_node_scan_add(c->node, scripts, n, from, sim_client_now(sim, c)));
+    sim_client_after_input(sim, c,
+                           spv_node_scan_add(c->node, scripts, n, from, sim_client_now(sim, c)));
 }
 
 struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_config *cfg)
@@ -289,6 +318,7 @@ void sim_client_restart(struct sim *sim, struct sim_client *c)
     sim_client_scan_end(c);
     spv_node_free(c->node);
     c->node = NULL;
+    c->crashes = false;
     c->epoch++;
     for (size_t i = 0; i < c->peers; i++)
         c->peer[i] = SIM_PEER_NONE;
@@ -320,7 +350,7 @@ static void on_closed(struct sim *sim, size_t client, uint64_t peer, int error)
     if (*state != SIM_PEER_DIALLING && *state != SIM_PEER_OPEN)
         sim_break(sim, "a peer id was closed twice");
     *state = SIM_PEER_DONE;
-    after_input(sim, c, spv_node_closed(c->node, peer, error, sim_client_now(sim, c)));
+    sim_client_after_input(sim, c, spv_node_closed(c->node, peer, error, sim_client_now(sim, c)));
 }
 
 void sim_client_dialled(struct sim *sim, const struct sim_event *e)
@@ -343,9 +373,9 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
     if (e->epoch != c->epoch)
         return;
     if (c->cfg.dns_dead) {
-        after_input(sim, c,
-                    spv_node_resolved(c->node, &e->endpoint, SPV_ERR_RESOLVE, NULL, 0,
-                                      sim_client_now(sim, c)));
+        sim_client_after_input(sim, c,
+                               spv_node_resolved(c->node, &e->endpoint, SPV_ERR_RESOLVE, NULL, 0,
+                                                 sim_client_now(sim, c)));
         return;
     }
     for (size_t i = 0; i < sim->hosts; i++)
@@ -353,7 +383,7 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
                                         .len = 4,
                                         .port = sim->cfg.params->net.port,
                                         .bytes = {8, (uint8_t)(i + 1), 0, 1}};
-    after_input(
+    sim_client_after_input(
         sim, c,
         spv_node_resolved(c->node, &e->endpoint, 0, addrs, sim->hosts, sim_client_now(sim, c)));
 }
@@ -365,13 +395,15 @@ static void on_message(struct sim *sim, struct sim_conn *conn, const struct spv_
     if (!spv_peer_ready(end->peer))
         return;
     if (end->ready_sent) {
-        after_input(sim, c, spv_node_recv(c->node, conn->peer, msg, sim_client_now(sim, c)));
+        sim_client_after_input(sim, c,
+                               spv_node_recv(c->node, conn->peer, msg, sim_client_now(sim, c)));
         return;
     }
     struct spv_peer_stats stats;
     end->ready_sent = true;
     spv_peer_get_stats(end->peer, &stats);
-    after_input(sim, c, spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
+    sim_client_after_input(sim, c,
+                           spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
 }
 
 const struct sim_owner sim_client_owner = {attach, on_message, on_closed};
@@ -379,7 +411,7 @@ const struct sim_owner sim_client_owner = {attach, on_message, on_closed};
 void sim_client_timer(struct sim *sim, struct sim_client *c)
 {
     sim_note(sim, "client %zu timer", c->index);
-    after_input(sim, c, spv_node_timer(c->node, sim_client_now(sim, c)));
+    sim_client_after_input(sim, c, spv_node_timer(c->node, sim_client_now(sim, c)));
 }
 
 void sim_client_check(struct sim *sim, struct sim_client *c)
