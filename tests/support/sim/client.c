@@ -251,7 +251,7 @@ static void pump(struct sim *sim, struct sim_client *c)
 }
 
 /* Called after every input to the node. */
-void sim_client_after_input(struct sim *sim, struct sim_client *c, int rc)
+static void after_input(struct sim *sim, struct sim_client *c, int rc)
 {
     if (rc < 0) {
         sim_note(sim, "client %zu: %s", c->index, spv_err_name(rc));
@@ -266,15 +266,32 @@ void sim_client_match(struct sim *sim, struct sim_event *e)
     struct sim_client *c = sim->client[e->client];
     if (e->epoch != c->epoch)
         return;
-    sim_client_after_input(sim, c, spv_node_matched(c->node, sim_client_now(sim, c)));
+    after_input(sim, c, spv_node_matched(c->node, sim_client_now(sim, c)));
 }
 
 void sim_client_scan_add(struct sim *sim, struct sim_client *c, const struct spv_bytes *scripts,
                          size_t n, uint32_t from)
 {
     sim_note(sim, "client %zu watches %zu more scripts", c->index, n);
-    sim_client_after_input(sim, c,
-                           spv_node_scan_add(c->node, scripts, n, from, sim_client_now(sim, c)));
+    after_input(sim, c, spv_node_scan_add(c->node, scripts, n, from, sim_client_now(sim, c)));
+}
+
+int sim_client_watch(struct sim *sim, struct sim_client *c, uint64_t *request, uint64_t *id,
+                     const struct spv_watch_target *watch)
+{
+    const int rc = spv_node_watch(c->node, request, id, NULL, watch, sim_client_now(sim, c));
+    sim_note(sim, "client %zu watches: request %llu", c->index, (unsigned long long)*request);
+    after_input(sim, c, rc);
+    return rc;
+}
+
+int sim_client_hand_out(struct sim *sim, struct sim_client *c, uint64_t *request, uint32_t *index,
+                        uint64_t id, uint32_t branch)
+{
+    const int rc = spv_node_hand_out(c->node, request, index, id, branch, sim_client_now(sim, c));
+    sim_note(sim, "client %zu hands out index %lu", c->index, (unsigned long)*index);
+    after_input(sim, c, rc);
+    return rc;
 }
 
 struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_config *cfg)
@@ -350,7 +367,7 @@ static void on_closed(struct sim *sim, size_t client, uint64_t peer, int error)
     if (*state != SIM_PEER_DIALLING && *state != SIM_PEER_OPEN)
         sim_break(sim, "a peer id was closed twice");
     *state = SIM_PEER_DONE;
-    sim_client_after_input(sim, c, spv_node_closed(c->node, peer, error, sim_client_now(sim, c)));
+    after_input(sim, c, spv_node_closed(c->node, peer, error, sim_client_now(sim, c)));
 }
 
 void sim_client_dialled(struct sim *sim, const struct sim_event *e)
@@ -373,9 +390,9 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
     if (e->epoch != c->epoch)
         return;
     if (c->cfg.dns_dead) {
-        sim_client_after_input(sim, c,
-                               spv_node_resolved(c->node, &e->endpoint, SPV_ERR_RESOLVE, NULL, 0,
-                                                 sim_client_now(sim, c)));
+        after_input(sim, c,
+                    spv_node_resolved(c->node, &e->endpoint, SPV_ERR_RESOLVE, NULL, 0,
+                                      sim_client_now(sim, c)));
         return;
     }
     for (size_t i = 0; i < sim->hosts; i++)
@@ -383,7 +400,7 @@ void sim_client_resolved(struct sim *sim, const struct sim_event *e)
                                         .len = 4,
                                         .port = sim->cfg.params->net.port,
                                         .bytes = {8, (uint8_t)(i + 1), 0, 1}};
-    sim_client_after_input(
+    after_input(
         sim, c,
         spv_node_resolved(c->node, &e->endpoint, 0, addrs, sim->hosts, sim_client_now(sim, c)));
 }
@@ -395,15 +412,13 @@ static void on_message(struct sim *sim, struct sim_conn *conn, const struct spv_
     if (!spv_peer_ready(end->peer))
         return;
     if (end->ready_sent) {
-        sim_client_after_input(sim, c,
-                               spv_node_recv(c->node, conn->peer, msg, sim_client_now(sim, c)));
+        after_input(sim, c, spv_node_recv(c->node, conn->peer, msg, sim_client_now(sim, c)));
         return;
     }
     struct spv_peer_stats stats;
     end->ready_sent = true;
     spv_peer_get_stats(end->peer, &stats);
-    sim_client_after_input(sim, c,
-                           spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
+    after_input(sim, c, spv_node_connected(c->node, conn->peer, &stats, sim_client_now(sim, c)));
 }
 
 const struct sim_owner sim_client_owner = {attach, on_message, on_closed};
@@ -411,7 +426,7 @@ const struct sim_owner sim_client_owner = {attach, on_message, on_closed};
 void sim_client_timer(struct sim *sim, struct sim_client *c)
 {
     sim_note(sim, "client %zu timer", c->index);
-    sim_client_after_input(sim, c, spv_node_timer(c->node, sim_client_now(sim, c)));
+    after_input(sim, c, spv_node_timer(c->node, sim_client_now(sim, c)));
 }
 
 void sim_client_check(struct sim *sim, struct sim_client *c)

@@ -37,21 +37,3 @@ void sim_client_store_wallet(struct sim *sim, struct sim_client *c,
     c->crashes =
         c->cfg.crash_permille > 0 && test_random_below(&sim->random, 1000) < c->cfg.crash_permille;
 }
-
-int sim_client_watch(struct sim *sim, struct sim_client *c, uint64_t *request, uint64_t *id,
-                     const struct spv_watch_target *watch)
-{
-    const int rc = spv_node_watch(c->node, request, id, NULL, watch, sim_client_now(sim, c));
-    sim_note(sim, "client %zu watches: request %llu", c->index, (unsigned long long)*request);
-    sim_client_after_input(sim, c, rc);
-    return rc;
-}
-
-int sim_client_hand_out(struct sim *sim, struct sim_client *c, uint64_t *request, uint32_t *index,
-                        uint64_t id, uint32_t branch)
-{
-    const int rc = spv_node_hand_out(c->node, request, index, id, branch, sim_client_now(sim, c));
-    sim_note(sim, "client %zu hands out index %lu", c->index, (unsigned long)*index);
-    sim_client_after_input(sim, c, rc);
-    return rc;
-}

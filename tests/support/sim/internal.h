@@ -194,8 +194,6 @@ void sim_client_store_wallet(struct sim *sim, struct sim_client *c,
 bool sim_client_wallet_is_above(const struct sim_client *c, uint32_t height);
 
 /* client.c */
-/* After every input to the node, which returned rc: runs its effects. */
-void sim_client_after_input(struct sim *sim, struct sim_client *c, int rc);
 extern const struct sim_owner sim_client_owner;
 void sim_client_dialled(struct sim *sim, const struct sim_event *e);
 void sim_client_resolved(struct sim *sim, const struct sim_event *e);
