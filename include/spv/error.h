@@ -151,7 +151,12 @@ enum spv_err_class {
     X(FILTER_HASH, -195, PEER, "filter that is not what its filter header commits to")             \
     /* transactions */                                                                             \
     X(TX_VALUE, -200, PEER, "transaction with an amount that is out of range")                     \
-    X(TX_DUPLICATE_INPUT, -201, PEER, "transaction that spends an output twice")
+    X(TX_DUPLICATE_INPUT, -201, PEER, "transaction that spends an output twice")                   \
+    /* bloom filters of a wallet */                                                                \
+    X(BLOOM_SCRIPT, -210, CALLER, "script without a push of 20 bytes or more, for bloom filters")  \
+    X(BLOOM_RATE, -211, CALLER, "too much to watch for bloom filters: use compact filters")        \
+    X(BLOOM_ANSWER, -212, PEER, "filtered block without its transactions, or with others")         \
+    X(BLOOM_OMISSION, -213, PEER, "filtered block that left out what its filter matches")
 
 enum spv_err {
     SPV_OK = 0,

@@ -175,6 +175,10 @@ static const struct {
     {SPV_ERR_FILTER_HASH, SPV_CLASS_PEER},
     {SPV_ERR_TX_VALUE, SPV_CLASS_PEER},
     {SPV_ERR_TX_DUPLICATE_INPUT, SPV_CLASS_PEER},
+    {SPV_ERR_BLOOM_SCRIPT, SPV_CLASS_CALLER},
+    {SPV_ERR_BLOOM_RATE, SPV_CLASS_CALLER},
+    {SPV_ERR_BLOOM_ANSWER, SPV_CLASS_PEER},
+    {SPV_ERR_BLOOM_OMISSION, SPV_CLASS_PEER},
 };
 
 static void every_code_has_the_class_that_it_should_have(void **state)
