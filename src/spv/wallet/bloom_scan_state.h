@@ -117,6 +117,7 @@ struct spv_bloom_scan {
     int refused; /* SPV_ERR_BLOOM_RATE: outpoints that were found do not fit */
 
     struct spv_bloom_height window[SPV_BLOOM_WINDOW]; /* of a height: modulo the window */
+    size_t n_whole; /* of them that want the whole block */
     size_t held_bytes;
     struct spv_proven_tx *views; /* of the event */
     size_t cap_views;

@@ -43,6 +43,7 @@ static void free_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h, si
 
 void spv_bloom_close_height(struct spv_bloom_scan *s, struct spv_bloom_height *h)
 {
+    s->n_whole -= h->wants_whole;
     if (h->wants_whole && !h->block)
         spv_block_fetch_cancel(s->cfg.blocks, SPV_BLOCKS_OF_COINS, &h->hash);
     for (size_t i = 0; i < SPV_BLOOM_ANSWERS; i++)
@@ -265,7 +266,10 @@ int spv_bloom_put_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h,
     answer->n_proof = reading->n_proof;
     s->held_bytes += answer->n_proof;
     reading->proof = NULL;
-    h->wants_whole |= reading->wants_whole || answers_differ(h) || has_large_output(s, h);
+    if (!h->wants_whole && (reading->wants_whole || answers_differ(h) || has_large_output(s, h))) {
+        h->wants_whole = true;
+        s->n_whole++;
+    }
     return 0;
 }
 
@@ -287,6 +291,8 @@ int spv_bloom_want_whole(struct spv_bloom_scan *s, struct spv_now now)
 {
     size_t n = 0;
 
+    if (s->n_whole == 0)
+        return 0;
     for (size_t i = 0; i < SPV_BLOOM_WINDOW; i++)
         n += s->window[i].is_whole_requested && !s->window[i].block;
     for (uint32_t i = 0; i < SPV_BLOOM_WINDOW; i++) {
