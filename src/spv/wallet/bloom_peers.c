@@ -1,5 +1,5 @@
 /* Requests go out in batches, to all peers at once: each free one gets the lowest heights that
- * nobody is asked for. A batch is
+ * no peer is asked for. A batch is
  *
  *     [filterload, when the peer's filter is not the newest]  getdata  ping
  *

@@ -377,6 +377,30 @@ static void a_whole_block_shows_what_one_peer_left_out(void **state)
     check_found();
 }
 
+/* What was added after a peer answered is no omission of it. */
+static void a_script_that_is_newer_than_an_answer_was_not_left_out(void **state)
+{
+    (void)state;
+    source_open(&f, 1);
+    source_mine_to(&f, 29);
+    source_pay(&f, NULL, 0, 0, 1);
+    source_pay(&f, NULL, 0, 9, 0);
+    source_mine_to(&f, 40);
+    source_start_bloom(&f, NONE, false, 2000);
+    source_connect(&f, 1, SPV_NODE_NETWORK | SPV_NODE_BLOOM); /* without whole blocks */
+    assert_int_equal(source_begin(&f, 1, 1, 40), 0);
+    source_run(&f);
+    assert_int_equal(stats().height, 30);
+    assert_int_equal(source_watch(&f, 9, 31), 0);
+    source_connect(&f, 2, SPV_NODE_NETWORK | SPV_NODE_WITNESS);
+    source_run(&f);
+    assert_true(f.events[0].whole);
+    assert_int_equal(f.events[0].height, 30);
+    assert_int_equal(f.dropped, 0);
+    assert_int_equal(stats().omissions, 0);
+    source_close(&f);
+}
+
 /* ---- depth ---- */
 
 /* A transaction of 64 bytes could be two hashes: the whole block decides. */
@@ -518,6 +542,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_does_not_update_its_filter_is_found_by_a_cross_check),
         cmocka_unit_test(a_block_with_a_large_amount_is_fetched_whole),
         cmocka_unit_test(a_whole_block_shows_what_one_peer_left_out),
+        cmocka_unit_test(a_script_that_is_newer_than_an_answer_was_not_left_out),
         cmocka_unit_test(a_transaction_of_64_bytes_is_proven_by_the_whole_block),
         cmocka_unit_test(random_chains_give_the_fixed_point),
     };
