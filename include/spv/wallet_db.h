@@ -28,7 +28,7 @@ extern "C" {
 #define SPV_BROADCASTS_MAX 1000 /* ours: transactions that are being published at once */
 
 /* A transaction that is being published. */
-struct spv_broadcast_row {
+struct spv_wallet_broadcast_row {
     struct spv_txid txid; /* the key */
     struct spv_wtxid wtxid;
     struct spv_bytes raw; /* with its witness */
@@ -49,7 +49,7 @@ struct spv_store_update {
     bool drop_filters; /* delete the filter headers and kept filters from a height on */
     uint32_t drop_filters_from;
     const struct spv_wallet_update *wallet; /* NULL: none */
-    const struct spv_broadcast_row *broadcasts; /* written */
+    const struct spv_wallet_broadcast_row *broadcasts; /* written */
     size_t n_broadcasts;
     const struct spv_txid *ended; /* broadcasts that are deleted */
     size_t n_ended;
@@ -154,7 +154,7 @@ struct spv_wallet_item {
         struct spv_wallet_balance_row balance;
         struct spv_label label;
         const char *line;
-        struct spv_broadcast_row broadcast;
+        struct spv_wallet_broadcast_row broadcast;
     } of; /* by list */
 };
 

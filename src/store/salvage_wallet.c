@@ -74,7 +74,7 @@ static int read_line(sqlite3_stmt *st)
 
 static int read_broadcast(sqlite3_stmt *st)
 {
-    struct spv_broadcast_row row;
+    struct spv_wallet_broadcast_row row;
     const char *bad = NULL;
     return spv_wallet_broadcast_read(&row, &bad, st);
 }

@@ -31,7 +31,7 @@ static int read_other(enum other which, const char **bad, sqlite3_stmt *st)
 {
     struct spv_wallet_facts facts;
     struct spv_label label;
-    struct spv_broadcast_row broadcast;
+    struct spv_wallet_broadcast_row broadcast;
     const char *text = NULL;
     switch (which) {
     case FACTS:

@@ -67,7 +67,7 @@ static int read_line(sqlite3_stmt *st, const char **bad)
 
 static int read_broadcast(sqlite3_stmt *st, const char **bad)
 {
-    struct spv_broadcast_row row;
+    struct spv_wallet_broadcast_row row;
     return spv_wallet_broadcast_read(&row, bad, st);
 }
 

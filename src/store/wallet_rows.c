@@ -278,7 +278,8 @@ int spv_wallet_line_read(const char **out, const char **bad, sqlite3_stmt *st)
     return end_columns(&c, bad);
 }
 
-int spv_wallet_broadcast_read(struct spv_broadcast_row *out, const char **bad, sqlite3_stmt *st)
+int spv_wallet_broadcast_read(struct spv_wallet_broadcast_row *out, const char **bad,
+                              sqlite3_stmt *st)
 {
     struct columns c = {.st = st};
     memset(out, 0, sizeof *out);

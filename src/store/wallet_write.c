@@ -307,7 +307,7 @@ int spv_wallet_row_write(struct spv_store *s, const struct spv_wallet_change *ch
 
 /* ---- what is being published ---- */
 
-int spv_wallet_broadcast_write(struct spv_store *s, const struct spv_broadcast_row *row)
+int spv_wallet_broadcast_write(struct spv_store *s, const struct spv_wallet_broadcast_row *row)
 {
     sqlite3_stmt *st = NULL;
     if (row->raw.n == 0)

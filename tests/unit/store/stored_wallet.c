@@ -158,15 +158,16 @@ static int apply_step(struct spv_store *s, struct spv_wallet *w, size_t i)
                                            .removed = WALLET_HEADERS + 1 - FORK,
                                            .headers = fork,
                                            .n = NEW};
-    const struct spv_broadcast_row row = {.txid = wallet_txs[3].txid,
-                                          .wtxid = {{1}},
-                                          .raw = {wallet_txs[3].tx.bytes, wallet_txs[3].tx.n},
-                                          .state = 1,
-                                          .announced = 2,
-                                          .is_private = true,
-                                          .has_child = true,
-                                          .child = wallet_txs[4].txid,
-                                          .created = 1800000000};
+    const struct spv_wallet_broadcast_row row = {
+        .txid = wallet_txs[3].txid,
+        .wtxid = {{1}},
+        .raw = {wallet_txs[3].tx.bytes, wallet_txs[3].tx.n},
+        .state = 1,
+        .announced = 2,
+        .is_private = true,
+        .has_child = true,
+        .child = wallet_txs[4].txid,
+        .created = 1800000000};
     struct spv_wallet_update changes;
     struct spv_store_update all = {.wallet = &changes};
     int rc = 0;

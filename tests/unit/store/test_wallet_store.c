@@ -163,7 +163,7 @@ static void tag_stays_when_the_watch_changes(void **state)
 static void broadcast_is_stored_with_the_wallet_and_ended(void **state)
 {
     struct spv_store *s = must_open(stored(state, 4), SPV_STORE_WRITE);
-    struct spv_broadcast_row empty = {.state = 1};
+    struct spv_wallet_broadcast_row empty = {.state = 1};
     const struct spv_store_update bad = {.broadcasts = &empty, .n_broadcasts = 1};
     struct spv_wallet_iter *it = open_list(s, SPV_WALLET_BROADCASTS, NULL);
     struct spv_wallet_item item;
@@ -188,7 +188,7 @@ static void broadcast_is_stored_with_the_wallet_and_ended(void **state)
 
 static void broadcasts_are_limited(void **state)
 {
-    static struct spv_broadcast_row rows[SPV_BROADCASTS_MAX + 1];
+    static struct spv_wallet_broadcast_row rows[SPV_BROADCASTS_MAX + 1];
     struct spv_store_update update = {.broadcasts = rows, .n_broadcasts = SPV_BROADCASTS_MAX + 1};
     struct spv_store *s = must_open(stored(state, 1), SPV_STORE_WRITE);
     struct spv_store_info info;
