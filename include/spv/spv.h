@@ -7,6 +7,7 @@
 #include "spv/addrman.h"
 #include "spv/block.h"
 #include "spv/bloom.h"
+#include "spv/broadcast.h"
 #include "spv/chain.h"
 #include "spv/descriptor.h"
 #include "spv/dial.h"
