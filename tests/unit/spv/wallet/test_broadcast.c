@@ -465,21 +465,22 @@ static void child_joins_a_parent_that_is_published_already(void **state)
     assert_int_equal(progress(c, &other).state, SPV_BROADCAST_PUBLISHING);
 }
 
-static void parent_with_a_later_id_is_the_first_of_its_package_after_a_restart(void **state)
+static void package_keeps_its_order_over_restarts_whatever_was_published_first(void **state)
 {
     struct broadcast_case *c = *state;
     struct built_tx last;
-    const struct built_tx *const list[] = {&other, &tx, &last};
+    const struct built_tx *const list[] = {&other, &witness_tx, &tx, &last};
 
-    make_tx(&last,
-            TX_SPEC(TX_INS({.script = 9, .prev = tx.txid}, {.script = 9, .prev = other.txid}),
-                    TX_OUTS({5, 30})));
+    make_tx(&last, TX_SPEC(TX_INS({.script = 9, .prev = tx.txid}, {.script = 9, .prev = other.txid},
+                                  {.script = 9, .prev = witness_tx.txid}),
+                           TX_OUTS({5, 30})));
     assert_int_equal(publish(c, &tx, 0), 0);
-    assert_int_equal(publish_package(c, list, 3, 0), 0);
+    assert_int_equal(publish(c, &witness_tx, 0), 0);
+    assert_int_equal(publish_package(c, list, 4, 0), 0);
     for (int i = 0; i < 2; i++) {
         connect(c, 1, CONN_RELAY);
-        assert_int_equal(c->sent[0].n_items, 3);
-        for (size_t k = 0; k < 3; k++)
+        assert_int_equal(c->sent[0].n_items, 4);
+        for (size_t k = 0; k < 4; k++)
             assert_memory_equal(&c->sent[0].items[k].hash, &list[k]->txid, 32);
         c->now.unix_s += 100000;
         clear_sent(c);
@@ -748,7 +749,7 @@ int main(void)
         CASE(parent_is_served_unannounced_on_the_connection_that_got_the_child),
         CASE(several_parents_are_announced_before_their_child),
         CASE(child_joins_a_parent_that_is_published_already),
-        CASE(parent_with_a_later_id_is_the_first_of_its_package_after_a_restart),
+        CASE(package_keeps_its_order_over_restarts_whatever_was_published_first),
         CASE(transaction_that_is_not_final_waits_for_its_height),
         CASE(transaction_that_is_not_final_waits_for_the_median_time),
         CASE(package_waits_for_its_latest_lock),

@@ -10,16 +10,28 @@ static int publish_raw(struct broadcast_case *c, const struct built_tx *tx)
     return spv_broadcast_publish(c->b, &tx->tx, &report, 1, 0, c->now);
 }
 
+static int publish_pair(struct broadcast_case *c, const struct built_tx *pair)
+{
+    const struct spv_broadcast_report reports[] = {{.txid = pair[0].txid}, {.txid = pair[1].txid}};
+    const struct spv_tx txs[] = {pair[0].tx, pair[1].tx};
+
+    return spv_broadcast_publish(c->b, txs, reports, 2, 0, c->now);
+}
+
 static void thousand_transactions_are_kept(void **state)
 {
     struct broadcast_case *c = *state;
     struct spv_txid first = {.b = {0}};
-    struct built_tx tx;
+    struct built_tx tx, pair[2];
     uint64_t next = 0;
     size_t n = 0;
     struct spv_broadcast_progress out;
 
+    make_tx(&pair[0], TX_SPEC(TX_INS({.script = 8}), TX_OUTS({1, 20})));
+    make_tx(&pair[1], TX_SPEC(TX_INS({.script = 9, .prev = pair[0].txid}), TX_OUTS({1, 20})));
     for (uint32_t i = 0; i <= SPV_BROADCAST_MAX; i++) {
+        if (i == SPV_BROADCAST_MAX - 1)
+            assert_int_equal(publish_pair(c, pair), SPV_ERR_TOO_MANY);
         make_tx(&tx, TX_SPEC(TX_INS({.script = 9, .vout = i}), TX_OUTS({1, 20})));
         if (i == 0)
             first = tx.txid;
@@ -37,6 +49,8 @@ static void thousand_transactions_are_kept(void **state)
     assert_int_equal(spv_broadcast_timer(c->b, c->now), 0);
     assert_int_equal(publish_raw(c, &tx), 0);
     built_tx_free(&tx);
+    built_tx_free(&pair[0]);
+    built_tx_free(&pair[1]);
 }
 
 static void forty_megabytes_are_kept(void **state)
