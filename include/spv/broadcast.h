@@ -104,10 +104,12 @@ SPV_API int spv_broadcast_check(struct spv_broadcast_report *reports, struct spv
  * minute is enough for a peer to fetch; mempools lose a transaction within days. */
 #define SPV_BROADCAST_RETRY_MIN 60
 #define SPV_BROADCAST_RETRY_MAX 43200
-#define SPV_BROADCAST_DEPTH 100 /* ours: blocks above it, after which a transaction is forgotten   \
-                                 */
-#define SPV_BROADCAST_KEEP 1209600 /* 14 days that a withdrawn one is remembered, as in mempools   \
-                                    */
+#define SPV_BROADCAST_DEPTH                                                                        \
+    100 /* ours: blocks above it, after which a transaction is forgotten                           \
+         */
+#define SPV_BROADCAST_KEEP                                                                         \
+    1209600 /* 14 days that a withdrawn one is remembered, as in mempools                          \
+             */
 
 enum spv_broadcast_state {
     SPV_BROADCAST_PUBLISHING = 1, /* waiting, or announced again and again */
@@ -270,6 +272,54 @@ SPV_API bool spv_broadcast_next(const struct spv_broadcast *b, uint64_t *next,
                                 struct spv_broadcast_progress *out);
 /* Returns the bytes of memory in use. */
 SPV_API size_t spv_broadcast_memory(const struct spv_broadcast *b);
+
+/* ---- private connections ---- */
+
+/* The user agent of all of them: that of Bitcoin Core's private broadcast, so that it tells nothing
+ * about us. */
+#define SPV_PRIVATE_USER_AGENT "/pynode:0.0.1/"
+#define SPV_PRIVATE_RECIPIENTS 3 /* of one transaction before anyone is waited for */
+#define SPV_PRIVATE_CONNECTIONS 8 /* ours: at a time, of all transactions */
+#define SPV_PRIVATE_TIME 180 /* seconds from the dial to the end: Tor's circuits are slow */
+
+/* A connection of its own for one private transaction: the version message of struct
+ * spv_peer_config.anonymous, the announcement, the transaction, a ping, and its end. It carries
+ * nothing else, and only goes to an onion peer or through a proxy that is declared to be Tor, with
+ * SOCKS credentials of its own. */
+enum spv_private_action_kind {
+    SPV_PRIVATE_OPEN = 1, /* a connection is wanted: spv_broadcast_private_opened */
+    SPV_PRIVATE_SEND = 2, /* `message` to `peer` */
+    SPV_PRIVATE_CLOSE = 3, /* close `peer`; spv_broadcast_private_closed is not called */
+};
+struct spv_private_action {
+    enum spv_private_action_kind kind;
+    struct spv_txid txid; /* OPEN: of the transaction */
+    uint64_t peer;
+    struct spv_msg message; /* what it points at is valid until the next call on the machine */
+};
+/* The next action for private connections. An OPEN is repeated until it is answered. Returns 1, or
+ * 0 when there is none. */
+SPV_API int spv_broadcast_private_poll(struct spv_broadcast *b, struct spv_private_action *out,
+                                       struct spv_now now);
+/* A connection for a transaction is dialled. Returns 0, SPV_ERR_STATE when none is wanted for it,
+ * or SPV_ERR_INVALID for a peer whose id is known. */
+SPV_API int spv_broadcast_private_opened(struct spv_broadcast *b, const struct spv_txid *txid,
+                                         uint64_t peer, uint64_t group, struct spv_now now);
+/* No peer can be found for a transaction now: it is tried again a minute later. */
+SPV_API void spv_broadcast_private_failed(struct spv_broadcast *b, const struct spv_txid *txid,
+                                          struct spv_now now);
+/* The handshake is complete; relay: the peer's version had relay 1, else the connection ends. */
+SPV_API int spv_broadcast_private_connected(struct spv_broadcast *b, uint64_t peer, bool relay,
+                                            struct spv_now now);
+/* A message of the peer. */
+SPV_API int spv_broadcast_private_recv(struct spv_broadcast *b, uint64_t peer,
+                                       const struct spv_msg *msg, struct spv_now now);
+/* It is closed, or the dial has failed; any id. */
+SPV_API int spv_broadcast_private_closed(struct spv_broadcast *b, uint64_t peer,
+                                         struct spv_now now);
+/* Returns when spv_broadcast_private_poll must be called next, in monotonic microseconds, or
+ * SPV_NEVER. */
+SPV_API uint64_t spv_broadcast_private_deadline(const struct spv_broadcast *b);
 
 #ifdef __cplusplus
 }

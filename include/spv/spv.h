@@ -14,6 +14,7 @@
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/export_rows.h"
+#include "spv/fees.h"
 #include "spv/filter.h"
 #include "spv/filter_db.h"
 #include "spv/header.h"

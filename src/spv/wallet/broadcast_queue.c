@@ -81,6 +81,15 @@ static int strip(struct spv_broadcast *b, struct spv_tx *out, const struct spv_t
     return spv_tx_parse(out, grown, tx->stripped_size);
 }
 
+int spv_broadcast_form(struct spv_broadcast *b, struct spv_tx *out,
+                       const struct spv_broadcast_tx *tx, bool stripped)
+{
+    if (stripped && tx->tx.has_witness)
+        return strip(b, out, &tx->tx);
+    *out = tx->tx;
+    return 0;
+}
+
 static int take_tx(struct spv_broadcast *b, struct spv_msg *out,
                    const struct spv_broadcast_send *send)
 {
@@ -94,10 +103,7 @@ static int take_tx(struct spv_broadcast *b, struct spv_msg *out,
     out->command = SPV_CMD_TX;
     /* BIP144: MSG_WITNESS_TX asks for the witness, MSG_TX for the old serialisation; BIP339:
      * MSG_WTX names the form with witness. */
-    if (send->item.type == SPV_INV_TX && tx->tx.has_witness)
-        return strip(b, &out->u.tx, &tx->tx);
-    out->u.tx = tx->tx;
-    return 0;
+    return spv_broadcast_form(b, &out->u.tx, tx, send->item.type == SPV_INV_TX);
 }
 
 static void fill_progress(const struct spv_broadcast *b, struct spv_broadcast_progress *out,

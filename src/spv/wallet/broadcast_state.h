@@ -39,6 +39,28 @@ struct spv_broadcast_conn {
     uint8_t bits[SPV_BROADCAST_MAX]; /* by slot */
 };
 
+/* A private connection, which is for one transaction. */
+enum spv_private_state {
+    SPV_PRIVATE_FREE = 0,
+    SPV_PRIVATE_DIALLING = 1,
+    SPV_PRIVATE_READY = 2, /* the announcement is to be sent */
+    SPV_PRIVATE_ANNOUNCED = 3,
+    SPV_PRIVATE_ASKED = 4, /* the transaction is to be sent */
+    SPV_PRIVATE_HANDED_OVER = 5, /* the ping is to be sent */
+    SPV_PRIVATE_PINGED = 6,
+    SPV_PRIVATE_DONE = 7, /* to be closed */
+};
+struct spv_private_conn {
+    enum spv_private_state state;
+    uint64_t peer;
+    uint64_t group;
+    uint64_t id; /* of the transaction */
+    uint64_t deadline_us;
+    uint64_t nonce; /* of the ping */
+    bool stripped; /* asked for without witness */
+    struct spv_inv item; /* announced */
+};
+
 /* A message that waits to be taken. */
 struct spv_broadcast_send {
     uint64_t peer;
@@ -71,6 +93,7 @@ struct spv_broadcast {
 
     struct spv_broadcast_send *sends; /* head..n_sends */
     size_t head, n_sends, cap_sends;
+    struct spv_private_conn privates[SPV_PRIVATE_CONNECTIONS];
     struct spv_inv *taken; /* items of the last polled message */
     uint8_t *stripped; /* bytes of the last polled transaction, without witness */
 
@@ -113,6 +136,10 @@ int spv_broadcast_queue_tx(struct spv_broadcast *b, uint64_t peer, uint32_t slot
                            const struct spv_inv *item);
 /* Forgets what waits for a peer. */
 void spv_broadcast_drop_sends(struct spv_broadcast *b, uint64_t peer);
+
+/* The transaction as an answer: with or without witness. Returns 0 or SPV_ERR_NOMEM. */
+int spv_broadcast_form(struct spv_broadcast *b, struct spv_tx *out,
+                       const struct spv_broadcast_tx *tx, bool stripped);
 
 /* ---- broadcast_messages.c ---- */
 

@@ -113,6 +113,26 @@ static void later_rounds_leave_out_one_connection_and_begin_with_new_ones(void *
     assert_facts(c, &tx, 3, 0, 0);
 }
 
+static void connection_that_did_not_hear_of_it_comes_before_one_that_did(void **state)
+{
+    struct broadcast_case *c = *state;
+
+    connect_group(c, 1, 5);
+    connect_group(c, 2, 5);
+    for (int i = 0; i < 20; i++) {
+        clear_sent(c);
+        assert_int_equal(publish(c, &tx, 0), 0);
+        pass(c, 80);
+        assert_int_equal(c->n_sent, 2);
+        assert_int_not_equal(c->sent[0].peer, c->sent[1].peer);
+        assert_int_equal(spv_broadcast_withdraw(c->b, &tx.txid, c->now), 0);
+        disconnect(c, 1);
+        disconnect(c, 2);
+        connect_group(c, 1, 5);
+        connect_group(c, 2, 5);
+    }
+}
+
 static void lost_connection_is_replaced_within_the_round(void **state)
 {
     struct broadcast_case *c = *state;
@@ -573,6 +593,7 @@ static void confirmed_and_conflicted_ones_are_not_announced_until_they_return(vo
         inv(c, 1, &tx, SPV_INV_TX);
         assert_int_equal(count_sent(c, 1, SPV_CMD_INV), 0);
         assert_int_equal(count_sent(c, 1, SPV_CMD_NOTFOUND), 1);
+        assert_facts(c, &tx, 1, 0, 0);
         assert_int_equal(spv_broadcast_relay_wanted(c->b), 0);
         restart(c);
         connect(c, 1, CONN_RELAY);
@@ -608,6 +629,39 @@ static void withdrawn_one_is_not_announced_even_when_a_block_leaves(void **state
     assert_int_equal(publish(c, &tx, 0), 0);
     assert_int_equal(c->n_sent, 1);
     assert_int_equal(progress(c, &tx).state, SPV_BROADCAST_PUBLISHING);
+}
+
+static void one_whose_block_left_is_announced_at_once(void **state)
+{
+    struct broadcast_case *c = *state;
+
+    connect(c, 1, CONN_RELAY);
+    assert_int_equal(publish(c, &tx, 0), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(c->n_sent, i);
+        assert_int_equal(
+            spv_broadcast_set_state(c->b, &tx.txid, SPV_BROADCAST_CONFIRMED, 10, c->now), 0);
+        assert_int_equal(
+            spv_broadcast_set_state(c->b, &tx.txid, SPV_BROADCAST_PUBLISHING, 0, c->now), 0);
+        take(c);
+    }
+}
+
+static void slot_of_a_forgotten_one_is_used_again_without_its_past(void **state)
+{
+    struct broadcast_case *c = *state;
+
+    connect(c, 1, CONN_RELAY);
+    assert_int_equal(publish(c, &tx, 0), 0);
+    for (int i = 0; i < SPV_BROADCAST_SERVES; i++)
+        getdata(c, 1, &tx, SPV_INV_TX);
+    assert_int_equal(spv_broadcast_withdraw(c->b, &tx.txid, c->now), 0);
+    pass(c, SPV_BROADCAST_KEEP);
+    assert_int_equal(c->n_rows, 0);
+    assert_int_equal(publish(c, &other, 0), 0);
+    clear_sent(c);
+    getdata(c, 1, &other, SPV_INV_TX);
+    assert_int_equal(count_sent(c, 1, SPV_CMD_TX), 1);
 }
 
 static void ended_ones_are_forgotten_after_100_blocks_or_14_days(void **state)
@@ -662,10 +716,10 @@ static void announcements_go_on_where_they_were_after_a_restart(void **state)
     pass(c, 200);
     assert_int_equal(c->n_sent, 1);
     /* a clock that was set back does not stop it */
+    c->now.unix_s -= 1000000000;
     restart(c);
     connect(c, 2, CONN_RELAY);
     clear_sent(c);
-    c->now.unix_s -= 1000000000;
     pass(c, 480 * 5 / 4);
     assert_int_equal(c->n_sent, 1);
 }
@@ -735,6 +789,7 @@ int main(void)
         CASE(wtxidrelay_peer_gets_the_wtxid),
         CASE(first_round_leaves_half_of_the_connections_to_announce_it_back),
         CASE(later_rounds_leave_out_one_connection_and_begin_with_new_ones),
+        CASE(connection_that_did_not_hear_of_it_comes_before_one_that_did),
         CASE(lost_connection_is_replaced_within_the_round),
         CASE(announcements_are_repeated_half_as_often_each_time),
         CASE(peer_that_has_it_is_announced_to_last),
@@ -755,6 +810,8 @@ int main(void)
         CASE(package_waits_for_its_latest_lock),
         CASE(confirmed_and_conflicted_ones_are_not_announced_until_they_return),
         CASE(withdrawn_one_is_not_announced_even_when_a_block_leaves),
+        CASE(one_whose_block_left_is_announced_at_once),
+        CASE(slot_of_a_forgotten_one_is_used_again_without_its_past),
         CASE(ended_ones_are_forgotten_after_100_blocks_or_14_days),
         CASE(announcements_go_on_where_they_were_after_a_restart),
         CASE(private_one_never_goes_out_on_an_ordinary_connection),
