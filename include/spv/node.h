@@ -11,6 +11,7 @@
 #define SPV_NODE_H
 
 #include "spv/addrman.h"
+#include "spv/broadcast.h"
 #include "spv/chain.h"
 #include "spv/endpoint.h"
 #include "spv/filter_db.h"
@@ -72,6 +73,9 @@ struct spv_node_config {
     struct spv_wallet *wallet;
     enum spv_source source; /* AUTO and FILTERS imply `filters` */
     bool allow_bloom; /* AUTO may use bloom filters: peers learn what is watched */
+    /* Publish transactions with a loaded machine: see spv_node_publish. Borrowed: the node alone
+     * uses it until it is freed; NULL: none. */
+    struct spv_broadcast *broadcast;
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
 };
@@ -182,6 +186,9 @@ enum spv_effect_kind {
     SPV_EFFECT_STORE_WALLET = 13, /* apply `wallet_update` in one transaction; then spv_node_stored
                                    */
     SPV_EFFECT_WALLET = 14, /* `wallet_event` is for the application */
+    SPV_EFFECT_STORE_BROADCAST = 15, /* apply `broadcast_update` in one transaction; then
+                                        spv_node_broadcast_stored */
+    SPV_EFFECT_BROADCAST = 16, /* `progress` is for the application */
 };
 /* What its pointers point at is borrowed: valid until the next call on the node (of a
  * filter_update or wallet_update: until spv_node_stored). */
@@ -191,6 +198,7 @@ struct spv_effect {
     int error;
     struct spv_endpoint endpoint;
     enum spv_transport transport; /* CONNECT: v1 or v2 */
+    bool relay; /* CONNECT: the relay field of our version message (BIP37) */
     struct spv_msg message;
     struct spv_chain_update update;
     struct spv_filter_update filter_update;
@@ -201,6 +209,8 @@ struct spv_effect {
     struct spv_scan_event scan;
     struct spv_wallet_update wallet_update;
     struct spv_wallet_event wallet_event;
+    struct spv_broadcast_update broadcast_update;
+    struct spv_broadcast_progress progress;
 };
 
 struct spv_node_stats {
@@ -362,6 +372,22 @@ SPV_API int spv_node_hand_out(struct spv_node *n, uint64_t *request, uint32_t *i
                               uint32_t branch, struct spv_now now);
 /* Fills in *out. */
 SPV_API void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_status *out);
+
+/* ---- publishing (spv/broadcast.h); with spv_node_config.broadcast only ---- */
+
+/* Publishes what spv_broadcast_check has passed. It is announced once its rows are stored. While
+ * something is published, new connections are opened with relay 1 until SPV_BROADCAST_RELAY are,
+ * beyond the target number where peers are discovered, so that it can come back. Returns as
+ * spv_broadcast_publish, SPV_ERR_INVALID without a machine, SPV_ERR_NO_PRIVATE_PEERS for
+ * SPV_BROADCAST_PRIVATE, as this node has no private connections, or a failure. */
+SPV_API int spv_node_publish(struct spv_node *n, const struct spv_tx *txs,
+                             const struct spv_broadcast_report *reports, size_t n_txs,
+                             unsigned flags, struct spv_now now);
+/* Returns as spv_broadcast_withdraw, SPV_ERR_INVALID without a machine, or a failure. */
+SPV_API int spv_node_withdraw(struct spv_node *n, const struct spv_txid *txid, struct spv_now now);
+/* The last STORE_BROADCAST effect was applied (error 0) or has failed. Returns 0, SPV_ERR_STATE
+ * (none is pending), or a failure, `error` among them. */
+SPV_API int spv_node_broadcast_stored(struct spv_node *n, int error, struct spv_now now);
 
 /* The next effect, in order. An effect that stores must be answered before the next one is taken.
  * Returns 1 and *out (valid until the next call on the node), or 0 when there is none. */

@@ -139,8 +139,8 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     int rc;
     switch (effect->kind) {
     case SPV_EFFECT_CONNECT:
-        spv_connections_connect(&l->connections, effect->peer, &effect->endpoint,
-                                effect->transport);
+        spv_connections_connect(&l->connections, effect->peer, &effect->endpoint, effect->transport,
+                                effect->relay);
         return 0;
     case SPV_EFFECT_RESOLVE:
         spv_connections_resolve(&l->connections, &effect->endpoint);
@@ -179,6 +179,10 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     case SPV_EFFECT_WALLET:
         if (l->cfg.on_wallet)
             l->cfg.on_wallet(l->cfg.ctx, &effect->wallet_event);
+        return 0;
+    case SPV_EFFECT_STORE_BROADCAST: /* the database has no table of it yet */
+        return spv_node_broadcast_stored(l->node, SPV_ERR_UNSUPPORTED, spv_system_now());
+    case SPV_EFFECT_BROADCAST:
         return 0;
     case SPV_EFFECT_EVENT:
         rc = before_event(l, &effect->event);

@@ -103,6 +103,7 @@ static void remove_peer(struct spv_node *n, struct spv_conn *conn, int error, st
     (void)node_fail(n, spv_checkpoint_start_remove(n->start, id, now));
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
     (void)node_fail(n, spv_node_filters_remove(&n->filters, id, now));
+    (void)node_fail(n, spv_node_broadcast_remove(&n->broadcast, id, now));
     /* the peer may come back: without it nothing is synced yet */
     if (more_peers(n, now) > n->sync.more_peers)
         spv_sync_set_more_peers(&n->sync, more_peers(n, now), now);
@@ -234,7 +235,8 @@ int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now)
         run_filters(n, now);
     if (!n->error) {
         handle_health(n, now);
-        spv_outbound_tick(&n->outbound, n->target_outbound + n->n_extra, now);
+        (void)node_fail(n, spv_node_broadcast_run(&n->broadcast, n->chain, &n->outbound, now));
+        spv_outbound_tick(&n->outbound, spv_node_wanted_outbound(n), now);
         spv_sync_set_more_peers(&n->sync, more_peers(n, now), now);
         spv_node_wallet_run(n, more_peers(n, now), now);
         add_addresses(n);
@@ -309,6 +311,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         n->params.n_checkpoints = cfg->n_checkpoints;
     }
     n->target_outbound = cfg->peers ? cfg->peers : NODE_DEFAULT_PEERS;
+    n->broadcast.machine = cfg->broadcast;
     if (cfg->n_connect && !cfg->peers)
         n->target_outbound =
             cfg->n_connect < SPV_NODE_MAX_PEERS ? (unsigned)cfg->n_connect : SPV_NODE_MAX_PEERS;
@@ -355,6 +358,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
     n->peer_rates.peers = &n->peers;
     set_quorum(n, now);
     emit_banned(n, now);
+    (void)node_fail(n, spv_node_broadcast_run(&n->broadcast, n->chain, &n->outbound, now));
     spv_outbound_tick(&n->outbound, n->target_outbound, now);
     rc = node_fail(n, 0);
     if (rc < 0) {
@@ -416,6 +420,8 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     spv_health_connected(&n->health, peer, info->time_offset_s, now);
     int rc = spv_node_filters_add(&n->filters, p, now);
     if (!rc)
+        rc = spv_node_broadcast_add(&n->broadcast, conn, info, now);
+    if (!rc)
         rc = spv_checkpoint_start_add(n->start, peer, now);
     if (!rc)
         rc = spv_backfill_add(n->backfill, peer, now);
@@ -460,6 +466,8 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
         rc = spv_outbound_gossip(&n->outbound, conn, &msg->u.addr, now);
     if (rc >= 0)
         rc = spv_node_filters_recv(&n->filters, peer, msg, now);
+    if (rc >= 0)
+        rc = spv_node_broadcast_recv(&n->broadcast, peer, msg, now);
     return spv_node_after_input(n, rc, now);
 }
 

@@ -10,8 +10,9 @@ uint64_t spv_node_deadline(const struct spv_node *n)
     first = spv_min_deadline(first, spv_node_filters_deadline(&n->filters));
     first = spv_min_deadline(first, spv_health_deadline(&n->health));
     first = spv_min_deadline(first, spv_node_wallet_deadline(n));
+    first = spv_min_deadline(first, spv_node_broadcast_deadline(&n->broadcast));
     return spv_min_deadline(first,
-                            spv_outbound_deadline(&n->outbound, n->target_outbound + n->n_extra));
+                            spv_outbound_deadline(&n->outbound, spv_node_wanted_outbound(n)));
 }
 
 /* A scan of the application reports when nothing else is queued. Its next step may queue effects.
@@ -28,8 +29,12 @@ static int poll_scan(struct spv_node *n, struct spv_effect *out)
 
 int spv_node_poll(struct spv_node *n, struct spv_effect *out)
 {
-    const int rc = n->wallet.sync && !n->error ? spv_node_wallet_poll(n, out) : poll_scan(n, out);
+    int rc = 0;
 
+    if (!n->error && !spv_effects_head(&n->effects))
+        rc = spv_node_broadcast_poll(&n->broadcast, out);
+    if (rc == 0)
+        rc = n->wallet.sync && !n->error ? spv_node_wallet_poll(n, out) : poll_scan(n, out);
     if (rc < 0)
         (void)node_fail(n, rc);
     return rc == 1;

@@ -6,6 +6,7 @@
 
 #include "spv/effects/effects.h"
 #include "spv/node/health.h"
+#include "spv/node/node_broadcast.h"
 #include "spv/node/node_filters.h"
 #include "spv/node/node_wallet.h"
 #include "spv/node/outbound.h"
@@ -25,6 +26,7 @@ struct spv_node {
     struct spv_backfill *backfill; /* NULL: not wanted */
     struct spv_node_filters filters;
     struct spv_node_wallet wallet;
+    struct spv_node_broadcast broadcast;
     struct spv_health health;
     struct spv_peer_rates peer_rates;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
@@ -52,5 +54,8 @@ static inline int node_fail(struct spv_node *n, int error)
 /* node.c. After every input, with what it returned: disconnects the peers that are to be dropped,
  * and fills free slots. Returns 0 or the node's error. */
 int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now);
+/* node_broadcast.c. How many connections are wanted now: those of the target, fresh ones while the
+ * tip is stale, and while something is published as many as lack relay 1. */
+unsigned spv_node_wanted_outbound(const struct spv_node *n);
 
 #endif

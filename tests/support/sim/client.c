@@ -238,6 +238,12 @@ static void pump(struct sim *sim, struct sim_client *c)
         case SPV_EFFECT_WALLET:
             c->cfg.wallet->event(c->cfg.wallet->ctx, &effect.wallet_event);
             break;
+        case SPV_EFFECT_STORE_BROADCAST:
+            if (spv_node_broadcast_stored(c->node, 0, sim_client_now(sim, c)) < 0)
+                sim_break(sim, "the node failed after storing what is published");
+            break;
+        case SPV_EFFECT_BROADCAST:
+            break;
         case SPV_EFFECT_SAVE_ADDRMAN:
             save_addrman(c);
             break;
