@@ -1,5 +1,5 @@
 /* Messages of peers: what they ask for, and what they say they have. Nothing here is believed
- * beyond its being said: whoever asked may not have got it, and whoever announces may not have it.
+ * beyond its being said: a peer that asked may not have got it, one that announces may not have it.
  */
 #include <stdlib.h>
 #include <string.h>
