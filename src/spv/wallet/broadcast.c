@@ -229,7 +229,7 @@ int spv_broadcast_add_peer(struct spv_broadcast *b, const struct spv_broadcast_p
     }
     if (b->n_conns == SPV_BROADCAST_PEERS)
         return SPV_ERR_TOO_MANY;
-    grown = spv_array_grow(b->conns, &b->cap_conns, b->n_conns + 1, 8, sizeof(*grown));
+    grown = spv_array_grow(b->conns, &b->cap_conns, b->n_conns + 1, 8, sizeof b->conns[0]);
     conn = grown ? calloc(1, sizeof *conn) : NULL;
     if (grown)
         b->conns = grown;
@@ -275,7 +275,7 @@ unsigned spv_broadcast_relay_count(const struct spv_broadcast *b)
 size_t spv_broadcast_memory(const struct spv_broadcast *b)
 {
     size_t n = sizeof *b + b->cap_txs * sizeof *b->txs + b->n_bytes +
-               b->n_conns * sizeof **b->conns + b->cap_conns * sizeof(*b->conns) +
+               b->n_conns * sizeof **b->conns + b->cap_conns * sizeof b->conns[0] +
                b->cap_sends * sizeof *b->sends + b->cap_deleted * sizeof *b->deleted +
                b->cap_update * sizeof *b->update +
                (b->by_txid.n_slots + b->by_wtxid.n_slots) * sizeof *b->by_txid.slots;
