@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spv/broadcast.h"
 #include "spv/store.h"
 #include "spv/wallet.h"
 
@@ -25,23 +26,6 @@ extern "C" {
 /* ours: what labels and tags of a file may take: BIP329 advises at most 255 characters */
 #define SPV_LABEL_MAX 4096 /* bytes of one text, without its NUL */
 #define SPV_TAG_MAX 255 /* bytes, without its NUL */
-#define SPV_BROADCASTS_MAX 1000 /* ours: transactions that are being published at once */
-
-/* A transaction that is being published. */
-struct spv_wallet_broadcast_row {
-    struct spv_txid txid; /* the key */
-    struct spv_wtxid wtxid;
-    struct spv_bytes raw; /* with its witness */
-    uint32_t state; /* of the broadcast machine */
-    uint32_t announced, fetched, relayed; /* peers that it was announced to, that fetched it, that
-                                             announced it without having it from us */
-    bool is_private; /* never on an ordinary connection */
-    bool has_child; /* it is a parent in a package: */
-    struct spv_txid child; /* the package's child; else zero */
-    int64_t created;
-    int64_t last_announced; /* 0: never */
-    int64_t next_announce;
-};
 
 /* All that one step changes, for one database transaction. */
 struct spv_store_update {
@@ -49,25 +33,28 @@ struct spv_store_update {
     bool drop_filters; /* delete the filter headers and kept filters from a height on */
     uint32_t drop_filters_from;
     const struct spv_wallet_update *wallet; /* NULL: none */
-    const struct spv_wallet_broadcast_row *broadcasts; /* written */
-    size_t n_broadcasts;
-    const struct spv_txid *ended; /* broadcasts that are deleted */
-    size_t n_ended;
+    const struct spv_broadcast_update *broadcast; /* NULL: none */
 };
 
 /* Applies everything in one transaction: a crash leaves the state before or after it. Deferred
  * updates are committed first. The first rows of a wallet make the file accessible to its owner
  * only (mode 0600), and its folder (0700) when there is nothing else in that. *update is read
  * during the call. Returns 0, SPV_ERR_STATE (the chain's part does not fit the stored chain, or a
- * row of the wallet its rows), SPV_ERR_INVALID, SPV_ERR_TOO_MANY (above SPV_BROADCASTS_MAX),
- * SPV_ERR_DB_READONLY or a database error; nothing is written then, and the wallet is freed and
- * loaded again. */
+ * row of the wallet or of what is published its rows), SPV_ERR_INVALID, SPV_ERR_TOO_MANY (above
+ * SPV_BROADCAST_MAX), SPV_ERR_DB_READONLY or a database error; nothing is written then, and the
+ * wallet is freed and loaded again. */
 SPV_API int spv_store_apply_all(struct spv_store *s, const struct spv_store_update *update);
 
 /* Loads all rows into a new wallet, from one snapshot, and ends the loading. Returns 1; 0 when
  * there is no wallet, and *wallet is as it was; SPV_ERR_DB_DAMAGED, SPV_ERR_NOMEM or another
  * database error, after which the wallet must be freed. */
 SPV_API int spv_store_load_wallet(struct spv_store *s, struct spv_wallet *wallet);
+
+/* Loads what is published into a new machine, and ends its loading. Returns how many transactions
+ * there are; SPV_ERR_DB_DAMAGED, SPV_ERR_NOMEM or another database error, after which the machine
+ * must be freed. */
+SPV_API int spv_store_load_broadcast(struct spv_store *s, struct spv_broadcast *b,
+                                     struct spv_now now);
 
 /* What the wallet's only row says. */
 struct spv_wallet_facts {
@@ -123,7 +110,7 @@ enum spv_wallet_list {
     SPV_WALLET_BALANCES = 6, /* the first one is that of all watches */
     SPV_WALLET_LABELS = 7,
     SPV_WALLET_LABEL_LINES = 8,
-    SPV_WALLET_BROADCASTS = 9,
+    SPV_WALLET_BROADCASTS = 9, /* by id */
 };
 #define SPV_WALLET_LISTS 10
 
@@ -154,7 +141,7 @@ struct spv_wallet_item {
         struct spv_wallet_balance_row balance;
         struct spv_label label;
         const char *line;
-        struct spv_wallet_broadcast_row broadcast;
+        struct spv_broadcast_row broadcast;
     } of; /* by list */
 };
 

@@ -138,10 +138,14 @@ static const char *const statements[SPV_STMTS] = {
     [SPV_STMT_WALLET_SUM] = "INSERT OR REPLACE INTO wallet_sum (watch, confirmed, trusted_pending,"
                             " untrusted_pending, immature) VALUES (?1, ?2, ?3, ?4, ?5)",
     [SPV_STMT_BROADCAST] =
-        "INSERT OR REPLACE INTO broadcast (txid, wtxid, raw, state, announced, fetched, relayed,"
-        " private, child, created, last_announced, next_announce)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    [SPV_STMT_BROADCAST_DELETE] = "DELETE FROM broadcast WHERE txid = ?1",
+        "INSERT OR REPLACE INTO broadcast (id, package, position, txid, state, flags, wait_height,"
+        " wait_time, height, n_rounds, announced_at, ended_at, n_rejects, reject_code, groups, raw)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    [SPV_STMT_BROADCAST_CHANGE] =
+        "UPDATE broadcast SET package = ?2, position = ?3, state = ?5, flags = ?6,"
+        " wait_height = ?7, wait_time = ?8, height = ?9, n_rounds = ?10, announced_at = ?11,"
+        " ended_at = ?12, n_rejects = ?13, reject_code = ?14, groups = ?15"
+        " WHERE id = ?1 AND txid = ?4",
 };
 
 /* "file:" URI of a path, with the characters escaped that have a meaning in a URI. NULL: no memory.

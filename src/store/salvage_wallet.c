@@ -74,7 +74,7 @@ static int read_line(sqlite3_stmt *st)
 
 static int read_broadcast(sqlite3_stmt *st)
 {
-    struct spv_wallet_broadcast_row row;
+    struct spv_broadcast_row row;
     const char *bad = NULL;
     return spv_wallet_broadcast_read(&row, &bad, st);
 }
@@ -107,7 +107,7 @@ static int copy_kept(struct spv_store *fresh, struct spv_store *source)
          "INSERT INTO wallet_label_line (line) VALUES (?1)", read_line},
         {"published transactions", "SELECT " SPV_WALLET_BROADCAST_COLUMNS " FROM broadcast",
          "INSERT INTO broadcast (" SPV_WALLET_BROADCAST_COLUMNS
-         ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
          read_broadcast},
     };
     int rc = copy_rows(fresh, source, SPV_WALLET_ROW_WATCH,

@@ -137,18 +137,22 @@ const char spv_schema_wallet_2[] =
     " line TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;" /* of an import, not understood */
 
     "CREATE TABLE broadcast ("
-    " txid BLOB PRIMARY KEY,"
-    " wtxid BLOB NOT NULL,"
-    " raw BLOB NOT NULL,"
-    " state INTEGER NOT NULL,"
-    " announced INTEGER NOT NULL,"
-    " fetched INTEGER NOT NULL,"
-    " relayed INTEGER NOT NULL,"
-    " private INTEGER NOT NULL,"
-    " child BLOB," /* a parent in a package: txid of the package's child */
-    " created INTEGER NOT NULL,"
-    " last_announced INTEGER NOT NULL,"
-    " next_announce INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+    " id INTEGER PRIMARY KEY,"
+    " package INTEGER NOT NULL," /* id of the first transaction of its package */
+    " position INTEGER NOT NULL," /* in the package */
+    " txid BLOB NOT NULL,"
+    " state INTEGER NOT NULL," /* enum spv_broadcast_state */
+    " flags INTEGER NOT NULL," /* enum spv_broadcast_flag */
+    " wait_height INTEGER NOT NULL,"
+    " wait_time INTEGER NOT NULL,"
+    " height INTEGER NOT NULL," /* of the block that confirms it; else 0 */
+    " n_rounds INTEGER NOT NULL,"
+    " announced_at INTEGER NOT NULL," /* the last time; 0: never */
+    " ended_at INTEGER NOT NULL," /* 0: it is being published */
+    " n_rejects INTEGER NOT NULL,"
+    " reject_code INTEGER NOT NULL,"
+    " groups BLOB NOT NULL," /* 9 bytes each: a keyed hash, enum spv_broadcast_fact */
+    " raw BLOB NOT NULL) STRICT;";
 
 /* For people. */
 /* clang-format off */

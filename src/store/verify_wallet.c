@@ -63,6 +63,8 @@ int spv_verify_wallet(struct spv_verify *v)
         return rc;
     rc = spv_wallet_check_rows(&c);
     if (!rc && v->report->wallet_ok)
+        rc = spv_wallet_check_broadcast(&c);
+    if (!rc && v->report->wallet_ok)
         rc = check_together(v, &c);
     if (rc == SPV_ERR_DB_DAMAGED) { /* a page that cannot be read */
         v->report->pages_ok = false;

@@ -10,7 +10,7 @@
 
 static bool has_wallet_rows(const struct spv_store_update *u)
 {
-    return (u->wallet && u->wallet->n > 0) || u->n_broadcasts > 0 || u->n_ended > 0;
+    return (u->wallet && u->wallet->n > 0) || (u->broadcast && u->broadcast->n > 0);
 }
 
 static bool has_chain(const struct spv_store_update *u)
@@ -22,11 +22,12 @@ static int check_count(struct spv_store *s)
 {
     int64_t n = 0;
     int rc = spv_db_integer(s, &n, "SELECT count(*) FROM broadcast", "store the wallet");
-    return rc || n <= SPV_BROADCASTS_MAX
+    return rc || n <= SPV_BROADCAST_MAX
                ? rc
                : spv_db_fail(s, SPV_ERR_TOO_MANY,
-                             "%s: more than %d transactions are being published. Withdraw some.",
-                             s->path, SPV_BROADCASTS_MAX);
+                             "%s: more than %d transactions are published, ended ones included. "
+                             "Wait, or withdraw some.",
+                             s->path, SPV_BROADCAST_MAX);
 }
 
 static int write_wallet(struct spv_store *s, const struct spv_store_update *u)
@@ -34,11 +35,11 @@ static int write_wallet(struct spv_store *s, const struct spv_store_update *u)
     int rc = has_wallet_rows(u) ? spv_wallet_begin(s) : 0;
     for (size_t i = 0; !rc && u->wallet && i < u->wallet->n; i++)
         rc = spv_wallet_row_write(s, &u->wallet->changes[i]);
-    for (size_t i = 0; !rc && i < u->n_ended; i++)
-        rc = spv_wallet_broadcast_delete(s, &u->ended[i]);
-    for (size_t i = 0; !rc && i < u->n_broadcasts; i++)
-        rc = spv_wallet_broadcast_write(s, &u->broadcasts[i]);
-    return rc || u->n_broadcasts == 0 ? rc : check_count(s);
+    if (rc || !u->broadcast)
+        return rc;
+    for (size_t i = 0; !rc && i < u->broadcast->n; i++)
+        rc = spv_wallet_broadcast_write(s, &u->broadcast->changes[i]);
+    return rc ? rc : check_count(s);
 }
 
 static int write_all(struct spv_store *s, const struct spv_store_update *u)

@@ -31,7 +31,7 @@ static int read_other(enum other which, const char **bad, sqlite3_stmt *st)
 {
     struct spv_wallet_facts facts;
     struct spv_label label;
-    struct spv_wallet_broadcast_row broadcast;
+    struct spv_broadcast_row broadcast;
     const char *text = NULL;
     switch (which) {
     case FACTS:
@@ -145,6 +145,21 @@ int spv_wallet_check_load(struct spv_wallet **wallet, const struct spv_wallet_ch
     *wallet = NULL;
     if (rc != SPV_ERR_DB_DAMAGED)
         return rc;
+    report_error(c);
+    return 0;
+}
+
+int spv_wallet_check_broadcast(const struct spv_wallet_check *c)
+{
+    const struct spv_broadcast_config cfg = {.rng = {.fill = fill_random}};
+    struct spv_broadcast *b = NULL;
+    int rc = spv_broadcast_new(&b, &cfg);
+    if (rc)
+        return spv_wallet_row_error(c->s, SPV_ERR_NOMEM, "", "");
+    rc = spv_wallet_load_broadcast(c->s, b, (struct spv_now){.mono_us = 0});
+    spv_broadcast_free(b);
+    if (rc != SPV_ERR_DB_DAMAGED)
+        return rc < 0 ? rc : 0;
     report_error(c);
     return 0;
 }

@@ -26,6 +26,9 @@ int spv_wallet_check_load(struct spv_wallet **wallet, const struct spv_wallet_ch
 /* Compares with the tables what the wallet derives. 0 or an error of the database. */
 int spv_wallet_check_derived(const struct spv_wallet_check *c, struct spv_wallet *wallet);
 
+/* Loads what is published; rows that contradict each other are reported. 0 or an error. */
+int spv_wallet_check_broadcast(const struct spv_wallet_check *c);
+
 /* 1: the loaded wallet has changes to transactions or coins, 0: not, or SPV_ERR_NOMEM. */
 int spv_wallet_has_changes(struct spv_store *s, struct spv_wallet *wallet);
 

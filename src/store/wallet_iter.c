@@ -51,8 +51,7 @@ static const char *const lists[SPV_WALLET_LISTS] = {
     [SPV_WALLET_LABELS] =
         "SELECT " SPV_WALLET_LABEL_COLUMNS " FROM wallet_label ORDER BY type, ref, origin",
     [SPV_WALLET_LABEL_LINES] = "SELECT line FROM wallet_label_line ORDER BY line",
-    [SPV_WALLET_BROADCASTS] =
-        "SELECT " SPV_WALLET_BROADCAST_COLUMNS " FROM broadcast ORDER BY created, txid",
+    [SPV_WALLET_BROADCASTS] = "SELECT " SPV_WALLET_BROADCAST_COLUMNS " FROM broadcast ORDER BY id",
 };
 
 /* Coins of field 0, listed last, as 5. One statement with those above would sort all coins. */

@@ -104,6 +104,56 @@ int spv_store_load_wallet(struct spv_store *s, struct spv_wallet *wallet)
     return rc;
 }
 
+/* ---- what is published ---- */
+
+static int broadcast_error(struct spv_store *s, int rc)
+{
+    if (rc == SPV_ERR_NOMEM)
+        return spv_db_error_of(s, NULL, SQLITE_NOMEM, "load what is published");
+    if (rc != SPV_ERR_DB_DAMAGED)
+        return spv_db_fail(s, rc, "%s: what is published cannot be loaded: the machine was used.",
+                           s->path);
+    return spv_db_fail(s, SPV_ERR_DB_DAMAGED,
+                       "%s: the wallet's broadcasts contradict each other. " SPV_DB_REPAIR_ADVICE,
+                       s->path);
+}
+
+int spv_wallet_load_broadcast(struct spv_store *s, struct spv_broadcast *b, struct spv_now now)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = 0;
+    int n = 0;
+    int code = sqlite3_prepare_v2(
+        s->db, "SELECT " SPV_WALLET_BROADCAST_COLUMNS " FROM broadcast ORDER BY id", -1, &st, NULL);
+    for (; !rc && code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW; n++) {
+        struct spv_broadcast_row row;
+        const char *bad = NULL;
+        code = SQLITE_OK;
+        rc = spv_wallet_broadcast_read(&row, &bad, st);
+        if (rc)
+            rc = spv_wallet_row_error(s, rc, "broadcast", bad);
+        else if ((rc = spv_broadcast_load(b, &row)) != 0)
+            rc = broadcast_error(s, rc);
+    }
+    if (!rc && code != SQLITE_DONE)
+        rc = spv_db_prepare_error(s, code, "load what is published");
+    (void)sqlite3_finalize(st);
+    if (!rc && (rc = spv_broadcast_load_end(b, now)) != 0)
+        rc = broadcast_error(s, rc);
+    return rc ? rc : n;
+}
+
+int spv_store_load_broadcast(struct spv_store *s, struct spv_broadcast *b, struct spv_now now)
+{
+    int rc = spv_wallet_tables(s);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return spv_broadcast_load_end(b, now);
+    rc = spv_store_commit(s);
+    return rc ? rc : spv_wallet_load_broadcast(s, b, now);
+}
+
 int spv_store_wallet_facts(struct spv_store *s, struct spv_wallet_facts *out)
 {
     sqlite3_stmt *st = NULL;

@@ -12,6 +12,9 @@ int spv_wallet_each_row(struct spv_store *s, enum spv_wallet_row_kind kind, cons
                                     const char *bad),
                         void *ctx);
 
+/* As spv_store_load_broadcast, inside the caller's transaction. */
+int spv_wallet_load_broadcast(struct spv_store *s, struct spv_broadcast *b, struct spv_now now);
+
 /* As spv_store_load_wallet, inside the caller's transaction. */
 int spv_wallet_load_rows(struct spv_store *s, struct spv_wallet *wallet);
 

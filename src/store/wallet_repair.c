@@ -67,7 +67,7 @@ static int read_line(sqlite3_stmt *st, const char **bad)
 
 static int read_broadcast(sqlite3_stmt *st, const char **bad)
 {
-    struct spv_wallet_broadcast_row row;
+    struct spv_broadcast_row row;
     return spv_wallet_broadcast_read(&row, bad, st);
 }
 
@@ -106,6 +106,21 @@ static int check_kept(struct spv_store *s)
     return rc;
 }
 
+static void note_bad(void *ctx, const char *text)
+{
+    (void)text;
+    *(bool *)ctx = true;
+}
+
+/* They are loaded again, too. */
+static int check_published(struct spv_store *s)
+{
+    bool bad = false;
+    const struct spv_wallet_check c = {.s = s, .found = note_bad, .ctx = &bad};
+    int rc = spv_wallet_check_broadcast(&c);
+    return rc || !bad ? rc : spv_wallet_refuse_repair(s, "published transactions");
+}
+
 /* ---- transactions that are being published ---- */
 
 /* Publishes in the wallet what the statement selects: raw form and time. */
@@ -130,7 +145,8 @@ static int publish_again(struct spv_store *s, struct spv_wallet *wallet, sqlite3
 }
 
 #define PUBLISHED                                                                                  \
-    "SELECT raw, created FROM broadcast UNION ALL SELECT raw, first_seen FROM temp.published"
+    "SELECT raw, first_seen FROM temp.published UNION ALL"                                         \
+    " SELECT raw, announced_at FROM broadcast WHERE state IN (1, 2)"
 
 /* Forgets all transactions but those that are being published, which come back when the wallet is
  * loaded. Revisions go on: callers see what is found again as changed. */
@@ -220,12 +236,6 @@ static void ignore_finding(void *ctx, const char *text)
     (void)text;
 }
 
-static void note_bad(void *ctx, const char *text)
-{
-    (void)text;
-    *(bool *)ctx = true;
-}
-
 /* Loads what is left after forget_transactions, and publishes again. */
 static int load_forgotten(struct spv_wallet **wallet, const struct spv_wallet_check *c)
 {
@@ -272,6 +282,8 @@ int spv_wallet_repair(struct spv_store *s, bool forget, bool *rescan)
         return rc || n == 0 ? rc : spv_wallet_refuse_repair(s, "metadata");
     }
     rc = check_kept(s);
+    if (!rc)
+        rc = check_published(s);
     if (!rc)
         rc = check_transactions(s, &bad);
     if (!rc && !bad) {

@@ -278,25 +278,43 @@ int spv_wallet_line_read(const char **out, const char **bad, sqlite3_stmt *st)
     return end_columns(&c, bad);
 }
 
-int spv_wallet_broadcast_read(struct spv_wallet_broadcast_row *out, const char **bad,
-                              sqlite3_stmt *st)
+/* Network groups: a hash, little-endian, and a byte of facts each. */
+static void read_facts(struct columns *c, struct spv_broadcast_row *out, int i)
+{
+    const struct spv_bytes blob =
+        read_blob(c, i, 0, (size_t)SPV_BROADCAST_GROUPS * SPV_BROADCAST_GROUP_BYTES, "groups");
+    out->n_groups = (uint32_t)(blob.n / SPV_BROADCAST_GROUP_BYTES);
+    if (blob.n % SPV_BROADCAST_GROUP_BYTES != 0)
+        set_bad(c, "groups");
+    for (uint32_t g = 0; g < out->n_groups; g++) {
+        const uint8_t *group = blob.bytes + (size_t)g * SPV_BROADCAST_GROUP_BYTES;
+        for (size_t k = 8; k-- > 0;)
+            out->groups[g] = out->groups[g] << 8 | group[k];
+        out->facts[g] = group[SPV_BROADCAST_GROUP_BYTES - 1];
+    }
+}
+
+/* What a row means is checked by the machine that loads it. */
+int spv_wallet_broadcast_read(struct spv_broadcast_row *out, const char **bad, sqlite3_stmt *st)
 {
     struct columns c = {.st = st};
     memset(out, 0, sizeof *out);
-    read_hash(&c, out->txid.b, 0, "txid");
-    read_hash(&c, out->wtxid.b, 1, "wtxid");
-    out->raw = read_blob(&c, 2, 1, SPV_DB_CELL_MAX, "raw form");
-    out->state = read_u32(&c, 3, "state");
-    out->announced = read_u32(&c, 4, "announced");
-    out->fetched = read_u32(&c, 5, "fetched");
-    out->relayed = read_u32(&c, 6, "relayed");
-    out->is_private = read_int(&c, 7, 0, 1, "private") != 0;
-    out->has_child = !is_null(&c, 8);
-    if (out->has_child)
-        read_hash(&c, out->child.b, 8, "child");
-    out->created = read_int(&c, 9, INT64_MIN, INT64_MAX, "created");
-    out->last_announced = read_int(&c, 10, INT64_MIN, INT64_MAX, "last_announced");
-    out->next_announce = read_int(&c, 11, INT64_MIN, INT64_MAX, "next_announce");
+    out->id = (uint64_t)read_int(&c, 0, 1, INT64_MAX, "id");
+    out->package = (uint64_t)read_int(&c, 1, 1, INT64_MAX, "package");
+    out->position = read_u32(&c, 2, "position");
+    read_hash(&c, out->txid.b, 3, "txid");
+    out->state = read_u32(&c, 4, "state");
+    out->flags = read_u32(&c, 5, "flags");
+    out->wait_height = read_u32(&c, 6, "wait_height");
+    out->wait_time = read_int(&c, 7, 0, INT64_MAX, "wait_time");
+    out->height = read_u32(&c, 8, "height");
+    out->n_rounds = read_u32(&c, 9, "n_rounds");
+    out->announced_at = read_int(&c, 10, 0, INT64_MAX, "announced_at");
+    out->ended_at = read_int(&c, 11, 0, INT64_MAX, "ended_at");
+    out->n_rejects = read_u32(&c, 12, "n_rejects");
+    out->reject_code = read_u32(&c, 13, "reject_code");
+    read_facts(&c, out, 14);
+    out->raw = read_blob(&c, 15, 1, SPV_DB_CELL_MAX, "raw form");
     return end_columns(&c, bad);
 }
 

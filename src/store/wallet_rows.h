@@ -21,9 +21,10 @@
 #define SPV_WALLET_SHARE_COLUMNS "tx, watch, received, spent"
 #define SPV_WALLET_SUM_COLUMNS "watch, confirmed, trusted_pending, untrusted_pending, immature"
 #define SPV_WALLET_LABEL_COLUMNS "type, ref, origin, label, spendable"
+#define SPV_BROADCAST_GROUP_BYTES 9 /* of one in `groups` */
 #define SPV_WALLET_BROADCAST_COLUMNS                                                               \
-    "txid, wtxid, raw, state, announced, fetched, relayed, private, child, created,"               \
-    " last_announced, next_announce"
+    "id, package, position, txid, state, flags, wait_height, wait_time, height, n_rounds,"         \
+    " announced_at, ended_at, n_rejects, reject_code, groups, raw"
 
 /* Whether the file has the tables of a wallet: 1, 0, or an error of the database. */
 int spv_wallet_tables(struct spv_store *s);
@@ -40,8 +41,7 @@ int spv_wallet_tag_read(const char **out, const char **bad,
                         sqlite3_stmt *st); /* of a watch's row */
 int spv_wallet_label_read(struct spv_label *out, const char **bad, sqlite3_stmt *st);
 int spv_wallet_line_read(const char **out, const char **bad, sqlite3_stmt *st);
-int spv_wallet_broadcast_read(struct spv_wallet_broadcast_row *out, const char **bad,
-                              sqlite3_stmt *st);
+int spv_wallet_broadcast_read(struct spv_broadcast_row *out, const char **bad, sqlite3_stmt *st);
 
 /* The word for a kind of row, with its number in the key: "transaction 17". */
 #define SPV_WALLET_ROW_TEXT 64
@@ -55,8 +55,8 @@ int spv_wallet_row_error(struct spv_store *s, int rc, const char *what, const ch
 /* Writes or deletes a row inside the caller's transaction. The first row of META gets a database
  * id. 0, SPV_ERR_STATE (it does not fit the rows that are there), or an error of the database. */
 int spv_wallet_row_write(struct spv_store *s, const struct spv_wallet_change *change);
-int spv_wallet_broadcast_write(struct spv_store *s, const struct spv_wallet_broadcast_row *row);
-int spv_wallet_broadcast_delete(struct spv_store *s, const struct spv_txid *txid);
+/* A row without its transaction changes the one that is there: SPV_ERR_STATE without one. */
+int spv_wallet_broadcast_write(struct spv_store *s, const struct spv_broadcast_change *change);
 /* Begins a wallet where there is none. */
 int spv_wallet_begin(struct spv_store *s);
 

@@ -307,33 +307,49 @@ int spv_wallet_row_write(struct spv_store *s, const struct spv_wallet_change *ch
 
 /* ---- what is being published ---- */
 
-int spv_wallet_broadcast_write(struct spv_store *s, const struct spv_wallet_broadcast_row *row)
+static int bind_facts(sqlite3_stmt *st, int i, const struct spv_broadcast_row *row)
 {
-    sqlite3_stmt *st = NULL;
-    if (row->raw.n == 0)
-        return spv_db_fail(s, SPV_ERR_INVALID, "%s: a broadcast without a transaction", s->path);
-    int rc = spv_db_stmt(s, &st, SPV_STMT_BROADCAST);
-    if (rc)
-        return rc;
-    int code = bind_hash(st, 1, row->txid.b);
-    code |= bind_hash(st, 2, row->wtxid.b);
-    code |= bind_bytes(st, 3, row->raw);
-    code |= sqlite3_bind_int64(st, 4, row->state);
-    code |= sqlite3_bind_int64(st, 5, row->announced);
-    code |= sqlite3_bind_int64(st, 6, row->fetched);
-    code |= sqlite3_bind_int64(st, 7, row->relayed);
-    code |= sqlite3_bind_int64(st, 8, row->is_private);
-    if (row->has_child)
-        code |= bind_hash(st, 9, row->child.b);
-    code |= sqlite3_bind_int64(st, 10, row->created);
-    code |= sqlite3_bind_int64(st, 11, row->last_announced);
-    code |= sqlite3_bind_int64(st, 12, row->next_announce);
-    return run_bound(s, SPV_STMT_BROADCAST, code);
+    uint8_t blob[SPV_BROADCAST_GROUPS * SPV_BROADCAST_GROUP_BYTES];
+    size_t n = 0;
+    for (uint32_t g = 0; g < row->n_groups && g < SPV_BROADCAST_GROUPS; g++) {
+        for (unsigned k = 0; k < 8; k++)
+            blob[n++] = (uint8_t)(row->groups[g] >> 8 * k);
+        blob[n++] = (uint8_t)row->facts[g];
+    }
+    return sqlite3_bind_blob(st, i, n > 0 ? blob : (const void *)"", (int)n, SQLITE_TRANSIENT);
 }
 
-int spv_wallet_broadcast_delete(struct spv_store *s, const struct spv_txid *txid)
+int spv_wallet_broadcast_write(struct spv_store *s, const struct spv_broadcast_change *change)
 {
+    const struct spv_broadcast_row *row = &change->row;
+    if (change->deleted)
+        return spv_wallet_run(s, "DELETE FROM broadcast WHERE id = ?1", (int64_t)row->id, 0);
+    const enum spv_stmt which =
+        row->raw.n > 0 ? SPV_STMT_BROADCAST : SPV_STMT_BROADCAST_CHANGE; /* as stored */
     sqlite3_stmt *st = NULL;
-    int rc = spv_db_stmt(s, &st, SPV_STMT_BROADCAST_DELETE);
-    return rc ? rc : run_bound(s, SPV_STMT_BROADCAST_DELETE, bind_hash(st, 1, txid->b));
+    int rc = spv_db_stmt(s, &st, which);
+    if (rc)
+        return rc;
+    int code = sqlite3_bind_int64(st, 1, (int64_t)row->id);
+    code |= sqlite3_bind_int64(st, 2, (int64_t)row->package);
+    code |= sqlite3_bind_int64(st, 3, row->position);
+    code |= bind_hash(st, 4, row->txid.b);
+    code |= sqlite3_bind_int64(st, 5, row->state);
+    code |= sqlite3_bind_int64(st, 6, row->flags);
+    code |= sqlite3_bind_int64(st, 7, row->wait_height);
+    code |= sqlite3_bind_int64(st, 8, row->wait_time);
+    code |= sqlite3_bind_int64(st, 9, row->height);
+    code |= sqlite3_bind_int64(st, 10, row->n_rounds);
+    code |= sqlite3_bind_int64(st, 11, row->announced_at);
+    code |= sqlite3_bind_int64(st, 12, row->ended_at);
+    code |= sqlite3_bind_int64(st, 13, row->n_rejects);
+    code |= sqlite3_bind_int64(st, 14, row->reject_code);
+    code |= bind_facts(st, 15, row);
+    if (row->raw.n > 0)
+        code |= bind_bytes(st, 16, row->raw);
+    rc = run_bound(s, which, code);
+    if (rc == 0 && sqlite3_changes(s->db) != 1)
+        return spv_db_fail(s, SPV_ERR_STATE,
+                           "%s: a published transaction that is not there cannot change", s->path);
+    return rc;
 }

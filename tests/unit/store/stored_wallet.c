@@ -158,16 +158,34 @@ static int apply_step(struct spv_store *s, struct spv_wallet *w, size_t i)
                                            .removed = WALLET_HEADERS + 1 - FORK,
                                            .headers = fork,
                                            .n = NEW};
-    const struct spv_wallet_broadcast_row row = {
-        .txid = wallet_txs[3].txid,
-        .wtxid = {{1}},
-        .raw = {wallet_txs[3].tx.bytes, wallet_txs[3].tx.n},
-        .state = 1,
-        .announced = 2,
-        .is_private = true,
-        .has_child = true,
-        .child = wallet_txs[4].txid,
-        .created = 1800000000};
+    const struct spv_broadcast_change published_rows[] = {
+        {.row = {.id = 5,
+                 .package = 5,
+                 .txid = wallet_txs[3].txid,
+                 .state = SPV_BROADCAST_PUBLISHING,
+                 .flags = SPV_BROADCAST_PRIVATE,
+                 .wait_height = 7,
+                 .wait_time = 8,
+                 .n_rounds = 9,
+                 .announced_at = 1800000000,
+                 .n_rejects = 2,
+                 .reject_code = 0x42,
+                 .n_groups = 2,
+                 .groups = {UINT64_C(0x8877665544332211), 1},
+                 .facts = {SPV_BROADCAST_ANNOUNCED, SPV_BROADCAST_FETCHED},
+                 .raw = {wallet_txs[3].tx.bytes, wallet_txs[3].tx.n}}},
+    };
+    const struct spv_broadcast_change confirmed_rows[] = {
+        {.row = {.id = 5,
+                 .package = 5,
+                 .txid = wallet_txs[3].txid,
+                 .state = SPV_BROADCAST_CONFIRMED,
+                 .height = FORK + 3,
+                 .ended_at = 1800000100}},
+    };
+    const struct spv_broadcast_change deleted_rows[] = {{.deleted = true, .row.id = 5}};
+    const struct spv_broadcast_update publish = {published_rows, 1}, confirm = {confirmed_rows, 1},
+                                      delete = {deleted_rows, 1};
     struct spv_wallet_update changes;
     struct spv_store_update all = {.wallet = &changes};
     int rc = 0;
@@ -184,8 +202,7 @@ static int apply_step(struct spv_store *s, struct spv_wallet *w, size_t i)
         rc = connect(w, next_header, NULL, 0);
         break;
     case 3: /* published, and another one received */
-        all.broadcasts = &row;
-        all.n_broadcasts = 1;
+        all.broadcast = &publish;
         rc = spv_wallet_publish(w, &wallet_txs[3].tx, now);
         rc = rc ? rc : spv_wallet_receive(w, &wallet_txs[4].tx, &source, now);
         break;
@@ -193,12 +210,12 @@ static int apply_step(struct spv_store *s, struct spv_wallet *w, size_t i)
         all.chain = &reorg;
         all.drop_filters = true;
         all.drop_filters_from = 20;
+        all.broadcast = &confirm;
         rc = spv_wallet_disconnect(w, &point, now);
         rc = rc < 0 ? rc : connect(w, &fork[2], published, 1);
         break;
-    case 5: /* it is confirmed */
-        all.ended = &wallet_txs[3].txid;
-        all.n_ended = 1;
+    case 5: /* what was published is forgotten */
+        all.broadcast = &delete;
         rc = connect(w, &fork[NEW - 1], NULL, 0);
         break;
     default:
@@ -259,7 +276,7 @@ uint64_t wallet_state(const char *path)
         "SELECT * FROM wallet_share",
         "SELECT * FROM wallet_sum",
         "SELECT * FROM wallet_label",
-        "SELECT hex(txid), state, announced, hex(raw) FROM broadcast",
+        "SELECT hex(txid), state, height, hex(groups), hex(raw) FROM broadcast",
         "SELECT count(*), max(height) FROM header",
         "SELECT max(height) FROM filter_header",
         "PRAGMA integrity_check(1)"};

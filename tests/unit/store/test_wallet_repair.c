@@ -163,6 +163,9 @@ static void repair_refuses_what_it_would_lose(void **state)
         {"UPDATE wallet_label SET spendable = 2", "labels"},
         {"UPDATE wallet_label_line SET line = ''", "labels"},
         {"UPDATE broadcast SET raw = x''", "published transactions"},
+        {"UPDATE broadcast SET state = 9", "published transactions"},
+        {"UPDATE broadcast SET package = 4", "published transactions"},
+        {"UPDATE broadcast SET groups = x'00'", "published transactions"},
         {"UPDATE broadcast SET raw = x'00'; DELETE FROM wallet_tx_data", "published transactions"},
     };
     char kept[4000];

@@ -160,25 +160,56 @@ static void tag_stays_when_the_watch_changes(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
-static void broadcast_is_stored_with_the_wallet_and_ended(void **state)
+static const struct spv_broadcast_row *published_row(struct spv_wallet_iter **it,
+                                                     struct spv_wallet_item *item,
+                                                     struct spv_store *s)
+{
+    *it = open_list(s, SPV_WALLET_BROADCASTS, NULL);
+    assert_int_equal(spv_wallet_iter_next(*it, item), 1);
+    return &item->of.broadcast;
+}
+
+static void broadcast_is_stored_with_the_wallet_and_deleted(void **state)
 {
     struct spv_store *s = must_open(stored(state, 4), SPV_STORE_WRITE);
-    struct spv_wallet_broadcast_row empty = {.state = 1};
-    const struct spv_store_update bad = {.broadcasts = &empty, .n_broadcasts = 1};
-    struct spv_wallet_iter *it = open_list(s, SPV_WALLET_BROADCASTS, NULL);
+    const struct spv_broadcast_row *row;
+    struct spv_wallet_iter *it;
     struct spv_wallet_item item;
 
-    assert_int_equal(spv_wallet_iter_next(it, &item), 1);
-    assert_memory_equal(&item.of.broadcast.txid, &wallet_txs[3].txid, 32);
-    assert_int_equal(item.of.broadcast.raw.n, wallet_txs[3].tx.n);
-    assert_memory_equal(item.of.broadcast.raw.bytes, wallet_txs[3].tx.bytes, wallet_txs[3].tx.n);
-    assert_int_equal(item.of.broadcast.announced, 2);
-    assert_true(item.of.broadcast.is_private && item.of.broadcast.has_child);
-    assert_memory_equal(&item.of.broadcast.child, &wallet_txs[4].txid, 32);
+    row = published_row(&it, &item, s);
+    assert_int_equal(row->id, 5);
+    assert_int_equal(row->package, 5);
+    assert_int_equal(row->position, 0);
+    assert_memory_equal(&row->txid, &wallet_txs[3].txid, 32);
+    assert_int_equal(row->state, SPV_BROADCAST_PUBLISHING);
+    assert_int_equal(row->flags, SPV_BROADCAST_PRIVATE);
+    assert_int_equal(row->wait_height, 7);
+    assert_int_equal(row->wait_time, 8);
+    assert_int_equal(row->height, 0);
+    assert_int_equal(row->n_rounds, 9);
+    assert_int_equal(row->announced_at, 1800000000);
+    assert_int_equal(row->ended_at, 0);
+    assert_int_equal(row->n_rejects, 2);
+    assert_int_equal(row->reject_code, 0x42);
+    assert_int_equal(row->n_groups, 2);
+    assert_int_equal(row->groups[0], UINT64_C(0x8877665544332211));
+    assert_int_equal(row->groups[1], 1);
+    assert_int_equal(row->facts[0], SPV_BROADCAST_ANNOUNCED);
+    assert_int_equal(row->facts[1], SPV_BROADCAST_FETCHED);
+    assert_int_equal(row->raw.n, wallet_txs[3].tx.n);
+    assert_memory_equal(row->raw.bytes, wallet_txs[3].tx.bytes, wallet_txs[3].tx.n);
     assert_int_equal(spv_wallet_iter_next(it, &item), 0);
     spv_wallet_iter_close(it);
-    assert_int_equal(spv_store_apply_all(s, &bad), SPV_ERR_INVALID);
-    assert_int_equal(wallet_step(s, 4), 0);
+
+    assert_int_equal(wallet_step(s, 4), 0); /* a change, without its bytes */
+    row = published_row(&it, &item, s);
+    assert_int_equal(row->state, SPV_BROADCAST_CONFIRMED);
+    assert_int_equal(row->ended_at, 1800000100);
+    assert_true(row->height > 0);
+    assert_int_equal(row->n_groups, 0);
+    assert_int_equal(row->raw.n, wallet_txs[3].tx.n);
+    spv_wallet_iter_close(it);
+
     assert_int_equal(wallet_step(s, 5), 0);
     it = open_list(s, SPV_WALLET_BROADCASTS, NULL);
     assert_int_equal(spv_wallet_iter_next(it, &item), 0);
@@ -186,22 +217,67 @@ static void broadcast_is_stored_with_the_wallet_and_ended(void **state)
     assert_int_equal(spv_store_close(s), 0);
 }
 
+static void broadcast_that_is_not_there_cannot_change(void **state)
+{
+    struct spv_store *s = must_open(stored(state, 4), SPV_STORE_WRITE);
+    struct spv_broadcast_change change = {
+        .row = {.id = 6, .package = 6, .txid = wallet_txs[3].txid, .state = 1}};
+    const struct spv_broadcast_update update = {&change, 1};
+    const struct spv_store_update all = {.broadcast = &update};
+
+    assert_int_equal(spv_store_apply_all(s, &all), SPV_ERR_STATE);
+    change.row.id = change.row.package = 5;
+    change.row.txid.b[0] ^= 1; /* another transaction */
+    assert_int_equal(spv_store_apply_all(s, &all), SPV_ERR_STATE);
+    change.row.txid.b[0] ^= 1;
+    assert_int_equal(spv_store_apply_all(s, &all), 0);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
+static void broadcast_is_loaded_into_the_machine(void **state)
+{
+    static struct test_random random;
+    const struct spv_broadcast_config cfg = {.rng = test_random_rng(&random)};
+    const struct spv_now now = {.mono_us = SPV_SECOND, .unix_s = 1800000010};
+    struct spv_broadcast_progress progress;
+    struct spv_broadcast_update update;
+    struct spv_broadcast *b;
+    struct spv_store *s = must_open(stored(state, 4), SPV_STORE_WRITE);
+
+    assert_int_equal(spv_broadcast_new(&b, &cfg), 0);
+    assert_int_equal(spv_store_load_broadcast(s, b, now), 1);
+    assert_int_equal(spv_broadcast_find(b, &progress, &wallet_txs[3].txid), 0);
+    assert_int_equal(progress.state, SPV_BROADCAST_PUBLISHING);
+    assert_true(progress.is_private);
+    assert_int_equal(progress.announced, 1);
+    assert_int_equal(progress.fetched, 1);
+    assert_int_equal(spv_broadcast_changes(b, &update), 0);
+    assert_int_equal(update.n, 0);
+    assert_int_equal(spv_store_load_broadcast(s, b, now), SPV_ERR_STATE); /* it was used */
+    spv_broadcast_free(b);
+    run_sql(spv_store_path(s), "UPDATE broadcast SET package = 4");
+    assert_int_equal(spv_broadcast_new(&b, &cfg), 0);
+    assert_int_equal(spv_store_load_broadcast(s, b, now), SPV_ERR_DB_DAMAGED);
+    spv_broadcast_free(b);
+    assert_int_equal(spv_store_close(s), 0);
+}
+
 static void broadcasts_are_limited(void **state)
 {
-    static struct spv_wallet_broadcast_row rows[SPV_BROADCASTS_MAX + 1];
-    struct spv_store_update update = {.broadcasts = rows, .n_broadcasts = SPV_BROADCASTS_MAX + 1};
+    static struct spv_broadcast_change rows[SPV_BROADCAST_MAX + 1];
+    struct spv_broadcast_update update = {rows, SPV_BROADCAST_MAX + 1};
+    const struct spv_store_update all = {.broadcast = &update};
     struct spv_store *s = must_open(stored(state, 1), SPV_STORE_WRITE);
     struct spv_store_info info;
 
-    for (uint32_t i = 0; i < COUNT(rows); i++) {
-        memcpy(rows[i].txid.b, &i, sizeof i);
-        rows[i].raw = wallet_script(1);
-    }
-    assert_int_equal(spv_store_apply_all(s, &update), SPV_ERR_TOO_MANY);
-    update.n_broadcasts--;
-    assert_int_equal(spv_store_apply_all(s, &update), 0);
+    for (uint32_t i = 0; i < COUNT(rows); i++)
+        rows[i].row = (struct spv_broadcast_row){
+            .id = i + 1, .package = i + 1, .state = 1, .raw = wallet_script(1)};
+    assert_int_equal(spv_store_apply_all(s, &all), SPV_ERR_TOO_MANY);
+    update.n--;
+    assert_int_equal(spv_store_apply_all(s, &all), 0);
     assert_int_equal(spv_store_get_info(s, &info), 0);
-    assert_int_equal(info.wallet_broadcasts, SPV_BROADCASTS_MAX);
+    assert_int_equal(info.wallet_broadcasts, SPV_BROADCAST_MAX);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -532,7 +608,9 @@ int main(void)
         T(wallet_has_a_random_id_that_stays),
         T(labels_are_replaced_by_type_ref_and_origin),
         T(tag_stays_when_the_watch_changes),
-        T(broadcast_is_stored_with_the_wallet_and_ended),
+        T(broadcast_is_stored_with_the_wallet_and_deleted),
+        T(broadcast_that_is_not_there_cannot_change),
+        T(broadcast_is_loaded_into_the_machine),
         T(broadcasts_are_limited),
         T(history_is_in_chain_order_and_by_revision),
         T(transaction_is_found_with_raw_form_proof_and_shares),
