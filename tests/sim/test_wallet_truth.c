@@ -193,7 +193,7 @@ static void scan(struct subject *s)
 
 /* A simulation with two servers of a chain, and a client that watches the first descriptors. */
 static void begin(struct subject *s, struct sim_wallet *hooks, struct sim_blocks *chain,
-                  size_t n_first, uint32_t lookahead)
+                  size_t n_first, uint32_t lookahead, enum spv_source source)
 {
     load_truth();
     *s = (struct subject){.n_first = n_first, .random = {.state = 1}, .tip = chain};
@@ -206,7 +206,8 @@ static void begin(struct subject *s, struct sim_wallet *hooks, struct sim_blocks
     for (size_t i = 0; i < 2; i++)
         sim_add_server(s->sim, &(struct sim_server_config){.filters.blocks = chain,
                                                            .clock_ahead_s = CLOCK_AHEAD});
-    s->client = sim_add_client(s->sim, &(struct sim_client_config){.wallet = hooks});
+    s->client =
+        sim_add_client(s->sim, &(struct sim_client_config){.wallet = hooks, .source = source});
     sim_client_step_clock(s->sim, s->client, CLOCK_AHEAD);
 }
 
@@ -265,15 +266,17 @@ static void check(struct subject *s, size_t n_orphaned)
     row_store_check(&s->rows, s->wallet, &s->cfg);
 }
 
-static void filters_give_the_history_coins_and_balances_of_the_node(void **state)
+static const enum spv_source sources[] = {SPV_SOURCE_AUTO, SPV_SOURCE_FILTERS, SPV_SOURCE_BLOCKS};
+
+static void source_gives_the_history_coins_and_balances_of_the_node(void **state)
 {
     static const uint32_t lookaheads[] = {0, 100};
 
     (void)state;
-    for (size_t i = 0; i < COUNT(lookaheads); i++) {
+    for (size_t i = 0; i < COUNT(lookaheads) * COUNT(sources); i++) {
         struct sim_wallet hooks;
         struct subject s;
-        begin(&s, &hooks, &best, DESCRIPTORS, lookaheads[i]);
+        begin(&s, &hooks, &best, DESCRIPTORS, lookaheads[i % 2], sources[i / 2]);
         scan(&s);
         check(&s, 0);
         sim_client_restart(s.sim, s.client);
@@ -283,13 +286,12 @@ static void filters_give_the_history_coins_and_balances_of_the_node(void **state
     }
 }
 
-static void late_descriptors_and_restarts_change_nothing(void **state)
+static void late_descriptors_and_restarts_change_nothing_with(enum spv_source source)
 {
     struct sim_wallet hooks;
     struct subject s;
 
-    (void)state;
-    begin(&s, &hooks, &best, 1, 20);
+    begin(&s, &hooks, &best, 1, 20, source);
     for (size_t i = 1; i < DESCRIPTORS; i++) {
         const struct spv_watch_target target = target_of(i);
         uint64_t request, id;
@@ -303,14 +305,21 @@ static void late_descriptors_and_restarts_change_nothing(void **state)
     end(&s);
 }
 
-static void stale_branch_that_is_served_first_leaves_an_orphaned_coinbase(void **state)
+static void late_descriptors_and_restarts_change_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(sources); i++)
+        late_descriptors_and_restarts_change_nothing_with(sources[i]);
+}
+
+static void stale_branch_that_is_served_first_leaves_an_orphaned_coinbase_with(
+    enum spv_source source)
 {
     struct sim_wallet hooks;
     struct subject s;
 
-    (void)state;
     load_truth();
-    begin(&s, &hooks, &stale, DESCRIPTORS, 30);
+    begin(&s, &hooks, &stale, DESCRIPTORS, 30, source);
     scan(&s);
     s.tip = &best;
     for (size_t i = 0; i < 2; i++)
@@ -320,10 +329,17 @@ static void stale_branch_that_is_served_first_leaves_an_orphaned_coinbase(void *
     end(&s);
 }
 
+static void stale_branch_that_is_served_first_leaves_an_orphaned_coinbase(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(sources); i++)
+        stale_branch_that_is_served_first_leaves_an_orphaned_coinbase_with(sources[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(filters_give_the_history_coins_and_balances_of_the_node),
+        cmocka_unit_test(source_gives_the_history_coins_and_balances_of_the_node),
         cmocka_unit_test(late_descriptors_and_restarts_change_nothing),
         cmocka_unit_test(stale_branch_that_is_served_first_leaves_an_orphaned_coinbase),
     };

@@ -57,6 +57,64 @@ static void filters_progress(const void *ctx, struct spv_source_progress *out)
                                         .is_matching = true};
 }
 
+/* ---- the source of whole blocks ---- */
+
+static int begin_blocks(void *ctx, const struct spv_bytes *scripts, size_t n, uint32_t first,
+                        struct spv_now now)
+{
+    struct spv_node_filters *f = ctx;
+
+    (void)scripts;
+    (void)n;
+    (void)now;
+    spv_block_scan_stop(f->block_scan);
+    return spv_block_scan_begin(f->block_scan, first, UINT32_MAX);
+}
+
+static int add_to_blocks(void *ctx, const struct spv_bytes *scripts, size_t n, uint32_t from,
+                         struct spv_now now)
+{
+    struct spv_node_filters *f = ctx;
+
+    (void)scripts;
+    (void)n;
+    (void)now;
+    return spv_block_scan_add(f->block_scan, from);
+}
+
+/* The wallet looks at every block itself. */
+static int add_output_to_blocks(void *ctx, const struct spv_txid *txid, uint32_t vout,
+                                const struct spv_bytes *script, struct spv_now now)
+{
+    (void)ctx;
+    (void)txid;
+    (void)vout;
+    (void)script;
+    (void)now;
+    return 0;
+}
+
+static void stop_blocks(void *ctx)
+{
+    struct spv_node_filters *f = ctx;
+
+    spv_block_scan_stop(f->block_scan);
+}
+
+static void blocks_progress(const void *ctx, struct spv_source_progress *out)
+{
+    const struct spv_node_filters *f = ctx;
+    struct spv_block_scan_stats stats;
+    struct spv_chain_start start;
+
+    spv_block_scan_get_stats(f->block_scan, &stats);
+    spv_chain_get_start(f->peers.chain, &start);
+    *out = (struct spv_source_progress){.height = stats.height,
+                                        .lowest = start.height + 1,
+                                        .left = stats.left,
+                                        .is_matching = true};
+}
+
 /* ---- life cycle ---- */
 
 const struct spv_node_config *spv_node_wallet_config(struct spv_node_config *copy,
@@ -87,6 +145,13 @@ int spv_node_wallet_init(struct spv_node *n, const struct spv_node_config *cfg, 
                                      .add_output = add_output_to_filters,
                                      .stop = stop_filters,
                                      .progress = filters_progress};
+    if (n->filters.block_scan)
+        w->sources[SPV_SOURCE_BLOCKS] = (struct spv_coin_source){.ctx = &n->filters,
+                                                                 .begin = begin_blocks,
+                                                                 .add = add_to_blocks,
+                                                                 .add_output = add_output_to_blocks,
+                                                                 .stop = stop_blocks,
+                                                                 .progress = blocks_progress};
     return spv_wallet_sync_new(&w->sync, &sync, now);
 }
 
@@ -257,9 +322,18 @@ static int take_source_event(struct spv_node *n)
     static const enum spv_source_event_kind kinds[] = {[SPV_SCAN_MATCH] = SPV_SOURCE_MATCH,
                                                        [SPV_SCAN_UNDONE] = SPV_SOURCE_UNDONE,
                                                        [SPV_SCAN_DONE] = SPV_SOURCE_DONE};
+    struct spv_source_event block;
     struct spv_effect found;
-    int rc = spv_node_filters_poll(&n->filters, &found, n->now);
+    int rc = 0;
 
+    if (n->wallet.chosen == SPV_SOURCE_BLOCKS) {
+        rc = spv_node_filters_next_block(&n->filters, &block, n->now);
+        if (rc != 1)
+            return rc;
+        rc = spv_wallet_sync_source_event(n->wallet.sync, &block, n->now);
+        return rc < 0 ? rc : 1;
+    }
+    rc = spv_node_filters_poll(&n->filters, &found, n->now);
     if (rc != 1)
         return rc;
     const struct spv_source_event event = {.kind = kinds[found.scan.kind],

@@ -38,7 +38,8 @@ void spv_block_scan_free(struct spv_block_scan *s); /* NULL is allowed */
  * is 0 or above last, or SPV_ERR_STATE when one is running. */
 int spv_block_scan_begin(struct spv_block_scan *s, uint32_t first, uint32_t last);
 /* Scripts or outputs were added that may be in blocks from a height on: those that were handed on
- * already come again, after the others. Returns 0, or SPV_ERR_STATE without a scan. */
+ * already come again, after the others, and those below the first height come, too. Returns 0, or
+ * SPV_ERR_STATE without a scan. */
 int spv_block_scan_add(struct spv_block_scan *s, uint32_t from);
 void spv_block_scan_stop(struct spv_block_scan *s);
 

@@ -89,8 +89,8 @@ void spv_bloom_scan_free(struct spv_bloom_scan *s); /* NULL is allowed */
  * failure of ours. */
 int spv_bloom_scan_begin(struct spv_bloom_scan *s, const struct spv_bytes *scripts, size_t n,
                          uint32_t first, uint32_t last);
-/* Watches more scripts, or known ones once more, from a height on: what was answered without them,
- * and what was reported already, is requested again.
+/* Watches more scripts, or known ones once more, from a height on, also below the first one: what
+ * was answered without them, and what was reported already, is requested again.
  * Returns 0, SPV_ERR_BLOOM_SCRIPT for a script without a push of 20 bytes or more,
  * SPV_ERR_BLOOM_RATE beyond SPV_BLOOM_MAX_RATE, SPV_ERR_STATE without a scan (nothing is added
  * then), or SPV_ERR_NOMEM. */

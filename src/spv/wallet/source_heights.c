@@ -19,8 +19,8 @@ static void add_gap(struct spv_source_heights *h, uint32_t from, uint32_t first,
 
 void spv_source_heights_search(struct spv_source_heights *h, uint32_t from, uint32_t end)
 {
-    if (from < h->first)
-        from = h->first;
+    if (from < h->first) /* below where it began nothing was looked at */
+        h->first = from > 0 ? from : 1;
     h->done_reported = false;
     add_gap(h, from, h->first, end);
     if (!h->second_look)

@@ -23,7 +23,8 @@ struct spv_source_heights {
 };
 
 void spv_source_heights_begin(struct spv_source_heights *h, uint32_t first, uint32_t last);
-/* Heights from `from` on that are done, those below `end`, must be looked at again. */
+/* Heights from `from` on that are done, those below `end`, must be looked at again; also those
+ * below the first one, which is lower from now on. */
 void spv_source_heights_search(struct spv_source_heights *h, uint32_t from, uint32_t end);
 /* How many heights are to be looked at, gaps included. */
 uint32_t spv_source_heights_left(const struct spv_source_heights *h);

@@ -189,6 +189,25 @@ static void scripts_added_after_a_block_look_at_that_block_again(void **state)
     source_close(&f);
 }
 
+/* A wallet that has scanned all, and watches more. */
+static void late_scripts_are_looked_for_below_the_first_height(void **state)
+{
+    (void)state;
+    open_blocks(10);
+    source_connect(&f, 1, SOURCE_SERVICES);
+    assert_int_equal(source_begin(&f, 0, 9, UINT32_MAX), 0);
+    source_run(&f);
+    assert_int_equal(f.n_events, 3); /* 9, 10 and DONE */
+    f.n_events = 0;
+    assert_int_equal(spv_block_scan_add(f.whole, 4), 0);
+    source_run(&f);
+    assert_int_equal(f.n_events, 8);
+    for (uint32_t i = 0; i < 7; i++)
+        assert_int_equal(f.events[i].height, 4 + i);
+    assert_int_equal(f.events[7].kind, SPV_SOURCE_DONE);
+    source_close(&f);
+}
+
 static void a_reorganisation_is_undone_and_the_new_blocks_follow(void **state)
 {
     (void)state;
@@ -266,6 +285,7 @@ int main(void)
         cmocka_unit_test(done_waits_until_the_tip_is_that_of_the_synced_chain),
         cmocka_unit_test(late_scripts_get_a_second_look),
         cmocka_unit_test(scripts_added_after_a_block_look_at_that_block_again),
+        cmocka_unit_test(late_scripts_are_looked_for_below_the_first_height),
         cmocka_unit_test(a_reorganisation_is_undone_and_the_new_blocks_follow),
         cmocka_unit_test(a_reorganisation_in_a_second_look_looks_at_all_once),
         cmocka_unit_test(stopping_wants_nothing_more),
