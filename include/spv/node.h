@@ -377,8 +377,10 @@ SPV_API void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_
 
 /* Publishes what spv_broadcast_check has passed. It is announced once its rows are stored. While
  * something is published, new connections are opened with relay 1 until SPV_BROADCAST_RELAY are,
- * beyond the target number where peers are discovered, so that it can come back. Returns as
- * spv_broadcast_publish, SPV_ERR_INVALID without a machine, SPV_ERR_NO_PRIVATE_PEERS for
+ * beyond the target number where peers are discovered, so that it can come back. A wallet of the
+ * node gets it as spv_wallet_publish does, and says when it is confirmed or conflicted. Returns as
+ * spv_broadcast_publish or spv_wallet_publish, SPV_ERR_STATE while a change of the wallet is
+ * unanswered, SPV_ERR_INVALID without a machine, SPV_ERR_NO_PRIVATE_PEERS for
  * SPV_BROADCAST_PRIVATE, as this node has no private connections, or a failure. */
 SPV_API int spv_node_publish(struct spv_node *n, const struct spv_tx *txs,
                              const struct spv_broadcast_report *reports, size_t n_txs,

@@ -1,6 +1,6 @@
-/* A wallet that a whole node keeps in step with the chain, by compact filters: random chains with
- * payments, spends, reorganisations up to 20 deep, gap jumps, late watches, addresses that are
- * handed out, restarts and crashes; and at the end what a plain model of wallets says. */
+/* A wallet that a whole node keeps in step with the chain, by compact filters or blocks: random
+ * chains with payments, spends, reorganisations up to 20 deep, gap jumps, late watches, addresses
+ * that are handed out, restarts and crashes; and at the end what a plain model of wallets says. */
 #include "seeds.h"
 #include "wallet_client.h"
 
@@ -107,8 +107,12 @@ static void run_random(struct sim *sim, unsigned crash_permille)
 
     keep(s);
     add_servers(s, SERVERS);
-    wallet_client_start(&s->client, &(struct sim_client_config){.match_delay_us = SPV_SECOND / 5,
-                                                                .crash_permille = crash_permille});
+    wallet_client_start(&s->client,
+                        &(struct sim_client_config){.source = wallet_chain_below(&s->chain, 3) == 0
+                                                                  ? SPV_SOURCE_BLOCKS
+                                                                  : SPV_SOURCE_AUTO,
+                                                    .match_delay_us = SPV_SECOND / 5,
+                                                    .crash_permille = crash_permille});
     for (uint64_t steps = 5 + wallet_chain_below(&s->chain, 20); steps > 0; steps--) {
         run_for(s, wallet_chain_below(&s->chain, 12 * SPV_SECOND));
         if (!sim_broken(sim))

@@ -350,6 +350,8 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         return rc;
     }
     rc = spv_node_wallet_init(n, cfg, now);
+    if (!rc)
+        rc = spv_node_broadcast_load(&n->broadcast, cfg->wallet, now);
     if (rc < 0) {
         spv_node_free(n);
         return rc;

@@ -68,6 +68,42 @@ unsigned spv_node_wanted_outbound(const struct spv_node *n)
     return wanted + extra_relay(&n->outbound, wanted);
 }
 
+/* ---- the wallet's word ---- */
+
+static int set_state(struct spv_node_broadcast *p, const struct spv_wallet_tx_row *row,
+                     struct spv_now now)
+{
+    const enum spv_broadcast_state state = row->state == SPV_TX_CONFIRMED ? SPV_BROADCAST_CONFIRMED
+                                           : row->state == SPV_TX_CONFLICTED
+                                               ? SPV_BROADCAST_CONFLICTED
+                                               : SPV_BROADCAST_PUBLISHING;
+    return spv_broadcast_set_state(p->machine, &row->txid, state, row->block.height, now);
+}
+
+/* Their rows may be of different moments: each is a transaction of its own. */
+int spv_node_broadcast_load(struct spv_node_broadcast *p, const struct spv_wallet *wallet,
+                            struct spv_now now)
+{
+    const struct spv_wallet_tx_row *row;
+    uint64_t next = 0;
+    int rc = 0;
+
+    while (rc == 0 && p->machine && wallet && spv_wallet_next_tx(wallet, &next, &row))
+        rc = set_state(p, row, now);
+    return rc;
+}
+
+int spv_node_broadcast_changed(struct spv_node_broadcast *p, const struct spv_wallet_update *update,
+                               struct spv_now now)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && p->machine && i < update->n; i++)
+        if (update->changes[i].kind == SPV_WALLET_ROW_TX && !update->changes[i].deleted)
+            rc = set_state(p, &update->changes[i].row.tx, now);
+    return rc;
+}
+
 int spv_node_broadcast_poll(struct spv_node_broadcast *p, struct spv_effect *out)
 {
     struct spv_broadcast_update update;
@@ -95,6 +131,38 @@ int spv_node_broadcast_poll(struct spv_node_broadcast *p, struct spv_effect *out
 
 /* ---- inputs of the node ---- */
 
+/* What spends our coins is ours: its change is trusted. */
+static int publish_in_wallet(struct spv_node *n, const struct spv_tx *txs, size_t n_txs,
+                             struct spv_now now)
+{
+    int rc = 0;
+
+    if (!n->wallet.sync)
+        return 0;
+    for (size_t i = 0; rc == 0 && i < n_txs; i++)
+        rc = spv_wallet_publish(n->wallet.wallet, &txs[i], now);
+    spv_wallet_sync_touched(n->wallet.sync);
+    return rc;
+}
+
+/* The transactions of a package are withdrawn together. */
+static int withdraw_in_wallet(struct spv_node *n, const struct spv_txid *txid, struct spv_now now)
+{
+    struct spv_broadcast_progress one, p;
+    uint64_t next = 0;
+    int rc = 0;
+
+    if (!n->wallet.sync || spv_broadcast_find(n->broadcast.machine, &one, txid) != 0)
+        return 0;
+    while (rc == 0 && spv_broadcast_next(n->broadcast.machine, &next, &p)) {
+        if (p.package == one.package)
+            rc = spv_wallet_withdraw(n->wallet.wallet, &p.txid, now);
+        rc = rc == SPV_ERR_NOT_FOUND ? 0 : rc;
+    }
+    spv_wallet_sync_touched(n->wallet.sync);
+    return rc;
+}
+
 int spv_node_publish(struct spv_node *n, const struct spv_tx *txs,
                      const struct spv_broadcast_report *reports, size_t n_txs, unsigned flags,
                      struct spv_now now)
@@ -105,7 +173,13 @@ int spv_node_publish(struct spv_node *n, const struct spv_tx *txs,
         return SPV_ERR_INVALID;
     if ((flags & SPV_BROADCAST_PRIVATE) != 0) /* never sent in clear instead */
         return SPV_ERR_NO_PRIVATE_PEERS;
-    const int rc = spv_broadcast_publish(n->broadcast.machine, txs, reports, n_txs, flags, now);
+    if (n->wallet.storing || n->wallet.attached)
+        return SPV_ERR_STATE;
+    int rc = spv_broadcast_publish(n->broadcast.machine, txs, reports, n_txs, flags, now);
+    if (rc == 0)
+        rc = publish_in_wallet(n, txs, n_txs, now);
+    if (rc < 0 && rc != SPV_ERR_NOMEM)
+        (void)spv_broadcast_withdraw(n->broadcast.machine, &reports[0].txid, now);
     return rc < 0 && rc != SPV_ERR_NOMEM ? rc : spv_node_after_input(n, rc, now);
 }
 
@@ -115,7 +189,11 @@ int spv_node_withdraw(struct spv_node *n, const struct spv_txid *txid, struct sp
         return n->error;
     if (!n->broadcast.machine)
         return SPV_ERR_INVALID;
-    const int rc = spv_broadcast_withdraw(n->broadcast.machine, txid, now);
+    if (n->wallet.storing || n->wallet.attached)
+        return SPV_ERR_STATE;
+    int rc = spv_broadcast_withdraw(n->broadcast.machine, txid, now);
+    if (rc == 0)
+        rc = withdraw_in_wallet(n, txid, now);
     return rc == SPV_ERR_NOT_FOUND ? rc : spv_node_after_input(n, rc, now);
 }
 

@@ -6,6 +6,7 @@
 
 #include "spv/broadcast.h"
 #include "spv/node/outbound.h"
+#include "spv/wallet.h"
 
 struct spv_node_broadcast { /* zeroed: without */
     struct spv_broadcast *machine; /* the caller's; NULL: none */
@@ -27,6 +28,12 @@ int spv_node_broadcast_recv(struct spv_node_broadcast *p, uint64_t id, const str
 int spv_node_broadcast_run(struct spv_node_broadcast *p, const struct spv_chain *chain,
                            struct spv_outbound *outbound, struct spv_now now);
 uint64_t spv_node_broadcast_deadline(const struct spv_node_broadcast *p);
+/* The wallet's word on transactions: of all that it knows, when the node begins, and of those whose
+ * rows have changed. Each returns 0 or a failure. */
+int spv_node_broadcast_load(struct spv_node_broadcast *p, const struct spv_wallet *wallet,
+                            struct spv_now now);
+int spv_node_broadcast_changed(struct spv_node_broadcast *p, const struct spv_wallet_update *update,
+                               struct spv_now now);
 /* The next effect: 1, 0, or a failure. */
 int spv_node_broadcast_poll(struct spv_node_broadcast *p, struct spv_effect *out);
 

@@ -135,6 +135,7 @@ int spv_node_wallet_init(struct spv_node *n, const struct spv_node_config *cfg, 
     w->alarm_us = SPV_NEVER;
     if (!cfg->wallet)
         return 0;
+    w->wallet = cfg->wallet;
     w->wanted = cfg->source;
     w->allow_bloom = cfg->allow_bloom;
     if (n->filters.on)
@@ -275,7 +276,8 @@ static int poll_changes(struct spv_node *n, struct spv_effect *out)
         return rc;
     n->wallet.storing = true;
     *out = (struct spv_effect){.kind = SPV_EFFECT_STORE_WALLET, .wallet_update = update};
-    return 1;
+    const int rc_changed = spv_node_broadcast_changed(&n->broadcast, &update, n->now);
+    return rc_changed < 0 ? rc_changed : 1;
 }
 
 /* The first queued effect. What the wallet was scanned with leaves together with the chain update
@@ -299,6 +301,8 @@ static int poll_queue(struct spv_node *n, struct spv_effect *out)
     if (rc == 0)
         rc = spv_wallet_sync_changes(w->sync, &out->wallet_update);
     w->attached = rc == 1;
+    if (rc == 1)
+        rc = spv_node_broadcast_changed(&n->broadcast, &out->wallet_update, n->now);
     return rc < 0 ? rc : 1;
 }
 

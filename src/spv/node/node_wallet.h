@@ -19,6 +19,7 @@ struct spv_node;
 
 struct spv_node_wallet { /* zeroed: without a wallet */
     struct spv_wallet_sync *sync; /* NULL: none */
+    struct spv_wallet *wallet; /* the caller's */
     enum spv_source wanted;
     bool allow_bloom;
     struct spv_coin_source sources[SPV_SOURCE_BLOCKS + 1]; /* begin NULL: not there */

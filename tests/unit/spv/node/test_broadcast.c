@@ -9,6 +9,7 @@
 #include "node_fixture.h"
 
 #include "spv/error.h"
+#include "spv/node/node_broadcast.h"
 #include "support/unit.h"
 
 #define FULL (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
@@ -227,6 +228,110 @@ static void private_publishing_is_refused_and_never_sent_in_clear(void **state)
     node_fixture_free(s);
 }
 
+/* ---- with a wallet ---- */
+
+static struct spv_wallet *wallet;
+
+static struct node_fixture *new_node_with_wallet(void)
+{
+    static struct node_fixture for_rng = {.rng = 10};
+    const struct spv_broadcast_config publishing = {.rng = node_fixture_rng(&for_rng)};
+    const struct spv_wallet_config cfg = {.rng = node_fixture_rng(&for_rng),
+                                          .networks = SPV_NETWORK_BIT(SPV_REGTEST)};
+    struct spv_node_config node = {.peers = 1, .source = SPV_SOURCE_BLOCKS};
+
+    assert_int_equal(spv_broadcast_new(&machine, &publishing), 0);
+    assert_int_equal(spv_wallet_new(&wallet, &cfg), 0);
+    /* what its output pays: others are in no list */
+    const struct spv_watch_target target = {.kind = SPV_WATCH_SCRIPT,
+                                            .script = {tx.bytes + 56, 22}};
+    uint64_t id;
+    assert_int_equal(spv_wallet_watch(wallet, &id, NULL, &target), 0);
+    node.broadcast = machine;
+    node.wallet = wallet;
+    return node_fixture_new(&node, 1);
+}
+
+static const struct spv_wallet_tx_row *only_row(void)
+{
+    const struct spv_wallet_tx_row *row = NULL;
+    uint64_t next = 0;
+
+    assert_true(spv_wallet_next_tx(wallet, &next, &row));
+    return row;
+}
+
+static enum spv_broadcast_state state_of(struct spv_broadcast *b, uint32_t *height)
+{
+    struct spv_broadcast_update update;
+    struct spv_broadcast_progress progress;
+
+    assert_int_equal(spv_broadcast_changes(b, &update), 0);
+    *height = update.n > 0 ? update.changes[0].row.height : UINT32_MAX;
+    assert_int_equal(spv_broadcast_find(b, &progress, &report.txid), 0);
+    spv_broadcast_stored(b);
+    return progress.state;
+}
+
+static void wallet_keeps_what_is_published_until_it_is_withdrawn(void **state)
+{
+    struct node_fixture *s = new_node_with_wallet();
+    struct spv_effect e;
+
+    (void)state;
+    (void)connect_relay(s, true);
+    (void)spv_node_stored(s->node, 0, s->now); /* what the wallet begins with, if it was polled */
+    assert_int_equal(spv_node_publish(s->node, &tx, &report, 1, 0, s->now), 0);
+    assert_int_equal(only_row()->flags & SPV_TX_FLAG_PUBLISHED, SPV_TX_FLAG_PUBLISHED);
+    assert_true(poll_kind(s, &e, SPV_EFFECT_STORE_WALLET)); /* that of publishing was before */
+    assert_int_equal(spv_node_publish(s->node, &tx, &report, 1, 0, s->now), SPV_ERR_STATE);
+    assert_int_equal(spv_node_withdraw(s->node, &report.txid, s->now), SPV_ERR_STATE);
+    assert_int_equal(spv_node_stored(s->node, 0, s->now), 0);
+    assert_int_equal(spv_node_withdraw(s->node, &report.txid, s->now), 0);
+    assert_int_equal(only_row()->flags & SPV_TX_FLAG_PUBLISHED, 0);
+    assert_true(poll_kind(s, &e, SPV_EFFECT_STORE_WALLET));
+    free_node(s);
+    spv_wallet_free(wallet);
+}
+
+static void publishing_hears_the_states_of_the_wallet(void **state)
+{
+    static const struct {
+        enum spv_tx_state tx;
+        enum spv_broadcast_state publishing;
+        uint32_t height;
+    } cases[] = {{SPV_TX_CONFIRMED, SPV_BROADCAST_CONFIRMED, 7},
+                 {SPV_TX_UNCONFIRMED, SPV_BROADCAST_PUBLISHING, 0},
+                 {SPV_TX_CONFLICTED, SPV_BROADCAST_CONFLICTED, 0},
+                 {SPV_TX_REPLACED, SPV_BROADCAST_PUBLISHING, 0},
+                 {SPV_TX_CONFIRMED, SPV_BROADCAST_CONFIRMED, 7}};
+    struct node_fixture *s = new_node_with_wallet();
+    struct spv_node_broadcast p = {.machine = machine};
+    uint32_t height;
+
+    (void)state;
+    assert_int_equal(spv_broadcast_publish(machine, &tx, &report, 1, 0, s->now), 0);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct spv_wallet_change changes[] = {
+            {.kind = SPV_WALLET_ROW_TX,
+             .row.tx = {.txid = report.txid, .state = cases[i].tx, .block.height = 7}},
+            {.kind = SPV_WALLET_ROW_TX,
+             .deleted = true,
+             .row.tx = {.txid = report.txid, .state = SPV_TX_EXPIRED}},
+        };
+        const struct spv_wallet_update update = {changes, COUNT(changes)};
+        assert_int_equal(spv_node_broadcast_changed(&p, &update, s->now), 0);
+        assert_int_equal(state_of(machine, &height), cases[i].publishing);
+        assert_int_equal(height, cases[i].height);
+    }
+    /* a crash before the row was stored: the wallet says it once more at the next start */
+    assert_int_equal(spv_wallet_publish(wallet, &tx, s->now), 0);
+    assert_int_equal(spv_node_broadcast_load(&p, wallet, s->now), 0);
+    assert_int_equal(state_of(machine, &height), SPV_BROADCAST_PUBLISHING);
+    free_node(s);
+    spv_wallet_free(wallet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +341,8 @@ int main(void)
         cmocka_unit_test(peer_with_relay_0_gets_no_announcement),
         cmocka_unit_test(lock_time_waits_for_the_tip_of_the_chain),
         cmocka_unit_test(private_publishing_is_refused_and_never_sent_in_clear),
+        cmocka_unit_test(wallet_keeps_what_is_published_until_it_is_withdrawn),
+        cmocka_unit_test(publishing_hears_the_states_of_the_wallet),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
