@@ -86,7 +86,7 @@ int db_verify(struct db_job *j)
     if (cli_json_on() && (rc == 0 || rc == SPV_ERR_DB_DAMAGED)) {
         cli_json(
             json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:o?, s:I, s:b, s:b, s:b, "
-                      "s:b, s:b, s:I}",
+                      "s:b, s:b, s:I, s:b, s:I}",
                       "event", "verify", "ok", rc == 0, "full", j->full, "headers",
                       (json_int_t)r.headers, "branch_headers", (json_int_t)r.branch_headers,
                       "height", (json_int_t)r.tip, "good_height", (json_int_t)r.valid_height,
@@ -95,7 +95,8 @@ int db_verify(struct db_job *j)
                                                  : json_null(),
                       "kept_filters", (json_int_t)r.kept_filters, "hash_index", r.indexed,
                       "pages_ok", r.pages_ok, "branches_ok", r.branches_ok, "addrs_ok", r.addrs_ok,
-                      "filters_ok", r.filters_ok, "findings", (json_int_t)r.total));
+                      "filters_ok", r.filters_ok, "wallet_rows", (json_int_t)r.wallet_rows,
+                      "wallet_ok", r.wallet_ok, "findings", (json_int_t)r.total));
     }
     if (rc == SPV_ERR_INTERRUPTED) {
         return CLI_INTERRUPTED;

@@ -145,6 +145,21 @@ int db_header(struct db_job *j)
     return CLI_DONE;
 }
 
+/* Numbers only: what is watched is private. */
+static json_t *wallet_json(const struct spv_store_info *info)
+{
+    return !info->has_wallet
+               ? json_null()
+               : json_pack(
+                     "{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "watches",
+                     (json_int_t)info->wallet_watches, "scripts", (json_int_t)info->wallet_scripts,
+                     "transactions", (json_int_t)info->wallet_txs, "coins",
+                     (json_int_t)info->wallet_coins, "labels", (json_int_t)info->wallet_labels,
+                     "broadcasts", (json_int_t)info->wallet_broadcasts, "scanned_height",
+                     info->wallet_scanned >= 0 ? json_integer(info->wallet_scanned) : json_null(),
+                     "revision", (json_int_t)info->wallet_revision);
+}
+
 static void info_json(struct db_job *j, const struct spv_store_info *info,
                       const struct spv_chain_header *tip, const struct spv_chain_start *base)
 {
@@ -152,7 +167,7 @@ static void info_json(struct db_job *j, const struct spv_store_info *info,
     to_texts(&t, tip);
     cli_json(json_pack(
         "{s:s, s:s, s:o?, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:o?, s:o?, s:I, s:I, s:I, s:I, "
-        "s:I, s:i, s:b, s:o?, s:s?}",
+        "s:I, s:o, s:i, s:b, s:o?, s:s?}",
         "event", "info", "network", spv_store_params(j->store)->net.name, "database",
         json_string(j->target.path), "height", (json_int_t)tip->height, "hash", t.hash, "tip_time",
         (json_int_t)tip->header.time, "chain_work", t.work, "base", (json_int_t)base->height,
@@ -167,7 +182,8 @@ static void info_json(struct db_job *j, const struct spv_store_info *info,
         "kept_filters", (json_int_t)info->kept_filters, "kept_filter_bytes",
         (json_int_t)info->kept_filter_bytes, "file_bytes", (json_int_t)info->file_bytes,
         "log_bytes", (json_int_t)info->log_bytes, "free_bytes", (json_int_t)info->free_bytes,
-        "schema", info->schema, "hash_index", spv_store_indexed(j->store), "last_sync",
+        "wallet", wallet_json(info), "schema", info->schema, "hash_index",
+        spv_store_indexed(j->store), "last_sync",
         info->last_sync > 0 ? json_integer((json_int_t)info->last_sync) : json_null(), "created_by",
         info->created_by[0] != '\0' ? info->created_by : NULL));
 }
@@ -192,6 +208,26 @@ static void info_filters(const struct spv_store_info *info)
         (void)snprintf(text, sizeof text, "none");
     }
     line("kept filters", text);
+}
+
+/* The lines of a wallet, when there is one. */
+static void info_wallet(const struct spv_store_info *info)
+{
+    char n[4][CLI_FIGURE];
+    char text[8 * CLI_FIGURE];
+    if (!info->has_wallet)
+        return;
+    (void)snprintf(text, sizeof text, "%s watches, %s scripts, %s transactions, %s coins",
+                   cli_count(n[0], info->wallet_watches), cli_count(n[1], info->wallet_scripts),
+                   cli_count(n[2], info->wallet_txs), cli_count(n[3], info->wallet_coins));
+    line("wallet", text);
+    if (info->wallet_scanned >= 0)
+        (void)snprintf(text, sizeof text, "to height %s, revision %s",
+                       cli_count(n[0], (uint64_t)info->wallet_scanned),
+                       cli_count(n[1], info->wallet_revision));
+    else
+        (void)snprintf(text, sizeof text, "nothing yet");
+    line("wallet scanned", text);
 }
 
 int db_info(struct db_job *j)
@@ -230,6 +266,7 @@ int db_info(struct db_job *j)
     line("headers", cli_count(text, info.headers));
     line("side branches", cli_count(text, info.branch_headers));
     info_filters(&info);
+    info_wallet(&info);
     (void)snprintf(text, sizeof text, "%s bytes", cli_count(figure, info.file_bytes));
     line("size", text);
     (void)snprintf(text, sizeof text, "%s bytes", cli_count(figure, info.log_bytes));

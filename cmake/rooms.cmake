@@ -17,11 +17,11 @@ set(SPV_MAY_INCLUDE_spv/serve wire spv/chain)
 set(SPV_MAY_INCLUDE_spv/formats wire spv/params spv/chain)
 set(SPV_MAY_INCLUDE_spv/keys spv/params)
 set(SPV_MAY_INCLUDE_spv/filters wire spv/effects spv/params spv/chain spv/sync)
-set(SPV_MAY_INCLUDE_spv/wallet wire spv/effects spv/params spv/chain spv/sync spv/keys)
-set(SPV_MAY_INCLUDE_spv/node wire peer spv/params spv/effects spv/chain spv/sync spv/addrman spv/serve spv/formats spv/filters)
-set(SPV_MAY_INCLUDE_store wire spv/params spv/chain spv/filters)
+set(SPV_MAY_INCLUDE_spv/wallet wire spv/effects spv/params spv/chain spv/sync spv/keys spv/filters)
+set(SPV_MAY_INCLUDE_spv/node wire peer spv/params spv/effects spv/chain spv/sync spv/addrman spv/serve spv/formats spv/keys spv/filters spv/wallet)
+set(SPV_MAY_INCLUDE_store wire spv/params spv/chain spv/filters spv/wallet)
 set(SPV_MAY_INCLUDE_net wire peer)
-set(SPV_MAY_INCLUDE_loop wire peer spv/params spv/effects spv/chain spv/sync spv/addrman spv/serve spv/formats spv/filters spv/node store net)
+set(SPV_MAY_INCLUDE_loop wire peer spv/params spv/effects spv/chain spv/sync spv/addrman spv/serve spv/formats spv/keys spv/filters spv/wallet spv/node store net)
 
 # Foreign headers by what they would bring in. OpenSSL's own headers include <time.h>, so the room
 # that links OpenSSL can't have that one shadowed; its object files are checked all the same.

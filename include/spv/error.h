@@ -151,7 +151,24 @@ enum spv_err_class {
     X(FILTER_HASH, -195, PEER, "filter that is not what its filter header commits to")             \
     /* transactions */                                                                             \
     X(TX_VALUE, -200, PEER, "transaction with an amount that is out of range")                     \
-    X(TX_DUPLICATE_INPUT, -201, PEER, "transaction that spends an output twice")
+    X(TX_DUPLICATE_INPUT, -201, PEER, "transaction that spends an output twice")                   \
+    /* bloom filters of a wallet */                                                                \
+    X(BLOOM_SCRIPT, -210, CALLER, "script without a push of 20 bytes or more, for bloom filters")  \
+    X(BLOOM_RATE, -211, CALLER, "too much to watch for bloom filters: use compact filters")        \
+    X(BLOOM_ANSWER, -212, PEER, "filtered block without its transactions, or with others")         \
+    X(BLOOM_OMISSION, -213, PEER, "filtered block that left out what its filter matches")          \
+    /* publishing: the caller's input */                                                           \
+    X(TX_NO_INPUTS, -220, CALLER, "transaction without inputs")                                    \
+    X(TX_NO_OUTPUTS, -221, CALLER, "transaction without outputs")                                  \
+    X(TX_NULL_PREVOUT, -222, CALLER, "transaction that spends the null outpoint (a coinbase)")     \
+    X(TX_SIZE, -223, CALLER, "transaction below 65 bytes without witness")                         \
+    X(TX_WEIGHT, -224, CALLER, "transaction that weighs more than 400,000")                        \
+    X(TX_PSBT, -225, CALLER, "a PSBT, not a transaction")                                          \
+    X(TX_FEE_RATE, -226, CALLER, "fee rate above 0.1 BTC per 1,000 virtual bytes")                 \
+    X(PACKAGE_SIZE, -227, CALLER, "package above 25 transactions or a weight of 404,000")          \
+    X(PACKAGE_FORM, -228, CALLER, "package that is not parents and one child in order")            \
+    X(TX_PRIVATE, -229, CALLER, "transaction that was published privately")                        \
+    X(NO_PRIVATE_PEERS, -230, CALLER, "private broadcast needs onion peers or a Tor proxy")
 
 enum spv_err {
     SPV_OK = 0,

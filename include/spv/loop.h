@@ -18,7 +18,8 @@ struct spv_evloop_config {
     /* The loop fills in header_db, backfill_db, filter_db, indexed, rng, addrman_rows and proxied;
      * with a proxy and nets 0 also nets (all networks). params and checkpoints are borrowed until
      * spv_evloop_free, the other pointers during spv_evloop_new. */
-    struct spv_node_config node;
+    struct spv_node_config node; /* its wallet and broadcast, if any, are new ones, without an
+                                    input: spv_evloop_new loads their rows from the store */
     struct spv_store *store; /* open for writing; borrowed until spv_evloop_free */
     uint64_t connect_timeout_us; /* 0: 10 s, or 60 s through a proxy */
     /* SOCKS5 proxy for every outbound connection, or NULL. Each connection uses its own random
@@ -32,6 +33,11 @@ struct spv_evloop_config {
     /* Called for each event of a scan (spv/scan.h), likewise; it may also call spv_evloop_scan and
      * the functions after it. May be NULL. */
     void (*on_scan)(void *ctx, const struct spv_scan_event *event);
+    /* Called for each event of the wallet (spv/wallet_event.h), likewise; it may also call
+     * spv_evloop_watch and the functions after it. May be NULL. */
+    void (*on_wallet)(void *ctx, const struct spv_wallet_event *event);
+    /* Called when the progress of a published transaction has changed, likewise. May be NULL. */
+    void (*on_broadcast)(void *ctx, const struct spv_broadcast_progress *progress);
     uint64_t keep_filters; /* bytes of filters that a scan keeps in the store; 0: none */
     /* Called every tick_us microseconds (0: never) on the loop's thread. May be NULL. */
     void (*on_tick)(void *ctx);
@@ -70,6 +76,19 @@ SPV_API int spv_evloop_scan_add_output(struct spv_evloop *l, const struct spv_tx
                                        uint32_t index, const struct spv_bytes *script);
 SPV_API int spv_evloop_scan_stop(struct spv_evloop *l);
 SPV_API void spv_evloop_scan_stats(const struct spv_evloop *l, struct spv_scan_stats *out);
+
+/* The inputs of the node's wallet and of what it publishes (spv/node.h). They return what the
+ * functions of the node do. Thread: as spv_evloop_scan. */
+SPV_API int spv_evloop_watch(struct spv_evloop *l, uint64_t *request, uint64_t *id,
+                             struct spv_text_error *why, const struct spv_watch_target *watch);
+SPV_API int spv_evloop_unwatch(struct spv_evloop *l, uint64_t *request, uint64_t id);
+SPV_API int spv_evloop_hand_out(struct spv_evloop *l, uint64_t *request, uint32_t *index,
+                                uint64_t id, uint32_t branch);
+SPV_API void spv_evloop_wallet_status(const struct spv_evloop *l, struct spv_wallet_status *out);
+SPV_API int spv_evloop_publish(struct spv_evloop *l, const struct spv_tx *txs,
+                               const struct spv_broadcast_report *reports, size_t n,
+                               unsigned flags);
+SPV_API int spv_evloop_withdraw(struct spv_evloop *l, const struct spv_txid *txid);
 
 /* Writes the node's statistics to *out. Thread: the loop's only, in a callback; or any one thread
  * while the loop does not run. Not safe from other threads: copy them in on_tick instead. */

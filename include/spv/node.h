@@ -11,11 +11,13 @@
 #define SPV_NODE_H
 
 #include "spv/addrman.h"
+#include "spv/broadcast.h"
 #include "spv/chain.h"
 #include "spv/endpoint.h"
 #include "spv/filter_db.h"
 #include "spv/peer.h"
 #include "spv/scan.h"
+#include "spv/wallet_event.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -68,6 +70,14 @@ struct spv_node_config {
     uint64_t keep_filters_bytes; /* so many bytes of filters are kept, the highest ones: a scan
                                     without scripts fetches no more; 0: no bound */
     struct spv_filter_db filter_db; /* the stored ones, read while the node lives; zeroed: none */
+    /* Keep a loaded wallet in step with the chain: see spv_node_watch. Borrowed: the node alone
+     * uses it until it is freed; NULL: none. */
+    struct spv_wallet *wallet;
+    enum spv_source source; /* AUTO and FILTERS imply `filters` */
+    bool allow_bloom; /* AUTO may use bloom filters: peers learn what is watched */
+    /* Publish transactions with a loaded machine: see spv_node_publish. Borrowed: the node alone
+     * uses it until it is freed; NULL: none. */
+    struct spv_broadcast *broadcast;
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
 };
@@ -164,7 +174,8 @@ enum spv_effect_kind {
     SPV_EFFECT_RESOLVE = 1, /* resolve `endpoint`.host; then spv_node_resolved */
     SPV_EFFECT_SEND = 2, /* send `message` to `peer` */
     SPV_EFFECT_CLOSE = 3, /* disconnect `peer`, because of `error`; do not call spv_node_closed */
-    SPV_EFFECT_STORE = 4, /* apply `update` in one transaction; then spv_node_stored */
+    SPV_EFFECT_STORE = 4, /* apply `update`, and `wallet_update` when it is not empty, together in
+                             one transaction; then spv_node_stored */
     SPV_EFFECT_INDEX = 5, /* build the hash index; then spv_node_indexed */
     SPV_EFFECT_EVENT = 6, /* `event` is for the application */
     SPV_EFFECT_SAVE_ADDRMAN = 7, /* save what spv_node_addrman_changes returns */
@@ -175,15 +186,22 @@ enum spv_effect_kind {
         10, /* do `match`, which stays valid until then; then spv_node_filters_matched */
     SPV_EFFECT_KEEP_FILTERS = 11, /* keep the filters of `keep` */
     SPV_EFFECT_SCAN = 12, /* `scan` is for the application */
+    SPV_EFFECT_STORE_WALLET = 13, /* apply `wallet_update` in one transaction; then spv_node_stored
+                                   */
+    SPV_EFFECT_WALLET = 14, /* `wallet_event` is for the application */
+    SPV_EFFECT_STORE_BROADCAST = 15, /* apply `broadcast_update` in one transaction; then
+                                        spv_node_broadcast_stored */
+    SPV_EFFECT_BROADCAST = 16, /* `progress` is for the application */
 };
 /* What its pointers point at is borrowed: valid until the next call on the node (of a
- * filter_update: until spv_node_stored). */
+ * filter_update or wallet_update: until spv_node_stored). */
 struct spv_effect {
     enum spv_effect_kind kind;
     uint64_t peer; /* 0: none */
     int error;
     struct spv_endpoint endpoint;
     enum spv_transport transport; /* CONNECT: v1 or v2 */
+    bool relay; /* CONNECT: the relay field of our version message (BIP37) */
     struct spv_msg message;
     struct spv_chain_update update;
     struct spv_filter_update filter_update;
@@ -192,6 +210,10 @@ struct spv_effect {
     struct spv_match_task match;
     struct spv_keep_task keep;
     struct spv_scan_event scan;
+    struct spv_wallet_update wallet_update;
+    struct spv_wallet_event wallet_event;
+    struct spv_broadcast_update broadcast_update;
+    struct spv_broadcast_progress progress;
 };
 
 struct spv_node_stats {
@@ -287,8 +309,9 @@ SPV_API int spv_node_closed(struct spv_node *n, uint64_t peer, int error, struct
  * borrowed during the call. Returns 0 or a failure. */
 SPV_API int spv_node_resolved(struct spv_node *n, const struct spv_endpoint *endpoint, int error,
                               const struct spv_netaddr *addrs, size_t n_addrs, struct spv_now now);
-/* The last STORE, STORE_FILTER_HEADERS or DROP_FILTER_HEADERS effect was applied (error 0) or has
- * failed. Returns 0, SPV_ERR_STATE (none is pending), or a failure, `error` among them. */
+/* The last STORE, STORE_FILTER_HEADERS, DROP_FILTER_HEADERS or STORE_WALLET effect was applied
+ * (error 0) or has failed. Returns 0, SPV_ERR_STATE (none is pending), or a failure, `error` among
+ * them. */
 SPV_API int spv_node_stored(struct spv_node *n, int error, struct spv_now now);
 /* The last INDEX effect was executed (error 0) or has failed. Returns 0 or a failure. */
 SPV_API int spv_node_indexed(struct spv_node *n, int error, struct spv_now now);
@@ -333,9 +356,47 @@ SPV_API int spv_node_filters_matched(struct spv_node *n, struct spv_now now);
 /* Fills in *out. */
 SPV_API void spv_node_scan_stats(const struct spv_node *n, struct spv_scan_stats *out);
 
-/* The next effect, in order. A STORE, STORE_FILTER_HEADERS or DROP_FILTER_HEADERS effect must be
- * answered before the next one is taken. Returns 1 and *out (valid until the next call on the
- * node), or 0 when there is none. */
+/* ---- the wallet (spv/wallet.h); with spv_node_config.wallet only ----
+ *
+ * The node gives the wallet's scripts to a source of coins (enum spv_source), has the wallet look
+ * at the blocks that are found, and follows reorganisations. Scans of the application
+ * (spv_node_scan) are refused. The wallet may be read between two calls on the node.
+ *
+ * Each of these returns as the function of spv/wallet.h with its name and, when that is 0, the
+ * number of the request: SPV_EFFECT_WALLET with SPV_WALLET_ANSWER follows once the change is
+ * stored, and the source looks for what it adds. Only then is an address to be given away.
+ * SPV_ERR_INVALID: the node has no wallet; SPV_ERR_STATE: an effect that stores is unanswered; or a
+ * failure. */
+SPV_API int spv_node_watch(struct spv_node *n, uint64_t *request, uint64_t *id,
+                           struct spv_text_error *why, const struct spv_watch_target *watch,
+                           struct spv_now now);
+SPV_API int spv_node_unwatch(struct spv_node *n, uint64_t *request, uint64_t id,
+                             struct spv_now now);
+SPV_API int spv_node_hand_out(struct spv_node *n, uint64_t *request, uint32_t *index, uint64_t id,
+                              uint32_t branch, struct spv_now now);
+/* Fills in *out. */
+SPV_API void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_status *out);
+
+/* ---- publishing (spv/broadcast.h); with spv_node_config.broadcast only ---- */
+
+/* Publishes what spv_broadcast_check has passed. It is announced once its rows are stored. While
+ * something is published, new connections are opened with relay 1 until SPV_BROADCAST_RELAY are,
+ * beyond the target number where peers are discovered, so that it can come back. A wallet of the
+ * node gets it as spv_wallet_publish does, and says when it is confirmed or conflicted. Returns as
+ * spv_broadcast_publish or spv_wallet_publish, SPV_ERR_STATE while a change of the wallet is
+ * unanswered, SPV_ERR_INVALID without a machine, SPV_ERR_NO_PRIVATE_PEERS for
+ * SPV_BROADCAST_PRIVATE, as this node has no private connections, or a failure. */
+SPV_API int spv_node_publish(struct spv_node *n, const struct spv_tx *txs,
+                             const struct spv_broadcast_report *reports, size_t n_txs,
+                             unsigned flags, struct spv_now now);
+/* Returns as spv_broadcast_withdraw, SPV_ERR_INVALID without a machine, or a failure. */
+SPV_API int spv_node_withdraw(struct spv_node *n, const struct spv_txid *txid, struct spv_now now);
+/* The last STORE_BROADCAST effect was applied (error 0) or has failed. Returns 0, SPV_ERR_STATE
+ * (none is pending), or a failure, `error` among them. */
+SPV_API int spv_node_broadcast_stored(struct spv_node *n, int error, struct spv_now now);
+
+/* The next effect, in order. An effect that stores must be answered before the next one is taken.
+ * Returns 1 and *out (valid until the next call on the node), or 0 when there is none. */
 SPV_API int spv_node_poll(struct spv_node *n, struct spv_effect *out);
 
 /* Returns the node's chain: read only, valid while the node lives. */

@@ -54,6 +54,7 @@ struct spv_params {
     uint32_t pow_limit_bits;
     uint32_t target_timespan; /* seconds: 1,209,600 */
     uint32_t target_spacing; /* seconds: 600 */
+    uint32_t halving_interval; /* blocks; the subsidy is halved then: 210,000; regtest 150 */
     bool no_retarget; /* regtest */
     bool min_difficulty; /* testnet3, testnet4, simnet: a block 20 minutes after its parent
                             may have pow_limit_bits */

@@ -97,6 +97,10 @@ struct spv_peer_config {
     uint32_t max_version; /* 0: SPV_PROTOCOL_VERSION, with features SPV_FEATURE_PROTOCOL_VERSION */
     bool relay; /* relay field of our version message (BIP37) */
     bool wtxidrelay; /* offer BIP339 */
+    /* For a connection that must not show whose it is (private broadcast): the version message has
+     * no services, time, height or addresses and relay 0, whatever is configured above and below,
+     * and neither sendaddrv2, wtxidrelay nor a feature is sent. The user agent is the caller's. */
+    bool anonymous;
     /* Announced between version and verack to a peer of version 70017 or later (BIP434), which is
      * then our version, too; at most SPV_PEER_FEATURES. Each has a valid id and data. Borrowed:
      * valid until the handshake is complete. */

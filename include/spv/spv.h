@@ -7,12 +7,14 @@
 #include "spv/addrman.h"
 #include "spv/block.h"
 #include "spv/bloom.h"
+#include "spv/broadcast.h"
 #include "spv/chain.h"
 #include "spv/descriptor.h"
 #include "spv/dial.h"
 #include "spv/endpoint.h"
 #include "spv/error.h"
 #include "spv/export_rows.h"
+#include "spv/fees.h"
 #include "spv/filter.h"
 #include "spv/filter_db.h"
 #include "spv/header.h"
@@ -43,6 +45,8 @@
 #include "spv/types.h"
 #include "spv/version.h"
 #include "spv/wallet.h"
+#include "spv/wallet_db.h"
+#include "spv/wallet_event.h"
 #include "spv/watch.h"
 
 #endif

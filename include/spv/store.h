@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-#define SPV_SCHEMA_VERSION 3
+#define SPV_SCHEMA_VERSION 4
 
 enum spv_store_mode {
     SPV_STORE_READ = 0, /* must exist; is never written; works on a read-only file system */
@@ -157,7 +157,8 @@ SPV_API struct spv_header_db spv_store_backfill_db(struct spv_store *s);
  * height is rounded down to the first block of a difficulty period, and low enough that two periods
  * and the span of a median time remain below the tip. *start (may be NULL): the height at which the
  * chain starts afterwards, which is unchanged when the chain is too short to be pruned. The file
- * shrinks only when it is compacted. Returns 0 or a database error. */
+ * shrinks only when it is compacted. Returns 0, SPV_ERR_STATE (a wallet has not yet searched blocks
+ * whose headers would go) or a database error. */
 SPV_API int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *start);
 
 /* Commits deferred updates and checkpoints the write-ahead log into the file, synced; a reader's
@@ -255,6 +256,11 @@ struct spv_store_info {
     uint64_t filter_headers; /* filter headers: consecutive heights */
     uint32_t filter_headers_from; /* the height of the lowest; only when there are any */
     uint64_t kept_filters, kept_filter_bytes; /* filters that are kept, and their bytes */
+    bool has_wallet; /* the following are the wallet's: zeros where there is none */
+    uint64_t wallet_watches, wallet_scripts, wallet_txs, wallet_coins; /* rows; coins unspent */
+    uint64_t wallet_labels, wallet_broadcasts;
+    int64_t wallet_scanned; /* the height up to which blocks were scanned; -1: none */
+    uint64_t wallet_revision; /* of the last change */
     uint64_t file_bytes, log_bytes; /* the file and its write-ahead log */
     uint64_t free_bytes; /* of the file: empty pages, which compacting frees */
     int64_t last_sync; /* unix seconds of the last spv_store_set_last_sync; 0: never; -1: unknown */
@@ -275,8 +281,9 @@ SPV_API int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), v
 /* A verification hashes and links every row again, checks proof of work and bits, adds up the work
  * and compares: the tip with the metadata, the hash index and all pages with the rows (SQLite's
  * integrity check), side branches with their parents, filter headers with their filter hashes and
- * with built-in ones, kept filters with their hashes. With `full` it also checks every header by
- * all rules of consensus (required bits, median times, versions, checkpoints), as a sync does. */
+ * with built-in ones, kept filters with their hashes, the wallet's shares, coins and balances with
+ * what follows from its transactions. With `full` it also checks every header by all rules of
+ * consensus (required bits, median times, versions, checkpoints), as a sync does. */
 #define SPV_FINDINGS 16 /* kept in a report; the first ones show what broke */
 #define SPV_FINDING_TEXT 240
 struct spv_finding {
@@ -307,8 +314,10 @@ struct spv_verify_report {
     bool backfill_ok; /* backfilled headers are valid */
     bool addrs_ok; /* addresses and bans can be read */
     bool filters_ok; /* filter headers and kept filters are valid */
+    bool wallet_ok; /* the wallet's rows are valid */
     uint64_t filter_headers; /* rows of filter headers that were read */
     uint64_t kept_filters; /* kept filters that were read */
+    uint64_t wallet_rows; /* rows of the wallet that were read */
     int64_t valid_filter_header; /* filter headers are valid up to this height; -1: none is */
     int64_t valid_filter; /* kept filters are valid up to this height; -1: none is */
     struct spv_chain_start start; /* where the chain starts */
@@ -338,21 +347,24 @@ struct spv_repair_report {
     int64_t lost; /* headers above it that the file had or claimed, at possible heights */
     /* The damaged file, as it was; its -wal is beside it. Empty when nothing was changed. */
     char copy[SPV_PATH_TEXT];
+    bool wallet_rescan; /* the wallet's transactions were damaged: the next scan finds them again */
     struct spv_verify_report found; /* what was wrong */
 };
 
 /* Repairs a damaged database. It keeps a copy beside it ("<path>.damaged-1", with "-wal", the
  * number the first that is free) and cuts the chain back to the last height up to which everything
  * is valid; a sync fetches the rest again. Tables of addresses or bans that cannot be read are
- * created anew, empty; filter headers and kept filters are deleted from the first bad one on. A
- * file with damaged pages is read row by row into a new one, which then replaces it; a file that is
- * no database becomes an empty one (cfg->params must name the network where the file does not). The
- * copy is complete and synced before anything else is written; a crash in between leaves the
- * damaged file or the repaired one. Returns 0, SPV_ERR_DB_NONE, SPV_ERR_DB_BUSY (a writer has it
- * open), SPV_ERR_DB_NEWER and SPV_ERR_DB_NETWORK (the file is valid, and not changed),
- * SPV_ERR_DB_DAMAGED (another program's database: not changed), SPV_ERR_INVALID (no network is
- * named), SPV_ERR_TOO_LONG, SPV_ERR_HDR_TIME_FUTURE (nothing was changed: the clock must be
- * checked) or a database error. cfg is that of spv_store_verify. Any thread. */
+ * created anew, empty; filter headers and kept filters are deleted from the first bad one on. What
+ * follows from a wallet's transactions is computed again. A file with damaged pages is read row by
+ * row into a new one, which then replaces it; a file that is no database becomes an empty one
+ * (cfg->params must name the network where the file does not). The copy is complete and synced
+ * before anything else is written; a crash in between leaves the damaged file or the repaired one.
+ * Returns 0, SPV_ERR_DB_NONE, SPV_ERR_DB_BUSY (a writer has it open), SPV_ERR_DB_NEWER and
+ * SPV_ERR_DB_NETWORK (the file is valid, and not changed), SPV_ERR_DB_DAMAGED (another program's
+ * database: not changed), SPV_ERR_INVALID (no network is named), SPV_ERR_STATE (what a wallet has
+ * and cannot be downloaded again is damaged: not changed), SPV_ERR_TOO_LONG,
+ * SPV_ERR_HDR_TIME_FUTURE (nothing was changed: the clock must be checked) or a database error. cfg
+ * is that of spv_store_verify. Any thread. */
 SPV_API int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_config *cfg,
                              struct spv_error_info *why);
 

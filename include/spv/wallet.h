@@ -242,6 +242,10 @@ SPV_API int spv_wallet_script_at(const struct spv_wallet *wallet, struct spv_byt
 /* Returns true and the next scripts whose past was not searched, or false; *next is 0 at first. */
 SPV_API bool spv_wallet_next_unsearched(const struct spv_wallet *wallet, uint64_t *next,
                                         struct spv_unsearched *out);
+/* Returns true and the next of these scripts, or false; *next is 0 at first. Valid until the next
+ * input. */
+SPV_API bool spv_wallet_next_script_of(const struct spv_wallet *wallet, uint64_t *next,
+                                       struct spv_bytes *out, const struct spv_unsearched *scripts);
 /* All blocks from the birthday up to the scanned height were searched for these scripts. Returns 0,
  * SPV_ERR_NOT_FOUND or SPV_ERR_STATE. */
 SPV_API int spv_wallet_searched(struct spv_wallet *wallet, const struct spv_unsearched *scripts);
@@ -335,6 +339,11 @@ SPV_API uint32_t spv_wallet_confirmations(const struct spv_wallet *wallet,
  * (without raw form and proof; valid until the next input), or false; *next is 0 at first. */
 SPV_API bool spv_wallet_next_tx(const struct spv_wallet *wallet, uint64_t *next,
                                 const struct spv_wallet_tx_row **out);
+/* The shares in a transaction (its row is from spv_wallet_next_tx), by id of the watch. Returns
+ * true and the next, or false; *watch, its id, is 0 at first. */
+SPV_API bool spv_wallet_next_share(const struct spv_wallet *wallet, uint64_t *watch,
+                                   struct spv_wallet_share_row *out,
+                                   const struct spv_wallet_tx_row *row);
 /* The coins that are not spent by a confirmed transaction, in no order. Returns true and the next,
  * or false; *next is 0 at first. */
 SPV_API bool spv_wallet_next_coin(const struct spv_wallet *wallet, uint64_t *next,

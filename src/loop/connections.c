@@ -21,6 +21,7 @@ struct spv_loop_conn {
     bool ready; /* the handshake is complete */
     bool dropped; /* by the node, which gets no more input of this id */
     enum spv_transport transport; /* dialled with */
+    bool relay; /* relay field of our version message */
 };
 
 /* A name look-up. */
@@ -105,7 +106,7 @@ struct spv_peer_config spv_connections_peer_config(struct spv_connections *c,
 {
     return (struct spv_peer_config){
         .net = c->net,
-        .relay = false, /* BIP37: no transaction announcements */
+        .relay = false, /* BIP37: no transaction announcements, unless the node wants them */
         .user_agent = c->user_agent,
         .rng = c->rng,
         .self_nonces = &c->nonces,
@@ -119,6 +120,7 @@ static int attach_link(struct spv_loop_conn *conn, int fd)
 {
     struct spv_connections *c = conn->owner;
     struct spv_peer_config cfg = spv_connections_peer_config(c, conn->transport);
+    cfg.relay = conn->relay;
     cfg.height = (int32_t)spv_chain_tip(spv_node_chain(c->node))->height;
     if (conn->transport == SPV_TRANSPORT_V2 && !c->v2_context) {
         const int rc = spv_v2_context_new(&c->v2_context, &c->rng);
@@ -147,7 +149,7 @@ static void on_dialled(void *ctx, int fd, int error)
 }
 
 static int begin_conn(struct spv_connections *c, uint64_t id, const struct spv_endpoint *endpoint,
-                      enum spv_transport transport)
+                      enum spv_transport transport, bool relay)
 {
     struct spv_loop_conn *conn = calloc(1, sizeof *conn);
     if (!conn)
@@ -155,6 +157,7 @@ static int begin_conn(struct spv_connections *c, uint64_t id, const struct spv_e
     conn->owner = c;
     conn->id = id;
     conn->transport = transport;
+    conn->relay = relay;
     const int rc = has_proxy(c) ? spv_dial_proxy_start(&conn->dial, c->reactor, &c->proxy, endpoint,
                                                        c->connect_timeout_us, on_dialled, conn)
                                 : spv_dial_start(&conn->dial, c->reactor, endpoint,
@@ -169,9 +172,10 @@ static int begin_conn(struct spv_connections *c, uint64_t id, const struct spv_e
 }
 
 void spv_connections_connect(struct spv_connections *c, uint64_t id,
-                             const struct spv_endpoint *endpoint, enum spv_transport transport)
+                             const struct spv_endpoint *endpoint, enum spv_transport transport,
+                             bool relay)
 {
-    int rc = begin_conn(c, id, endpoint, transport);
+    int rc = begin_conn(c, id, endpoint, transport, relay);
     if (rc == 0)
         return;
     rc = spv_node_closed(c->node, id, rc, spv_system_now());

@@ -44,7 +44,8 @@ struct spv_peer_config spv_connections_peer_config(struct spv_connections *c,
 
 /* Effects of the node. A failure to start is an input to the node, not returned. */
 void spv_connections_connect(struct spv_connections *c, uint64_t id,
-                             const struct spv_endpoint *endpoint, enum spv_transport transport);
+                             const struct spv_endpoint *endpoint, enum spv_transport transport,
+                             bool relay);
 void spv_connections_send(struct spv_connections *c, uint64_t id, const struct spv_msg *msg);
 void spv_connections_drop(struct spv_connections *c, uint64_t id, int error);
 void spv_connections_resolve(struct spv_connections *c, const struct spv_endpoint *endpoint);

@@ -15,6 +15,7 @@
 
 #include "loop/connections.h"
 #include "loop/match_pool.h"
+#include "spv/wallet_db.h"
 
 #define PROXY_TIMEOUT (60 * SPV_SECOND) /* ours: Tor circuits to onion services take long */
 #define COMMIT_US (SPV_SECOND / 4) /* ours: the longest time that a header stays uncommitted */
@@ -67,8 +68,26 @@ static void arm_commit(struct spv_evloop *l)
     spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
 }
 
-static int store_update(struct spv_evloop *l, const struct spv_chain_update *update)
+/* The wallet's changes are durable when the node hears of them: an address may be given away. */
+static int store_wallet(struct spv_evloop *l, const struct spv_wallet_update *wallet)
 {
+    const struct spv_store_update all = {.wallet = wallet};
+    return spv_store_apply_all(l->cfg.store, &all);
+}
+
+static int store_broadcast(struct spv_evloop *l, const struct spv_broadcast_update *broadcast)
+{
+    const struct spv_store_update all = {.broadcast = broadcast};
+    return spv_store_apply_all(l->cfg.store, &all);
+}
+
+/* Headers, with what they change in the wallet in the same transaction. */
+static int store_update(struct spv_evloop *l, const struct spv_chain_update *update,
+                        const struct spv_wallet_update *wallet)
+{
+    const struct spv_store_update all = {.chain = update, .wallet = wallet};
+    if (wallet->n > 0)
+        return spv_store_apply_all(l->cfg.store, &all);
     if (l->synced)
         return spv_store_apply(l->cfg.store, update);
     const int rc = spv_store_apply_deferred(l->cfg.store, update);
@@ -132,8 +151,8 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     int rc;
     switch (effect->kind) {
     case SPV_EFFECT_CONNECT:
-        spv_connections_connect(&l->connections, effect->peer, &effect->endpoint,
-                                effect->transport);
+        spv_connections_connect(&l->connections, effect->peer, &effect->endpoint, effect->transport,
+                                effect->relay);
         return 0;
     case SPV_EFFECT_RESOLVE:
         spv_connections_resolve(&l->connections, &effect->endpoint);
@@ -145,7 +164,7 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
         spv_connections_drop(&l->connections, effect->peer, effect->error);
         return 0;
     case SPV_EFFECT_STORE:
-        rc = store_update(l, &effect->update);
+        rc = store_update(l, &effect->update, &effect->wallet_update);
         return spv_node_stored(l->node, rc, spv_system_now());
     case SPV_EFFECT_STORE_FILTER_HEADERS:
         rc = store_filter_headers(l, &effect->filter_update);
@@ -165,6 +184,20 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
     case SPV_EFFECT_SCAN:
         if (l->cfg.on_scan)
             l->cfg.on_scan(l->cfg.ctx, &effect->scan);
+        return 0;
+    case SPV_EFFECT_STORE_WALLET:
+        rc = store_wallet(l, &effect->wallet_update);
+        return spv_node_stored(l->node, rc, spv_system_now());
+    case SPV_EFFECT_WALLET:
+        if (l->cfg.on_wallet)
+            l->cfg.on_wallet(l->cfg.ctx, &effect->wallet_event);
+        return 0;
+    case SPV_EFFECT_STORE_BROADCAST:
+        rc = store_broadcast(l, &effect->broadcast_update);
+        return spv_node_broadcast_stored(l->node, rc, spv_system_now());
+    case SPV_EFFECT_BROADCAST:
+        if (l->cfg.on_broadcast)
+            l->cfg.on_broadcast(l->cfg.ctx, &effect->progress);
         return 0;
     case SPV_EFFECT_EVENT:
         rc = before_event(l, &effect->event);
@@ -201,6 +234,11 @@ static void on_matched(void *ctx)
 {
     struct spv_evloop *l = ctx;
     process_effects(l, spv_node_filters_matched(l->node, spv_system_now()));
+}
+
+static int use_match_pool(struct spv_evloop *l)
+{
+    return l->match_pool ? 0 : spv_match_pool_new(&l->match_pool, l->reactor, on_matched, l);
 }
 
 static void on_timer(void *ctx)
@@ -265,11 +303,24 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
         l->cfg.connect_timeout_us = PROXY_TIMEOUT;
 }
 
+/* The wallet and the machine that publishes are the caller's; their rows are the store's. */
+static int load_wallet(struct spv_evloop *l)
+{
+    struct spv_node_config *node = &l->cfg.node;
+    int rc = node->wallet ? spv_store_load_wallet(l->cfg.store, node->wallet) : 0;
+    if (rc >= 0 && node->broadcast)
+        rc = spv_store_load_broadcast(l->cfg.store, node->broadcast, spv_system_now());
+    return rc < 0 ? rc : 0;
+}
+
 /* Stored addresses are optional: if they cannot be read, the node starts without them. */
 static int new_node(struct spv_evloop *l)
 {
     struct spv_addrman_rows rows;
-    int rc = spv_store_addrman_load(l->cfg.store, &rows);
+    int rc = load_wallet(l);
+    if (rc < 0)
+        return rc;
+    rc = spv_store_addrman_load(l->cfg.store, &rows);
     if (rc == SPV_ERR_NOMEM)
         return rc;
     l->has_addrman = rc >= 0;
@@ -328,9 +379,14 @@ int spv_evloop_new(struct spv_evloop **out, const struct spv_evloop_config *cfg,
     rc = new_node(l);
     if (rc < 0)
         goto err5;
+    rc = l->cfg.node.wallet ? use_match_pool(l) : 0; /* its scan begins by itself */
+    if (rc < 0)
+        goto err6;
     init_connections(l);
     *out = l;
     return 0;
+err6:
+    spv_node_free(l->node);
 err5:
     spv_timer_free(l->commit);
 err4:
@@ -376,7 +432,7 @@ void spv_evloop_get_stats(const struct spv_evloop *l, struct spv_node_stats *out
 
 /* An input of the application: its effects are executed now, unless that is happening already, or
  * the loop does not run yet. */
-static int scan_input(struct spv_evloop *l, int rc)
+static int app_input(struct spv_evloop *l, int rc)
 {
     if (rc == 0 && l->running && !l->in_effects)
         process_effects(l, 0);
@@ -386,34 +442,65 @@ static int scan_input(struct spv_evloop *l, int rc)
 int spv_evloop_scan(struct spv_evloop *l, const struct spv_bytes *scripts, size_t n, uint32_t first,
                     uint32_t last)
 {
-    if (!l->match_pool) {
-        const int rc = spv_match_pool_new(&l->match_pool, l->reactor, on_matched, l);
-        if (rc < 0)
-            return rc;
-    }
-    return scan_input(l, spv_node_scan(l->node, scripts, n, first, last, spv_system_now()));
+    const int rc = use_match_pool(l);
+    if (rc < 0)
+        return rc;
+    return app_input(l, spv_node_scan(l->node, scripts, n, first, last, spv_system_now()));
 }
 
 int spv_evloop_scan_add(struct spv_evloop *l, const struct spv_bytes *scripts, size_t n,
                         uint32_t from)
 {
-    return scan_input(l, spv_node_scan_add(l->node, scripts, n, from, spv_system_now()));
+    return app_input(l, spv_node_scan_add(l->node, scripts, n, from, spv_system_now()));
 }
 
 int spv_evloop_scan_add_output(struct spv_evloop *l, const struct spv_txid *txid, uint32_t index,
                                const struct spv_bytes *script)
 {
-    return scan_input(l, spv_node_scan_add_output(l->node, txid, index, script, spv_system_now()));
+    return app_input(l, spv_node_scan_add_output(l->node, txid, index, script, spv_system_now()));
 }
 
 int spv_evloop_scan_stop(struct spv_evloop *l)
 {
-    return scan_input(l, spv_node_scan_stop(l->node, spv_system_now()));
+    return app_input(l, spv_node_scan_stop(l->node, spv_system_now()));
 }
 
 void spv_evloop_scan_stats(const struct spv_evloop *l, struct spv_scan_stats *out)
 {
     spv_node_scan_stats(l->node, out);
+}
+
+int spv_evloop_watch(struct spv_evloop *l, uint64_t *request, uint64_t *id,
+                     struct spv_text_error *why, const struct spv_watch_target *watch)
+{
+    return app_input(l, spv_node_watch(l->node, request, id, why, watch, spv_system_now()));
+}
+
+int spv_evloop_unwatch(struct spv_evloop *l, uint64_t *request, uint64_t id)
+{
+    return app_input(l, spv_node_unwatch(l->node, request, id, spv_system_now()));
+}
+
+int spv_evloop_hand_out(struct spv_evloop *l, uint64_t *request, uint32_t *index, uint64_t id,
+                        uint32_t branch)
+{
+    return app_input(l, spv_node_hand_out(l->node, request, index, id, branch, spv_system_now()));
+}
+
+void spv_evloop_wallet_status(const struct spv_evloop *l, struct spv_wallet_status *out)
+{
+    spv_node_wallet_status(l->node, out);
+}
+
+int spv_evloop_publish(struct spv_evloop *l, const struct spv_tx *txs,
+                       const struct spv_broadcast_report *reports, size_t n, unsigned flags)
+{
+    return app_input(l, spv_node_publish(l->node, txs, reports, n, flags, spv_system_now()));
+}
+
+int spv_evloop_withdraw(struct spv_evloop *l, const struct spv_txid *txid)
+{
+    return app_input(l, spv_node_withdraw(l->node, txid, spv_system_now()));
 }
 
 size_t spv_evloop_peers(const struct spv_evloop *l, struct spv_peer_stats *out, uint64_t *ids,

@@ -20,16 +20,18 @@ static int send_version(struct spv_peer *p, struct spv_now now)
     struct spv_msg msg = {.command = SPV_CMD_VERSION};
     struct spv_msg_version *v = &msg.u.version;
     v->version = p->cfg.max_version;
+    v->nonce = p->nonce;
+    v->user_agent_len = strlen(p->user_agent);
+    memcpy(v->user_agent, p->user_agent, v->user_agent_len + 1);
+    p->version_sent = true;
+    if (p->cfg.anonymous) /* all else is zero: the fields could tell connections apart */
+        return spv_send_control(p, &msg, p->cfg.max_version);
     v->services = p->cfg.services;
     v->time = now.unix_s;
     v->recv = p->cfg.remote; /* zeroed behind a proxy */
     v->from_services = p->cfg.services; /* no address of ours: services only */
-    v->nonce = p->nonce;
-    v->user_agent_len = strlen(p->user_agent);
-    memcpy(v->user_agent, p->user_agent, v->user_agent_len + 1);
     v->height = p->cfg.newest_height ? p->cfg.newest_height(p->cfg.newest_ctx) : p->cfg.height;
     v->relay = p->cfg.relay;
-    p->version_sent = true;
     return spv_send_control(p, &msg, p->cfg.max_version);
 }
 
@@ -91,6 +93,8 @@ static int send_empty(struct spv_peer *p, enum spv_command command)
 static int send_features(struct spv_peer *p)
 {
     int rc = 0;
+    if (p->cfg.anonymous)
+        return 0;
     if (p->stats.version < SPV_VERSION_ADDRV2)
         return 0;
     if (p->cfg.wtxidrelay)

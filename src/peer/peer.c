@@ -44,7 +44,8 @@ static int check_config(struct spv_peer *p, const struct spv_peer_config *cfg)
         return SPV_ERR_INVALID;
     p->cfg = *cfg;
     struct spv_peer_config *c = &p->cfg;
-    const uint32_t newest = c->n_features > 0 ? SPV_FEATURE_PROTOCOL_VERSION : SPV_PROTOCOL_VERSION;
+    const uint32_t newest =
+        c->n_features > 0 && !c->anonymous ? SPV_FEATURE_PROTOCOL_VERSION : SPV_PROTOCOL_VERSION;
     if (c->max_version == 0)
         c->max_version = newest;
     if (c->max_version < SPV_MIN_PROTOCOL_VERSION || c->max_version > newest)

@@ -146,7 +146,7 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
     return rc ? rc : insert_rows(s, c);
 }
 
-static int write_update(struct spv_store *s, const struct spv_chain_update *c)
+int spv_apply_write(struct spv_store *s, const struct spv_chain_update *c)
 {
     switch (c->kind) {
     case SPV_UPDATE_NONE:
@@ -165,8 +165,7 @@ static int write_update(struct spv_store *s, const struct spv_chain_update *c)
     return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of update", s->path);
 }
 
-/* Whether the update fits the stored chain. 0 or an error. */
-static int check_update(struct spv_store *s, const struct spv_chain_update *update)
+int spv_apply_check(struct spv_store *s, const struct spv_chain_update *update)
 {
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
@@ -178,7 +177,7 @@ static int check_update(struct spv_store *s, const struct spv_chain_update *upda
     return update->kind != SPV_UPDATE_BRANCH ? check_fork(s, update) : 0;
 }
 
-static void note_applied(struct spv_store *s, const struct spv_chain_update *update)
+void spv_apply_note(struct spv_store *s, const struct spv_chain_update *update)
 {
     if (update->kind == SPV_UPDATE_CHECKPOINT_START || update->kind == SPV_UPDATE_BACKFILL)
         spv_start_applied(s, update);
@@ -190,19 +189,19 @@ int spv_store_apply(struct spv_store *s, const struct spv_chain_update *update)
 {
     if (update->kind == SPV_UPDATE_NONE)
         return 0;
-    int rc = check_update(s, update);
+    int rc = spv_apply_check(s, update);
     if (rc)
         return rc;
     rc = spv_transaction_commit_and_begin(s);
     if (rc)
         return rc;
-    rc = write_update(s, update);
+    rc = spv_apply_write(s, update);
     if (rc)
         return spv_transaction_undo(s, rc);
     rc = spv_db_commit(s);
     if (rc)
         return spv_transaction_undo(s, rc);
-    note_applied(s, update);
+    spv_apply_note(s, update);
     spv_wal_guard_write(s);
     return 0;
 }
@@ -211,15 +210,15 @@ int spv_store_apply_deferred(struct spv_store *s, const struct spv_chain_update 
 {
     if (update->kind != SPV_UPDATE_APPEND)
         return spv_store_apply(s, update);
-    int rc = check_update(s, update);
+    int rc = spv_apply_check(s, update);
     if (rc)
         return rc;
     rc = spv_transaction_join(s);
     if (rc)
         return rc;
-    rc = write_update(s, update);
+    rc = spv_apply_write(s, update);
     if (rc)
         return spv_transaction_undo(s, rc);
-    note_applied(s, update);
+    spv_apply_note(s, update);
     return spv_transaction_leave(s, update->n);
 }

@@ -98,6 +98,54 @@ static const char *const statements[SPV_STMTS] = {
     [SPV_STMT_KEPT_SUM] = "SELECT count(*), coalesce(sum(length(filter)), 0) FROM block_filter"
                           " WHERE height BETWEEN ?1 AND ?2",
     [SPV_STMT_KEPT_REMOVE] = "DELETE FROM block_filter WHERE height BETWEEN ?1 AND ?2",
+    [SPV_STMT_WALLET_BEGIN] =
+        "INSERT OR IGNORE INTO wallet_meta (id, database_id, revision, next_tx, next_watch)"
+        " VALUES (1, ?1, 0, 1, 1)",
+    [SPV_STMT_WALLET_META] =
+        "UPDATE wallet_meta SET scanned_height = ?1, scanned_hash = ?2, revision = ?3,"
+        " next_tx = ?4, next_watch = ?5 WHERE id = 1 AND revision <= ?3",
+    [SPV_STMT_WALLET_WATCH] =
+        "INSERT INTO wallet_watch (id, kind, descriptor, script, txid, vout, gap, birthday)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET"
+        " kind = excluded.kind, descriptor = excluded.descriptor, script = excluded.script,"
+        " txid = excluded.txid, vout = excluded.vout, gap = excluded.gap,"
+        " birthday = excluded.birthday",
+    [SPV_STMT_WALLET_BRANCH] = "INSERT OR REPLACE INTO wallet_branch (watch, branch, n_used,"
+                               " \"window\", n_searched) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SPV_STMT_WALLET_SCRIPT] =
+        "INSERT INTO wallet_script (watch, branch, position, number, script)"
+        " SELECT ?1, ?2, ?3, coalesce(max(number) + 1, 0), ?4 FROM wallet_script"
+        " WHERE watch = ?1 AND branch = ?2 AND position = ?3",
+    [SPV_STMT_WALLET_TX] =
+        "INSERT INTO wallet_tx (id, revision, txid, height, block_hash, position, flags, state,"
+        " groups, block_time, first_seen, last_seen, conflict, received, spent, fee)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, txid = excluded.txid,"
+        " height = excluded.height, block_hash = excluded.block_hash,"
+        " position = excluded.position, flags = excluded.flags, state = excluded.state,"
+        " groups = excluded.groups, block_time = excluded.block_time,"
+        " first_seen = excluded.first_seen, last_seen = excluded.last_seen,"
+        " conflict = excluded.conflict, received = excluded.received, spent = excluded.spent,"
+        " fee = excluded.fee",
+    [SPV_STMT_WALLET_RAW] = "INSERT INTO wallet_tx_data (tx, raw) VALUES (?1, ?2)"
+                            " ON CONFLICT (tx) DO UPDATE SET raw = excluded.raw",
+    [SPV_STMT_WALLET_PROOF] = "UPDATE wallet_tx_data SET proof = ?2 WHERE tx = ?1",
+    [SPV_STMT_WALLET_OUTPUT] =
+        "INSERT OR REPLACE INTO wallet_output (tx, vout, field, value, script, spender)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SPV_STMT_WALLET_SHARE] = "INSERT OR REPLACE INTO wallet_share (tx, watch, received, spent)"
+                              " VALUES (?1, ?2, ?3, ?4)",
+    [SPV_STMT_WALLET_SUM] = "INSERT OR REPLACE INTO wallet_sum (watch, confirmed, trusted_pending,"
+                            " untrusted_pending, immature) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SPV_STMT_BROADCAST] =
+        "INSERT OR REPLACE INTO broadcast (id, package, position, txid, state, flags, wait_height,"
+        " wait_time, height, n_rounds, announced_at, ended_at, n_rejects, reject_code, groups, raw)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    [SPV_STMT_BROADCAST_CHANGE] =
+        "UPDATE broadcast SET package = ?2, position = ?3, state = ?5, flags = ?6,"
+        " wait_height = ?7, wait_time = ?8, height = ?9, n_rounds = ?10, announced_at = ?11,"
+        " ended_at = ?12, n_rejects = ?13, reject_code = ?14, groups = ?15"
+        " WHERE id = ?1 AND txid = ?4",
 };
 
 /* "file:" URI of a path, with the characters escaped that have a meaning in a URI. NULL: no memory.
@@ -390,6 +438,7 @@ int spv_db_commit(struct spv_store *s)
 
 void spv_db_rollback(struct spv_store *s)
 {
-    if (sqlite3_get_autocommit(s->db) == 0)
+    /* an allocation may fail: once more, or the next transaction could not begin */
+    for (int i = 0; i < 2 && sqlite3_get_autocommit(s->db) == 0; i++)
         (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 }

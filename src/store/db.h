@@ -17,7 +17,9 @@
 #define SPV_DB_WAIT_READ 1000
 #define SPV_DB_WAIT_WRITE 5000
 #define SPV_DB_CACHE_KIB 4096 /* page cache, and what an index build sorts in memory at once */
-#define SPV_DB_CELL_MAX 1000000 /* longest value or row that SQLite loads from a file */
+/* Longest value or row that SQLite loads from a file: a transaction that fills a block, 4,000,000
+ * bytes, and its proof. */
+#define SPV_DB_CELL_MAX 4010000
 /* Limit of LIKE patterns in bytes: an integrity check runs the CHECK clauses of foreign tables, and
  * a pattern with many wildcards takes hours over one long value. */
 #define SPV_DB_PATTERN_MAX 100
@@ -59,6 +61,19 @@ enum spv_stmt {
     SPV_STMT_KEPT_LOWEST,
     SPV_STMT_KEPT_SUM,
     SPV_STMT_KEPT_REMOVE,
+    SPV_STMT_WALLET_BEGIN,
+    SPV_STMT_WALLET_META,
+    SPV_STMT_WALLET_WATCH,
+    SPV_STMT_WALLET_BRANCH,
+    SPV_STMT_WALLET_SCRIPT,
+    SPV_STMT_WALLET_TX,
+    SPV_STMT_WALLET_RAW,
+    SPV_STMT_WALLET_PROOF,
+    SPV_STMT_WALLET_OUTPUT,
+    SPV_STMT_WALLET_SHARE,
+    SPV_STMT_WALLET_SUM,
+    SPV_STMT_BROADCAST,
+    SPV_STMT_BROADCAST_CHANGE,
     SPV_STMTS
 };
 

@@ -11,17 +11,7 @@
 
 int spv_filter_tables(struct spv_store *s)
 {
-    int64_t version = 0;
-    if (s->schema >= SPV_SCHEMA_FILTERS)
-        return 1;
-    int rc = spv_db_integer(s, &version, "PRAGMA user_version", "read the schema");
-    if (rc || version < SPV_SCHEMA_FILTERS || version > SPV_SCHEMA_VERSION)
-        return rc;
-    rc = spv_schema_check(s, (int)version);
-    if (rc)
-        return rc;
-    s->schema = (int)version;
-    return 1;
+    return spv_schema_reached(s, SPV_SCHEMA_FILTERS);
 }
 
 int spv_filter_row_read(struct spv_filter_row *out, sqlite3_stmt *st)

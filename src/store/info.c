@@ -6,6 +6,7 @@
 #include "store/filter_rows.h"
 #include "store/kept_filters.h"
 #include "store/meta.h"
+#include "store/wallet_rows.h"
 
 static uint64_t size_of(const char *path, const char *suffix)
 {
@@ -46,6 +47,36 @@ static int count_filters(struct spv_store *s, struct spv_store_info *out)
     return 0;
 }
 
+/* Numbers only: nothing here shows what is watched. */
+static int count_wallet(struct spv_store *s, struct spv_store_info *out)
+{
+    const struct {
+        uint64_t *out;
+        const char *sql;
+    } counts[] = {
+        {&out->wallet_watches, "SELECT count(*) FROM wallet_watch"},
+        {&out->wallet_scripts, "SELECT count(*) FROM wallet_script"},
+        {&out->wallet_txs, "SELECT count(*) FROM wallet_tx WHERE revision > 0"},
+        {&out->wallet_coins, "SELECT count(*) FROM wallet_output WHERE field > 0"},
+        {&out->wallet_labels, "SELECT count(*) FROM wallet_label"},
+        {&out->wallet_broadcasts, "SELECT count(*) FROM broadcast"},
+    };
+    struct spv_wallet_facts facts;
+    int rc = spv_store_wallet_facts(s, &facts);
+    if (rc <= 0)
+        return rc;
+    out->has_wallet = true;
+    out->wallet_revision = facts.meta.revision;
+    if (facts.meta.scanned.height != SPV_NO_HEIGHT)
+        out->wallet_scanned = facts.meta.scanned.height;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        rc = read_count(s, counts[i].out, counts[i].sql);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 /* Inside one snapshot. */
 static int collect_info(struct spv_store *s, struct spv_store_info *out)
 {
@@ -70,7 +101,11 @@ static int collect_info(struct spv_store *s, struct spv_store_info *out)
     }
     out->schema = (int)schema;
     out->free_bytes = free_pages * page;
+    out->wallet_scanned = -1;
     int rc = count_filters(s, out);
+    if (rc)
+        return rc;
+    rc = count_wallet(s, out);
     if (rc)
         return rc;
     rc = spv_meta_get_info(s, out->created_by, sizeof out->created_by, "created_by");

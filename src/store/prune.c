@@ -4,6 +4,7 @@
 #include "store/filter_run.h"
 #include "store/hash_index.h"
 #include "store/start.h"
+#include "store/wallet_rows.h"
 
 /* Blocks that stay below the tip whatever is pruned, apart from two periods: a median's. */
 #define KEEP_MEDIAN SPV_MEDIAN_SPAN
@@ -60,6 +61,34 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
     return spv_db_commit(s);
 }
 
+/* A wallet must have searched all blocks whose headers go: without a header a block cannot be
+ * downloaded. */
+static int check_wallet(struct spv_store *s, uint32_t start)
+{
+    struct spv_wallet_facts facts;
+    int64_t unsearched = 0;
+    int rc = spv_store_wallet_facts(s, &facts);
+    if (rc <= 0)
+        return rc;
+    /* a watched txid has no scripts, and counts as one */
+    rc = spv_db_integer(s, &unsearched,
+                        "SELECT count(*) FROM wallet_branch JOIN wallet_watch ON id = watch"
+                        " WHERE n_searched < CASE kind WHEN 4 THEN 1 ELSE \"window\" END",
+                        "read the wallet");
+    if (rc)
+        return rc;
+    const bool behind =
+        facts.meta.scanned.height == SPV_NO_HEIGHT || facts.meta.scanned.height < start;
+    int64_t watches = 0;
+    rc = spv_db_integer(s, &watches, "SELECT count(*) FROM wallet_watch", "read the wallet");
+    if (rc || watches == 0 || (unsearched == 0 && !behind))
+        return rc;
+    return spv_db_fail(s, SPV_ERR_STATE,
+                       "%s: the wallet has not searched all blocks below height %s, which it could "
+                       "not download afterwards. Scan first, then prune.",
+                       s->path, SPV_COUNT(start));
+}
+
 int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *start)
 {
     struct spv_chain_header parent;
@@ -74,6 +103,9 @@ int spv_store_prune(struct spv_store *s, uint32_t below, uint32_t *start)
         *start = to.height > s->start.height ? to.height : s->start.height;
     if (to.height <= s->start.height)
         return 0;
+    rc = check_wallet(s, to.height);
+    if (rc)
+        return rc;
     rc = spv_store_by_height(s, &parent, to.height - 1);
     if (rc <= 0)
         return rc < 0 ? rc : spv_start_mismatch(s, "the header below the new start is not there");

@@ -25,6 +25,7 @@
 #include "store/salvage.h"
 #include "store/schema.h"
 #include "store/start.h"
+#include "store/wallet_repair.h"
 
 struct repair {
     struct spv_repair_report *out;
@@ -32,6 +33,7 @@ struct repair {
     char path[SPV_PATH_TEXT]; /* links resolved */
     int lock;
     bool changed; /* the file differs, or may differ, from the copy */
+    int64_t truncated; /* the file had this size before zeros were appended; -1: it has its size */
     struct spv_error_info why;
 };
 
@@ -164,9 +166,10 @@ static int cut_tail(struct spv_store *s, const struct spv_verify_report *found,
 }
 
 /* The whole repair in place, in one transaction. */
-static int rewind_rows(struct spv_store *s, const struct spv_verify_report *found,
+static int rewind_rows(struct spv_store *s, struct spv_repair_report *out,
                        struct spv_chain_header *tip)
 {
+    const struct spv_verify_report *found = &out->found;
     int rc = spv_start_load(s);
     if (rc == SPV_ERR_DB_DAMAGED) /* then it was verified as a chain that starts at genesis */
         s->start = (struct spv_chain_start){0};
@@ -181,6 +184,9 @@ static int rewind_rows(struct spv_store *s, const struct spv_verify_report *foun
             goto rollback;
     }
     rc = cut_tail(s, found, tip);
+    if (rc)
+        goto rollback;
+    rc = found->wallet_ok ? 0 : spv_wallet_repair(s, false, &out->wallet_rescan);
     if (rc)
         goto rollback;
     rc = spv_db_commit(s);
@@ -208,7 +214,7 @@ static int rewind_in_place(struct repair *r)
     rc = spv_store_open_as(&s, &cfg, &options, &r->why);
     if (rc)
         return rc;
-    rc = rewind_rows(s, &r->out->found, &tip);
+    rc = rewind_rows(s, r->out, &tip);
     if (!rc) {
         r->changed = true;
         rc = spv_store_flush(s);
@@ -233,8 +239,8 @@ static int salvage_rows(struct repair *r, const struct spv_params *params, bool 
     (void)snprintf(old, sizeof old, "%s.mending", r->path);
     spv_backup_remove(old); /* of one by version 0.1, which named the file so */
     int64_t limit = found->tip >= 0 && found->valid_height >= 0 ? found->valid_height : -1;
-    int rc = spv_salvage_rows(&r->out->height, fresh, r->path, params, readable, limit,
-                              r->cfg->stop, &r->why);
+    int rc = spv_salvage_rows(&r->out->height, &r->out->wallet_rescan, fresh, r->path, params,
+                              readable, limit, r->cfg->stop, &r->why);
     if (rc)
         goto out;
     r->changed = true;
@@ -269,10 +275,8 @@ static int prepare_repair(struct repair *r, struct spv_params *params, bool *rea
             "%s: cannot be extended to its full length. Free some disk space and try again.",
             r->cfg->path);
     }
-    rc = spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
-    if (rc != 0 && truncate(r->path, (off_t)probe.size) != 0)
-        errno = 0; /* zeros at the end do no harm */
-    return rc;
+    r->truncated = (int64_t)probe.size;
+    return spv_salvage_probe(params, readable, r->cfg, r->path, &r->why);
 }
 
 static int repair_pages(struct repair *r)
@@ -298,7 +302,7 @@ static int repair_pages(struct repair *r)
 int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_config *cfg,
                      struct spv_error_info *why)
 {
-    struct repair r = {.out = out, .cfg = cfg, .lock = -1};
+    struct repair r = {.out = out, .cfg = cfg, .lock = -1, .truncated = -1};
     memset(out, 0, sizeof *out);
     out->height = -1;
     int rc = resolve_path(&r);
@@ -312,6 +316,8 @@ int spv_store_repair(struct spv_repair_report *out, const struct spv_verify_conf
         out->height = out->found.tip;
     else if (rc == SPV_ERR_DB_DAMAGED)
         rc = repair_pages(&r);
+    if (rc && !r.changed && r.truncated >= 0 && truncate(r.path, (off_t)r.truncated) != 0)
+        errno = 0; /* zeros at the end do no harm */
     if (rc && !r.changed && out->copy[0] != '\0') {
         spv_backup_remove(out->copy); /* or each attempt would leave one more */
         out->copy[0] = '\0';

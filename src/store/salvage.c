@@ -14,6 +14,7 @@
 #include "store/schema.h"
 #include "store/schema_check.h"
 #include "store/start.h"
+#include "store/wallet_repair.h"
 
 #define BATCH 2000 /* rows a transaction, as many as a headers message has */
 
@@ -199,7 +200,7 @@ static void copy_others(struct spv_store *fresh, const char *path)
         fresh->db,
         "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
         " ESCAPE '\\' AND name NOT IN ('header', 'branch_header', 'meta', 'filter_header',"
-        " 'block_filter')",
+        " 'block_filter', 'broadcast') AND name NOT LIKE 'wallet\\_%' ESCAPE '\\'",
         -1, &st, NULL);
     while (code == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(st, 0);
@@ -221,12 +222,17 @@ static void copy_others(struct spv_store *fresh, const char *path)
     (void)sqlite3_exec(fresh->db, "DETACH old", NULL, NULL, NULL);
 }
 
-static int rebuild_database(struct spv_store *fresh, const char *path, int64_t limit)
+/* readable: the headers are in an ordinary table. */
+static int rebuild_database(struct spv_store *fresh, const char *path, bool readable, int64_t limit,
+                            bool *rescan)
 {
     struct spv_store source;
     sqlite3_stmt *st = NULL;
     int rc = 0;
     int code = begin_source(&source, path, fresh->watch.stop);
+    const bool opened = code == SQLITE_OK;
+    if (opened)
+        code = readable ? SQLITE_OK : SQLITE_EMPTY;
     if (code == SQLITE_OK) {
         code = sqlite3_prepare_v2(
             source.db, "SELECT " SPV_ROW_COLUMNS " FROM header WHERE height >= 0 ORDER BY height",
@@ -236,17 +242,19 @@ static int rebuild_database(struct spv_store *fresh, const char *path, int64_t l
         rc = copy_rows(fresh, st, limit);
     if (code == SQLITE_OK && !rc)
         rc = spv_salvage_filters(fresh, &source);
+    if (opened && !rc)
+        rc = spv_salvage_wallet(fresh, &source, rescan);
     bool indexed = read_pragma(&source, "SELECT count(*) FROM sqlite_master"
                                         " WHERE type = 'index' AND name = 'header_by_hash'") > 0;
     (void)sqlite3_finalize(st);
     end_source(&source);
-    if (rc)
+    if (rc || !readable)
         return rc;
     copy_others(fresh, path);
     return indexed ? spv_store_build_index(fresh) : 0;
 }
 
-int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
+int spv_salvage_rows(int64_t *height, bool *rescan, const char *fresh, const char *path,
                      const struct spv_params *params, bool readable, int64_t limit,
                      struct spv_interrupt *stop, struct spv_error_info *why)
 {
@@ -257,7 +265,7 @@ int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
     int rc = spv_store_open(&s, &cfg, why);
     if (rc)
         return rc;
-    rc = readable ? rebuild_database(s, path, limit) : 0;
+    rc = rebuild_database(s, path, readable, limit, rescan);
     if (rc)
         goto out;
     if (spv_interrupt_requested(stop)) { /* then rows may have been unreadable for that reason */

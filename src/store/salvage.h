@@ -14,9 +14,10 @@ int spv_salvage_probe(struct spv_params *params, bool *readable,
 
 /* Creates the database `fresh` from the rows of `path` up to the first invalid one, or up to height
  * `limit` (-1: none). readable false: only the genesis. Also copies every other table that both
- * have, as far as it can be read. *height: the new tip. Returns 0, SPV_ERR_INTERRUPTED (`fresh` is
- * not complete) or a database error. */
-int spv_salvage_rows(int64_t *height, const char *fresh, const char *path,
+ * have, as far as it can be read. *height: the new tip. *rescan: the wallet's transactions are to
+ * be searched for again. Returns 0, SPV_ERR_INTERRUPTED (`fresh` is not complete), SPV_ERR_STATE
+ * (the wallet cannot be kept) or a database error. */
+int spv_salvage_rows(int64_t *height, bool *rescan, const char *fresh, const char *path,
                      const struct spv_params *params, bool readable, int64_t limit,
                      struct spv_interrupt *stop, struct spv_error_info *why);
 

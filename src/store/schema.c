@@ -100,28 +100,34 @@ static const char schema_3[] = "CREATE TABLE filter_header ("
                                " filter BLOB NOT NULL);"; /* as in a cfilter message */
 
 const struct spv_migration spv_migrations[] = {
-    {0, schema_1}, {1, spv_schema_addrman}, {2, schema_3}};
+    {0, schema_1},
+    {1, spv_schema_addrman},
+    {2, schema_3},
+    {3, spv_schema_wallet_1},
+    {3, spv_schema_wallet_2},
+    {3, spv_schema_wallet_history},
+    {3, spv_schema_wallet_coin},
+    {3, spv_schema_wallet_balance},
+};
 const size_t spv_n_migrations = sizeof spv_migrations / sizeof spv_migrations[0];
 
 _Static_assert(SPV_APPLICATION_ID == 1397773896, "the pragma in schema 1 spells it in decimal");
 
-static const struct spv_migration *step_from(const struct spv_migration *list, size_t n,
-                                             int version)
+/* All steps of one version. */
+static int run_steps(sqlite3 *db, int version, const struct spv_migration *list, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    int rc = SQLITE_MISMATCH;
+    for (size_t i = 0; i < n && (rc == SQLITE_OK || rc == SQLITE_MISMATCH); i++)
         if (list[i].from == version)
-            return &list[i];
-    return NULL;
+            rc = sqlite3_exec(db, list[i].sql, NULL, NULL, NULL);
+    return rc;
 }
 
 int spv_schema_migrate(sqlite3 *db, int version, int target, const struct spv_migration *list,
                        size_t n)
 {
     for (; version < target; version++) {
-        const struct spv_migration *step = step_from(list, n, version);
-        if (!step)
-            return SQLITE_MISMATCH;
-        int rc = sqlite3_exec(db, step->sql, NULL, NULL, NULL);
+        int rc = run_steps(db, version, list, n);
         if (rc != SQLITE_OK)
             return rc;
         char pragma[48];

@@ -13,7 +13,7 @@
 /* The oldest schema whose headers a reader can read as they are. */
 #define SPV_SCHEMA_READABLE 1
 
-/* One step: migrates schema `from` to `from + 1`. */
+/* One step: migrates schema `from` to `from + 1`; several of one version run in their order. */
 struct spv_migration {
     int from;
     const char *sql;
@@ -30,6 +30,11 @@ extern const char spv_schema_addrman[];
 
 /* The schema version that added the tables of filter headers and filters. */
 #define SPV_SCHEMA_FILTERS 3
+
+/* The tables of a wallet, and the schema version that added them. */
+extern const char spv_schema_wallet_1[], spv_schema_wallet_2[], spv_schema_wallet_history[],
+    spv_schema_wallet_coin[], spv_schema_wallet_balance[];
+#define SPV_SCHEMA_WALLET 4
 
 /* Brings the schema from version `version` up to `target` inside the caller's transaction and
  * writes the new version. An SQLite result code; SQLITE_MISMATCH when the list lacks a migration.

@@ -16,11 +16,39 @@ static const struct object {
     int since;
     bool optional; /* it is created when it is needed */
 } objects[] = {
-    {"table", "header", 1, false},        {"table", "branch_header", 1, false},
-    {"table", "meta", 1, false},          {"view", "block_header", 1, true},
-    {"index", "header_by_hash", 1, true}, {"table", "peer_address", 2, true},
-    {"table", "peer_ban", 2, true},       {"table", "filter_header", 3, false},
+    {"table", "header", 1, false},
+    {"table", "branch_header", 1, false},
+    {"table", "meta", 1, false},
+    {"view", "block_header", 1, true},
+    {"index", "header_by_hash", 1, true},
+    {"table", "peer_address", 2, true},
+    {"table", "peer_ban", 2, true},
+    {"table", "filter_header", 3, false},
     {"table", "block_filter", 3, false},
+    {"table", "wallet_meta", 4, false},
+    {"table", "wallet_watch", 4, false},
+    {"table", "wallet_branch", 4, false},
+    {"table", "wallet_script", 4, false},
+    {"table", "wallet_tx", 4, false},
+    {"table", "wallet_tx_data", 4, false},
+    {"table", "wallet_output", 4, false},
+    {"table", "wallet_share", 4, false},
+    {"table", "wallet_sum", 4, false},
+    {"table", "wallet_label", 4, false},
+    {"table", "wallet_label_line", 4, false},
+    {"table", "broadcast", 4, false},
+    {"view", "wallet_history", 4, true},
+    {"view", "wallet_coin", 4, true},
+    {"view", "wallet_balance", 4, true},
+    {"index", "wallet_watch_by_script", 4, false},
+    {"index", "wallet_script_by_script", 4, false},
+    {"index", "wallet_tx_by_chain", 4, false},
+    {"index", "wallet_tx_by_revision", 4, false},
+    {"index", "wallet_tx_by_txid", 4, false},
+    {"index", "wallet_output_by_field", 4, false},
+    {"index", "wallet_output_by_script", 4, false},
+    {"index", "wallet_output_by_spender", 4, false},
+    {"index", "wallet_share_by_watch", 4, false},
 };
 #define OBJECTS (sizeof objects / sizeof objects[0])
 
@@ -86,12 +114,15 @@ static const char *definition(size_t *n, const struct object *o, int version)
 {
     char begin[64];
     const char *found = NULL;
-    if (strcmp(o->type, "index") == 0) {
+    if (strcmp(o->name, "header_by_hash") == 0) {
         *n = sizeof "CREATE INDEX " SPV_SCHEMA_INDEX - 1;
         return "CREATE INDEX " SPV_SCHEMA_INDEX;
     }
     (void)sqlite3_snprintf(sizeof begin, begin, "CREATE %s %s ",
-                           strcmp(o->type, "view") == 0 ? "VIEW" : "TABLE", o->name);
+                           strcmp(o->type, "view") == 0    ? "VIEW"
+                           : strcmp(o->type, "index") == 0 ? "INDEX"
+                                                           : "TABLE",
+                           o->name);
     for (size_t i = 0; i < spv_n_migrations; i++) {
         const char *at = spv_migrations[i].from < version ? spv_migrations[i].sql : NULL;
         while (at && (at = strstr(at, begin))) {
@@ -188,6 +219,21 @@ int spv_schema_check(struct spv_store *s, int version)
         if (!seen[i] && !objects[i].optional && version >= objects[i].since)
             rc = schema_mismatch(s, version, objects[i].type, objects[i].name, "is missing");
     return rc;
+}
+
+int spv_schema_reached(struct spv_store *s, int version)
+{
+    int64_t now = 0;
+    if (s->schema >= version)
+        return 1;
+    int rc = spv_db_integer(s, &now, "PRAGMA user_version", "read the schema");
+    if (rc || now < version || now > SPV_SCHEMA_VERSION)
+        return rc;
+    rc = spv_schema_check(s, (int)now);
+    if (rc)
+        return rc;
+    s->schema = (int)now;
+    return 1;
 }
 
 bool spv_schema_is_plain(sqlite3 *db, const char *schema, const char *name)

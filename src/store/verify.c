@@ -1,7 +1,7 @@
 /* Verification reads everything once, under one snapshot, in this order: SQLite's own integrity
  * check (pages, and the hash index against the rows), the best chain's rows upwards from the first,
  * the metadata's tip, the side branches, the tables of addresses and bans, filter headers and kept
- * filters.
+ * filters, the wallet.
  *
  * An invalid row is reported and skipped; the next row is checked against the values that the
  * invalid one claims, so that one invalid row causes one or two findings and not a million. At a
@@ -41,6 +41,8 @@ static int on_operations(void *ctx)
 
 static int check_pages(struct spv_verify *v)
 {
+    /* how SQLite says that it had no memory for a page (SQLITE_NOMEM): that is no damage */
+    static const char no_memory[] = "error code=7";
     sqlite3_stmt *st = NULL;
     char sql[48];
     (void)snprintf(sql, sizeof sql, "PRAGMA integrity_check(%d)", PAGE_FINDINGS);
@@ -49,11 +51,12 @@ static int check_pages(struct spv_verify *v)
     int code = sqlite3_prepare_v2(v->s->db, sql, -1, &st, NULL);
     while (code == SQLITE_OK || code == SQLITE_ROW) {
         code = sqlite3_step(st);
-        const unsigned char *text = code == SQLITE_ROW ? sqlite3_column_text(st, 0) : NULL;
-        if (text && strcmp((const char *)text, "ok") != 0) {
+        const char *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
+        if (text && strstr(text, no_memory)) {
+            code = SQLITE_NOMEM;
+        } else if (text && strcmp(text, "ok") != 0) {
             v->report->pages_ok = false;
-            spv_verify_found(v, -1, "the file's pages or the hash index are damaged: %s",
-                             (const char *)text);
+            spv_verify_found(v, -1, "the file's pages or the hash index are damaged: %s", text);
         }
     }
     int rc = code == SQLITE_DONE ? 0 : spv_verify_unread(v, code, -1, "the file");
@@ -302,7 +305,10 @@ static int check_all(struct spv_verify *v)
     rc = spv_verify_addrman(v);
     if (rc)
         return rc;
-    return spv_verify_filters(v);
+    rc = spv_verify_filters(v);
+    if (rc)
+        return rc;
+    return spv_verify_wallet(v);
 }
 
 static int verify_store(struct spv_verify *v)
@@ -316,6 +322,7 @@ static int verify_store(struct spv_verify *v)
     r->backfill_ok = true;
     r->addrs_ok = true;
     r->filters_ok = true;
+    r->wallet_ok = true;
     r->indexed = v->s->indexed;
     struct spv_wal_note note;
     spv_wal_guard_read(&note, v->s);

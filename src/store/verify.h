@@ -29,10 +29,11 @@ int spv_verify_unread(struct spv_verify *v, int code, int64_t height, const char
 /* Calls the caller's progress function every SPV_VERIFY_STEP rows. 0 or SPV_ERR_INTERRUPTED. */
 int spv_verify_progress(struct spv_verify *v, uint64_t done);
 
-/* verify_branches.c, verify_addrs.c, verify_filters.c */
+/* verify_branches.c, verify_addrs.c, verify_filters.c, verify_wallet.c */
 int spv_verify_branches(struct spv_verify *v);
 int spv_verify_addrman(struct spv_verify *v);
 int spv_verify_filters(struct spv_verify *v);
+int spv_verify_wallet(struct spv_verify *v);
 /* How many filter headers and kept filters there seem to be, for the progress. */
 uint64_t spv_verify_count_filters(struct spv_verify *v);
 

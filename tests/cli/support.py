@@ -52,6 +52,14 @@ def run(name, *args, env=None, **more):
                           timeout=HANG, stdin=subprocess.DEVNULL,
                           env=None if env is None else {**os.environ, **env}, **more)
 
+# SQL that removes what schema 4 added.
+DROP_WALLET = "".join(f"DROP VIEW {name};" for name in (
+    "wallet_history", "wallet_coin", "wallet_balance")) + "".join(
+        f"DROP TABLE {name};" for name in (
+            "wallet_meta", "wallet_watch", "wallet_branch", "wallet_script", "wallet_tx",
+            "wallet_tx_data", "wallet_output", "wallet_share", "wallet_sum", "wallet_label",
+            "wallet_label_line", "broadcast"))
+
 
 class Program:
     """A running binary whose standard output is read line by line."""

@@ -14,7 +14,7 @@ import subprocess
 import time
 import unittest
 
-from support import (DATABASE, DONE, FAILED, HANG, INTERRUPTED, USAGE, TestCase, binary,
+from support import (DROP_WALLET, DATABASE, DONE, FAILED, HANG, INTERRUPTED, USAGE, TestCase, binary,
                      database_headers, display, mine_file, run, sha256d)
 
 DATA = os.environ.get("SPV_TEST_DATA", "")
@@ -169,7 +169,7 @@ class Export(Files):
 
     def test_an_older_schema_has_none(self):
         with sqlite3.connect(self.db) as db:
-            db.executescript("DROP TABLE filter_header; DROP TABLE block_filter;"
+            db.executescript(DROP_WALLET + "DROP TABLE filter_header; DROP TABLE block_filter;"
                              "PRAGMA user_version = 2")
         db.close()
         result = self.export()

@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import unittest
 
-from support import DATABASE, DONE, TestCase, run, sha256d
+from support import DROP_WALLET, DATABASE, DONE, TestCase, run, sha256d
 
 COUNT = 300  # headers above genesis; filter headers reach 280, filters are kept of 250 to 270
 GENESIS_FILTER = bytes.fromhex("014756c0")
@@ -89,7 +89,7 @@ class FilterHeaders(TestCase):
 
     def test_info_of_an_older_schema(self):
         self.restore(FilterHeaders.plain)
-        self.meddle("DROP TABLE filter_header; DROP TABLE block_filter; PRAGMA user_version = 2")
+        self.meddle(DROP_WALLET + "DROP TABLE filter_header; DROP TABLE block_filter; PRAGMA user_version = 2")
         info, = self.objects("info")
         self.assertEqual((info["schema"], info["filter_headers_to"], info["kept_filters"]),
                          (2, None, 0))

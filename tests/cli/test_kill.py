@@ -8,7 +8,7 @@ import sqlite3
 import time
 import unittest
 
-from support import (DONE, HANG, HEADER, REGTEST_GENESIS, TestCase, database_headers,
+from support import (DROP_WALLET, DONE, HANG, HEADER, REGTEST_GENESIS, TestCase, database_headers,
                      fetch_headers, has, mine_file, run)
 
 ALL = int(os.environ.get("SPV_KILLS", "40"))
@@ -148,7 +148,7 @@ class Kill(TestCase):
         server = self.server("--mine", 20000)
         self.image(server)
         db = sqlite3.connect(self.db)
-        db.executescript("DROP TABLE filter_header; DROP TABLE block_filter;"
+        db.executescript(DROP_WALLET + "DROP TABLE filter_header; DROP TABLE block_filter;"
                          "DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"
                          "DELETE FROM meta WHERE key IN ('book_key', 'last_sync');"
                          "CREATE VIEW block_header AS SELECT h.height AS height,"

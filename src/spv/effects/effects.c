@@ -8,8 +8,7 @@
 struct spv_queued_effect {
     struct spv_effect effect;
     struct spv_queued_effect *next;
-    struct spv_inv item; /* of a getdata */
-    struct spv_blockhash locator[]; /* of a getheaders */
+    uint64_t more[]; /* of a message: the locator, the items or the filter that it points at */
 };
 
 void spv_effects_init(struct spv_effects *q)
@@ -29,7 +28,7 @@ void spv_effects_free(struct spv_effects *q)
 }
 
 static struct spv_queued_effect *queue_push(struct spv_effects *q, enum spv_effect_kind kind,
-                                            uint64_t peer, size_t n_locator)
+                                            uint64_t peer, size_t n_more)
 {
     if (q->error)
         return NULL;
@@ -37,7 +36,7 @@ static struct spv_queued_effect *queue_push(struct spv_effects *q, enum spv_effe
         q->error = SPV_ERR_TOO_MANY;
         return NULL;
     }
-    struct spv_queued_effect *e = calloc(1, sizeof *e + n_locator * sizeof e->locator[0]);
+    struct spv_queued_effect *e = calloc(1, sizeof *e + n_more);
     if (!e) {
         q->error = SPV_ERR_NOMEM;
         return NULL;
@@ -77,27 +76,50 @@ uint64_t spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
                                            const struct spv_blockhash *locator, size_t n,
                                            const struct spv_blockhash *stop)
 {
-    struct spv_queued_effect *e = queue_push(q, SPV_EFFECT_SEND, peer, n);
+    struct spv_queued_effect *e = queue_push(q, SPV_EFFECT_SEND, peer, n * sizeof *locator);
     if (!e)
         return 0;
-    memcpy(e->locator, locator, n * sizeof *locator);
+    memcpy(e->more, locator, n * sizeof *locator);
     e->effect.message.command = SPV_CMD_GETHEADERS;
     e->effect.message.u.getheaders = (struct spv_msg_getheaders){.version = SPV_PROTOCOL_VERSION,
-                                                                 .locator = e->locator,
+                                                                 .locator = (const void *)e->more,
                                                                  .n = n,
                                                                  .stop = *stop,
                                                                  .tag = ++q->last_tag};
     return q->last_tag;
 }
 
-void spv_effects_send_getdata(struct spv_effects *q, uint64_t peer, const struct spv_inv *item)
+void spv_effects_send_getdata(struct spv_effects *q, uint64_t peer, const struct spv_inv *items,
+                              size_t n)
 {
-    struct spv_queued_effect *e = queue_push(q, SPV_EFFECT_SEND, peer, 0);
+    struct spv_queued_effect *e = queue_push(q, SPV_EFFECT_SEND, peer, n * sizeof *items);
     if (!e)
         return;
-    e->item = *item;
+    memcpy(e->more, items, n * sizeof *items);
     e->effect.message.command = SPV_CMD_GETDATA;
-    e->effect.message.u.inv = (struct spv_msg_inv){.items = &e->item, .n = 1};
+    e->effect.message.u.inv = (struct spv_msg_inv){.items = (const void *)e->more, .n = n};
+}
+
+void spv_effects_send_filterload(struct spv_effects *q, uint64_t peer,
+                                 const struct spv_msg_filterload *load)
+{
+    struct spv_queued_effect *e = queue_push(q, SPV_EFFECT_SEND, peer, load->n);
+    if (!e)
+        return;
+    if (load->n > 0)
+        memcpy(e->more, load->filter, load->n);
+    e->effect.message.command = SPV_CMD_FILTERLOAD;
+    e->effect.message.u.filterload = *load;
+    e->effect.message.u.filterload.filter = (const void *)e->more;
+}
+
+void spv_effects_send_ping(struct spv_effects *q, uint64_t peer, uint64_t nonce)
+{
+    struct spv_effect *e = spv_effects_push(q, SPV_EFFECT_SEND, peer);
+    if (!e)
+        return;
+    e->message.command = SPV_CMD_PING;
+    e->message.u.ping = (struct spv_msg_ping){.has_nonce = true, .nonce = nonce};
 }
 
 int spv_effects_pop(struct spv_effects *q, struct spv_effect *out)
@@ -112,6 +134,11 @@ int spv_effects_pop(struct spv_effects *q, struct spv_effect *out)
     q->n--;
     *out = q->popped->effect;
     return 1;
+}
+
+const struct spv_effect *spv_effects_head(const struct spv_effects *q)
+{
+    return q->head ? &q->head->effect : NULL;
 }
 
 struct spv_event *spv_effects_unaddressed(struct spv_effects *q)

@@ -36,13 +36,22 @@ uint64_t spv_effects_send_getheaders_until(struct spv_effects *q, uint64_t peer,
                                            const struct spv_blockhash *locator, size_t n,
                                            const struct spv_blockhash *stop);
 
-/* A SEND of getdata for one item, which is copied. */
-void spv_effects_send_getdata(struct spv_effects *q, uint64_t peer, const struct spv_inv *item);
+/* A SEND of getdata for n items, which are copied. */
+void spv_effects_send_getdata(struct spv_effects *q, uint64_t peer, const struct spv_inv *items,
+                              size_t n);
+/* A SEND of filterload; the filter is copied. */
+void spv_effects_send_filterload(struct spv_effects *q, uint64_t peer,
+                                 const struct spv_msg_filterload *load);
+/* A SEND of a ping whose pong is recognised by its nonce. */
+void spv_effects_send_ping(struct spv_effects *q, uint64_t peer, uint64_t nonce);
 
 /* The first effect: 1, or 0 when the queue is empty. What *out points at is valid until the next
  * pop.
  */
 int spv_effects_pop(struct spv_effects *q, struct spv_effect *out);
+
+/* The effect that is popped next; NULL: none. */
+const struct spv_effect *spv_effects_head(const struct spv_effects *q);
 
 /* The first queued event of a peer that lacks the peer's address, or NULL. */
 struct spv_event *spv_effects_unaddressed(struct spv_effects *q);

@@ -61,7 +61,11 @@ static bool lacks(const struct spv_block_peer *p, uint32_t height)
 /* The height up to which the peer has or claims to have the chain. */
 static uint32_t tip_of(const struct spv_peer_entry *p)
 {
-    return p->start_height > p->filters.shown_height ? p->start_height : p->filters.shown_height;
+    const uint32_t shown = p->sync.claimed_height > p->filters.shown_height
+                               ? p->sync.claimed_height
+                               : p->filters.shown_height;
+
+    return p->start_height > shown ? p->start_height : shown;
 }
 
 /* Whether the peer offers blocks as deep. */
@@ -99,7 +103,7 @@ static void send_request(const struct spv_block_fetch *f, struct spv_peer_entry 
     r->late = false;
     r->asked_us = now.mono_us;
     memcpy(item.hash.b, w->hash.b, sizeof item.hash.b);
-    spv_effects_send_getdata(f->effects, p->id, &item);
+    spv_effects_send_getdata(f->effects, p->id, &item, 1);
 }
 
 /* ---- the scheduler ---- */

@@ -28,6 +28,7 @@
 enum spv_block_owner {
     SPV_BLOCKS_OF_SYNC = 1, /* filter_sync.h: to judge a filter */
     SPV_BLOCKS_OF_SCAN = 2, /* filter_scan.h */
+    SPV_BLOCKS_OF_COINS = 4, /* spv/wallet: block_scan.h, bloom_scan.h */
 };
 
 struct spv_wanted_block {

@@ -106,6 +106,7 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
     memset(s->heights, SPV_SCAN_IS_MISSING, SPV_SCAN_RING);
     set_base(s, first);
     s->samples_chosen = false;
+    s->reports_all = false;
     s->range_known = false;
     s->keeps_only = s->cfg.keep && s->cfg.keep_bytes && spv_scan_watch_count(s->watch) == 0;
     s->window_first = 0;
@@ -114,6 +115,11 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
     for (struct spv_peer_entry *p = NULL; rc == 0 && (p = spv_peer_table_next(s->cfg.peers, p));)
         rc = spv_filter_fetch_add(s->fetch, p->id, now);
     return rc;
+}
+
+void spv_filter_scan_report_all(struct spv_filter_scan *s)
+{
+    s->reports_all = true;
 }
 
 void spv_filter_scan_stop(struct spv_filter_scan *s)
@@ -164,6 +170,25 @@ static void next_range(struct spv_filter_scan *s)
     set_base(s, s->main_next);
 }
 
+/* The scripts from a number on are to be looked for in the heights from one on that were passed. */
+static void search_passed(struct spv_filter_scan *s, size_t script, uint32_t from)
+{
+    const uint32_t first = from > s->lowest ? from : s->lowest;
+    uint32_t passed = s->queried_to > s->base - 1 ? s->queried_to : s->base - 1;
+
+    s->query_is_old = true;
+    s->done_reported = false;
+    if (!s->window_first) /* it has not begun at the tip: it goes up from its first height */
+        s->keeps_only = false;
+    if (s->second_look)
+        passed = s->main_next - 1;
+    if (first > passed)
+        return;
+    if (s->gaps.n == 0 || script < s->gap_script)
+        s->gap_script = script;
+    spv_scan_ranges_add(&s->gaps, first, passed);
+}
+
 int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
                         uint32_t from)
 {
@@ -171,22 +196,23 @@ int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scrip
         return SPV_ERR_STATE;
     const size_t before = spv_scan_watch_count(s->watch);
     const int rc = spv_scan_watch_add(s->watch, scripts, n);
-    const uint32_t first = from > s->lowest ? from : s->lowest;
-    uint32_t passed = s->queried_to > s->base - 1 ? s->queried_to : s->base - 1;
 
-    if (spv_scan_watch_count(s->watch) == before)
-        return rc;
-    s->query_is_old = true;
-    if (!s->window_first) /* it has not begun at the tip: it goes up from its first height */
-        s->keeps_only = false;
-    if (s->second_look)
-        passed = s->main_next - 1;
-    if (first <= passed) {
-        if (s->gaps.n == 0 || before < s->gap_script)
-            s->gap_script = before;
-        spv_scan_ranges_add(&s->gaps, first, passed);
-    }
+    if (spv_scan_watch_count(s->watch) > before)
+        search_passed(s, before, from);
+    return rc;
+}
+
+int spv_filter_scan_search(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
+                           uint32_t from)
+{
+    if (!s->watch)
+        return SPV_ERR_STATE;
+    const int rc = spv_scan_watch_add(s->watch, scripts, n);
+    const size_t lowest = spv_scan_watch_lowest(s->watch, scripts, n);
+
     s->done_reported = false;
+    if (rc == 0 && lowest < spv_scan_watch_count(s->watch))
+        search_passed(s, lowest, from);
     return rc;
 }
 
@@ -233,7 +259,7 @@ static int search_base(struct spv_filter_scan *s)
     if (!hit || !hit->block || s->disproved)
         return 0;
     const int rc = s->is_searched ? 0 : spv_scan_search_hit(s, hit);
-    return rc < 0 ? rc : s->is_searched && s->n_positions > 0;
+    return rc < 0 ? rc : spv_scan_is_match(s);
 }
 
 /* Goes on over heights that are done with, to the next match that is to be reported. Returns as
@@ -397,7 +423,7 @@ int spv_filter_scan_next(struct spv_filter_scan *s, struct spv_scan_event *out)
         s->undone_to = UINT32_MAX;
         return 1;
     }
-    if (s->is_searched && s->n_positions > 0) {
+    if (spv_scan_is_match(s)) {
         if (s->is_reported)
             return 0;
         report_match(s, out);
@@ -521,6 +547,35 @@ uint64_t spv_filter_scan_deadline(const struct spv_filter_scan *s)
 int spv_filter_scan_next_drop(struct spv_filter_scan *s, struct spv_segments_drop *out)
 {
     return spv_filter_fetch_next_drop(s->fetch, out);
+}
+
+static uint32_t count_heights(const struct spv_scan_ranges *ranges)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < ranges->n; i++)
+        n += ranges->list[i].last - ranges->list[i].first + 1;
+    return n;
+}
+
+uint32_t spv_filter_scan_left(const struct spv_filter_scan *s)
+{
+    const uint32_t tip = spv_chain_tip(s->cfg.chain)->height;
+    const uint32_t end = s->last < tip ? s->last : tip;
+    const uint32_t next = s->second_look ? s->main_next : s->base;
+    uint32_t left = next <= end ? end - next + 1 : 0;
+
+    if (!s->watch)
+        return 0;
+    left += count_heights(&s->gaps);
+    if (s->second_look) /* the first range is that in progress */
+        left += count_heights(&s->ranges) - (s->base - s->ranges.list[0].first);
+    return left;
+}
+
+uint32_t spv_filter_scan_lowest(const struct spv_filter_scan *s)
+{
+    return s->lowest;
 }
 
 void spv_filter_scan_get_stats(const struct spv_filter_scan *s, struct spv_scan_stats *out)

@@ -49,12 +49,19 @@ void spv_filter_scan_free(struct spv_filter_scan *s);
  * last, or no script; SPV_ERR_STATE: one is running. */
 int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
                           uint32_t first, uint32_t last, struct spv_now now);
+/* After begin: reports every block that was fetched for its filter, also one in which nothing was
+ * found: the caller searches it. */
+void spv_filter_scan_report_all(struct spv_filter_scan *s);
 /* Watches more scripts, from a height on. */
 int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
                         uint32_t from);
 /* Other filters of first..last count since now: those heights that were passed are looked at again.
  */
 void spv_filter_scan_look_again(struct spv_filter_scan *s, uint32_t first, uint32_t last);
+/* The same, but scripts that are watched already are looked for once more, too. The scan is DONE
+ * again after it, also for n 0. */
+int spv_filter_scan_search(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
+                           uint32_t from);
 /* Watches an output that an earlier scan found. */
 int spv_filter_scan_add_output(struct spv_filter_scan *s, const struct spv_txid *txid,
                                uint32_t index, const struct spv_bytes *script);
@@ -91,6 +98,10 @@ int spv_filter_scan_next(struct spv_filter_scan *s, struct spv_scan_event *out);
  * this height for spv_filter_scan_undo. */
 int spv_filter_scan_disproved(const struct spv_filter_scan *s, uint32_t *height, int *error);
 
+/* How many heights the scan has yet to look at: those of second looks as well. */
+uint32_t spv_filter_scan_left(const struct spv_filter_scan *s);
+/* The lowest height whose filter can be checked; 1 while that is unknown. */
+uint32_t spv_filter_scan_lowest(const struct spv_filter_scan *s);
 void spv_filter_scan_get_stats(const struct spv_filter_scan *s, struct spv_scan_stats *out);
 
 #endif

@@ -117,6 +117,7 @@ struct spv_filter_scan {
     uint32_t undone_to; /* an UNDONE event is due; UINT32_MAX: none is */
     uint32_t reported_to; /* the highest block that was reported */
     bool done_reported; /* DONE was, and nothing has changed since */
+    bool reports_all; /* blocks that were fetched, whatever was found in them */
     bool is_searched; /* the block at base was */
     uint32_t *positions; /* of the transactions found in it */
     size_t n_positions;
@@ -135,6 +136,12 @@ static inline uint8_t *spv_scan_state_of(const struct spv_filter_scan *s, uint32
 static inline bool spv_scan_in_progress(const struct spv_filter_scan *s, uint32_t height)
 {
     return s->watch && height >= s->base && height <= s->top;
+}
+
+/* Whether the block at base, which was searched, is reported. */
+static inline bool spv_scan_is_match(const struct spv_filter_scan *s)
+{
+    return s->is_searched && (s->n_positions > 0 || s->reports_all);
 }
 
 /* filter_scan_hits.c */

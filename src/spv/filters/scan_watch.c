@@ -177,6 +177,19 @@ int spv_scan_watch_add(struct spv_scan_watch *w, const struct spv_bytes *scripts
     return rc;
 }
 
+size_t spv_scan_watch_lowest(const struct spv_scan_watch *w, const struct spv_bytes *scripts,
+                             size_t n)
+{
+    size_t lowest = w->n_scripts;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t *slot = scripts[i].n > 0 ? script_slot(w, &scripts[i]) : NULL;
+        if (slot && *slot && *slot - 1 < lowest)
+            lowest = *slot - 1;
+    }
+    return lowest;
+}
+
 int spv_scan_watch_query(const struct spv_scan_watch *w, struct spv_filter_query **out,
                          size_t first)
 {

@@ -17,6 +17,9 @@ void spv_scan_watch_free(struct spv_scan_watch *w);
 int spv_scan_watch_add(struct spv_scan_watch *w, const struct spv_bytes *scripts, size_t n);
 /* How many are watched. They are numbered in the order in which they were added. */
 size_t spv_scan_watch_count(const struct spv_scan_watch *w);
+/* The lowest number of n scripts that are watched; their count when none is. */
+size_t spv_scan_watch_lowest(const struct spv_scan_watch *w, const struct spv_bytes *scripts,
+                             size_t n);
 /* A query of the scripts from a number on. */
 int spv_scan_watch_query(const struct spv_scan_watch *w, struct spv_filter_query **out,
                          size_t first);

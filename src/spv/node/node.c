@@ -14,15 +14,6 @@
 
 #define NODE_DEFAULT_PEERS 4 /* ours: two network groups for SYNCED and two spare ones */
 
-static int node_fail(struct spv_node *n, int error)
-{
-    if (!n->error && error < 0)
-        n->error = error;
-    if (!n->error && n->effects.error)
-        n->error = n->effects.error;
-    return n->error;
-}
-
 /* 0: unknown. With fewer slots than manual peers another one may be dialled first. */
 static int64_t seconds_until_dialled(const struct spv_node *n, const struct spv_conn *conn,
                                      struct spv_now now)
@@ -112,6 +103,7 @@ static void remove_peer(struct spv_node *n, struct spv_conn *conn, int error, st
     (void)node_fail(n, spv_checkpoint_start_remove(n->start, id, now));
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
     (void)node_fail(n, spv_node_filters_remove(&n->filters, id, now));
+    (void)node_fail(n, spv_node_broadcast_remove(&n->broadcast, id, now));
     /* the peer may come back: without it nothing is synced yet */
     if (more_peers(n, now) > n->sync.more_peers)
         spv_sync_set_more_peers(&n->sync, more_peers(n, now), now);
@@ -243,8 +235,10 @@ int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now)
         run_filters(n, now);
     if (!n->error) {
         handle_health(n, now);
-        spv_outbound_tick(&n->outbound, n->target_outbound + n->n_extra, now);
+        (void)node_fail(n, spv_node_broadcast_run(&n->broadcast, n->chain, &n->outbound, now));
+        spv_outbound_tick(&n->outbound, spv_node_wanted_outbound(n), now);
         spv_sync_set_more_peers(&n->sync, more_peers(n, now), now);
+        spv_node_wallet_run(n, more_peers(n, now), now);
         add_addresses(n);
     }
     return node_fail(n, 0);
@@ -301,6 +295,8 @@ static int new_start_and_backfill(struct spv_node *n, const struct spv_node_conf
 
 int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struct spv_now now)
 {
+    struct spv_node_config implied;
+    cfg = spv_node_wallet_config(&implied, cfg);
     if (!cfg->params || !cfg->rng.fill || cfg->peers > SPV_NODE_MAX_PEERS ||
         !checkpoints_ascend(cfg))
         return SPV_ERR_INVALID;
@@ -315,6 +311,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         n->params.n_checkpoints = cfg->n_checkpoints;
     }
     n->target_outbound = cfg->peers ? cfg->peers : NODE_DEFAULT_PEERS;
+    n->broadcast.machine = cfg->broadcast;
     if (cfg->n_connect && !cfg->peers)
         n->target_outbound =
             cfg->n_connect < SPV_NODE_MAX_PEERS ? (unsigned)cfg->n_connect : SPV_NODE_MAX_PEERS;
@@ -352,10 +349,18 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         spv_node_free(n);
         return rc;
     }
+    rc = spv_node_wallet_init(n, cfg, now);
+    if (!rc)
+        rc = spv_node_broadcast_load(&n->broadcast, cfg->wallet, now);
+    if (rc < 0) {
+        spv_node_free(n);
+        return rc;
+    }
     spv_health_init(&n->health, &n->params, n->target_outbound, &n->peers);
     n->peer_rates.peers = &n->peers;
     set_quorum(n, now);
     emit_banned(n, now);
+    (void)node_fail(n, spv_node_broadcast_run(&n->broadcast, n->chain, &n->outbound, now));
     spv_outbound_tick(&n->outbound, n->target_outbound, now);
     rc = node_fail(n, 0);
     if (rc < 0) {
@@ -374,6 +379,7 @@ void spv_node_free(struct spv_node *n)
     spv_checkpoint_start_free(n->start);
     spv_backfill_free(n->backfill);
     spv_node_filters_free(&n->filters);
+    spv_node_wallet_free(n);
     spv_chain_free(n->chain);
     spv_outbound_free(&n->outbound);
     spv_effects_free(&n->effects);
@@ -416,6 +422,8 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     spv_health_connected(&n->health, peer, info->time_offset_s, now);
     int rc = spv_node_filters_add(&n->filters, p, now);
     if (!rc)
+        rc = spv_node_broadcast_add(&n->broadcast, conn, info, now);
+    if (!rc)
         rc = spv_checkpoint_start_add(n->start, peer, now);
     if (!rc)
         rc = spv_backfill_add(n->backfill, peer, now);
@@ -446,7 +454,7 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
         return n->error;
     if (n->sync.storing || spv_checkpoint_start_storing(n->start) ||
         spv_backfill_storing(n->backfill) || spv_node_filters_storing(&n->filters) ||
-        (conn && conn->state != SPV_CONN_STATE_READY))
+        spv_node_wallet_storing(n) || (conn && conn->state != SPV_CONN_STATE_READY))
         return SPV_ERR_STATE;
     if (!conn) /* it was closed while the message was on its way */
         return 0;
@@ -460,6 +468,8 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
         rc = spv_outbound_gossip(&n->outbound, conn, &msg->u.addr, now);
     if (rc >= 0)
         rc = spv_node_filters_recv(&n->filters, peer, msg, now);
+    if (rc >= 0)
+        rc = spv_node_broadcast_recv(&n->broadcast, peer, msg, now);
     return spv_node_after_input(n, rc, now);
 }
 
@@ -526,10 +536,12 @@ int spv_node_stored(struct spv_node *n, int error, struct spv_now now)
     const bool filters = spv_node_filters_storing(&n->filters);
     const bool start = spv_checkpoint_start_storing(n->start);
     const bool backfill = spv_backfill_storing(n->backfill);
-    if (!filters && !start && !backfill && !n->sync.storing)
+    if (!filters && !start && !backfill && !n->sync.storing && !spv_node_wallet_storing(n))
         return SPV_ERR_STATE;
     if (node_fail(n, error))
         return n->error;
+    if (spv_node_wallet_stored(n)) /* what others have queued since is behind it */
+        return spv_node_after_input(n, 0, now);
     return spv_node_after_input(n,
                                 filters    ? spv_node_filters_stored(&n->filters)
                                 : start    ? handle_start_stored(n, now)
@@ -556,33 +568,4 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
     if (!rc)
         rc = spv_node_filters_timer(&n->filters, now);
     return spv_node_after_input(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
-}
-
-uint64_t spv_node_deadline(const struct spv_node *n)
-{
-    uint64_t first = spv_sync_deadline(&n->sync);
-    first = spv_min_deadline(first, spv_checkpoint_start_deadline(n->start));
-    first = spv_min_deadline(first, spv_backfill_deadline(n->backfill));
-    first = spv_min_deadline(first, spv_node_filters_deadline(&n->filters));
-    first = spv_min_deadline(first, spv_health_deadline(&n->health));
-    return spv_min_deadline(first,
-                            spv_outbound_deadline(&n->outbound, n->target_outbound + n->n_extra));
-}
-
-/* The scan reports when nothing else is queued. Its next step may queue effects. */
-int spv_node_poll(struct spv_node *n, struct spv_effect *out)
-{
-    if (spv_effects_pop(&n->effects, out))
-        return 1;
-    if (n->error)
-        return 0;
-    const int rc = spv_node_filters_poll(&n->filters, out, n->now);
-    if (node_fail(n, rc) || rc == 1)
-        return !n->error;
-    return spv_effects_pop(&n->effects, out);
-}
-
-const struct spv_chain *spv_node_chain(const struct spv_node *n)
-{
-    return n->chain;
 }

@@ -58,8 +58,10 @@ int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_conf
                           const struct spv_params *params, const struct spv_chain *chain,
                           struct spv_effects *effects, struct spv_peer_table *table)
 {
-    if (!cfg->filters)
+    const bool blocks = cfg->wallet && cfg->source == SPV_SOURCE_BLOCKS;
+    if (!cfg->filters && !blocks)
         return 0;
+    const struct spv_block_scan_config coins = {.chain = chain, .blocks = &f->blocks};
     const struct spv_filter_sync_config sync = {.params = params,
                                                 .effects = effects,
                                                 .chain = chain,
@@ -70,8 +72,11 @@ int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_conf
                                                 .timeout_us = cfg->request_timeout_us};
     spv_filter_peers_init(&f->peers, chain, effects, table);
     spv_block_fetch_init(&f->blocks, chain, params, effects, table, cfg->rng);
+    int rc = blocks ? spv_block_scan_new(&f->block_scan, &coins) : 0;
+    if (rc < 0 || !cfg->filters)
+        return rc;
     f->on = true;
-    int rc = spv_output_cache_new(&f->outputs, &cfg->rng);
+    rc = spv_output_cache_new(&f->outputs, &cfg->rng);
     if (rc >= 0)
         rc = spv_filter_sync_new(&f->sync, &sync);
     return rc < 0 ? rc : init_scan(f, cfg, params, chain, effects, table);
@@ -79,6 +84,8 @@ int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_conf
 
 void spv_node_filters_free(struct spv_node_filters *f)
 {
+    spv_block_scan_free(f->block_scan);
+    f->block_scan = NULL;
     spv_filter_scan_free(f->scan);
     f->scan = NULL;
     spv_filter_sync_free(f->sync);
@@ -87,20 +94,28 @@ void spv_node_filters_free(struct spv_node_filters *f)
     f->outputs = NULL;
 }
 
+static bool is_used(const struct spv_node_filters *f)
+{
+    return f->on || f->block_scan;
+}
+
 int spv_node_filters_add(struct spv_node_filters *f, struct spv_peer_entry *p, struct spv_now now)
 {
-    if (!f->on)
+    if (!is_used(f))
         return 0;
-    spv_filter_peers_add(&f->peers, p);
+    if (f->on)
+        spv_filter_peers_add(&f->peers, p);
     const int rc = spv_block_fetch_add(&f->blocks, p->id, now);
-    return rc < 0 ? rc : spv_filter_scan_add_peer(f->scan, p->id, now);
+    return rc < 0 || !f->on ? rc : spv_filter_scan_add_peer(f->scan, p->id, now);
 }
 
 int spv_node_filters_remove(struct spv_node_filters *f, uint64_t id, struct spv_now now)
 {
-    if (!f->on)
+    if (!is_used(f))
         return 0;
     int rc = spv_block_fetch_remove(&f->blocks, id, now);
+    if (!f->on)
+        return rc;
     if (rc >= 0)
         rc = spv_filter_scan_remove_peer(f->scan, id, now);
     return rc < 0 ? rc : spv_filter_sync_remove(f->sync, id, now);
@@ -126,11 +141,13 @@ static int recv_block(struct spv_node_filters *f, uint64_t id, const struct spv_
     int rc = spv_block_fetch_recv(&f->blocks, &fetched, id, block, now);
     if (rc <= 0)
         return rc;
-    rc = spv_output_cache_add(f->outputs, &fetched.block);
+    rc = f->on ? spv_output_cache_add(f->outputs, &fetched.block) : 0;
     if (rc >= 0 && fetched.owners & SPV_BLOCKS_OF_SYNC)
         rc = spv_filter_sync_block(f->sync, fetched.height, &fetched.block);
     if (rc >= 0 && fetched.owners & SPV_BLOCKS_OF_SCAN)
         rc = spv_filter_scan_block(f->scan, &fetched);
+    if (rc >= 0 && f->block_scan && fetched.owners & SPV_BLOCKS_OF_COINS)
+        rc = spv_block_scan_block(f->block_scan, &fetched);
     return rc;
 }
 
@@ -147,12 +164,12 @@ static int recv_shown(struct spv_node_filters *f, uint64_t id, const struct spv_
 int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
                           struct spv_now now)
 {
-    if (!f->on)
+    if (!is_used(f))
         return 0;
-    if (msg->command == SPV_CMD_HEADERS || msg->command == SPV_CMD_INV)
+    if (f->on && (msg->command == SPV_CMD_HEADERS || msg->command == SPV_CMD_INV))
         return recv_shown(f, id, msg, now);
-    if (msg->command == SPV_CMD_CFHEADERS || msg->command == SPV_CMD_CFCHECKPT ||
-        msg->command == SPV_CMD_CFILTER)
+    if (f->on && (msg->command == SPV_CMD_CFHEADERS || msg->command == SPV_CMD_CFCHECKPT ||
+                  msg->command == SPV_CMD_CFILTER))
         return recv_filters(f, id, msg, now);
     if (msg->command == SPV_CMD_BLOCK)
         return recv_block(f, id, &msg->u.block, now);
@@ -229,6 +246,22 @@ int spv_node_filters_poll(struct spv_node_filters *f, struct spv_effect *out, st
     return f->reported;
 }
 
+static int run_block_scan(struct spv_node_filters *f, struct spv_now now)
+{
+    return f->block_scan ? spv_block_scan_run(f->block_scan, spv_chain_tip(f->peers.chain)->height,
+                                              f->is_synced, now)
+                         : 0;
+}
+
+int spv_node_filters_next_block(struct spv_node_filters *f, struct spv_source_event *out,
+                                struct spv_now now)
+{
+    if (!f->block_scan)
+        return 0;
+    const int rc = run_block_scan(f, now);
+    return rc < 0 ? rc : spv_block_scan_next(f->block_scan, out);
+}
+
 static bool reaches_tip(const struct spv_node_filters *f)
 {
     uint32_t height;
@@ -240,15 +273,21 @@ int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filte
                          struct spv_now now)
 {
     uint32_t fork;
-    if (!f->on)
+    if (!is_used(f))
         return 0;
+    f->is_synced = in->synced;
     int rc = spv_filter_peers_update(&f->peers, &fork);
-    if (rc > 0) {
+    if (rc > 0 && f->block_scan)
+        spv_block_scan_undo(f->block_scan, fork);
+    if (rc > 0 && f->on) {
         spv_block_fetch_cancel_from(&f->blocks, SPV_BLOCKS_OF_SYNC, fork + 1);
         spv_filter_scan_undo(f->scan, fork);
         rc = spv_filter_sync_reorganised(f->sync, fork);
     }
     if (rc < 0 || in->storing)
+        return rc;
+    rc = run_block_scan(f, now);
+    if (rc < 0 || !f->on)
         return rc;
     rc = spv_filter_sync_run(f->sync, in->synced, in->more, now);
     if (rc >= 0)
@@ -261,7 +300,7 @@ int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filte
 
 bool spv_node_filters_storing(const struct spv_node_filters *f)
 {
-    return spv_filter_sync_storing(f->sync);
+    return f->on && spv_filter_sync_storing(f->sync);
 }
 
 int spv_node_filters_stored(struct spv_node_filters *f)
@@ -271,9 +310,11 @@ int spv_node_filters_stored(struct spv_node_filters *f)
 
 int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now)
 {
-    if (!f->on)
+    if (!is_used(f))
         return 0;
     int rc = spv_block_fetch_timer(&f->blocks, now);
+    if (!f->on)
+        return rc;
     if (rc >= 0)
         rc = spv_filter_scan_timer(f->scan, now);
     return rc < 0 ? rc : spv_filter_sync_timer(f->sync, now);
@@ -282,7 +323,7 @@ int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now)
 uint64_t spv_node_filters_deadline(const struct spv_node_filters *f)
 {
     if (!f->on)
-        return SPV_NEVER;
+        return f->block_scan ? spv_block_fetch_deadline(&f->blocks) : SPV_NEVER;
     const uint64_t first =
         spv_min_deadline(spv_block_fetch_deadline(&f->blocks), spv_filter_scan_deadline(f->scan));
     return spv_min_deadline(first, spv_filter_sync_deadline(f->sync));
@@ -291,10 +332,11 @@ uint64_t spv_node_filters_deadline(const struct spv_node_filters *f)
 int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_drop *out)
 {
     struct spv_segments_drop drop;
-    if (!f->on)
+    if (!is_used(f))
         return 0;
-    if (!spv_block_fetch_next_drop(&f->blocks, &drop) && !spv_filter_scan_next_drop(f->scan, &drop))
-        return spv_filter_peers_next_drop(&f->peers, out);
+    if (!spv_block_fetch_next_drop(&f->blocks, &drop) &&
+        !(f->on && spv_filter_scan_next_drop(f->scan, &drop)))
+        return f->on && spv_filter_peers_next_drop(&f->peers, out);
     *out = (struct spv_filter_drop){.id = drop.id, .error = drop.error};
     return 1;
 }

@@ -1,5 +1,6 @@
-/* Compact filters in the node: passes messages to the machines of spv/filters and disconnects the
- * peers that they report. Without filters every function does nothing. */
+/* Compact filters and whole blocks in the node: passes messages to the machines of spv/filters and
+ * to the scan of blocks of a wallet, which share the list of wanted blocks, and disconnects the
+ * peers that they report. Without either every function does nothing. */
 #ifndef SPV_SPV_NODE_NODE_FILTERS_H
 #define SPV_SPV_NODE_NODE_FILTERS_H
 
@@ -7,9 +8,12 @@
 #include "spv/filters/filter_peers.h"
 #include "spv/filters/filter_scan.h"
 #include "spv/filters/filter_sync.h"
+#include "spv/wallet/block_scan.h"
 
-struct spv_node_filters { /* zeroed: without filters */
-    bool on;
+struct spv_node_filters { /* zeroed: without filters, and without a scan of blocks */
+    bool on; /* filters */
+    struct spv_block_scan *block_scan; /* NULL: none */
+    bool is_synced; /* header sync, at the last run */
     struct spv_filter_peers peers;
     struct spv_block_fetch blocks;
     struct spv_filter_sync *sync;
@@ -21,7 +25,8 @@ struct spv_node_filters { /* zeroed: without filters */
     bool at_tip; /* filter headers reach the tip of the synced chain */
 };
 
-/* cfg->filters decides. Returns 0, SPV_ERR_INVALID (no filter database), or SPV_ERR_NOMEM. */
+/* cfg->filters decides, and cfg->wallet with cfg->source. Returns 0, SPV_ERR_INVALID (no filter
+ * database), or SPV_ERR_NOMEM. */
 int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_config *cfg,
                           const struct spv_params *params, const struct spv_chain *chain,
                           struct spv_effects *effects, struct spv_peer_table *table);
@@ -49,6 +54,10 @@ bool spv_node_filters_storing(const struct spv_node_filters *f);
 /* The next event of the scan, when no effect is queued; what follows from the last one may queue
  * effects first. 1 and out->scan, or 0; or a failure of ours. */
 int spv_node_filters_poll(struct spv_node_filters *f, struct spv_effect *out, struct spv_now now);
+/* The next event of the scan of blocks, which goes on first; valid until the next call. 1, 0, or a
+ * failure of ours. */
+int spv_node_filters_next_block(struct spv_node_filters *f, struct spv_source_event *out,
+                                struct spv_now now);
 int spv_node_filters_stored(struct spv_node_filters *f);
 int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now);
 uint64_t spv_node_filters_deadline(const struct spv_node_filters *f);

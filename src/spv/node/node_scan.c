@@ -9,6 +9,8 @@ int spv_node_scan(struct spv_node *n, const struct spv_bytes *scripts, size_t n_
         return n->error;
     if (!n->filters.on)
         return SPV_ERR_INVALID;
+    if (n->wallet.sync) /* it is the wallet's */
+        return SPV_ERR_STATE;
     const int rc = spv_filter_scan_begin(n->filters.scan, scripts, n_scripts, first, last, now);
     if (rc == SPV_ERR_INVALID || rc == SPV_ERR_STATE || rc == SPV_ERR_TOO_MANY)
         return rc;

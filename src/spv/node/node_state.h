@@ -1,12 +1,14 @@
-/* The internals of the node, shared by node.c (inputs and effects), node_scan.c (scans) and
- * node_stats.c (statistics).
+/* The internals of the node, shared by node.c (inputs), node_poll.c (effects), node_scan.c (scans),
+ * node_wallet.c and node_watch.c (the wallet) and node_stats.c (statistics).
  */
 #ifndef SPV_SPV_NODE_NODE_STATE_H
 #define SPV_SPV_NODE_NODE_STATE_H
 
 #include "spv/effects/effects.h"
 #include "spv/node/health.h"
+#include "spv/node/node_broadcast.h"
 #include "spv/node/node_filters.h"
+#include "spv/node/node_wallet.h"
 #include "spv/node/outbound.h"
 #include "spv/node/peer_rates.h"
 #include "spv/sync/backfill.h"
@@ -23,6 +25,8 @@ struct spv_node {
     struct spv_checkpoint_start *start; /* NULL: the database is not empty, or starts at genesis */
     struct spv_backfill *backfill; /* NULL: not wanted */
     struct spv_node_filters filters;
+    struct spv_node_wallet wallet;
+    struct spv_node_broadcast broadcast;
     struct spv_health health;
     struct spv_peer_rates peer_rates;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
@@ -37,8 +41,21 @@ struct spv_node {
     int error;
 };
 
+/* Keeps the first failure of ours, also one of the effect queue. Returns it, or 0. */
+static inline int node_fail(struct spv_node *n, int error)
+{
+    if (!n->error && error < 0)
+        n->error = error;
+    if (!n->error && n->effects.error)
+        n->error = n->effects.error;
+    return n->error;
+}
+
 /* node.c. After every input, with what it returned: disconnects the peers that are to be dropped,
  * and fills free slots. Returns 0 or the node's error. */
 int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now);
+/* node_broadcast.c. How many connections are wanted now: those of the target, fresh ones while the
+ * tip is stale, and while something is published as many as lack relay 1. */
+unsigned spv_node_wanted_outbound(const struct spv_node *n);
 
 #endif

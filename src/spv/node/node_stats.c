@@ -77,7 +77,7 @@ void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
         .feelers = n->outbound.feelers,
         .memory = sizeof *n + spv_chain_memory(n->chain) + spv_sync_memory(&n->sync) +
                   spv_outbound_memory(&n->outbound) + spv_checkpoint_start_memory(n->start) +
-                  spv_backfill_memory(n->backfill) + filters.memory,
+                  spv_backfill_memory(n->backfill) + filters.memory + spv_node_wallet_memory(n),
         .filters = n->filters.on,
         .filters_stopped = filters.stopped,
         .filter_height = filters.begun ? filters.height : 0,

@@ -59,6 +59,7 @@ struct spv_conn {
     enum spv_transport transport; /* dialled with */
     bool for_filters; /* dialled for its compact filters: of no use without them */
     bool fell_back; /* v2 failed just before: see spv_outbound_fall_back */
+    bool relay; /* our version has relay 1: the peer announces transactions to us */
     uint64_t services; /* of a ready peer; before that, as addrman knows them */
     uint64_t ready_us;
     uint64_t deadline_us; /* of feelers and addr_fetch; else SPV_NEVER */
@@ -79,6 +80,7 @@ struct spv_outbound {
     bool filters; /* peers that offer compact filters are preferred */
     uint64_t filter_dial_us; /* when another peer for filters may be dialled */
     unsigned nets; /* SPV_NET_* */
+    unsigned relay_wanted; /* connections that are to have relay 1 */
     uint64_t next_id;
     uint64_t group_key[2];
     int anchor[SPV_ANCHORS]; /* indices in addrman to dial first; -1: none */
@@ -114,6 +116,9 @@ size_t spv_outbound_next_used(const struct spv_outbound *o, size_t from);
 struct spv_conn *spv_outbound_find(struct spv_outbound *o, uint64_t id);
 /* How many of kind OUTBOUND are in this state. */
 unsigned spv_outbound_count(const struct spv_outbound *o, enum spv_conn_state state);
+
+/* How many connections with relay 1 are missing. */
+unsigned spv_outbound_relay_missing(const struct spv_outbound *o);
 
 /* Whether a manual peer is neither ready nor banned, and has failed fewer times in a row than this.
  */

@@ -28,6 +28,14 @@ unsigned spv_outbound_count(const struct spv_outbound *o, enum spv_conn_state st
     return found;
 }
 
+unsigned spv_outbound_relay_missing(const struct spv_outbound *o)
+{
+    unsigned found = 0;
+    for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
+        found += o->conn[i].relay;
+    return found < o->relay_wanted ? o->relay_wanted - found : 0;
+}
+
 static bool is_manual_ready(const struct spv_outbound *o, int manual)
 {
     for (size_t i = 0; (i = spv_outbound_next_used(o, i)) < SPV_CONNS; i++)
@@ -72,8 +80,11 @@ struct spv_conn *spv_outbound_connect(struct spv_outbound *o, enum spv_conn_type
                               .deadline_us = SPV_NEVER,
                               .addr_tokens = SPV_ADDR_BUDGET * 100,
                               .addr_tokens_us = now.mono_us};
+    /* BIP37: with relay 0, the default, the peer announces no transactions */
+    conn->relay = kind == SPV_CONN_OUTBOUND && spv_outbound_relay_missing(o) > 0;
     e->endpoint = *endpoint;
     e->transport = transport;
+    e->relay = conn->relay;
     return conn;
 }
 
@@ -184,6 +195,7 @@ bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int e
     conn->fell_back = true;
     e->endpoint = conn->endpoint;
     e->transport = conn->transport;
+    e->relay = conn->relay;
     return true;
 }
 

@@ -15,6 +15,7 @@
 
 #define TWO_WEEKS 1209600 /* seconds between retargets */
 #define TEN_MINUTES 600 /* seconds between blocks */
+#define FOUR_YEARS 210000 /* blocks */
 /* ours, seconds since the tip moved: then connect to more peers; then warn the user */
 #define FRESH_PEERS 1800
 #define STALE_TIP 5400
@@ -86,6 +87,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .pow_limit_bits = 0x1d00ffff,
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
+        .halving_interval = FOUR_YEARS,
         .fresh_peers_s = FRESH_PEERS,
         .stale_tip_s = STALE_TIP,
         .bip34_height = 227931,
@@ -107,6 +109,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .pow_limit_bits = 0x1d00ffff,
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
+        .halving_interval = FOUR_YEARS,
         .fresh_peers_s = FRESH_PEERS,
         .stale_tip_s = STALE_TIP,
         .min_difficulty = true,
@@ -128,6 +131,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .pow_limit_bits = 0x1d00ffff,
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
+        .halving_interval = FOUR_YEARS,
         .fresh_peers_s = FRESH_PEERS,
         .stale_tip_s = STALE_TIP,
         .min_difficulty = true,
@@ -151,6 +155,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .pow_limit_bits = 0x1e0377ae,
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
+        .halving_interval = FOUR_YEARS,
         .fresh_peers_s = FRESH_PEERS,
         .stale_tip_s = STALE_TIP,
         .bip34_height = 1,
@@ -171,6 +176,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
     },
     {
         .net = SPV_NETID_REGTEST,
+        .halving_interval = 150,
         .genesis = {1, {{0}}, GENESIS_ROOT, 1296688602, 0x207fffff, 2},
         .pow_limit = LIMIT_1_BIT,
         .pow_limit_bits = 0x207fffff,
@@ -192,6 +198,7 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .pow_limit_bits = 0x207fffff,
         .target_timespan = TWO_WEEKS,
         .target_spacing = TEN_MINUTES,
+        .halving_interval = FOUR_YEARS,
         .min_difficulty = true,
         .segwit_height = UINT32_MAX,
         .filter_checkpoints = spv_filter_checkpoints_simnet,

@@ -93,6 +93,8 @@ struct spv_filter_fetch_peer {
     unsigned n_lost;
 };
 
+struct spv_bloom_peer; /* spv/wallet/bloom_peers.c */
+
 /* health.c */
 struct spv_health_peer {
     bool has_clock; /* false: it sent 0 */
@@ -119,6 +121,7 @@ struct spv_peer_entry {
     struct spv_filter_peer filters;
     struct spv_block_peer blocks;
     struct spv_filter_fetch_peer filter_fetch;
+    struct spv_bloom_peer *bloom; /* NULL: no bloom filter is loaded into it */
     struct spv_health_peer health;
     struct spv_peer_rate rate;
 };

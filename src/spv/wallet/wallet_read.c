@@ -50,6 +50,44 @@ bool spv_wallet_next_tx(const struct spv_wallet *w, uint64_t *next,
     return true;
 }
 
+/* Adds a coin to out, the share of the lowest watch above `after` so far; out->watch 0: none. */
+static void add_to_share(const struct spv_wallet *w, struct spv_wallet_share_row *out,
+                         uint64_t after, const struct spv_coin_record *coin, bool is_spent)
+{
+    struct spv_script_owner owner;
+    uint32_t next = SPV_FIRST_OWNER;
+
+    while (spv_wallet_next_counting(w, coin, &next, &owner)) {
+        const uint64_t id = w->set.watches[owner.watch].id;
+        if (id <= after || (out->watch != 0 && id > out->watch))
+            continue;
+        if (id != out->watch)
+            *out = (struct spv_wallet_share_row){.tx = out->tx, .watch = id};
+        if (is_spent)
+            out->spent += coin->value;
+        else
+            out->received += coin->value;
+    }
+}
+
+bool spv_wallet_next_share(const struct spv_wallet *w, uint64_t *watch,
+                           struct spv_wallet_share_row *out, const struct spv_wallet_tx_row *row)
+{
+    /* a row is the first member of its record */
+    const struct spv_tx_record *tx = (const struct spv_tx_record *)(const void *)row;
+
+    *out = (struct spv_wallet_share_row){.tx = row->id};
+    for (uint32_t i = tx->first_coin; i != SPV_NONE; i = w->coins[i].next)
+        add_to_share(w, out, *watch, &w->coins[i], false);
+    for (uint32_t i = tx->first_spend; i != SPV_NONE; i = w->spends[i].next) {
+        const uint32_t coin = spv_wallet_find_coin(w, &w->spends[i].prev, w->spends[i].vout);
+        if (coin != SPV_NONE)
+            add_to_share(w, out, *watch, &w->coins[coin], true);
+    }
+    *watch = out->watch;
+    return out->watch != 0;
+}
+
 static bool is_spent_in_block(const struct spv_wallet *w, const struct spv_coin_record *coin)
 {
     const struct spv_txid *txid = &w->txs[coin->tx].row.txid;
@@ -168,6 +206,24 @@ bool spv_wallet_next_unsearched(const struct spv_wallet *w, uint64_t *next,
         }
     }
     return false;
+}
+
+bool spv_wallet_next_script_of(const struct spv_wallet *w, uint64_t *next, struct spv_bytes *out,
+                               const struct spv_unsearched *scripts)
+{
+    const uint32_t slot = spv_watch_set_slot(&w->set, scripts->watch);
+    const struct spv_watch_entry *entry;
+
+    if (slot == SPV_NONE || scripts->branch >= w->set.watches[slot].n_branches)
+        return false;
+    entry = &w->set.watches[slot];
+    const struct spv_watch_branch *b = &entry->branches[scripts->branch];
+    const uint64_t at = (uint64_t)scripts->first * entry->per_index + *next;
+    if (at >= (uint64_t)scripts->end * entry->per_index || at >= b->n_scripts)
+        return false;
+    *out = spv_script_table_bytes(&w->set.scripts, b->scripts[at]);
+    (*next)++;
+    return true;
 }
 
 uint64_t spv_wallet_dropped(const struct spv_wallet *w)

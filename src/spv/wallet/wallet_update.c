@@ -15,6 +15,19 @@
 
 /* ---- windows ---- */
 
+/* The watch has a share in what pays and what spends a coin now, even where the coin was visible to
+ * another one. */
+static void mark_shares(struct spv_wallet *w, const struct spv_coin_record *coin)
+{
+    const struct spv_txid *txid = &w->txs[coin->tx].row.txid;
+    struct spv_probe_iter iter = spv_wallet_spenders(w, txid, coin->vout);
+    uint32_t spender;
+
+    w->txs[coin->tx].changed = true;
+    while (spv_wallet_next_spender(w, &iter, txid, coin->vout, &spender))
+        w->txs[spender].changed = true;
+}
+
 /* A script is in the window of an owner now: its coins may be visible, and it is used. */
 static int reveal_script(struct spv_wallet *w, uint32_t script)
 {
@@ -25,9 +38,8 @@ static int reveal_script(struct spv_wallet *w, uint32_t script)
     w->recount = true;
     for (uint32_t i = w->set.scripts.scripts[script].first_coin; rc == 0 && i != SPV_NONE;
          i = w->coins[i].next_of_script) {
-        /* The watch has a share now, even where the coin was visible to another one. */
         if (!w->loading)
-            w->txs[w->coins[i].tx].changed = true;
+            mark_shares(w, &w->coins[i]);
         rc = spv_wallet_touch_related(w, w->coins[i].tx);
     }
     return rc < 0 ? rc : spv_watch_set_use(&w->set, script);

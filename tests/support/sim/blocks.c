@@ -9,6 +9,7 @@
 #include "spv/merkle.h"
 #include "support/sim/internal.h"
 #include "util/hash.h"
+#include "util/u256.h"
 
 #define MATURITY 100 /* blocks before a coinbase is spent */
 #define DEFAULT_TXS 3
@@ -217,25 +218,30 @@ static void set_root(void *ctx, struct spv_header *header, uint32_t i)
 }
 
 /* The header of the store's tip, the filter, and the place in the chain. */
-static void append(struct sim_blocks *chain, struct sim_block *block)
+static void append_spending(struct sim_blocks *chain, struct sim_block *block,
+                            const struct spv_bytes *spent, size_t n_spent)
 {
-    struct spv_bytes *spent = calloc(block->n_spent + 1, sizeof(*spent));
     uint8_t *filter;
     size_t n;
-    checked(spent);
     spv_header_encode(block->bytes, &sim_store_tip(&chain->store)->header);
     block->hash = sim_store_tip(&chain->store)->hash;
     if (spv_block_parse(&block->parsed, block->bytes, block->n) < 0)
         abort();
-    for (size_t i = 0; i < block->n_spent; i++)
-        spent[i] = (struct spv_bytes){block->spent[i].script, block->spent[i].n_script};
-    if (spv_filter_build_block(&filter, &n, &block->parsed, spent, block->n_spent) < 0)
+    if (spv_filter_build_block(&filter, &n, &block->parsed, spent, n_spent) < 0)
         abort();
     sim_filters_append(&chain->filters, filter, n, true);
     free(filter);
-    free(spent);
     chain->at = sim_grow(chain->at, &chain->cap, chain->store.n - 1, sizeof(chain->at[0]));
     chain->at[chain->store.n - 1] = block;
+}
+
+static void append(struct sim_blocks *chain, struct sim_block *block)
+{
+    struct spv_bytes *spent = checked(calloc(block->n_spent + 1, sizeof(*spent)));
+    for (size_t i = 0; i < block->n_spent; i++)
+        spent[i] = (struct spv_bytes){block->spent[i].script, block->spent[i].n_script};
+    append_spending(chain, block, spent, block->n_spent);
+    free(spent);
 }
 
 static void mine_block(struct sim_blocks *chain, const struct sim_blocks_plan *plan,
@@ -261,6 +267,71 @@ static void mine_block(struct sim_blocks *chain, const struct sim_blocks_plan *p
     spv_buffer_free(&t.txs);
     free(t.txids);
     free(t.wtxids);
+}
+
+static void copy_spent(struct sim_block *block, const struct spv_bytes *spent, size_t n)
+{
+    block->spent = checked(calloc(n + 1, sizeof(*block->spent)));
+    block->n_spent = n;
+    for (size_t i = 0; i < n; i++) {
+        if (spent[i].n > SIM_SCRIPT_MAX)
+            abort();
+        memcpy(block->spent[i].script, spent[i].bytes, spent[i].n);
+        block->spent[i].n_script = spent[i].n;
+    }
+}
+
+void sim_blocks_put(struct sim_blocks *blocks, const struct spv_bytes *txs, size_t n,
+                    const struct spv_bytes *spent, size_t n_spent, uint64_t seed)
+{
+    struct sim_block *block = checked(calloc(1, sizeof(*block)));
+    struct spv_txid *txids = checked(calloc(n, sizeof(*txids)));
+    struct spv_hash256 root;
+    struct spv_buffer b;
+    struct spv_tx tx;
+    spv_buffer_init(&b);
+    checked(spv_buffer_extend(&b, SPV_HEADER_SIZE));
+    spv_buffer_compact(&b, n);
+    for (size_t i = 0; i < n; i++) {
+        spv_buffer_put(&b, txs[i].bytes, txs[i].n);
+        if (spv_tx_parse(&tx, txs[i].bytes, txs[i].n) < 0 || tx.has_witness)
+            abort();
+        spv_tx_txid(&txids[i], &tx);
+    }
+    if (b.error != 0 || spv_merkle_root(&root, txids, n) < 0)
+        abort();
+    block->owners = 1;
+    block->bytes = b.data;
+    block->n = b.len;
+    copy_spent(block, spent, n_spent);
+    sim_store_forge(&blocks->store, 1, seed, set_root, &root);
+    append(blocks, block);
+    free(txids);
+}
+
+const char *sim_blocks_load(struct sim_blocks *blocks, const uint8_t *bytes, size_t n,
+                            const struct spv_bytes *spent, size_t n_spent)
+{
+    struct sim_block *block = checked(calloc(1, sizeof(*block)));
+    const struct spv_chain_header *tip = sim_store_tip(&blocks->store);
+    struct spv_chain_header header = {.height = tip->height + 1};
+    struct spv_u256 work;
+    block->owners = 1;
+    block->bytes = checked(malloc(n));
+    block->n = n;
+    memcpy(block->bytes, bytes, n);
+    spv_header_decode(&header.header, bytes);
+    if (spv_target_from_bits(&work, header.header.bits) < 0)
+        abort();
+    spv_header_hash(&header.hash, &header.header);
+    work = spv_work_from_target(&work);
+    header.work = spv_u256_add(&tip->work, &work);
+    const struct spv_chain_update update = {
+        .kind = SPV_UPDATE_APPEND, .fork_height = tip->height, .headers = &header, .n = 1};
+    const char *wrong = sim_store_apply(&blocks->store, &update);
+    if (!wrong)
+        append_spending(blocks, block, spent, n_spent);
+    return wrong;
 }
 
 static void put_genesis(struct sim_block *block, const struct spv_params *params)

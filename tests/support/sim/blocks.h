@@ -49,6 +49,13 @@ void sim_blocks_grow(struct sim_blocks *blocks, const struct sim_blocks_plan *pl
 /* Creates a fork: base's blocks up to fork_height, then newly mined ones. */
 void sim_blocks_fork(struct sim_blocks *out, const struct sim_blocks *base, uint32_t fork_height,
                      const struct sim_blocks_plan *plan);
+/* Mines a block with given transactions on the tip, the coinbase first. They have no witnesses, and
+ * their outputs are no coins of the chain. spent: the scripts that the others spend, in order. */
+void sim_blocks_put(struct sim_blocks *blocks, const struct spv_bytes *txs, size_t n,
+                    const struct spv_bytes *spent, size_t n_spent, uint64_t seed);
+/* Appends a block that is there already. Returns NULL, or what is wrong with its header. */
+const char *sim_blocks_load(struct sim_blocks *blocks, const uint8_t *bytes, size_t n,
+                            const struct spv_bytes *spent, size_t n_spent);
 /* The block with a hash, or NULL; its height into *height, which may be NULL. */
 const struct sim_block *sim_blocks_find(const struct sim_blocks *blocks, uint32_t *height,
                                         const struct spv_blockhash *hash);

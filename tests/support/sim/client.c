@@ -35,6 +35,8 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .request_timeout_us = c->cfg.request_timeout_us,
         .checkpoints = c->cfg.checkpoints,
         .n_checkpoints = c->cfg.n_checkpoints,
+        .wallet = c->cfg.wallet ? c->cfg.wallet->load(c->cfg.wallet->ctx) : NULL,
+        .source = c->cfg.source,
     };
     static const enum spv_transport_choice choices[] = {
         [SIM_TRANSPORT_V1] = SPV_TRANSPORT_ONLY_V1,
@@ -121,6 +123,9 @@ static void store_effect(struct sim *sim, struct sim_client *c, const struct spv
         sim_filter_store_drop(&c->filters, effect->update.fork_height + 1);
     sim_note(sim, "client %zu stores %d fork %lu n %zu", c->index, (int)effect->update.kind,
              (unsigned long)effect->update.fork_height, effect->update.n);
+    sim_client_store_wallet(sim, c, &effect->wallet_update);
+    if (c->crashes)
+        return;
     if (wrong)
         sim_break(sim, wrong);
     if (spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)
@@ -136,10 +141,17 @@ static void filter_effect(struct sim *sim, struct sim_client *c, const struct sp
              drop ? "drops" : "stores",
              (unsigned long)(drop ? effect->height : effect->filter_update.first),
              drop ? (size_t)0 : effect->filter_update.n);
-    if (!c->cfg.filters)
+    if (!c->cfg.filters && !c->cfg.wallet)
         wrong = "filter headers of a client without filters";
     if (wrong)
         sim_break(sim, wrong);
+    if (drop && c->cfg.wallet && sim_client_wallet_is_above(c, effect->height))
+        wrong = "the wallet is scanned with filter headers that are dropped";
+    if (wrong)
+        sim_break(sim, wrong);
+    sim_client_store_wallet(sim, c, &effect->wallet_update);
+    if (c->crashes)
+        return;
     const int rc = spv_node_stored(c->node, 0, sim_client_now(sim, c));
     if (rc < 0) {
         sim_note(sim, "client %zu: %s", c->index, spv_err_name(rc));
@@ -179,11 +191,19 @@ static void save_addrman(struct sim_client *c)
         sim_addrman_save(&c->addrman_rows, &changes);
 }
 
+static void wallet_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect)
+{
+    sim_note(sim, "client %zu stores %zu rows of its wallet", c->index, effect->wallet_update.n);
+    sim_client_store_wallet(sim, c, &effect->wallet_update);
+    if (!c->crashes && spv_node_stored(c->node, 0, sim_client_now(sim, c)) < 0)
+        sim_break(sim, "the node failed after storing the wallet");
+}
+
 /* Runs all effects of the node that are queued now. */
 static void pump(struct sim *sim, struct sim_client *c)
 {
     struct spv_effect effect;
-    while (!sim->broken && spv_node_poll(c->node, &effect) == 1) {
+    while (!sim->broken && !c->crashes && spv_node_poll(c->node, &effect) == 1) {
         switch (effect.kind) {
         case SPV_EFFECT_CONNECT:
             connect_effect(sim, c, &effect);
@@ -213,6 +233,18 @@ static void pump(struct sim *sim, struct sim_client *c)
         case SPV_EFFECT_SCAN:
             sim_client_scan_effect(sim, c, &effect);
             break;
+        case SPV_EFFECT_STORE_WALLET:
+            wallet_effect(sim, c, &effect);
+            break;
+        case SPV_EFFECT_WALLET:
+            c->cfg.wallet->event(c->cfg.wallet->ctx, &effect.wallet_event);
+            break;
+        case SPV_EFFECT_STORE_BROADCAST:
+            if (spv_node_broadcast_stored(c->node, 0, sim_client_now(sim, c)) < 0)
+                sim_break(sim, "the node failed after storing what is published");
+            break;
+        case SPV_EFFECT_BROADCAST:
+            break;
         case SPV_EFFECT_SAVE_ADDRMAN:
             save_addrman(c);
             break;
@@ -221,6 +253,8 @@ static void pump(struct sim *sim, struct sim_client *c)
             break;
         }
     }
+    if (c->crashes)
+        sim_client_restart(sim, c);
 }
 
 /* Called after every input to the node. */
@@ -247,6 +281,24 @@ void sim_client_scan_add(struct sim *sim, struct sim_client *c, const struct spv
 {
     sim_note(sim, "client %zu watches %zu more scripts", c->index, n);
     after_input(sim, c, spv_node_scan_add(c->node, scripts, n, from, sim_client_now(sim, c)));
+}
+
+int sim_client_watch(struct sim *sim, struct sim_client *c, uint64_t *request, uint64_t *id,
+                     const struct spv_watch_target *watch)
+{
+    const int rc = spv_node_watch(c->node, request, id, NULL, watch, sim_client_now(sim, c));
+    sim_note(sim, "client %zu watches: request %llu", c->index, (unsigned long long)*request);
+    after_input(sim, c, rc);
+    return rc;
+}
+
+int sim_client_hand_out(struct sim *sim, struct sim_client *c, uint64_t *request, uint32_t *index,
+                        uint64_t id, uint32_t branch)
+{
+    const int rc = spv_node_hand_out(c->node, request, index, id, branch, sim_client_now(sim, c));
+    sim_note(sim, "client %zu hands out index %lu", c->index, (unsigned long)*index);
+    after_input(sim, c, rc);
+    return rc;
 }
 
 struct sim_client *sim_add_client(struct sim *sim, const struct sim_client_config *cfg)
@@ -290,6 +342,7 @@ void sim_client_restart(struct sim *sim, struct sim_client *c)
     sim_client_scan_end(c);
     spv_node_free(c->node);
     c->node = NULL;
+    c->crashes = false;
     c->epoch++;
     for (size_t i = 0; i < c->peers; i++)
         c->peer[i] = SIM_PEER_NONE;

@@ -8,7 +8,7 @@
 int sim_client_scan_begin(struct sim *sim, struct sim_client *c)
 {
     const struct sim_client_config *cfg = &c->cfg;
-    if (!cfg->scripts)
+    if (!cfg->scripts || cfg->wallet)
         return 0;
     return spv_node_scan(c->node, cfg->scripts, cfg->n_scripts,
                          cfg->scan_first != 0 ? cfg->scan_first : 1,

@@ -101,6 +101,7 @@ struct sim_client {
     struct sim_filter_store filters;
     struct sim_scan_log scan; /* of the scan since the last restart */
     struct spv_filter_matcher *matcher;
+    bool crashes; /* it restarts before its next effect */
     struct spv_addrman_rows addrman_rows; /* as stored */
     uint64_t lookups;
     struct test_random random;
@@ -184,6 +185,13 @@ void sim_server_banned(struct sim *sim, const char *address);
 int sim_client_scan_begin(struct sim *sim, struct sim_client *c); /* as configured */
 void sim_client_scan_end(struct sim_client *c); /* before the node is freed */
 void sim_client_scan_effect(struct sim *sim, struct sim_client *c, const struct spv_effect *effect);
+
+/* client_wallet.c */
+/* A STORE with an update of the wallet, or STORE_WALLET: stores it, and checks what is stored. */
+void sim_client_store_wallet(struct sim *sim, struct sim_client *c,
+                             const struct spv_wallet_update *update);
+/* Whether the stored wallet is scanned up to a height or beyond. */
+bool sim_client_wallet_is_above(const struct sim_client *c, uint32_t height);
 
 /* client.c */
 extern const struct sim_owner sim_client_owner;

@@ -150,6 +150,16 @@ uint64_t sim_server_connections(const struct sim *sim, size_t server);
 uint64_t sim_server_asked(const struct sim *sim, size_t server);
 uint64_t sim_server_answered(const struct sim *sim, size_t server);
 
+/* The wallet of a client, and the rows that its store keeps. Functions return NULL, or what is
+ * wrong. */
+struct sim_wallet {
+    void *ctx;
+    struct spv_wallet *(*load)(void *ctx); /* at each start; the one before is freed */
+    const char *(*store)(void *ctx, const struct spv_wallet_update *update);
+    struct spv_point (*stored_point)(void *ctx); /* up to which the stored rows are scanned */
+    void (*event)(void *ctx, const struct spv_wallet_event *event);
+};
+
 struct sim_client_config {
     unsigned peers; /* 0: all servers */
     const struct spv_u256 *min_work;
@@ -172,6 +182,9 @@ struct sim_client_config {
     size_t n_scripts;
     uint32_t scan_first, scan_last; /* 0, 0: from 1 on, and follows the tip */
     uint64_t match_delay_us; /* at most, of matching filters; 0: at once */
+    const struct sim_wallet *wallet; /* NULL: none; borrowed. Then `scripts` are not scanned for */
+    enum spv_source source;
+    unsigned crash_permille; /* probability that a client restarts right after storing something */
 };
 
 struct sim_client;
@@ -201,6 +214,11 @@ const struct spv_event *sim_client_warned(const struct sim_client *c, enum spv_w
 void sim_client_step_clock(struct sim *sim, struct sim_client *c, int64_t seconds);
 /* The peak memory of its node so far, minus its memory at the start. */
 size_t sim_client_growth(const struct sim_client *c);
+/* Inputs of its wallet. */
+int sim_client_watch(struct sim *sim, struct sim_client *c, uint64_t *request, uint64_t *id,
+                     const struct spv_watch_target *watch);
+int sim_client_hand_out(struct sim *sim, struct sim_client *c, uint64_t *request, uint32_t *index,
+                        uint64_t id, uint32_t branch);
 /* Closes every connection, discards all memory and restarts from the store. */
 void sim_client_restart(struct sim *sim, struct sim_client *c);
 /* For sim_run: true when the client is synced. */

@@ -193,9 +193,62 @@ static void an_id_is_escaped_in_logs(void **state)
     assert_string_equal(line, "feature (a???b, 0 bytes)");
 }
 
+static int32_t newest(void *ctx)
+{
+    return *(int32_t *)ctx;
+}
+
+static void anonymous_version_is_empty_and_negotiates_nothing(void **state)
+{
+    (void)state;
+    struct peer_fixture k;
+    struct spv_msg msg;
+    int32_t height = 5;
+    const struct spv_msg_feature feature = {.id = (const uint8_t *)"test", .id_len = 4};
+    static const struct spv_netaddr nothing;
+    peer_fixture_init(&k);
+    k.cfg.anonymous = true;
+    k.cfg.services = SPV_NODE_NETWORK_LIMITED;
+    k.cfg.height = 77;
+    k.cfg.newest_height = newest;
+    k.cfg.newest_ctx = &height;
+    k.cfg.relay = true;
+    k.cfg.wtxidrelay = true;
+    k.cfg.features = &feature;
+    k.cfg.n_features = 1;
+    k.cfg.user_agent = "/same:1/";
+    k.cfg.remote =
+        (struct spv_netaddr){.network = SPV_ADDR_IPV4, .len = 4, .port = 18444, {127, 0, 0, 1}};
+    peer_fixture_open(&k, SPV_OUTBOUND);
+    assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_VERSION);
+    const struct spv_msg_version *v = &msg.u.version;
+    assert_int_equal(v->version, 70016);
+    assert_int_equal(v->services, 0);
+    assert_int_equal(v->time, 0);
+    assert_int_equal(v->recv_services, 0);
+    assert_int_equal(v->from_services, 0);
+    assert_int_equal(v->recv.port, 0);
+    assert_memory_equal(v->recv.bytes, nothing.bytes, sizeof nothing.bytes);
+    assert_int_equal(v->from.port, 0);
+    assert_memory_equal(v->from.bytes, nothing.bytes, sizeof nothing.bytes);
+    assert_true(v->nonce != 0);
+    assert_string_equal(v->user_agent, "/same:1/");
+    assert_int_equal(v->height, 0);
+    assert_false(v->relay);
+    assert_int_equal(peer_fixture_send_version(&k, 70017), 0);
+    assert_int_equal(peer_fixture_recv(&k, &msg), SPV_CMD_VERACK);
+    peer_fixture_expect_silence(&k);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_SENDADDRV2), 0);
+    assert_int_equal(peer_fixture_send_empty(&k, SPV_CMD_VERACK), 0);
+    assert_true(spv_peer_ready(k.p));
+    peer_fixture_expect_silence(&k);
+    peer_fixture_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(anonymous_version_is_empty_and_negotiates_nothing),
         cmocka_unit_test(our_features_are_sent_between_version_and_verack),
         cmocka_unit_test(without_features_the_version_stays),
         cmocka_unit_test(below_70017_features_are_neither_sent_nor_kept),

@@ -14,6 +14,14 @@
 
 #define PATH_LEN 300
 
+/* SQL that removes what schema 4 added. */
+#define DROP_WALLET                                                                                \
+    "DROP VIEW wallet_history; DROP VIEW wallet_coin; DROP VIEW wallet_balance;"                   \
+    "DROP TABLE wallet_meta; DROP TABLE wallet_watch; DROP TABLE wallet_branch;"                   \
+    "DROP TABLE wallet_script; DROP TABLE wallet_tx; DROP TABLE wallet_tx_data;"                   \
+    "DROP TABLE wallet_output; DROP TABLE wallet_share; DROP TABLE wallet_sum;"                    \
+    "DROP TABLE wallet_label; DROP TABLE wallet_label_line; DROP TABLE broadcast;"
+
 /* A new folder for each test; *state is its path. */
 int folder_setup(void **state);
 int folder_teardown(void **state); /* removes the folder and its files */

@@ -153,6 +153,7 @@ static const struct scenario scenarios[] = {
     {"gathering", NULL, false, false, {commit_three_updates, flush, NULL}},
     {"a reorganisation", NULL, false, true, {branch, reorganise, flush, NULL}},
     {"migration of schema 1",
+     DROP_WALLET
      "DROP TABLE filter_header; DROP TABLE block_filter;"
      "DROP TABLE peer_address; DROP TABLE peer_ban; DROP VIEW block_header;"
      "CREATE VIEW block_header AS SELECT h.height AS height, lower(hex(h.hash)) AS hash,"

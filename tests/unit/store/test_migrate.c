@@ -36,22 +36,25 @@ static const char schema_2[] = TABLES_1
     "NULL, code INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;" //
     VIEW("CASE WHEN h.height = 0 THEN lower(hex(zeroblob(32))) WHEN p.hash IS NULL THEN "
          "(SELECT value FROM meta WHERE key = 'base_parent') ELSE lower(hex(p.hash)) END");
-static const char *const schemas[] = {schema_1, schema_2};
-
 /* What schema 3 adds. */
 static const char filter_header[] =
     "CREATE TABLE filter_header ( height INTEGER PRIMARY KEY, header BLOB NOT NULL,"
     " filter_hash BLOB)";
 static const char block_filter[] =
     "CREATE TABLE block_filter ( height INTEGER PRIMARY KEY, filter BLOB NOT NULL)";
+static char schema_3[4000]; /* schema 2 and the above */
+static const char *const schemas[] = {schema_1, schema_2, schema_3};
 
 static struct spv_chain_header chain[N];
 
 /* A file of an older version with the headers of a new one, whose rows are the same. */
 static const char *make_old(void **state, int version)
 {
-    char sql[4000];
-    const char *path = in_folder(state, version == 1 ? "1.db" : "2.db");
+    char sql[6000];
+    char name[] = "1.db";
+    name[0] = (char)('0' + version);
+    const char *path = in_folder(state, name);
+    (void)snprintf(schema_3, sizeof schema_3, "%s%s;%s;", schema_2, filter_header, block_filter);
     if (file_size(in_folder(state, "new.db")) < 0)
         make_chain(in_folder(state, "new.db"), chain, N);
     (void)snprintf(sql, sizeof sql,
@@ -86,7 +89,12 @@ static void a_writer_migrates_each_older_schema(void **state)
         assert_int_equal(add_filters(s, &filters, 0, N, true), 0);
         assert_int_equal(keep(s, &filters, 7, UINT64_MAX), 1);
         assert_int_equal(spv_store_close(s), 0);
-        assert_answer(path, "PRAGMA user_version", "3");
+        assert_answer(path, "PRAGMA user_version", "4");
+        assert_answer(path,
+                      "SELECT count(*) FROM sqlite_master WHERE name LIKE 'wallet\\_%' ESCAPE '\\'"
+                      " OR name = 'broadcast'",
+                      "24");
+        assert_answer(path, "SELECT count(*) FROM wallet_meta", "0");
         assert_answer(path, "SELECT sql FROM sqlite_master WHERE name = 'filter_header'",
                       filter_header);
         assert_answer(path, "SELECT sql FROM sqlite_master WHERE name = 'block_filter'",
@@ -143,9 +151,10 @@ static void a_reader_sees_filter_headers_once_a_writer_has_migrated(void **state
 /* A migration step that fails leaves the file unchanged: it has a foreign table of that name. */
 static void a_failed_migration_leaves_the_file_unchanged(void **state)
 {
-    static const char *const taken[] = {"peer_ban", "filter_header", "block_filter"};
+    static const char *const taken[] = {"peer_ban", "filter_header", "block_filter",
+                                        "wallet_script"};
     for (int version = 1; version < SPV_SCHEMA_VERSION; version++)
-        for (size_t i = version == 1 ? 0 : 1; i < 3; i++) {
+        for (size_t i = version == 1 ? 0 : version == 2 ? 1 : 3; i < 4; i++) {
             char sql[80];
             const char number[] = {(char)('0' + version), '\0'};
             const char *path = make_old(state, version);
@@ -155,16 +164,17 @@ static void a_failed_migration_leaves_the_file_unchanged(void **state)
             must_refuse(path, SPV_STORE_READ, regtest(), SPV_ERR_DB_DAMAGED, taken[i]);
             assert_answer(path, "PRAGMA user_version", number);
             assert_answer(path, "SELECT count(*) FROM sqlite_master WHERE name = 'filter_header'",
-                          i == 1 ? "1" : "0");
+                          i == 1 || version == 3 ? "1" : "0");
             assert_int_equal(remove(path), 0);
         }
 }
 
-/* The tables of filters are as much a part of schema 3 as those of headers. */
-static void a_missing_table_of_filters_is_refused(void **state)
+/* The tables of filters and of a wallet are as much a part of a schema as those of headers. */
+static void a_missing_table_is_refused(void **state)
 {
-    static const char *const names[] = {"filter_header", "block_filter"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const names[] = {"filter_header", "block_filter", "wallet_tx",
+                                        "wallet_share"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char sql[80];
         const char *path = in_folder(state, "h.db");
         (void)remove(path);
@@ -184,7 +194,7 @@ int main(void)
         T(a_reader_reads_each_older_schema_as_it_is),
         T(a_reader_sees_filter_headers_once_a_writer_has_migrated),
         T(a_failed_migration_leaves_the_file_unchanged),
-        T(a_missing_table_of_filters_is_refused),
+        T(a_missing_table_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

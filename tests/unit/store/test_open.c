@@ -165,12 +165,12 @@ static void a_newer_schema_is_refused_and_not_changed(void **state)
     struct spv_chain_header r[5];
     char got[100];
     make_chain(path, r, 5);
-    run_sql(path, "PRAGMA user_version = 4; ALTER TABLE header ADD COLUMN extra");
+    run_sql(path, "PRAGMA user_version = 5; ALTER TABLE header ADD COLUMN extra");
     for (int mode = SPV_STORE_READ; mode <= SPV_STORE_CREATE; mode++) {
         must_refuse(path, (enum spv_store_mode)mode, regtest(), SPV_ERR_DB_NEWER, "newer version");
     }
     ask(got, sizeof got, path, "PRAGMA user_version");
-    assert_string_equal(got, "4");
+    assert_string_equal(got, "5");
     run_sql(path, "PRAGMA user_version = 0");
     must_refuse(path, SPV_STORE_WRITE, regtest(), SPV_ERR_DB_DAMAGED, "schema version 0");
 }

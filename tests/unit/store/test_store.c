@@ -64,7 +64,7 @@ static void tip_in_meta_follows_each_change(void **state)
     ask(got, sizeof got, path, "SELECT value FROM meta WHERE key = 'network'");
     assert_string_equal(got, "regtest");
     ask(got, sizeof got, path, "PRAGMA user_version");
-    assert_string_equal(got, "3");
+    assert_string_equal(got, "4");
 }
 
 static void reorganises_in_one_change(void **state)

@@ -260,6 +260,10 @@ static void run_effect(struct scan_node *s, const struct spv_effect *e)
     case SPV_EFFECT_EVENT:
         s->events[e->event.kind]++;
         break;
+    case SPV_EFFECT_STORE_WALLET:
+    case SPV_EFFECT_WALLET:
+    case SPV_EFFECT_STORE_BROADCAST:
+    case SPV_EFFECT_BROADCAST:
     case SPV_EFFECT_RESOLVE:
     case SPV_EFFECT_SAVE_ADDRMAN:
         break;

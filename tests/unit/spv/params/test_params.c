@@ -64,6 +64,7 @@ static void each_network_has_its_rules(void **state)
         assert_int_equal(p->bip66_height, f->bip66);
         assert_int_equal(p->bip65_height, f->bip65);
         assert_int_equal(p->segwit_height, f->segwit);
+        assert_int_equal(p->halving_interval, f->network == SPV_REGTEST ? 150 : 210000);
         assert_int_equal(p->no_retarget, f->no_retarget);
         assert_int_equal(p->min_difficulty, f->min_difficulty);
         assert_int_equal(p->bip94, f->bip94);

@@ -161,6 +161,10 @@ void backfill_fixture_pull(struct backfill_fixture *r)
         case SPV_EFFECT_MATCH_FILTERS:
         case SPV_EFFECT_KEEP_FILTERS:
         case SPV_EFFECT_SCAN:
+        case SPV_EFFECT_STORE_WALLET:
+        case SPV_EFFECT_WALLET:
+        case SPV_EFFECT_STORE_BROADCAST:
+        case SPV_EFFECT_BROADCAST:
         case SPV_EFFECT_RESOLVE:
         case SPV_EFFECT_SAVE_ADDRMAN:
             break;

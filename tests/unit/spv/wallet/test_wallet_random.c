@@ -3,13 +3,15 @@
  * what a plain model says (wallet_model.c). SPV_SIM_SEEDS more seeds, SPV_SIM_SEED just one. */
 #include <stdio.h>
 
-#include "row_store.h"
+#include "support/row_store.h"
 #include "wallet_model.h"
 
 #include "spv/descriptor.h"
 #include "spv/error.h"
 
+#ifndef SEEDS
 #define SEEDS 200
+#endif
 #define STEPS 80
 #define MAX_HEIGHT 700
 #define MAX_DEPTH 20

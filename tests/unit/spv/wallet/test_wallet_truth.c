@@ -2,7 +2,7 @@
  * Every block goes into a wallet with its six descriptors and gap limit 20. */
 #include <stdio.h>
 
-#include "row_store.h"
+#include "support/row_store.h"
 #include "support/vector_json.h"
 
 #include "spv/error.h"

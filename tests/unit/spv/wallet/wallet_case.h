@@ -3,7 +3,7 @@
 #define SPV_TESTS_WALLET_CASE_H
 
 #include "chain_builder.h"
-#include "row_store.h"
+#include "support/row_store.h"
 
 #include "spv/error.h"
 

@@ -1,5 +1,5 @@
 /* Rows are found by linear search: tests have few. Rows of scripts are only appended. */
-#include "row_store.h"
+#include "support/row_store.h"
 
 #include "spv/error.h"
 
@@ -179,17 +179,22 @@ static void put_row(struct row_store *store, const struct spv_wallet_change *cha
     store->rows[store->n++] = row;
 }
 
+void row_store_update(struct row_store *store, const struct spv_wallet_update *update)
+{
+    for (size_t i = 0; i < update->n; i++) {
+        if (update->changes[i].deleted)
+            delete_rows(store, &update->changes[i]);
+        else
+            put_row(store, &update->changes[i]);
+    }
+}
+
 size_t row_store_apply(struct row_store *store, struct spv_wallet *wallet)
 {
     struct spv_wallet_update update;
 
     assert_int_equal(spv_wallet_changes(wallet, &update), 0);
-    for (size_t i = 0; i < update.n; i++) {
-        if (update.changes[i].deleted)
-            delete_rows(store, &update.changes[i]);
-        else
-            put_row(store, &update.changes[i]);
-    }
+    row_store_update(store, &update);
     spv_wallet_stored(wallet);
     return update.n;
 }

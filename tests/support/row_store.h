@@ -1,7 +1,7 @@
 /* A store of a wallet's rows in memory: it applies changes by their keys, as a database would, and
  * loads a wallet from them. */
-#ifndef SPV_TESTS_WALLET_ROW_STORE_H
-#define SPV_TESTS_WALLET_ROW_STORE_H
+#ifndef SPV_TESTS_SUPPORT_ROW_STORE_H
+#define SPV_TESTS_SUPPORT_ROW_STORE_H
 
 #include "support/random.h"
 #include "support/unit.h"
@@ -21,6 +21,8 @@ struct row_store {
 };
 
 void row_store_free(struct row_store *store);
+/* Applies changes. */
+void row_store_update(struct row_store *store, const struct spv_wallet_update *update);
 /* Applies the changes of a wallet, which are then stored. Returns how many there were. */
 size_t row_store_apply(struct row_store *store, struct spv_wallet *wallet);
 /* Loads a wallet; fails the test on errors. */

@@ -1,0 +1,61 @@
+/* What a node reports of the wallet that it keeps in step with the chain (spv/node.h:
+ * spv_node_config.wallet). */
+#ifndef SPV_WALLET_EVENT_H
+#define SPV_WALLET_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spv/wallet.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where a node looks for coins. */
+enum spv_source {
+    SPV_SOURCE_AUTO = 0, /* compact filters when peers of two network groups serve them (with
+                            `connect`: when all of them do); else bloom filters when allowed */
+    SPV_SOURCE_FILTERS = 1, /* compact filters (BIP157): peers learn nothing */
+    SPV_SOURCE_BLOOM = 2, /* bloom filters (BIP37): peers learn what is watched */
+    SPV_SOURCE_BLOCKS = 3, /* every block, from a node of one's own */
+};
+
+enum spv_wallet_event_kind {
+    SPV_WALLET_CHANGED = 0, /* rows up to `revision` are stored */
+    SPV_WALLET_SCANNED = 1, /* every watch is complete up to `scanned` */
+    SPV_WALLET_ANSWER = 2, /* `request` is stored, and matched by the source from now on */
+    SPV_WALLET_ALARM = 3, /* `alarm` is raised, or cleared */
+};
+enum spv_wallet_alarm {
+    SPV_WALLET_NO_SOURCE = 1, /* no peers serve what the configured source needs */
+    SPV_WALLET_BOUNDS = 2, /* unconfirmed transactions were dropped; never cleared */
+    SPV_WALLET_START = 3, /* what is stored begins at `height`, above a birthday: nothing below it
+                             is looked at; never cleared */
+};
+struct spv_wallet_event {
+    enum spv_wallet_event_kind kind;
+    uint64_t revision;
+    struct spv_point scanned;
+    uint64_t request;
+    enum spv_wallet_alarm alarm;
+    bool raised; /* ALARM; false: cleared */
+    uint32_t height;
+};
+
+struct spv_wallet_status {
+    bool on; /* the node has a wallet */
+    bool has_source; /* `source` was chosen */
+    enum spv_source source;
+    struct spv_point scanned; /* height SPV_NO_HEIGHT: nothing yet */
+    uint32_t left; /* blocks that are yet to be looked at, again for late watches */
+    double progress; /* 0 to 1; falls only for a new watch or a reorganisation */
+    double rate; /* blocks a second over the last seconds; 0: unknown */
+    uint64_t left_us; /* estimate; 0: nothing is left, or unknown */
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

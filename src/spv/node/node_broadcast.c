@@ -1,0 +1,130 @@
+/* The machine sends nothing before its rows are stored, so that what was announced is not forgotten
+ * by a crash: its changes are an effect of their own, which goes before its messages. */
+#include "spv/node/node_broadcast.h"
+
+#include "spv/node/node_state.h"
+#include "util/deadline.h"
+
+int spv_node_broadcast_add(struct spv_node_broadcast *p, const struct spv_conn *conn,
+                           const struct spv_peer_stats *info, struct spv_now now)
+{
+    const struct spv_broadcast_peer peer = {.id = conn->id,
+                                            .group = conn->group,
+                                            .relay = info->relay,
+                                            .announces = conn->relay,
+                                            .wtxidrelay = info->wtxidrelay};
+    return p->machine ? spv_broadcast_add_peer(p->machine, &peer, now) : 0;
+}
+
+int spv_node_broadcast_remove(struct spv_node_broadcast *p, uint64_t id, struct spv_now now)
+{
+    return p->machine ? spv_broadcast_remove_peer(p->machine, id, now) : 0;
+}
+
+int spv_node_broadcast_recv(struct spv_node_broadcast *p, uint64_t id, const struct spv_msg *msg,
+                            struct spv_now now)
+{
+    return p->machine ? spv_broadcast_recv(p->machine, id, msg, now) : 0;
+}
+
+int spv_node_broadcast_run(struct spv_node_broadcast *p, const struct spv_chain *chain,
+                           struct spv_outbound *outbound, struct spv_now now)
+{
+    if (!p->machine)
+        return 0;
+    const uint32_t height = spv_chain_tip(chain)->height;
+    const uint32_t median_time = spv_chain_median_time(chain);
+    outbound->relay_wanted = spv_broadcast_relay_wanted(p->machine);
+    if (p->has_tip && p->height == height && p->median_time == median_time)
+        return now.mono_us >= spv_broadcast_deadline(p->machine)
+                   ? spv_broadcast_timer(p->machine, now)
+                   : 0;
+    p->has_tip = true;
+    p->height = height;
+    p->median_time = median_time;
+    return spv_broadcast_set_tip(p->machine, height, median_time, now);
+}
+
+uint64_t spv_node_broadcast_deadline(const struct spv_node_broadcast *p)
+{
+    return p->machine ? spv_broadcast_deadline(p->machine) : SPV_NEVER;
+}
+
+/* Connections beyond the wanted ones, which are all taken, so that some have relay 1. */
+static unsigned extra_relay(const struct spv_outbound *outbound, unsigned wanted)
+{
+    const unsigned taken = spv_outbound_count(outbound, SPV_CONN_STATE_CONNECTING) +
+                           spv_outbound_count(outbound, SPV_CONN_STATE_READY);
+    const unsigned missing = spv_outbound_relay_missing(outbound);
+    if (!outbound->discovery || taken < wanted || taken >= SPV_NODE_MAX_PEERS)
+        return 0;
+    return taken - wanted + missing < SPV_NODE_MAX_PEERS - wanted ? taken - wanted + missing
+                                                                  : SPV_NODE_MAX_PEERS - wanted;
+}
+
+unsigned spv_node_wanted_outbound(const struct spv_node *n)
+{
+    const unsigned wanted = n->target_outbound + n->n_extra;
+    return wanted + extra_relay(&n->outbound, wanted);
+}
+
+/* ---- the wallet's word ---- */
+
+static int set_state(struct spv_node_broadcast *p, const struct spv_wallet_tx_row *row,
+                     struct spv_now now)
+{
+    const enum spv_broadcast_state state = row->state == SPV_TX_CONFIRMED ? SPV_BROADCAST_CONFIRMED
+                                           : row->state == SPV_TX_CONFLICTED
+                                               ? SPV_BROADCAST_CONFLICTED
+                                               : SPV_BROADCAST_PUBLISHING;
+    return spv_broadcast_set_state(p->machine, &row->txid, state, row->block.height, now);
+}
+
+/* Their rows may be of different moments: each is a transaction of its own. */
+int spv_node_broadcast_load(struct spv_node_broadcast *p, const struct spv_wallet *wallet,
+                            struct spv_now now)
+{
+    const struct spv_wallet_tx_row *row;
+    uint64_t next = 0;
+    int rc = 0;
+
+    while (rc == 0 && p->machine && wallet && spv_wallet_next_tx(wallet, &next, &row))
+        rc = set_state(p, row, now);
+    return rc;
+}
+
+int spv_node_broadcast_changed(struct spv_node_broadcast *p, const struct spv_wallet_update *update,
+                               struct spv_now now)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && p->machine && i < update->n; i++)
+        if (update->changes[i].kind == SPV_WALLET_ROW_TX && !update->changes[i].deleted)
+            rc = set_state(p, &update->changes[i].row.tx, now);
+    return rc;
+}
+
+int spv_node_broadcast_poll(struct spv_node_broadcast *p, struct spv_effect *out)
+{
+    struct spv_broadcast_update update;
+    struct spv_broadcast_action action;
+    if (!p->machine || p->storing)
+        return 0;
+    int rc = spv_broadcast_changes(p->machine, &update);
+    if (rc < 0)
+        return rc;
+    if (update.n > 0) {
+        *out = (struct spv_effect){.kind = SPV_EFFECT_STORE_BROADCAST, .broadcast_update = update};
+        p->storing = true;
+        return 1;
+    }
+    rc = spv_broadcast_poll(p->machine, &action);
+    if (rc != 1)
+        return rc;
+    if (action.kind == SPV_BROADCAST_SEND)
+        *out = (struct spv_effect){
+            .kind = SPV_EFFECT_SEND, .peer = action.peer, .message = action.message};
+    else
+        *out = (struct spv_effect){.kind = SPV_EFFECT_BROADCAST, .progress = action.progress};
+    return 1;
+}

@@ -1,0 +1,579 @@
+/* The wallet's scanned height s says: all blocks up to s were looked at with the scripts that the
+ * wallet calls searched. The source begins at s + 1 with all scripts. Those that come later are
+ * given to it at once, for the blocks above s; when a window reaches them, or a watch is new, their
+ * past is searched as well (late_scripts.h):
+ *
+ *     birthday ......... late scripts ......... s | source ............ tip
+ *
+ * A block that the source finds above s is connected and moves s; one at or below is searched. So a
+ * crash at any time leaves a state from which everything is found again. */
+#include "spv/wallet/wallet_sync.h"
+
+#include <stdlib.h>
+
+#include "spv/error.h"
+#include "spv/wallet/birthday.h"
+#include "spv/wallet/chain_point.h"
+#include "spv/wallet/late_scripts.h"
+
+#define RATE_US 1000000 /* how often the rate is measured */
+
+struct spv_wallet_sync {
+    struct spv_wallet_sync_config cfg;
+    struct spv_coin_source source; /* begin NULL: none */
+    bool begun; /* the source was */
+    uint32_t first; /* where it began */
+    size_t n_given; /* scripts of the wallet that it has */
+    struct spv_late_scripts late;
+    bool look_for_late; /* some may be new */
+    bool was_synced;
+    bool changed; /* the wallet took an input since its changes were taken */
+    bool storing; /* the changes are being stored */
+    uint64_t revision; /* stored */
+    /* Outputs: what is to be reported. */
+    uint64_t reported_revision;
+    uint64_t last_request, answered;
+    bool scanned_due;
+    bool start_due, start_raised;
+    uint32_t start_height;
+    uint64_t dropped; /* reported */
+    /* Progress. */
+    uint32_t total; /* blocks that were left when the most were */
+    uint32_t measured_left;
+    uint64_t measured_us;
+    double rate;
+};
+
+static uint32_t scanned_height(const struct spv_wallet_sync *s)
+{
+    return spv_wallet_scanned(s->cfg.wallet).height;
+}
+
+/* Nothing is between the scanned block and this one, nor in it. */
+static int advance(struct spv_wallet_sync *s, uint32_t height)
+{
+    struct spv_wallet_block none = {.whole = NULL};
+    const int rc = spv_chain_point_get(s->cfg.chain, &none.point, height);
+
+    s->changed = true;
+    return rc < 0 ? rc : spv_wallet_connect(s->cfg.wallet, &none);
+}
+
+static int go_back(struct spv_wallet_sync *s, const struct spv_point *to, struct spv_now now)
+{
+    s->changed = true;
+    return spv_wallet_disconnect(s->cfg.wallet, to, now);
+}
+
+/* ---- creation ---- */
+
+/* The highest block with a transaction of the wallet that is on the chain; else genesis. */
+static int find_common(const struct spv_wallet_sync *s, struct spv_point *out)
+{
+    const struct spv_wallet_tx_row *row;
+    uint64_t next = 0;
+    int rc = spv_chain_point_get(s->cfg.chain, out, 0);
+
+    while (rc == 0 && spv_wallet_next_tx(s->cfg.wallet, &next, &row)) {
+        if (row->block.height == SPV_NO_HEIGHT)
+            continue;
+        rc = spv_chain_point_is_best(s->cfg.chain, &row->block);
+        if (rc == 1) {
+            *out = row->block;
+            rc = 0;
+        }
+    }
+    return rc;
+}
+
+static int join_chain(struct spv_wallet_sync *s, struct spv_now now)
+{
+    const struct spv_point scanned = spv_wallet_scanned(s->cfg.wallet);
+    struct spv_point common;
+    int rc = scanned.height == SPV_NO_HEIGHT ? 1 : spv_chain_point_is_best(s->cfg.chain, &scanned);
+
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    rc = find_common(s, &common);
+    return rc < 0 ? rc : go_back(s, &common, now);
+}
+
+int spv_wallet_sync_new(struct spv_wallet_sync **out, const struct spv_wallet_sync_config *cfg,
+                        struct spv_now now)
+{
+    struct spv_wallet_sync *s = calloc(1, sizeof *s);
+    int rc;
+
+    *out = NULL;
+    if (!s)
+        return SPV_ERR_NOMEM;
+    s->cfg = *cfg;
+    s->changed = true; /* loading may have repaired rows */
+    s->dropped = spv_wallet_dropped(cfg->wallet);
+    rc = join_chain(s, now);
+    if (rc < 0) {
+        spv_wallet_sync_free(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+void spv_wallet_sync_free(struct spv_wallet_sync *s)
+{
+    if (!s)
+        return;
+    spv_late_scripts_free(&s->late);
+    free(s);
+}
+
+/* ---- the source ---- */
+
+static void stop_source(struct spv_wallet_sync *s)
+{
+    if (s->begun)
+        s->source.stop(s->source.ctx);
+    s->begun = false;
+    spv_late_scripts_forget(&s->late);
+}
+
+void spv_wallet_sync_set_source(struct spv_wallet_sync *s, const struct spv_coin_source *source)
+{
+    stop_source(s);
+    s->source = source ? *source : (struct spv_coin_source){.begin = NULL};
+}
+
+/* The scripts from a number on that are still watched; the caller frees *out. */
+static int list_scripts(const struct spv_wallet_sync *s, struct spv_bytes **out, size_t *n,
+                        size_t from)
+{
+    const size_t count = spv_wallet_script_count(s->cfg.wallet);
+
+    *n = 0;
+    *out = malloc((count - from + 1) * sizeof **out);
+    if (!*out)
+        return SPV_ERR_NOMEM;
+    for (size_t i = from; i < count; i++) {
+        const struct spv_bytes script = spv_wallet_script(s->cfg.wallet, i);
+        if (script.n > 0)
+            (*out)[(*n)++] = script;
+    }
+    return 0;
+}
+
+/* Gives the source the scripts that it lacks, from a height on. */
+static int give_scripts(struct spv_wallet_sync *s, uint32_t from, struct spv_now now)
+{
+    const size_t count = spv_wallet_script_count(s->cfg.wallet);
+    struct spv_bytes *scripts;
+    size_t n;
+    int rc;
+
+    if (!s->begun || s->n_given == count)
+        return 0;
+    rc = list_scripts(s, &scripts, &n, s->n_given);
+    if (rc < 0)
+        return rc;
+    s->n_given = count;
+    rc = n > 0 ? s->source.add(s->source.ctx, scripts, n, from, now) : 0;
+    free(scripts);
+    return rc;
+}
+
+/* Blocks below a height are not looked at, although a watch may be older. */
+static void note_start(struct spv_wallet_sync *s, uint32_t height)
+{
+    if (s->start_raised)
+        return;
+    s->start_due = s->start_raised = true;
+    s->start_height = height;
+}
+
+/* Where blocks concern a birthday. Returns 1, 0 when headers below are awaited, or an error. */
+static int find_birthday(struct spv_wallet_sync *s, uint32_t *height, int64_t birthday,
+                         const struct spv_wallet_sync_input *in)
+{
+    struct spv_birthday found;
+    const int rc = spv_birthday_find(&found, s->cfg.chain, &s->cfg.header_db, birthday);
+
+    if (rc < 0)
+        return rc;
+    if (found.is_below_start && in->backfilling)
+        return 0;
+    if (found.is_below_start)
+        note_start(s, found.height);
+    *height = found.height;
+    return 1;
+}
+
+/* The wallet's first height is that of its earliest birthday; its scripts have no past. Returns 1,
+ * 0 when it waits, or an error. */
+static int begin_wallet(struct spv_wallet_sync *s, const struct spv_wallet_sync_input *in)
+{
+    struct spv_unsearched range;
+    int64_t birthday = INT64_MAX;
+    uint64_t next = 0;
+    uint32_t height;
+    int rc;
+
+    while (spv_wallet_next_unsearched(s->cfg.wallet, &next, &range))
+        if (range.birthday < birthday)
+            birthday = range.birthday;
+    rc = find_birthday(s, &height, birthday, in);
+    if (rc == 1) {
+        rc = advance(s, height - 1);
+        return rc < 0 ? rc : 1;
+    }
+    return rc;
+}
+
+/* What spends the wallet's coins is found also where no filter of scripts would show it. */
+static int give_outputs(struct spv_wallet_sync *s, struct spv_now now)
+{
+    struct spv_wallet_coin coin;
+    uint64_t next = 0;
+    int rc = 0;
+
+    while (rc == 0 && spv_wallet_next_coin(s->cfg.wallet, &next, &coin))
+        rc = s->source.add_output(s->source.ctx, &coin.txid, coin.vout, &coin.script, now);
+    return rc;
+}
+
+static bool has_scripts(const struct spv_wallet_sync *s)
+{
+    const size_t count = spv_wallet_script_count(s->cfg.wallet);
+    size_t i = 0;
+
+    while (i < count && spv_wallet_script(s->cfg.wallet, i).n == 0)
+        i++;
+    return i < count;
+}
+
+static int begin_source(struct spv_wallet_sync *s, const struct spv_wallet_sync_input *in,
+                        struct spv_now now)
+{
+    struct spv_bytes *scripts;
+    size_t n;
+    int rc = 1;
+
+    if (!has_scripts(s))
+        return 0;
+    if (scanned_height(s) == SPV_NO_HEIGHT)
+        rc = begin_wallet(s, in);
+    if (rc <= 0)
+        return rc;
+    rc = list_scripts(s, &scripts, &n, 0);
+    if (rc < 0)
+        return rc;
+    s->first = scanned_height(s) + 1;
+    s->n_given = spv_wallet_script_count(s->cfg.wallet);
+    s->look_for_late = true;
+    rc = s->source.begin(s->source.ctx, scripts, n, s->first, now);
+    s->begun = rc == 0;
+    free(scripts);
+    return rc < 0 ? rc : give_outputs(s, now);
+}
+
+/* ---- late scripts ---- */
+
+static int search_late(struct spv_wallet_sync *s, const struct spv_wallet_sync_input *in,
+                       struct spv_now now)
+{
+    struct spv_source_progress progress;
+    uint32_t from;
+    int rc = 1;
+
+    if (!s->look_for_late)
+        return 0;
+    rc = spv_late_scripts_collect(&s->late, s->cfg.wallet);
+    s->look_for_late = false;
+    if (rc < 0 || !s->late.found)
+        return rc;
+    rc = find_birthday(s, &from, s->late.birthday, in);
+    if (rc <= 0) { /* again when the headers are there */
+        spv_late_scripts_forget(&s->late);
+        s->look_for_late = true;
+        return rc;
+    }
+    s->source.progress(s->source.ctx, &progress);
+    if (from < progress.lowest)
+        note_start(s, progress.lowest);
+    return s->source.add(s->source.ctx, s->late.scripts, s->late.n_scripts, from, now);
+}
+
+/* ---- progress ---- */
+
+static void measure(struct spv_wallet_sync *s, struct spv_now now)
+{
+    struct spv_source_progress p;
+    const uint64_t elapsed = now.mono_us - s->measured_us;
+
+    s->source.progress(s->source.ctx, &p);
+    if (p.left == 0 || p.left > s->total)
+        s->total = p.left;
+    if (p.left >= s->measured_left) {
+        s->measured_left = p.left;
+        s->measured_us = now.mono_us;
+    } else if (elapsed >= RATE_US) {
+        const double blocks = (double)(s->measured_left - p.left);
+        s->rate = (s->rate + blocks * 1e6 / (double)elapsed) / (s->rate > 0 ? 2 : 1);
+        s->measured_left = p.left;
+        s->measured_us = now.mono_us;
+    }
+}
+
+/* Stores the scanned height now and then where there are no matches. */
+static int store_progress(struct spv_wallet_sync *s)
+{
+    struct spv_source_progress p;
+
+    s->source.progress(s->source.ctx, &p);
+    if (p.lowest > s->first && !s->start_raised)
+        note_start(s, p.lowest);
+    if (p.height <= scanned_height(s) + SPV_WALLET_SYNC_STEP)
+        return 0;
+    return advance(s, p.height - 1);
+}
+
+int spv_wallet_sync_step(struct spv_wallet_sync *s, const struct spv_wallet_sync_input *in,
+                         struct spv_now now)
+{
+    int rc = 0;
+
+    s->was_synced = s->was_synced || in->synced;
+    if (!s->source.begin || !s->was_synced || s->storing)
+        return 0;
+    if (!s->begun)
+        rc = begin_source(s, in, now);
+    if (rc < 0 || !s->begun)
+        return rc;
+    rc = give_scripts(s, scanned_height(s) + 1, now);
+    if (rc == 0)
+        rc = search_late(s, in, now);
+    if (rc == 0)
+        rc = store_progress(s);
+    measure(s, now);
+    return rc;
+}
+
+/* ---- what the source found ---- */
+
+/* A block that breaks a rule of values is not valid, whatever its proof of work: it holds nothing.
+ */
+static bool is_refused(int rc)
+{
+    return rc == SPV_ERR_TX_VALUE || rc == SPV_ERR_MERKLE_ROOT || rc == SPV_ERR_MERKLE_DUPLICATE;
+}
+
+static int on_match(struct spv_wallet_sync *s, const struct spv_source_event *event,
+                    struct spv_now now)
+{
+    struct spv_wallet_block block = {.point = {.height = event->height, .hash = event->hash},
+                                     .whole = event->block,
+                                     .txs = event->txs,
+                                     .n_txs = event->n_txs};
+    const bool is_above = event->height > scanned_height(s);
+    struct spv_chain_header header;
+    int rc = spv_chain_header_at(s->cfg.chain, &header, event->height);
+
+    if (rc < 0)
+        return rc;
+    if (rc == 0 || !spv_blockhash_eq(&header.hash, &event->hash))
+        return SPV_ERR_STATE; /* the source was to take it back */
+    block.time = header.header.time;
+    rc = is_above ? spv_wallet_connect(s->cfg.wallet, &block)
+                  : spv_wallet_search(s->cfg.wallet, &block);
+    s->changed = s->look_for_late = true;
+    if (is_refused(rc))
+        rc = is_above ? advance(s, event->height) : 0;
+    return rc < 0 ? rc : give_scripts(s, event->height, now);
+}
+
+int spv_wallet_sync_disconnect(struct spv_wallet_sync *s, uint32_t fork_height, struct spv_now now)
+{
+    const uint32_t scanned = scanned_height(s);
+    struct spv_point fork;
+    int rc;
+
+    if (scanned == SPV_NO_HEIGHT || scanned <= fork_height)
+        return 0;
+    rc = spv_chain_point_get(s->cfg.chain, &fork, fork_height);
+    if (rc == 0)
+        rc = go_back(s, &fork, now);
+    s->scanned_due = false;
+    if (fork_height + 1 < s->first) /* it does not go back beyond where it began */
+        stop_source(s);
+    return rc;
+}
+
+/* Everything that was given to the source is looked for up to a height. */
+static int on_done(struct spv_wallet_sync *s, uint32_t height)
+{
+    struct spv_unsearched range;
+    uint64_t next = 0;
+    int rc = height > scanned_height(s) ? advance(s, height) : 0;
+
+    if (rc == 0 && s->late.n > 0) {
+        s->changed = true;
+        rc = spv_late_scripts_settle(&s->late, s->cfg.wallet);
+    }
+    /* what came since is given in the next step, after which the source is done once more */
+    s->scanned_due = !spv_wallet_next_unsearched(s->cfg.wallet, &next, &range) &&
+                     s->n_given == spv_wallet_script_count(s->cfg.wallet);
+    return rc;
+}
+
+int spv_wallet_sync_source_event(struct spv_wallet_sync *s, const struct spv_source_event *event,
+                                 struct spv_now now)
+{
+    if (!s->begun)
+        return 0;
+    switch (event->kind) {
+    case SPV_SOURCE_MATCH:
+        return on_match(s, event, now);
+    case SPV_SOURCE_UNDONE:
+        return spv_wallet_sync_disconnect(s, event->height, now);
+    case SPV_SOURCE_DONE:
+        return on_done(s, event->height);
+    }
+    return 0;
+}
+
+/* ---- inputs of the application ---- */
+
+static int end_request(struct spv_wallet_sync *s, uint64_t *request, int rc)
+{
+    s->changed = s->look_for_late = true;
+    if (rc == 0)
+        *request = ++s->last_request;
+    return rc;
+}
+
+int spv_wallet_sync_watch(struct spv_wallet_sync *s, uint64_t *request, uint64_t *id,
+                          struct spv_text_error *why, const struct spv_watch_target *watch)
+{
+    return end_request(s, request, spv_wallet_watch(s->cfg.wallet, id, why, watch));
+}
+
+int spv_wallet_sync_unwatch(struct spv_wallet_sync *s, uint64_t *request, uint64_t id)
+{
+    return end_request(s, request, spv_wallet_unwatch(s->cfg.wallet, id));
+}
+
+int spv_wallet_sync_hand_out(struct spv_wallet_sync *s, uint64_t *request, uint32_t *index,
+                             uint64_t id, uint32_t branch)
+{
+    return end_request(s, request, spv_wallet_hand_out(s->cfg.wallet, index, id, branch));
+}
+
+void spv_wallet_sync_touched(struct spv_wallet_sync *s)
+{
+    s->changed = s->look_for_late = true;
+}
+
+/* ---- outputs ---- */
+
+int spv_wallet_sync_changes(struct spv_wallet_sync *s, struct spv_wallet_update *out)
+{
+    int rc;
+
+    *out = (struct spv_wallet_update){.n = 0};
+    if (!s->changed || s->storing)
+        return 0;
+    rc = spv_wallet_changes(s->cfg.wallet, out);
+    if (rc < 0)
+        return rc;
+    s->changed = false;
+    s->storing = out->n > 0;
+    for (size_t i = 0; i < out->n; i++)
+        if (out->changes[i].kind == SPV_WALLET_ROW_META)
+            s->revision = out->changes[i].row.meta.revision;
+    return s->storing;
+}
+
+void spv_wallet_sync_stored(struct spv_wallet_sync *s)
+{
+    spv_wallet_stored(s->cfg.wallet);
+    s->storing = false;
+}
+
+/* Whether the source looks for all that the wallet watches; without one, the next will. */
+static bool is_matched(const struct spv_wallet_sync *s)
+{
+    struct spv_source_progress p;
+
+    if (!s->begun)
+        return true;
+    s->source.progress(s->source.ctx, &p);
+    return p.is_matching && s->n_given == spv_wallet_script_count(s->cfg.wallet);
+}
+
+static bool next_alarm(struct spv_wallet_sync *s, struct spv_wallet_event *out)
+{
+    *out = (struct spv_wallet_event){.kind = SPV_WALLET_ALARM, .raised = true};
+    if (s->start_due) {
+        s->start_due = false;
+        out->alarm = SPV_WALLET_START;
+        out->height = s->start_height;
+        return true;
+    }
+    if (s->dropped < spv_wallet_dropped(s->cfg.wallet)) {
+        s->dropped = UINT64_MAX; /* once */
+        out->alarm = SPV_WALLET_BOUNDS;
+        return true;
+    }
+    return false;
+}
+
+int spv_wallet_sync_next_event(struct spv_wallet_sync *s, struct spv_wallet_event *out)
+{
+    if (s->changed || s->storing)
+        return 0;
+    if (next_alarm(s, out))
+        return 1;
+    *out = (struct spv_wallet_event){.kind = SPV_WALLET_CHANGED};
+    if (s->reported_revision != s->revision) {
+        s->reported_revision = out->revision = s->revision;
+        return 1;
+    }
+    if (s->answered < s->last_request && is_matched(s)) {
+        out->kind = SPV_WALLET_ANSWER;
+        out->request = ++s->answered;
+        return 1;
+    }
+    if (s->scanned_due) {
+        s->scanned_due = false;
+        out->kind = SPV_WALLET_SCANNED;
+        out->scanned = spv_wallet_scanned(s->cfg.wallet);
+        return 1;
+    }
+    return 0;
+}
+
+void spv_wallet_sync_get_status(const struct spv_wallet_sync *s, struct spv_wallet_status *out)
+{
+    const uint32_t tip = spv_chain_tip(s->cfg.chain)->height;
+    struct spv_source_progress p;
+
+    *out =
+        (struct spv_wallet_status){.scanned = spv_wallet_scanned(s->cfg.wallet), .rate = s->rate};
+    out->left = out->scanned.height < tip ? tip - out->scanned.height : 0;
+    if (out->scanned.height == SPV_NO_HEIGHT)
+        out->left = tip;
+    if (s->begun) {
+        s->source.progress(s->source.ctx, &p);
+        out->left = p.left;
+    }
+    if (out->left == 0)
+        out->progress = 1;
+    else if (s->total >= out->left)
+        out->progress = 1 - (double)out->left / s->total;
+    if (s->rate > 0)
+        out->left_us = (uint64_t)(out->left * 1e6 / s->rate);
+}
+
+size_t spv_wallet_sync_memory(const struct spv_wallet_sync *s)
+{
+    return sizeof *s + (s->late.cap + s->late.next_cap) * sizeof *s->late.list +
+           s->late.cap_scripts * sizeof *s->late.scripts;
+}

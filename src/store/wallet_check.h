@@ -1,0 +1,35 @@
+/* What follows from the wallet's transactions, compared with its tables: used by a verification,
+ * and by a repair before and after it has changed rows. */
+#ifndef SPV_STORE_WALLET_CHECK_H
+#define SPV_STORE_WALLET_CHECK_H
+
+#include "store/wallet_rows.h"
+
+/* Called with each contradiction, a clause whose subject is "the wallet's ...". */
+struct spv_wallet_check {
+    struct spv_store *s;
+    void (*found)(void *ctx, const char *text);
+    /* Called after each row of the first pass; non-zero ends the check. */
+    int (*row)(void *ctx);
+    void *ctx;
+};
+
+/* Reads every row of every table alone: is it well-formed. 0 or an error of the database; what is
+ * malformed is reported. Inside the caller's transaction. */
+int spv_wallet_check_rows(const struct spv_wallet_check *c);
+
+/* Loads all rows and compares. 1: there is a wallet, and *wallet is the caller's; 0: there is none,
+ * or the rows contradict each other, which is reported; or an error of the database. belief: see
+ * spv_wallet_config. */
+int spv_wallet_check_load(struct spv_wallet **wallet, const struct spv_wallet_check *c,
+                          uint32_t belief);
+/* Compares with the tables what the wallet derives. 0 or an error of the database. */
+int spv_wallet_check_derived(const struct spv_wallet_check *c, struct spv_wallet *wallet);
+
+/* Loads what is published; rows that contradict each other are reported. 0 or an error. */
+int spv_wallet_check_broadcast(const struct spv_wallet_check *c);
+
+/* 1: the loaded wallet has changes to transactions or coins, 0: not, or SPV_ERR_NOMEM. */
+int spv_wallet_has_changes(struct spv_store *s, struct spv_wallet *wallet);
+
+#endif
