@@ -15,9 +15,9 @@ extern "C" {
 #endif
 
 struct spv_evloop_config {
-    /* The loop fills in header_db, backfill_db, filter_db, indexed, rng, addrman_rows and proxied;
-     * with a proxy and nets 0 also nets (all networks). params and checkpoints are borrowed until
-     * spv_evloop_free, the other pointers during spv_evloop_new. */
+    /* The loop fills in header_db, backfill_db, filter_db, indexed, rng, addrman_rows, bloom and
+     * proxied; with a proxy and nets 0 also nets (all networks). params and checkpoints are
+     * borrowed until spv_evloop_free, the other pointers during spv_evloop_new. */
     struct spv_node_config node; /* its wallet and broadcast, if any, are new ones, without an
                                     input: spv_evloop_new loads their rows from the store */
     struct spv_store *store; /* open for writing; borrowed until spv_evloop_free */

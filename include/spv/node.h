@@ -75,6 +75,13 @@ struct spv_node_config {
     struct spv_wallet *wallet;
     enum spv_source source; /* AUTO and FILTERS imply `filters` */
     bool allow_bloom; /* AUTO may use bloom filters: peers learn what is watched */
+    struct spv_bloom_params bloom; /* as stored (STORE_BLOOM); zeroed: no filter was loaded yet */
+    bool bloom_cross_check; /* each block is requested from two peers */
+    int64_t bloom_whole_from; /* satoshis: a block with such an output to the wallet is fetched
+                                 whole; 0: none is */
+    /* Fetch every transaction that peers announce, for payments that are in no block yet: all
+     * connections get relay 1. With bloom filters peers announce what matches in any case. */
+    bool fetch_unconfirmed;
     /* Publish transactions with a loaded machine: see spv_node_publish. Borrowed: the node alone
      * uses it until it is freed; NULL: none. */
     struct spv_broadcast *broadcast;
@@ -192,6 +199,8 @@ enum spv_effect_kind {
     SPV_EFFECT_STORE_BROADCAST = 15, /* apply `broadcast_update` in one transaction; then
                                         spv_node_broadcast_stored */
     SPV_EFFECT_BROADCAST = 16, /* `progress` is for the application */
+    SPV_EFFECT_STORE_BLOOM = 17, /* store `bloom`, for spv_node_config.bloom of later runs, before
+                                    the effects that follow */
 };
 /* What its pointers point at is borrowed: valid until the next call on the node (of a
  * filter_update or wallet_update: until spv_node_stored). */
@@ -214,6 +223,7 @@ struct spv_effect {
     struct spv_wallet_event wallet_event;
     struct spv_broadcast_update broadcast_update;
     struct spv_broadcast_progress progress;
+    struct spv_bloom_params bloom;
 };
 
 struct spv_node_stats {

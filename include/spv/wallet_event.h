@@ -43,6 +43,14 @@ struct spv_wallet_event {
     uint32_t height;
 };
 
+/* Tweak and size of a wallet's bloom filters. They are stored and are the same for all peers and in
+ * all runs: filters of different tweaks or sizes could be intersected, which leaves what is really
+ * watched. */
+struct spv_bloom_params {
+    uint32_t tweak;
+    uint32_t size; /* bytes; 0: no filter was loaded yet */
+};
+
 struct spv_wallet_status {
     bool on; /* the node has a wallet */
     bool has_source; /* `source` was chosen */
@@ -52,6 +60,7 @@ struct spv_wallet_status {
     double progress; /* 0 to 1; falls only for a new watch or a reorganisation */
     double rate; /* blocks a second over the last seconds; 0: unknown */
     uint64_t left_us; /* estimate; 0: nothing is left, or unknown */
+    double false_positive_rate; /* of the bloom filter; 0: another source */
 };
 
 #ifdef __cplusplus

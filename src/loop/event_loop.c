@@ -192,6 +192,8 @@ static int run_effect(struct spv_evloop *l, const struct spv_effect *effect)
         if (l->cfg.on_wallet)
             l->cfg.on_wallet(l->cfg.ctx, &effect->wallet_event);
         return 0;
+    case SPV_EFFECT_STORE_BLOOM:
+        return spv_store_set_bloom(l->cfg.store, effect->bloom.tweak, effect->bloom.size);
     case SPV_EFFECT_STORE_BROADCAST:
         rc = store_broadcast(l, &effect->broadcast_update);
         return spv_node_broadcast_stored(l->node, rc, spv_system_now());
@@ -307,7 +309,13 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
 static int load_wallet(struct spv_evloop *l)
 {
     struct spv_node_config *node = &l->cfg.node;
+    struct spv_wallet_facts facts;
     int rc = node->wallet ? spv_store_load_wallet(l->cfg.store, node->wallet) : 0;
+    if (rc == 1)
+        rc = spv_store_wallet_facts(l->cfg.store, &facts);
+    if (rc == 1 && facts.has_bloom)
+        node->bloom =
+            (struct spv_bloom_params){.tweak = facts.bloom_tweak, .size = facts.bloom_size};
     if (rc >= 0 && node->broadcast)
         rc = spv_store_load_broadcast(l->cfg.store, node->broadcast, spv_system_now());
     return rc < 0 ? rc : 0;

@@ -14,6 +14,7 @@
 #define DESCRIPTORS 6
 #define CLOCK_AHEAD 200000 /* seconds: the blocks are a day younger than the simulation */
 #define TXS 4096
+#define SERVICES (SPV_NODE_NETWORK | SPV_NODE_WITNESS | SPV_NODE_COMPACT_FILTERS | SPV_NODE_BLOOM)
 
 static const char *const names[DESCRIPTORS] = {"pkh", "sh_wpkh",         "wpkh",
                                                "tr",  "wsh_sortedmulti", "sh_multi"};
@@ -205,9 +206,12 @@ static void begin(struct subject *s, struct sim_wallet *hooks, struct sim_blocks
     s->sim = sim_new(&(struct sim_config){.seed = 1});
     for (size_t i = 0; i < 2; i++)
         sim_add_server(s->sim, &(struct sim_server_config){.filters.blocks = chain,
+                                                           .services = SERVICES,
                                                            .clock_ahead_s = CLOCK_AHEAD});
-    s->client =
-        sim_add_client(s->sim, &(struct sim_client_config){.wallet = hooks, .source = source});
+    s->client = sim_add_client(
+        s->sim, &(struct sim_client_config){.wallet = hooks,
+                                            .source = source,
+                                            .fetch_unconfirmed = source != SPV_SOURCE_BLOOM});
     sim_client_step_clock(s->sim, s->client, CLOCK_AHEAD);
 }
 
@@ -238,35 +242,44 @@ static void check_row(const struct spv_wallet *wallet, const struct spv_wallet_t
                      (uint32_t)json_number(said, "confirmations"));
 }
 
-static void check(struct subject *s, size_t n_orphaned)
+struct expected {
+    size_t orphaned, unconfirmed; /* beside the 37 confirmed ones */
+    int64_t untrusted_pending;
+};
+
+static void check(struct subject *s, const struct expected *e)
 {
     const struct spv_wallet_tx_row *row;
     struct spv_wallet_balance_row balance;
     struct spv_wallet_coin coin;
-    size_t confirmed = 0, orphaned = 0, coins = 0;
+    size_t confirmed = 0, orphaned = 0, unconfirmed = 0, coins = 0;
     uint64_t next = 0;
 
     while (spv_wallet_next_tx(s->wallet, &next, &row)) {
         check_row(s->wallet, row);
         confirmed += row->state == SPV_TX_CONFIRMED;
         orphaned += row->state == SPV_TX_ORPHANED;
-        assert_true(row->state == SPV_TX_CONFIRMED || row->state == SPV_TX_ORPHANED);
+        unconfirmed += row->state == SPV_TX_UNCONFIRMED;
+        assert_true(row->state == SPV_TX_CONFIRMED || row->state == SPV_TX_ORPHANED ||
+                    row->state == SPV_TX_UNCONFIRMED);
     }
     assert_int_equal(confirmed, 37);
-    assert_int_equal(orphaned, n_orphaned);
+    assert_int_equal(orphaned, e->orphaned);
+    assert_int_equal(unconfirmed, e->unconfirmed);
     next = 0;
     while (spv_wallet_next_coin(s->wallet, &next, &coin))
         coins++;
-    assert_int_equal(coins, 35);
+    assert_int_equal(coins, 35 + e->unconfirmed);
     assert_int_equal(spv_wallet_balance(s->wallet, &balance, 0), 0);
     assert_int_equal(balance.field[SPV_COIN_CONFIRMED], INT64_C(10542854808));
     assert_int_equal(balance.field[SPV_COIN_IMMATURE], INT64_C(5000000000));
     assert_int_equal(balance.field[SPV_COIN_TRUSTED_PENDING], 0);
-    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], 0);
+    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], e->untrusted_pending);
     row_store_check(&s->rows, s->wallet, &s->cfg);
 }
 
-static const enum spv_source sources[] = {SPV_SOURCE_AUTO, SPV_SOURCE_FILTERS, SPV_SOURCE_BLOCKS};
+static const enum spv_source sources[] = {SPV_SOURCE_AUTO, SPV_SOURCE_FILTERS, SPV_SOURCE_BLOOM,
+                                          SPV_SOURCE_BLOCKS};
 
 static void source_gives_the_history_coins_and_balances_of_the_node(void **state)
 {
@@ -278,10 +291,10 @@ static void source_gives_the_history_coins_and_balances_of_the_node(void **state
         struct subject s;
         begin(&s, &hooks, &best, DESCRIPTORS, lookaheads[i % 2], sources[i / 2]);
         scan(&s);
-        check(&s, 0);
+        check(&s, &(struct expected){0});
         sim_client_restart(s.sim, s.client);
         scan(&s);
-        check(&s, 0);
+        check(&s, &(struct expected){0});
         end(&s);
     }
 }
@@ -301,7 +314,7 @@ static void late_descriptors_and_restarts_change_nothing_with(enum spv_source so
             sim_client_restart(s.sim, s.client);
     }
     scan(&s);
-    check(&s, 0);
+    check(&s, &(struct expected){0});
     end(&s);
 }
 
@@ -325,7 +338,7 @@ static void stale_branch_that_is_served_first_leaves_an_orphaned_coinbase_with(
     for (size_t i = 0; i < 2; i++)
         sim_server_announce_blocks(s.sim, i, &best);
     scan(&s);
-    check(&s, 1);
+    check(&s, &(struct expected){.orphaned = 1});
     end(&s);
 }
 
@@ -336,11 +349,70 @@ static void stale_branch_that_is_served_first_leaves_an_orphaned_coinbase(void *
         stale_branch_that_is_served_first_leaves_an_orphaned_coinbase_with(sources[i]);
 }
 
+/* ---- the transaction in the node's mempool ---- */
+
+static bool has_unconfirmed(struct sim *sim, void *ctx)
+{
+    const struct subject *s = ctx;
+    const struct spv_wallet_tx_row *row;
+    uint64_t next = 0;
+
+    (void)sim;
+    while (spv_wallet_next_tx(s->wallet, &next, &row))
+        if (row->state == SPV_TX_UNCONFIRMED)
+            return is_scanned(sim, ctx);
+    return false;
+}
+
+static struct spv_tx mempool_tx(uint8_t **bytes)
+{
+    size_t n;
+    struct spv_tx tx;
+
+    *bytes = hex_bytes(json_text(json_array_get(json_get(truth, "mempool"), 0), "transaction"), &n);
+    assert_int_equal(spv_tx_parse(&tx, *bytes, n), 0);
+    return tx;
+}
+
+/* Announced after connecting; with bloom filters also when it was there before, as the answer to
+ * `mempool`, also after a restart. */
+static void unconfirmed_payment_with(enum spv_source source, bool is_there_before)
+{
+    static const struct expected expected = {.unconfirmed = 1, .untrusted_pending = 5550000};
+    struct sim_wallet hooks;
+    struct subject s;
+    uint8_t *bytes;
+
+    begin(&s, &hooks, &best, DESCRIPTORS, 30, source);
+    const struct spv_tx tx = mempool_tx(&bytes);
+    for (size_t i = 0; is_there_before && i < 2; i++)
+        sim_server_announce_txs(s.sim, i, &tx, 1);
+    scan(&s);
+    for (size_t i = 0; !is_there_before && i < 2; i++)
+        sim_server_announce_txs(s.sim, i, &tx, 1);
+    assert_int_equal(sim_run(s.sim, 60 * SPV_SECOND, has_unconfirmed, &s), 1);
+    check(&s, &expected);
+    sim_client_restart(s.sim, s.client);
+    scan(&s);
+    check(&s, &expected);
+    end(&s);
+    free(bytes);
+}
+
+static void unconfirmed_payment_is_pending_and_not_trusted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(sources); i++)
+        unconfirmed_payment_with(sources[i], false);
+    unconfirmed_payment_with(SPV_SOURCE_BLOOM, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(source_gives_the_history_coins_and_balances_of_the_node),
         cmocka_unit_test(late_descriptors_and_restarts_change_nothing),
+        cmocka_unit_test(unconfirmed_payment_is_pending_and_not_trusted),
         cmocka_unit_test(stale_branch_that_is_served_first_leaves_an_orphaned_coinbase),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

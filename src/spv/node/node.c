@@ -103,6 +103,8 @@ static void remove_peer(struct spv_node *n, struct spv_conn *conn, int error, st
     (void)node_fail(n, spv_checkpoint_start_remove(n->start, id, now));
     (void)node_fail(n, spv_backfill_remove(n->backfill, id, now));
     (void)node_fail(n, spv_node_filters_remove(&n->filters, id, now));
+    spv_node_bloom_remove(n, id);
+    spv_node_unconfirmed_remove(n, id);
     (void)node_fail(n, spv_node_broadcast_remove(&n->broadcast, id, now));
     /* the peer may come back: without it nothing is synced yet */
     if (more_peers(n, now) > n->sync.more_peers)
@@ -233,6 +235,12 @@ int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now)
     }
     if (!n->error)
         run_filters(n, now);
+    (void)node_fail(n, n->error ? 0 : spv_node_bloom_run(n, now));
+    while (!n->error && spv_node_bloom_next_drop(n, &other)) {
+        struct spv_conn *conn = spv_outbound_find(&n->outbound, other.id);
+        if (conn)
+            close_peer(n, conn, other.error, now);
+    }
     if (!n->error) {
         handle_health(n, now);
         (void)node_fail(n, spv_node_broadcast_run(&n->broadcast, n->chain, &n->outbound, now));
@@ -349,7 +357,11 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         spv_node_free(n);
         return rc;
     }
-    rc = spv_node_wallet_init(n, cfg, now);
+    rc = spv_node_bloom_init(n, cfg);
+    if (!rc)
+        rc = spv_node_unconfirmed_init(n, cfg);
+    if (!rc)
+        rc = spv_node_wallet_init(n, cfg, now);
     if (!rc)
         rc = spv_node_broadcast_load(&n->broadcast, cfg->wallet, now);
     if (rc < 0) {
@@ -380,6 +392,8 @@ void spv_node_free(struct spv_node *n)
     spv_backfill_free(n->backfill);
     spv_node_filters_free(&n->filters);
     spv_node_wallet_free(n);
+    spv_node_bloom_free(n);
+    spv_node_unconfirmed_free(n);
     spv_chain_free(n->chain);
     spv_outbound_free(&n->outbound);
     spv_effects_free(&n->effects);
@@ -421,6 +435,8 @@ int spv_node_connected(struct spv_node *n, uint64_t peer, const struct spv_peer_
     spv_peer_rates_add(&n->peer_rates, peer, now);
     spv_health_connected(&n->health, peer, info->time_offset_s, now);
     int rc = spv_node_filters_add(&n->filters, p, now);
+    if (!rc)
+        rc = spv_node_bloom_add(n, peer);
     if (!rc)
         rc = spv_node_broadcast_add(&n->broadcast, conn, info, now);
     if (!rc)
@@ -468,6 +484,10 @@ int spv_node_recv(struct spv_node *n, uint64_t peer, const struct spv_msg *msg, 
         rc = spv_outbound_gossip(&n->outbound, conn, &msg->u.addr, now);
     if (rc >= 0)
         rc = spv_node_filters_recv(&n->filters, peer, msg, now);
+    if (rc >= 0)
+        rc = spv_node_bloom_recv(n, peer, msg, now);
+    if (rc >= 0)
+        rc = spv_node_unconfirmed_recv(n, peer, msg, now);
     if (rc >= 0)
         rc = spv_node_broadcast_recv(&n->broadcast, peer, msg, now);
     return spv_node_after_input(n, rc, now);
@@ -567,5 +587,6 @@ int spv_node_timer(struct spv_node *n, struct spv_now now)
         rc = spv_backfill_timer(n->backfill, now);
     if (!rc)
         rc = spv_node_filters_timer(&n->filters, now);
+    spv_node_bloom_timer(n, now);
     return spv_node_after_input(n, rc < 0 ? rc : spv_sync_timer(&n->sync, now), now);
 }

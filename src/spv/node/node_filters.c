@@ -2,6 +2,8 @@
  * the blocks, the filter headers. */
 #include "spv/node/node_filters.h"
 
+#include "spv/node/node_bloom.h"
+
 #include "util/deadline.h"
 
 static size_t alternatives(void *ctx, struct spv_filter_hash *out, uint32_t height)
@@ -59,7 +61,8 @@ int spv_node_filters_init(struct spv_node_filters *f, const struct spv_node_conf
                           struct spv_effects *effects, struct spv_peer_table *table)
 {
     const bool blocks = cfg->wallet && cfg->source == SPV_SOURCE_BLOCKS;
-    if (!cfg->filters && !blocks)
+    f->fetches_blocks = blocks || spv_node_may_use_bloom(cfg);
+    if (!cfg->filters && !f->fetches_blocks)
         return 0;
     const struct spv_block_scan_config coins = {.chain = chain, .blocks = &f->blocks};
     const struct spv_filter_sync_config sync = {.params = params,
@@ -96,7 +99,7 @@ void spv_node_filters_free(struct spv_node_filters *f)
 
 static bool is_used(const struct spv_node_filters *f)
 {
-    return f->on || f->block_scan;
+    return f->on || f->fetches_blocks;
 }
 
 int spv_node_filters_add(struct spv_node_filters *f, struct spv_peer_entry *p, struct spv_now now)
@@ -148,6 +151,8 @@ static int recv_block(struct spv_node_filters *f, uint64_t id, const struct spv_
         rc = spv_filter_scan_block(f->scan, &fetched);
     if (rc >= 0 && f->block_scan && fetched.owners & SPV_BLOCKS_OF_COINS)
         rc = spv_block_scan_block(f->block_scan, &fetched);
+    if (rc >= 0 && f->bloom_scan && fetched.owners & SPV_BLOCKS_OF_COINS)
+        rc = spv_bloom_scan_block(f->bloom_scan, &fetched);
     return rc;
 }
 
@@ -279,6 +284,8 @@ int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filte
     int rc = spv_filter_peers_update(&f->peers, &fork);
     if (rc > 0 && f->block_scan)
         spv_block_scan_undo(f->block_scan, fork);
+    if (rc > 0 && f->bloom_scan)
+        spv_bloom_scan_undo(f->bloom_scan, fork);
     if (rc > 0 && f->on) {
         spv_block_fetch_cancel_from(&f->blocks, SPV_BLOCKS_OF_SYNC, fork + 1);
         spv_filter_scan_undo(f->scan, fork);
@@ -323,7 +330,7 @@ int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now)
 uint64_t spv_node_filters_deadline(const struct spv_node_filters *f)
 {
     if (!f->on)
-        return f->block_scan ? spv_block_fetch_deadline(&f->blocks) : SPV_NEVER;
+        return f->fetches_blocks ? spv_block_fetch_deadline(&f->blocks) : SPV_NEVER;
     const uint64_t first =
         spv_min_deadline(spv_block_fetch_deadline(&f->blocks), spv_filter_scan_deadline(f->scan));
     return spv_min_deadline(first, spv_filter_sync_deadline(f->sync));

@@ -9,10 +9,13 @@
 #include "spv/filters/filter_scan.h"
 #include "spv/filters/filter_sync.h"
 #include "spv/wallet/block_scan.h"
+#include "spv/wallet/bloom_scan.h"
 
 struct spv_node_filters { /* zeroed: without filters, and without a scan of blocks */
     bool on; /* filters */
     struct spv_block_scan *block_scan; /* NULL: none */
+    struct spv_bloom_scan *bloom_scan; /* gets whole blocks that it wants; borrowed; NULL: none */
+    bool fetches_blocks; /* of a wallet, without filters as well */
     bool is_synced; /* header sync, at the last run */
     struct spv_filter_peers peers;
     struct spv_block_fetch blocks;

@@ -8,6 +8,7 @@ uint64_t spv_node_deadline(const struct spv_node *n)
     first = spv_min_deadline(first, spv_checkpoint_start_deadline(n->start));
     first = spv_min_deadline(first, spv_backfill_deadline(n->backfill));
     first = spv_min_deadline(first, spv_node_filters_deadline(&n->filters));
+    first = spv_min_deadline(first, spv_node_bloom_deadline(n));
     first = spv_min_deadline(first, spv_health_deadline(&n->health));
     first = spv_min_deadline(first, spv_node_wallet_deadline(n));
     first = spv_min_deadline(first, spv_node_broadcast_deadline(&n->broadcast));

@@ -6,8 +6,10 @@
 
 #include "spv/effects/effects.h"
 #include "spv/node/health.h"
+#include "spv/node/node_bloom.h"
 #include "spv/node/node_broadcast.h"
 #include "spv/node/node_filters.h"
+#include "spv/node/node_unconfirmed.h"
 #include "spv/node/node_wallet.h"
 #include "spv/node/outbound.h"
 #include "spv/node/peer_rates.h"
@@ -26,6 +28,8 @@ struct spv_node {
     struct spv_backfill *backfill; /* NULL: not wanted */
     struct spv_node_filters filters;
     struct spv_node_wallet wallet;
+    struct spv_node_bloom bloom;
+    struct spv_node_unconfirmed unconfirmed;
     struct spv_node_broadcast broadcast;
     struct spv_health health;
     struct spv_peer_rates peer_rates;

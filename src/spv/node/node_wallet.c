@@ -3,6 +3,7 @@
 #include "spv/node/node_wallet.h"
 
 #include "spv/node/node_state.h"
+#include "spv/wallet/bloom_items.h"
 #include "util/deadline.h"
 
 /* ---- the source of compact filters ---- */
@@ -126,11 +127,24 @@ const struct spv_node_config *spv_node_wallet_config(struct spv_node_config *cop
     return copy;
 }
 
+/* Refuses a script that the source cannot look for. */
+static int check_script(void *ctx, const struct spv_bytes *script)
+{
+    const struct spv_node *n = ctx;
+    const bool is_bloom =
+        n->wallet.wanted == SPV_SOURCE_BLOOM || n->wallet.chosen == SPV_SOURCE_BLOOM;
+
+    return is_bloom ? spv_bloom_items_check(script) : 0;
+}
+
 int spv_node_wallet_init(struct spv_node *n, const struct spv_node_config *cfg, struct spv_now now)
 {
     struct spv_node_wallet *w = &n->wallet;
-    const struct spv_wallet_sync_config sync = {
-        .wallet = cfg->wallet, .chain = n->chain, .header_db = cfg->header_db};
+    const struct spv_wallet_sync_config sync = {.wallet = cfg->wallet,
+                                                .chain = n->chain,
+                                                .header_db = cfg->header_db,
+                                                .check_script = check_script,
+                                                .ctx = n};
 
     w->alarm_us = SPV_NEVER;
     if (!cfg->wallet)
@@ -153,6 +167,7 @@ int spv_node_wallet_init(struct spv_node *n, const struct spv_node_config *cfg, 
                                                                  .add_output = add_output_to_blocks,
                                                                  .stop = stop_blocks,
                                                                  .progress = blocks_progress};
+    w->sources[SPV_SOURCE_BLOOM] = spv_node_bloom_source(n);
     return spv_wallet_sync_new(&w->sync, &sync, now);
 }
 
@@ -217,7 +232,8 @@ static enum spv_source choose_auto(struct spv_node *n, enum spv_more_peers more)
     if (can_serve(n, SPV_SOURCE_FILTERS) &&
         (filters.groups >= SPV_NODE_SOURCE_GROUPS || (all_named && filters.peers > 0)))
         return SPV_SOURCE_FILTERS;
-    if (n->wallet.allow_bloom && more != SPV_MORE_PEERS_EXPECTED && can_serve(n, SPV_SOURCE_BLOOM))
+    if (n->wallet.allow_bloom && more != SPV_MORE_PEERS_EXPECTED &&
+        can_serve(n, SPV_SOURCE_BLOOM) && spv_node_bloom_takes_wallet(n))
         return SPV_SOURCE_BLOOM;
     return SPV_SOURCE_AUTO;
 }
@@ -228,6 +244,20 @@ static void set_no_source(struct spv_node_wallet *w, bool no_source)
     w->no_source = no_source;
 }
 
+/* When an unconfirmed transaction may expire; at most a day from now, as the wall clock may be set.
+ */
+static uint64_t expiry_us(const struct spv_wallet *wallet, struct spv_now now)
+{
+    const int64_t at = spv_wallet_next_expiry(wallet), day = 86400;
+
+    if (at == INT64_MAX)
+        return SPV_NEVER;
+    if (at <= now.unix_s)
+        return now.mono_us;
+    return now.mono_us +
+           (uint64_t)(at > now.unix_s + day ? day : at - now.unix_s) * (uint64_t)SPV_SECOND;
+}
+
 /* What is chosen stays while a peer serves it: another source would look at all again. */
 void spv_node_wallet_run(struct spv_node *n, enum spv_more_peers more, struct spv_now now)
 {
@@ -236,6 +266,7 @@ void spv_node_wallet_run(struct spv_node *n, enum spv_more_peers more, struct sp
 
     if (!w->sync || n->error)
         return;
+    w->expiry_us = expiry_us(w->wallet, now);
     if (w->chosen != SPV_SOURCE_AUTO && can_serve(n, w->chosen))
         source = w->chosen;
     else if (source == SPV_SOURCE_AUTO)
@@ -262,7 +293,7 @@ void spv_node_wallet_run(struct spv_node *n, enum spv_more_peers more, struct sp
 
 uint64_t spv_node_wallet_deadline(const struct spv_node *n)
 {
-    return n->wallet.sync ? n->wallet.alarm_us : SPV_NEVER;
+    return n->wallet.sync ? spv_min_deadline(n->wallet.alarm_us, n->wallet.expiry_us) : SPV_NEVER;
 }
 
 /* ---- effects ---- */
@@ -330,8 +361,10 @@ static int take_source_event(struct spv_node *n)
     struct spv_effect found;
     int rc = 0;
 
-    if (n->wallet.chosen == SPV_SOURCE_BLOCKS) {
-        rc = spv_node_filters_next_block(&n->filters, &block, n->now);
+    if (n->wallet.chosen == SPV_SOURCE_BLOCKS || n->wallet.chosen == SPV_SOURCE_BLOOM) {
+        rc = n->wallet.chosen == SPV_SOURCE_BLOOM
+                 ? spv_node_bloom_next(n, &block, n->now)
+                 : spv_node_filters_next_block(&n->filters, &block, n->now);
         if (rc != 1)
             return rc;
         rc = spv_wallet_sync_source_event(n->wallet.sync, &block, n->now);
@@ -404,4 +437,9 @@ void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_status *
     out->on = true;
     out->has_source = w->chosen != SPV_SOURCE_AUTO && !w->no_source;
     out->source = w->chosen;
+    if (n->bloom.scan && w->chosen == SPV_SOURCE_BLOOM) {
+        struct spv_bloom_scan_stats stats;
+        spv_bloom_scan_get_stats(n->bloom.scan, &stats);
+        out->false_positive_rate = stats.rate;
+    }
 }

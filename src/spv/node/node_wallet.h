@@ -25,6 +25,7 @@ struct spv_node_wallet { /* zeroed: without a wallet */
     struct spv_coin_source sources[SPV_SOURCE_BLOCKS + 1]; /* begin NULL: not there */
     enum spv_source chosen; /* SPV_SOURCE_AUTO: none */
     uint64_t missing_since_us; /* no peer serves what is needed; 0: some do */
+    uint64_t expiry_us; /* when an unconfirmed transaction may expire; SPV_NEVER: none */
     uint64_t alarm_us; /* when NO_SOURCE is due; SPV_NEVER: not */
     bool no_source; /* NO_SOURCE is raised */
     bool alarm_due; /* it changed */

@@ -69,6 +69,7 @@ int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
     o->discovery = !cfg->n_connect && cfg->discovery == SPV_DISCOVERY_ON;
     o->proxied = cfg->proxied;
     o->filters = cfg->filters;
+    o->relay_all = cfg->wallet && cfg->fetch_unconfirmed;
     o->transport = cfg->transport;
     o->nets = cfg->nets ? cfg->nets : SPV_NET_IPV4 | SPV_NET_IPV6;
     o->rng.fill(o->rng.ctx, o->group_key, sizeof o->group_key);

@@ -80,6 +80,7 @@ struct spv_outbound {
     bool filters; /* peers that offer compact filters are preferred */
     uint64_t filter_dial_us; /* when another peer for filters may be dialled */
     unsigned nets; /* SPV_NET_* */
+    bool relay_all; /* every connection is to have relay 1 */
     unsigned relay_wanted; /* connections that are to have relay 1 */
     uint64_t next_id;
     uint64_t group_key[2];

@@ -81,7 +81,7 @@ struct spv_conn *spv_outbound_connect(struct spv_outbound *o, enum spv_conn_type
                               .addr_tokens = SPV_ADDR_BUDGET * 100,
                               .addr_tokens_us = now.mono_us};
     /* BIP37: with relay 0, the default, the peer announces no transactions */
-    conn->relay = kind == SPV_CONN_OUTBOUND && spv_outbound_relay_missing(o) > 0;
+    conn->relay = kind == SPV_CONN_OUTBOUND && (o->relay_all || spv_outbound_relay_missing(o) > 0);
     e->endpoint = *endpoint;
     e->transport = transport;
     e->relay = conn->relay;

@@ -111,6 +111,14 @@ static bool next_script_item(struct script_items *iter, struct spv_bytes *out)
     return false;
 }
 
+int spv_bloom_items_check(const struct spv_bytes *script)
+{
+    struct script_items iter = items_of(script);
+    struct spv_bytes item;
+
+    return next_script_item(&iter, &item) ? 0 : SPV_ERR_BLOOM_SCRIPT;
+}
+
 int spv_bloom_items_count(const struct spv_bloom_items *items, const struct spv_bytes *script)
 {
     struct script_items iter = items_of(script);

@@ -32,6 +32,8 @@ struct spv_bloom_items {
 void spv_bloom_items_init(struct spv_bloom_items *items, const struct spv_rng *rng);
 void spv_bloom_items_free(struct spv_bloom_items *items);
 
+/* 0, or SPV_ERR_BLOOM_SCRIPT for a script that has no item. */
+int spv_bloom_items_check(const struct spv_bytes *script);
 /* The number of items that adding a script would add, or SPV_ERR_BLOOM_SCRIPT when it has none. */
 int spv_bloom_items_count(const struct spv_bloom_items *items, const struct spv_bytes *script);
 /* Each adds items of a version, at least that of those before. They return the number of those that

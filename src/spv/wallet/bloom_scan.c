@@ -9,6 +9,17 @@
 #include "util/array.h"
 #include "util/rng.h"
 
+/* The capacity whose filters have the stored size, or the next larger one. */
+static uint32_t capacity_of_size(const struct spv_bloom_scan *s)
+{
+    uint32_t capacity = spv_bloom_capacity(0, 0), larger;
+
+    while (spv_bloom_capacity_bytes(s, capacity) < s->cfg.params.size &&
+           (larger = spv_bloom_capacity(capacity + 1, 0)) > capacity)
+        capacity = larger;
+    return capacity;
+}
+
 int spv_bloom_scan_new(struct spv_bloom_scan **out, const struct spv_bloom_scan_config *cfg)
 {
     struct spv_bloom_scan *s = calloc(1, sizeof *s);
@@ -17,8 +28,10 @@ int spv_bloom_scan_new(struct spv_bloom_scan **out, const struct spv_bloom_scan_
     if (!s)
         return SPV_ERR_NOMEM;
     s->cfg = *cfg;
-    if (cfg->kept.capacity == 0)
-        s->cfg.kept.tweak = (uint32_t)spv_rng_u64(&s->cfg.rng);
+    if (cfg->params.size == 0)
+        s->cfg.params.tweak = (uint32_t)spv_rng_u64(&s->cfg.rng);
+    else
+        s->capacity = capacity_of_size(s);
     s->version = 1;
     *out = s;
     return 0;
@@ -144,9 +157,10 @@ int spv_bloom_scan_begin(struct spv_bloom_scan *s, const struct spv_bytes *scrip
     return rc;
 }
 
-struct spv_bloom_kept spv_bloom_scan_kept(const struct spv_bloom_scan *s)
+struct spv_bloom_params spv_bloom_scan_params(const struct spv_bloom_scan *s)
 {
-    return s->cfg.kept;
+    return (struct spv_bloom_params){.tweak = s->cfg.params.tweak,
+                                     .size = spv_bloom_capacity_bytes(s, s->capacity)};
 }
 
 /* ---- whole blocks ---- */

@@ -8,6 +8,7 @@
 
 #include "spv/filters/block_fetch.h"
 #include "spv/wallet/coin_source.h"
+#include "spv/wallet_event.h"
 
 /* ours: heights requested or answered above the next one; an outpoint that is found has up to so
  * many requested again */
@@ -34,20 +35,13 @@
 #define SPV_BLOOM_TX_OPEN 100 /* ours: unconfirmed transactions requested from a peer at a time */
 #define SPV_BLOOM_TX_SEEN 1024 /* ours: false positives among them that are not requested again */
 
-/* What is stored with a wallet and reused for all peers, reloads and restarts: filters of different
- * tweaks or sizes could be intersected, which leaves what is really watched. */
-struct spv_bloom_kept {
-    uint32_t tweak;
-    uint32_t capacity; /* items at SPV_BLOOM_RATE; 0: no filter was loaded yet */
-};
-
 struct spv_bloom_scan_config {
     const struct spv_chain *chain; /* borrowed, as all that is pointed at here */
     struct spv_peer_table *peers;
     struct spv_effects *effects;
     struct spv_block_fetch *blocks; /* wanted as SPV_BLOCKS_OF_COINS */
     struct spv_rng rng;
-    struct spv_bloom_kept kept;
+    struct spv_bloom_params params; /* as stored */
     bool cross_check; /* two peers are asked for each block */
     /* satoshis: a block with such an output to the wallet is fetched whole; 0: none is */
     int64_t whole_from;
@@ -103,8 +97,9 @@ int spv_bloom_scan_add_output(struct spv_bloom_scan *s, const struct spv_txid *t
 /* Watches a transaction, from a height on. Errors as above. */
 int spv_bloom_scan_add_txid(struct spv_bloom_scan *s, const struct spv_txid *txid, uint32_t from);
 void spv_bloom_scan_stop(struct spv_bloom_scan *s);
-/* What is to be stored; the capacity grows with the items, also with outputs that were found. */
-struct spv_bloom_kept spv_bloom_scan_kept(const struct spv_bloom_scan *s);
+/* What is to be stored before the next filter is sent; the size grows with the items, also with
+ * outputs that were found. */
+struct spv_bloom_params spv_bloom_scan_params(const struct spv_bloom_scan *s);
 
 /* A new peer of the table, whose services are set; one without NODE_BLOOM is not used. Returns 0 or
  * SPV_ERR_NOMEM. */

@@ -110,6 +110,7 @@ struct spv_bloom_scan {
 
     struct spv_bloom_items items;
     struct spv_bloom *bloom; /* NULL: no item yet */
+    uint32_t capacity; /* items that a filter has at SPV_BLOOM_RATE; 0: none was loaded yet */
     size_t n_inserted; /* items in it */
     uint32_t version; /* of the newest item */
     bool is_version_used; /* some filter of this version is loaded: new items get another one */
@@ -133,6 +134,8 @@ struct spv_bloom_scan {
 /* bloom_filter.c */
 /* The smallest capacity, of steps of two, that is at least `least` and holds n items. */
 uint32_t spv_bloom_capacity(uint32_t least, size_t n);
+/* The bytes of a filter of a capacity; 0 for 0. */
+uint32_t spv_bloom_capacity_bytes(const struct spv_bloom_scan *s, uint32_t capacity);
 /* The rate of the filter that n items get. */
 double spv_bloom_rate_of(const struct spv_bloom_scan *s, size_t n);
 /* The version that new items get. */

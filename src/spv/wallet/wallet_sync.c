@@ -341,6 +341,12 @@ int spv_wallet_sync_step(struct spv_wallet_sync *s, const struct spv_wallet_sync
     int rc = 0;
 
     s->was_synced = s->was_synced || in->synced;
+    if (!s->storing && spv_wallet_next_expiry(s->cfg.wallet) <= now.unix_s) {
+        s->changed = true;
+        rc = spv_wallet_expire(s->cfg.wallet, now);
+        if (rc < 0)
+            return rc;
+    }
     if (!s->source.begin || !s->was_synced || s->storing)
         return 0;
     if (!s->begun)
@@ -449,10 +455,31 @@ static int end_request(struct spv_wallet_sync *s, uint64_t *request, int rc)
     return rc;
 }
 
+/* Those of a new watch. */
+static int check_scripts(const struct spv_wallet_sync *s, size_t from)
+{
+    const size_t count = spv_wallet_script_count(s->cfg.wallet);
+    int rc = 0;
+
+    for (size_t i = from; rc == 0 && s->cfg.check_script && i < count; i++) {
+        const struct spv_bytes script = spv_wallet_script(s->cfg.wallet, i);
+        rc = s->cfg.check_script(s->cfg.ctx, &script);
+    }
+    return rc;
+}
+
 int spv_wallet_sync_watch(struct spv_wallet_sync *s, uint64_t *request, uint64_t *id,
                           struct spv_text_error *why, const struct spv_watch_target *watch)
 {
-    return end_request(s, request, spv_wallet_watch(s->cfg.wallet, id, why, watch));
+    const size_t before = spv_wallet_script_count(s->cfg.wallet);
+    int rc = spv_wallet_watch(s->cfg.wallet, id, why, watch);
+
+    if (rc == 0) {
+        rc = check_scripts(s, before);
+        if (rc < 0 && spv_wallet_unwatch(s->cfg.wallet, *id) < 0)
+            rc = SPV_ERR_NOMEM;
+    }
+    return end_request(s, request, rc);
 }
 
 int spv_wallet_sync_unwatch(struct spv_wallet_sync *s, uint64_t *request, uint64_t id)

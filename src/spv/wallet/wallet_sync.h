@@ -47,6 +47,10 @@ struct spv_wallet_sync_config {
     struct spv_wallet *wallet; /* loaded; borrowed, as all here */
     const struct spv_chain *chain;
     struct spv_header_db header_db;
+    /* Whether a script can be looked for: 0, or the error of a watch that has it. NULL: each can.
+     */
+    int (*check_script)(void *ctx, const struct spv_bytes *script);
+    void *ctx;
 };
 
 struct spv_wallet_sync;

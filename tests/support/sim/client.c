@@ -37,6 +37,11 @@ static int start_node(struct sim *sim, struct sim_client *c)
         .n_checkpoints = c->cfg.n_checkpoints,
         .wallet = c->cfg.wallet ? c->cfg.wallet->load(c->cfg.wallet->ctx) : NULL,
         .source = c->cfg.source,
+        .allow_bloom = c->cfg.allow_bloom,
+        .bloom = c->bloom,
+        .bloom_cross_check = c->cfg.bloom_cross_check,
+        .bloom_whole_from = c->cfg.bloom_whole_from,
+        .fetch_unconfirmed = c->cfg.fetch_unconfirmed,
     };
     static const enum spv_transport_choice choices[] = {
         [SIM_TRANSPORT_V1] = SPV_TRANSPORT_ONLY_V1,
@@ -85,6 +90,7 @@ static void connect_effect(struct sim *sim, struct sim_client *c, const struct s
     e->server = server;
     e->peer = effect->peer;
     e->transport = effect->transport;
+    e->relay = effect->relay;
     e->epoch = c->epoch;
     e->error = dead ? SPV_ERR_CONNECT_TIMEOUT : SPV_ERR_REFUSED;
 }
@@ -239,6 +245,9 @@ static void pump(struct sim *sim, struct sim_client *c)
         case SPV_EFFECT_WALLET:
             c->cfg.wallet->event(c->cfg.wallet->ctx, &effect.wallet_event);
             break;
+        case SPV_EFFECT_STORE_BLOOM:
+            sim_client_store_bloom(sim, c, &effect.bloom);
+            break;
         case SPV_EFFECT_STORE_BROADCAST:
             if (spv_node_broadcast_stored(c->node, 0, sim_client_now(sim, c)) < 0)
                 sim_break(sim, "the node failed after storing what is published");
@@ -358,6 +367,7 @@ static int attach(struct sim *sim, struct sim_conn *conn)
     struct spv_peer_config cfg = {
         .net = &sim->cfg.params->net,
         .height = (int32_t)sim_store_tip(&c->store)->height,
+        .relay = conn->relay,
         .rng = test_random_rng(&end->random),
         .self_nonces = &c->nonces,
         .transport =

@@ -20,6 +20,15 @@ bool sim_client_wallet_is_above(const struct sim_client *c, uint32_t height)
     return point.height != SPV_NO_HEIGHT && point.height >= height;
 }
 
+/* Filters of different tweaks could be intersected; the size only grows. */
+void sim_client_store_bloom(struct sim *sim, struct sim_client *c,
+                            const struct spv_bloom_params *params)
+{
+    if (c->bloom.size > 0 && (params->tweak != c->bloom.tweak || params->size < c->bloom.size))
+        sim_break(sim, "the bloom filter's tweak has changed, or its size has fallen");
+    c->bloom = *params;
+}
+
 void sim_client_store_wallet(struct sim *sim, struct sim_client *c,
                              const struct spv_wallet_update *update)
 {

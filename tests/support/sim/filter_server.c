@@ -346,6 +346,8 @@ static void serve_block(struct sim *sim, struct sim_conn *conn, const struct spv
         (cfg->services & SPV_NODE_NETWORK_LIMITED) != 0 && (cfg->services & SPV_NODE_NETWORK) == 0;
     struct sim_job job = {.command = SPV_CMD_GETDATA};
     struct spv_blockhash hash;
+    if (sim_bloom_server_getdata(sim, conn, item))
+        return;
     if (item->type != SIM_WITNESS_BLOCK) {
         sim_break(sim, "a client asks for something other than a block with its witnesses");
         return;

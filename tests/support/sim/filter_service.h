@@ -10,6 +10,7 @@
 #include "spv/types.h"
 
 struct sim;
+struct spv_tx;
 struct sim_blocks;
 struct sim_filters;
 
@@ -49,6 +50,11 @@ struct sim_filter_service {
     bool reversed; /* filters of an answer from the highest block down */
     bool twice; /* each filter, cfheaders and cfcheckpt twice */
     enum sim_block_lie block_lie;
+    /* BIP37, for a server with NODE_BLOOM. */
+    uint32_t omits; /* it matches nothing in the block of this height; 0: none */
+    bool no_update; /* it adds no outpoints to filters */
+    const struct spv_tx *mempool; /* unconfirmed transactions, announced when it has them */
+    size_t n_mempool;
     uint32_t blocks_from; /* it is silent about older blocks (pruned) */
     uint32_t max_depth; /* it closes on a request for blocks deeper than this; 0: none */
 };
@@ -57,6 +63,7 @@ struct sim_filter_service {
 struct sim_filter_counts {
     uint64_t checkpoints, headers, filters, blocks; /* requests; blocks: items of getdata */
     uint64_t filters_sent, blocks_sent; /* messages */
+    uint64_t filtered, filters_loaded, mempools, txs; /* BIP37 messages; txs: items of getdata */
     uint64_t closed; /* connections, because of a request that Bitcoin Core closes on */
     uint64_t unserved; /* connections closed because of close_on or max_depth */
 };
@@ -64,6 +71,9 @@ struct sim_filter_counts {
 struct sim_filter_counts sim_server_filter_counts(const struct sim *sim, size_t server);
 /* How often all servers together have sent a block. */
 uint64_t sim_block_sent(const struct sim *sim, const struct spv_blockhash *hash);
+/* A server gets unconfirmed transactions, borrowed, and announces them: to clients with relay 1, or
+ * with a filter that matches. */
+void sim_server_announce_txs(struct sim *sim, size_t server, const struct spv_tx *txs, size_t n);
 /* Replaces a server's blocks and announces the tip; it still knows the replaced ones. */
 void sim_server_announce_blocks(struct sim *sim, size_t server, struct sim_blocks *blocks);
 

@@ -4,6 +4,7 @@
 #ifndef SPV_TESTS_SUPPORT_SIM_INTERNAL_H
 #define SPV_TESTS_SUPPORT_SIM_INTERNAL_H
 
+#include "spv/bloom.h"
 #include "support/sim/filter_store.h"
 #include "support/sim/scan_log.h"
 #include "support/sim/sim.h"
@@ -42,6 +43,7 @@ struct sim_event {
     size_t client, server; /* DIALLED, UNREACHED, RESOLVED, MATCHED */
     uint64_t peer, epoch;
     enum spv_transport transport; /* DIALLED */
+    bool relay; /* DIALLED */
     struct spv_endpoint endpoint; /* RESOLVED */
     void (*call)(struct sim *sim, void *ctx);
     void *ctx;
@@ -61,6 +63,7 @@ struct sim_end {
     uint64_t fragments, arrived; /* those this end sent: they arrive in order */
     uint64_t answers, answered; /* server: requests are answered in order */
     bool job_unfinished; /* server: an answer waits for room in the send queue */
+    struct spv_bloom *bloom; /* server: the client's filter; NULL: none was loaded */
 };
 
 struct sim_conn;
@@ -77,6 +80,7 @@ struct sim_conn {
     size_t client, server;
     uint64_t peer; /* the node's id */
     enum spv_transport transport; /* of the client */
+    bool relay; /* the field of its version message */
     struct sim_end end[2];
 };
 
@@ -102,6 +106,7 @@ struct sim_client {
     struct sim_scan_log scan; /* of the scan since the last restart */
     struct spv_filter_matcher *matcher;
     bool crashes; /* it restarts before its next effect */
+    struct spv_bloom_params bloom; /* as stored */
     struct spv_addrman_rows addrman_rows; /* as stored */
     uint64_t lookups;
     struct test_random random;
@@ -175,6 +180,11 @@ void sim_conn_sweep(struct sim *sim);
 void sim_filter_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg);
 void sim_filter_server_answer(struct sim *sim, struct sim_event *e);
 
+/* bloom_server.c */
+void sim_bloom_server_message(struct sim *sim, struct sim_conn *conn, const struct spv_msg *msg);
+/* Answers an item of a getdata: true when it is a filtered block or a transaction. */
+bool sim_bloom_server_getdata(struct sim *sim, struct sim_conn *conn, const struct spv_inv *item);
+
 /* server.c */
 extern const struct sim_owner sim_server_owner;
 void sim_server_answer(struct sim *sim, struct sim_event *e);
@@ -190,6 +200,8 @@ void sim_client_scan_effect(struct sim *sim, struct sim_client *c, const struct 
 /* A STORE with an update of the wallet, or STORE_WALLET: stores it, and checks what is stored. */
 void sim_client_store_wallet(struct sim *sim, struct sim_client *c,
                              const struct spv_wallet_update *update);
+void sim_client_store_bloom(struct sim *sim, struct sim_client *c,
+                            const struct spv_bloom_params *params);
 /* Whether the stored wallet is scanned up to a height or beyond. */
 bool sim_client_wallet_is_above(const struct sim_client *c, uint32_t height);
 

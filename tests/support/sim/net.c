@@ -38,6 +38,7 @@ void sim_conn_open(struct sim *sim, const struct sim_event *e)
     conn->server = e->server;
     conn->peer = e->peer;
     conn->transport = e->transport;
+    conn->relay = e->relay;
     conn->end[0].random.state = test_random_next(&sim->random);
     conn->end[1].random.state = test_random_next(&sim->random);
     sim->conn = sim_grow(sim->conn, &sim->conns_cap, sim->conns, sizeof(sim->conn[0]));
@@ -244,6 +245,7 @@ void sim_conn_sweep(struct sim *sim)
         if (conn->end[0].closed && conn->end[1].closed) {
             spv_peer_free(conn->end[0].peer);
             spv_peer_free(conn->end[1].peer);
+            spv_bloom_free(conn->end[SIM_SERVER_END].bloom);
             free(conn);
         } else {
             sim->conn[kept++] = conn;

@@ -222,6 +222,7 @@ static void on_message(struct sim *sim, struct sim_conn *conn, const struct spv_
     if (msg->command == SPV_CMD_GETADDR && sim->host[conn->server].cfg.gossip)
         send_addresses(sim, conn);
     sim_filter_server_message(sim, conn, msg);
+    sim_bloom_server_message(sim, conn, msg);
 }
 
 const struct sim_owner sim_server_owner = {attach, on_message, NULL};

@@ -55,6 +55,7 @@ void sim_free(struct sim *sim)
     for (size_t i = 0; i < sim->conns; i++) {
         spv_peer_free(sim->conn[i]->end[0].peer);
         spv_peer_free(sim->conn[i]->end[1].peer);
+        spv_bloom_free(sim->conn[i]->end[SIM_SERVER_END].bloom);
         free(sim->conn[i]);
     }
     for (size_t i = 0; i < sim->clients; i++)

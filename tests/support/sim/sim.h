@@ -184,6 +184,8 @@ struct sim_client_config {
     uint64_t match_delay_us; /* at most, of matching filters; 0: at once */
     const struct sim_wallet *wallet; /* NULL: none; borrowed. Then `scripts` are not scanned for */
     enum spv_source source;
+    bool allow_bloom, bloom_cross_check, fetch_unconfirmed; /* as spv_node_config's */
+    int64_t bloom_whole_from;
     unsigned crash_permille; /* probability that a client restarts right after storing something */
 };
 

@@ -261,6 +261,7 @@ static void run_effect(struct scan_node *s, const struct spv_effect *e)
         s->events[e->event.kind]++;
         break;
     case SPV_EFFECT_STORE_WALLET:
+    case SPV_EFFECT_STORE_BLOOM:
     case SPV_EFFECT_WALLET:
     case SPV_EFFECT_STORE_BROADCAST:
     case SPV_EFFECT_BROADCAST:

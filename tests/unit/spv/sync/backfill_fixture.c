@@ -162,6 +162,7 @@ void backfill_fixture_pull(struct backfill_fixture *r)
         case SPV_EFFECT_KEEP_FILTERS:
         case SPV_EFFECT_SCAN:
         case SPV_EFFECT_STORE_WALLET:
+        case SPV_EFFECT_STORE_BLOOM:
         case SPV_EFFECT_WALLET:
         case SPV_EFFECT_STORE_BROADCAST:
         case SPV_EFFECT_BROADCAST:

@@ -413,7 +413,7 @@ void source_wait(struct source_fixture *f, uint64_t us)
     f->now.mono_us = until;
 }
 
-void source_start_bloom(struct source_fixture *f, struct spv_bloom_kept kept, bool cross_check,
+void source_start_bloom(struct source_fixture *f, struct spv_bloom_params params, bool cross_check,
                         int64_t whole_from)
 {
     const struct spv_bloom_scan_config cfg = {.chain = f->chain,
@@ -421,7 +421,7 @@ void source_start_bloom(struct source_fixture *f, struct spv_bloom_kept kept, bo
                                               .effects = &f->effects,
                                               .blocks = &f->fetch,
                                               .rng = test_random_rng(&f->random),
-                                              .kept = kept,
+                                              .params = params,
                                               .cross_check = cross_check,
                                               .whole_from = whole_from};
 

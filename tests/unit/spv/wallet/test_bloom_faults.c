@@ -5,7 +5,7 @@
 #include "spv/bloom.h"
 #include "util/hash.h"
 
-#define NONE ((struct spv_bloom_kept){0})
+#define NONE ((struct spv_bloom_params){0})
 
 static struct source_fixture f;
 

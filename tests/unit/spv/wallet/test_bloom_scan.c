@@ -1,7 +1,7 @@
 /* Scans with bloom filters over honest peers: requests, gaps, reorganisations. */
 #include "source_fixture.h"
 
-#define NONE ((struct spv_bloom_kept){0})
+#define NONE ((struct spv_bloom_params){0})
 
 static struct source_fixture f;
 
