@@ -2,13 +2,27 @@
 
 #include <stdio.h>
 
+/* The seed that runs; 0: none. A failed assertion leaves the run by a jump, so it is told when the
+ * next seeds run, or at exit. */
+static uint64_t running;
+
+static void tell_running(void)
+{
+    if (running)
+        print_error("seed %llu: an assertion failed (SPV_SIM_SEED=%llu runs it alone)\n",
+                    (unsigned long long)running, (unsigned long long)running);
+    running = 0;
+}
+
 /* Returns the trace, or fails the test. */
 static struct spv_buffer run(scenario_fn *scenario, const struct seeds_config *cfg, uint64_t seed)
 {
     struct sim *sim = sim_new(&(struct sim_config){
         .seed = seed, .params = cfg->params, .reset_permille = cfg->reset_permille});
     struct spv_buffer trace;
+    running = seed;
     scenario(sim);
+    running = 0;
     const char *broken = sim_broken(sim);
     spv_buffer_init(&trace);
     spv_buffer_put(&trace, sim_trace(sim)->data, sim_trace(sim)->len);
@@ -26,7 +40,12 @@ static struct spv_buffer run(scenario_fn *scenario, const struct seeds_config *c
 
 void seeds_run(scenario_fn *scenario, const struct seeds_config *cfg)
 {
+    static bool is_registered;
     const char *one = getenv("SPV_SIM_SEED"), *many = getenv("SPV_SIM_SEEDS");
+    tell_running();
+    if (!is_registered)
+        atexit(tell_running);
+    is_registered = true;
     const uint64_t first = one ? strtoull(one, NULL, 10) : 1;
     uint64_t n = many ? strtoull(many, NULL, 10) : cfg->n;
     if (one)

@@ -73,6 +73,8 @@ static void take_answer(struct wallet_client *c, uint64_t request)
         return;
     }
     c->answered = request;
+    if (c->counts_answers_only)
+        return;
     if (c->requests[request].is_hand_out) {
         const uint32_t branch = c->requests[request].branch;
         const struct spv_wallet_change *row =

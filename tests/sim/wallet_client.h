@@ -27,6 +27,7 @@ struct wallet_client {
         uint32_t branch, index;
     } requests[WALLET_REQUESTS + 1];
     uint64_t last_request;
+    bool counts_answers_only; /* requests of a test's own are not checked against rows */
     uint32_t handed[2]; /* indexes handed out, a branch of the first watch, and answered */
     uint64_t changed_revision;
     uint64_t alarms[SPV_WALLET_START + 1];

@@ -106,8 +106,7 @@ int spv_node_filters_add(struct spv_node_filters *f, struct spv_peer_entry *p, s
 {
     if (!is_used(f))
         return 0;
-    if (f->on)
-        spv_filter_peers_add(&f->peers, p);
+    spv_filter_peers_add(&f->peers, p);
     const int rc = spv_block_fetch_add(&f->blocks, p->id, now);
     return rc < 0 || !f->on ? rc : spv_filter_scan_add_peer(f->scan, p->id, now);
 }
@@ -163,7 +162,7 @@ static int recv_shown(struct spv_node_filters *f, uint64_t id, const struct spv_
     const int rc = msg->command == SPV_CMD_HEADERS
                        ? spv_filter_peers_headers(&f->peers, id, &msg->u.headers, now)
                        : spv_filter_peers_inv(&f->peers, id, &msg->u.inv);
-    return rc < 0 ? rc : spv_filter_scan_shown(f->scan, now);
+    return rc < 0 || !f->on ? rc : spv_filter_scan_shown(f->scan, now);
 }
 
 int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
@@ -171,7 +170,7 @@ int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct 
 {
     if (!is_used(f))
         return 0;
-    if (f->on && (msg->command == SPV_CMD_HEADERS || msg->command == SPV_CMD_INV))
+    if (msg->command == SPV_CMD_HEADERS || msg->command == SPV_CMD_INV)
         return recv_shown(f, id, msg, now);
     if (f->on && (msg->command == SPV_CMD_CFHEADERS || msg->command == SPV_CMD_CFCHECKPT ||
                   msg->command == SPV_CMD_CFILTER))
@@ -274,6 +273,18 @@ static bool reaches_tip(const struct spv_node_filters *f)
            height == spv_chain_tip(f->peers.chain)->height;
 }
 
+/* A block is requested from peers that have shown it. Filter sync asks them to; without it each
+ * peer is asked for the tip. */
+static int ask_to_show_tip(struct spv_node_filters *f, struct spv_now now)
+{
+    const uint32_t height = spv_chain_tip(f->peers.chain)->height;
+    int rc = 0;
+
+    for (struct spv_peer_entry *p = NULL; rc >= 0 && (p = spv_peer_table_next(f->peers.peers, p));)
+        rc = height > 0 ? spv_filter_peers_show(&f->peers, p, height, now) : 0;
+    return rc < 0 ? rc : 0;
+}
+
 int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filters_input *in,
                          struct spv_now now)
 {
@@ -293,7 +304,10 @@ int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filte
     }
     if (rc < 0 || in->storing)
         return rc;
-    rc = run_block_scan(f, now);
+    if (!f->on && in->synced)
+        rc = ask_to_show_tip(f, now);
+    if (rc >= 0)
+        rc = run_block_scan(f, now);
     if (rc < 0 || !f->on)
         return rc;
     rc = spv_filter_sync_run(f->sync, in->synced, in->more, now);
@@ -327,10 +341,23 @@ int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now)
     return rc < 0 ? rc : spv_filter_sync_timer(f->sync, now);
 }
 
+static uint64_t show_deadline(const struct spv_node_filters *f)
+{
+    const uint32_t height = spv_chain_tip(f->peers.chain)->height;
+    uint64_t first = SPV_NEVER;
+
+    for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers.peers, p));)
+        if (!spv_filter_peer_has_shown(p, height))
+            first = spv_min_deadline(first, spv_filter_peers_deadline(p));
+    return first;
+}
+
 uint64_t spv_node_filters_deadline(const struct spv_node_filters *f)
 {
     if (!f->on)
-        return f->fetches_blocks ? spv_block_fetch_deadline(&f->blocks) : SPV_NEVER;
+        return f->fetches_blocks
+                   ? spv_min_deadline(spv_block_fetch_deadline(&f->blocks), show_deadline(f))
+                   : SPV_NEVER;
     const uint64_t first =
         spv_min_deadline(spv_block_fetch_deadline(&f->blocks), spv_filter_scan_deadline(f->scan));
     return spv_min_deadline(first, spv_filter_sync_deadline(f->sync));

@@ -180,3 +180,15 @@ int spv_wallet_touch_immature_above(struct spv_wallet *w, uint32_t height)
         rc = spv_wallet_touch(w, w->in_blocks.at[i]);
     return rc;
 }
+
+bool spv_wallet_is_spent_in_block(const struct spv_wallet *w, const struct spv_coin_record *coin)
+{
+    const struct spv_txid *txid = &w->txs[coin->tx].row.txid;
+    struct spv_probe_iter iter = spv_wallet_spenders(w, txid, coin->vout);
+    uint32_t tx;
+
+    while (spv_wallet_next_spender(w, &iter, txid, coin->vout, &tx))
+        if (spv_tx_is_confirmed(&w->txs[tx]))
+            return true;
+    return false;
+}

@@ -24,5 +24,7 @@ void spv_wallet_recount(struct spv_wallet *w);
 /* Touches the coinbases whose maturity the scanned height changes. */
 int spv_wallet_touch_matured(struct spv_wallet *w);
 int spv_wallet_touch_immature_above(struct spv_wallet *w, uint32_t height);
+/* Whether a confirmed transaction spends a coin. */
+bool spv_wallet_is_spent_in_block(const struct spv_wallet *w, const struct spv_coin_record *coin);
 
 #endif

@@ -88,18 +88,6 @@ bool spv_wallet_next_share(const struct spv_wallet *w, uint64_t *watch,
     return out->watch != 0;
 }
 
-static bool is_spent_in_block(const struct spv_wallet *w, const struct spv_coin_record *coin)
-{
-    const struct spv_txid *txid = &w->txs[coin->tx].row.txid;
-    struct spv_probe_iter iter = spv_wallet_spenders(w, txid, coin->vout);
-    uint32_t tx;
-
-    while (spv_wallet_next_spender(w, &iter, txid, coin->vout, &tx))
-        if (spv_tx_is_confirmed(&w->txs[tx]))
-            return true;
-    return false;
-}
-
 static bool is_listed(const struct spv_wallet *w, uint32_t number)
 {
     const struct spv_coin_record *coin = &w->coins[number];
@@ -108,7 +96,7 @@ static bool is_listed(const struct spv_wallet *w, uint32_t number)
     return tx && coin->visible &&
            (tx->row.state == SPV_TX_CONFIRMED || tx->row.state == SPV_TX_UNCONFIRMED) &&
            spv_wallet_find_coin(w, &tx->row.txid, coin->vout) == number &&
-           !is_spent_in_block(w, coin);
+           !spv_wallet_is_spent_in_block(w, coin);
 }
 
 bool spv_wallet_next_coin(const struct spv_wallet *w, uint64_t *next, struct spv_wallet_coin *out)

@@ -15,6 +15,7 @@
 #include "spv/wallet/birthday.h"
 #include "spv/wallet/chain_point.h"
 #include "spv/wallet/late_scripts.h"
+#include "spv/wallet/wallet_outpoints.h"
 
 #define RATE_US 1000000 /* how often the rate is measured */
 
@@ -26,6 +27,7 @@ struct spv_wallet_sync {
     size_t n_given; /* scripts of the wallet that it has */
     struct spv_late_scripts late;
     bool look_for_late; /* some may be new */
+    bool outputs_due; /* coins whose spends left the chain are to be given to the source */
     bool was_synced;
     bool changed; /* the wallet took an input since its changes were taken */
     bool storing; /* the changes are being stored */
@@ -230,12 +232,13 @@ static int begin_wallet(struct spv_wallet_sync *s, const struct spv_wallet_sync_
 /* What spends the wallet's coins is found also where no filter of scripts would show it. */
 static int give_outputs(struct spv_wallet_sync *s, struct spv_now now)
 {
-    struct spv_wallet_coin coin;
+    struct spv_wallet_outpoint output;
     uint64_t next = 0;
     int rc = 0;
 
-    while (rc == 0 && spv_wallet_next_coin(s->cfg.wallet, &next, &coin))
-        rc = s->source.add_output(s->source.ctx, &coin.txid, coin.vout, &coin.script, now);
+    s->outputs_due = false;
+    while (rc == 0 && spv_wallet_next_outpoint(s->cfg.wallet, &next, &output))
+        rc = s->source.add_output(s->source.ctx, &output.txid, output.vout, &output.script, now);
     return rc;
 }
 
@@ -354,6 +357,8 @@ int spv_wallet_sync_step(struct spv_wallet_sync *s, const struct spv_wallet_sync
     if (rc < 0 || !s->begun)
         return rc;
     rc = give_scripts(s, scanned_height(s) + 1, now);
+    if (rc == 0 && s->outputs_due)
+        rc = give_outputs(s, now);
     if (rc == 0)
         rc = search_late(s, in, now);
     if (rc == 0)
@@ -407,6 +412,7 @@ int spv_wallet_sync_disconnect(struct spv_wallet_sync *s, uint32_t fork_height, 
     if (rc == 0)
         rc = go_back(s, &fork, now);
     s->scanned_due = false;
+    s->outputs_due = true;
     if (fork_height + 1 < s->first) /* it does not go back beyond where it began */
         stop_source(s);
     return rc;

@@ -61,7 +61,7 @@ static bool matches(const struct sim_filter_service *service, struct spv_bloom *
 }
 
 static void send_filtered(struct sim *sim, struct sim_conn *conn, const struct sim_block *block,
-                          bool omits)
+                          uint32_t height)
 {
     const size_t n = block->parsed.n_txs;
     struct spv_txid *txids = calloc(n, sizeof *txids);
@@ -69,6 +69,7 @@ static void send_filtered(struct sim *sim, struct sim_conn *conn, const struct s
     struct spv_tx *txs = calloc(n, sizeof *txs);
     struct spv_block_iter iter = spv_block_txs(&block->parsed);
     struct spv_merkle_proof *proof;
+    const bool omits = service_of(sim, conn)->omits == height;
     size_t n_matched = 0;
 
     if (!txids || !positions || !txs)
@@ -88,6 +89,8 @@ static void send_filtered(struct sim *sim, struct sim_conn *conn, const struct s
     for (size_t i = 0; i < n_matched; i++)
         send_tx(sim, conn, &txs[positions[i]], true);
     sim->host[conn->server].filter_counts.filtered++;
+    sim_note(sim, "server %zu sends %zu transactions of block %lu", conn->server, n_matched,
+             (unsigned long)height);
     spv_merkle_proof_free(proof);
     free(txids);
     free(positions);
@@ -107,7 +110,7 @@ static void serve_filtered(struct sim *sim, struct sim_conn *conn, const struct 
     if (!conn->end[SIM_SERVER_END].bloom) /* Bitcoin Core sends nothing */
         sim_break(sim, "a client asks for a filtered block without a filter");
     else if (block && (service->mute & SIM_MUTE_BLOCKS) == 0)
-        send_filtered(sim, conn, block, service->omits != 0 && height == service->omits);
+        send_filtered(sim, conn, block, height);
 }
 
 /* ---- unconfirmed transactions ---- */

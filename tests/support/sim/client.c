@@ -296,8 +296,9 @@ int sim_client_watch(struct sim *sim, struct sim_client *c, uint64_t *request, u
                      const struct spv_watch_target *watch)
 {
     const int rc = spv_node_watch(c->node, request, id, NULL, watch, sim_client_now(sim, c));
-    sim_note(sim, "client %zu watches: request %llu", c->index, (unsigned long long)*request);
-    after_input(sim, c, rc);
+    sim_note(sim, "client %zu watches: request %llu, %s", c->index, (unsigned long long)*request,
+             spv_err_name(rc));
+    after_input(sim, c, spv_err_class_of(rc) == SPV_CLASS_CALLER ? 0 : rc);
     return rc;
 }
 

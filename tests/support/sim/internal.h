@@ -81,6 +81,7 @@ struct sim_conn {
     uint64_t peer; /* the node's id */
     enum spv_transport transport; /* of the client */
     bool relay; /* the field of its version message */
+    bool is_reset; /* no bytes arrive any more */
     struct sim_end end[2];
 };
 

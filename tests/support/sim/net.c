@@ -139,6 +139,7 @@ void sim_conn_close(struct sim *sim, struct sim_conn *conn, int end)
 void sim_conn_reset(struct sim *sim, struct sim_conn *conn)
 {
     sim_note(sim, "reset c%llu", (unsigned long long)conn->id);
+    conn->is_reset = true;
     push_eof(sim, conn, SIM_CLIENT_END, 0, SPV_ERR_RESET);
     push_eof(sim, conn, SIM_SERVER_END, 0, SPV_ERR_RESET);
 }
@@ -207,7 +208,7 @@ void sim_conn_bytes(struct sim *sim, struct sim_event *e)
         sim_conn_reset(sim, conn);
         return;
     }
-    if (to->peer)
+    if (to->peer && !conn->is_reset)
         receive(sim, conn, e->end, e->bytes, e->n);
     if (!from->closed)
         sim_conn_flush(sim, conn, 1 - e->end); /* the pipe has capacity again */
