@@ -200,6 +200,117 @@ static void announced_transactions_are_fetched_only_when_wanted(void **state)
     wallet_scenario_free_last();
 }
 
+/* ---- a payment that is in no block yet ---- */
+
+#define DAY INT64_C(86400)
+
+static const struct spv_wallet_tx_row *unconfirmed_row(const struct wallet_scenario *s,
+                                                       const struct spv_txid *txid)
+{
+    const struct spv_wallet_tx_row *row;
+    uint64_t next = 0;
+
+    while (spv_wallet_next_tx(s->client.wallet, &next, &row))
+        if (memcmp(row->txid.b, txid->b, sizeof txid->b) == 0)
+            return row;
+    return NULL;
+}
+
+/* Demands a state and number of network groups of a transaction, also of its stored row. */
+static void check_stored(const struct wallet_scenario *s, const struct spv_txid *txid,
+                         enum spv_tx_state state, uint32_t n_groups)
+{
+    const struct spv_wallet_tx_row *row = unconfirmed_row(s, txid);
+    const struct spv_wallet_change *stored =
+        row ? row_store_find(&s->client.store, SPV_WALLET_ROW_TX, row->id, 0) : NULL;
+
+    if (!row || row->state != state || row->n_groups != n_groups)
+        sim_break(s->client.sim, "an unconfirmed payment has another state, or is not there");
+    if (!stored || stored->row.tx.state != state || stored->row.tx.n_groups != n_groups)
+        sim_break(s->client.sim, "the state of an unconfirmed payment is not stored");
+}
+
+/* Pays the wallet; or spends the same output and pays someone else. */
+static void build_payment(struct built_tx *out, const struct wallet_scenario *s, bool double_spend)
+{
+    static const uint8_t foreign[] = {0x51};
+    const struct built_output output = {double_spend ? (struct spv_bytes){foreign, 1}
+                                                     : spv_wallet_script(s->client.wallet, 0),
+                                        12345};
+    const struct built_input input = {.prev = {{0x77}}, .vout = 3};
+    const struct built_spec spec = {.inputs = &input,
+                                    .n_inputs = 1,
+                                    .outputs = &output,
+                                    .n_outputs = 1,
+                                    .lock_time = double_spend,
+                                    .witness = true};
+
+    build_tx(out, &spec);
+}
+
+/* Announced by three peers: it is fetched, counted by network groups, expires after 14 days, is
+ * there again when it is announced again, and with bloom filters gives way to a double spend that
+ * pays someone else. */
+static void payment_with(struct sim *sim, enum spv_source source)
+{
+    struct wallet_scenario *s = wallet_scenario_begin(sim);
+    struct built_tx payment, other;
+    struct spv_wallet_balance_row balance;
+
+    wallet_scenario_add_servers(s, WALLET_SERVERS);
+    wallet_client_start(
+        &s->client, &(struct sim_client_config){.source = source,
+                                                .fetch_unconfirmed = source != SPV_SOURCE_BLOOM});
+    if (sim_run(sim, 600 * SPV_SECOND, wallet_client_done, &s->client) == 0)
+        sim_break(sim, "the wallet was not scanned in time");
+    build_payment(&payment, s, false);
+    build_payment(&other, s, true);
+    sim_server_announce_txs(sim, 0, &payment.tx, 1);
+    wallet_scenario_run(s, 60 * SPV_SECOND);
+    check_stored(s, &payment.txid, SPV_TX_UNCONFIRMED, 1);
+    for (size_t i = 1; i < WALLET_SERVERS; i++)
+        sim_server_announce_txs(sim, i, &payment.tx, 1);
+    wallet_scenario_run(s, 60 * SPV_SECOND);
+    check_stored(s, &payment.txid, SPV_TX_UNCONFIRMED, WALLET_SERVERS);
+    if (spv_wallet_balance(s->client.wallet, &balance, 0) != 0 ||
+        balance.field[SPV_COIN_UNTRUSTED_PENDING] < 12345)
+        sim_break(sim, "an unconfirmed payment is not pending");
+    sim_client_step_clock(sim, s->client.client, 13 * DAY);
+    wallet_scenario_run(s, 600 * SPV_SECOND);
+    if (unconfirmed_row(s, &payment.txid)->state != SPV_TX_UNCONFIRMED)
+        sim_break(sim, "it expires before 14 days");
+    sim_client_step_clock(sim, s->client.client, 2 * DAY);
+    wallet_scenario_run(s, 600 * SPV_SECOND);
+    check_stored(s, &payment.txid, SPV_TX_EXPIRED, WALLET_SERVERS);
+    for (size_t i = 0; i < WALLET_SERVERS; i++)
+        sim_server_announce_txs(sim, i, &payment.tx, 1);
+    wallet_scenario_run(s, 60 * SPV_SECOND);
+    if (unconfirmed_row(s, &payment.txid)->state != SPV_TX_UNCONFIRMED)
+        sim_break(sim, "announced again, it is not pending again");
+    for (size_t i = 0; i < WALLET_SERVERS; i++)
+        sim_server_announce_txs(sim, i, &other.tx, 1);
+    wallet_scenario_run(s, 60 * SPV_SECOND);
+    if (source == SPV_SOURCE_BLOOM) /* else its announcement shows nothing of the wallet */
+        check_stored(s, &payment.txid, SPV_TX_REPLACED, WALLET_SERVERS);
+    built_tx_free(&payment);
+    built_tx_free(&other);
+}
+
+static void payment(struct sim *sim)
+{
+    static const enum spv_source sources[] = {SPV_SOURCE_FILTERS, SPV_SOURCE_BLOOM,
+                                              SPV_SOURCE_BLOCKS};
+
+    payment_with(sim, sources[test_random_next(sim_random(sim)) % COUNT(sources)]);
+}
+
+static void unconfirmed_payments_come_and_expire(void **state)
+{
+    (void)state;
+    seeds_run(payment, &(struct seeds_config){.n = SEEDS, .divisor = 4});
+    wallet_scenario_free_last();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +318,7 @@ int main(void)
         cmocka_unit_test(blocks_with_large_outputs_are_fetched_whole),
         cmocka_unit_test(auto_uses_bloom_filters_only_when_they_are_allowed),
         cmocka_unit_test(scripts_without_a_push_are_refused_or_need_another_source),
+        cmocka_unit_test(unconfirmed_payments_come_and_expire),
         cmocka_unit_test(announced_transactions_are_fetched_only_when_wanted),
     };
     return cmocka_run_group_tests_name("sim: wallets with bloom filters", tests, wallet_chain_setup,

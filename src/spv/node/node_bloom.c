@@ -154,7 +154,8 @@ static int store_params(struct spv_node *n)
 {
     const struct spv_bloom_params params = spv_bloom_scan_params(n->bloom.scan);
 
-    if (params.size == n->bloom.stored.size && params.tweak == n->bloom.stored.tweak)
+    if (params.size == 0 || /* no filter yet */
+        (params.size == n->bloom.stored.size && params.tweak == n->bloom.stored.tweak))
         return 0;
     struct spv_effect *effect = spv_effects_push(&n->effects, SPV_EFFECT_STORE_BLOOM, 0);
     if (!effect)

@@ -137,6 +137,8 @@ void node_fixture_pull(struct node_fixture *s)
             s->tip = e.update.headers[e.update.n - 1];
             (void)spv_node_stored(s->node, s->store_error, s->now);
         }
+        if (e.kind == SPV_EFFECT_STORE_WALLET)
+            assert_int_equal(spv_node_stored(s->node, 0, s->now), 0);
         if (e.kind == SPV_EFFECT_INDEX)
             assert_int_equal(spv_node_indexed(s->node, 0, s->now), 0);
     }

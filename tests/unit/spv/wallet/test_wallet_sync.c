@@ -246,6 +246,71 @@ static void wallet_leaves_disconnected_blocks_and_the_source_begins_again_below_
     assert_int_equal(f->begun[1], 29);
 }
 
+/* A transaction that pays script 1, or spends that output, in a block of its own. */
+static void find_tx(struct fixture *f, uint32_t height, const struct built_tx *tx)
+{
+    const struct built_tx *const txs[] = {tx};
+    struct built_block block;
+    struct spv_source_event event = {.kind = SPV_SOURCE_MATCH, .height = height};
+
+    build_block(&block, height, 0, txs, 1);
+    event.hash = f->store.at[height].hash;
+    event.block = &block.block;
+    assert_int_equal(spv_wallet_sync_source_event(f->sync, &event, f->now), 0);
+    built_block_free(&block);
+}
+
+/* The source is to find what spends an output that no confirmed transaction spends: at its
+ * beginning, and again when blocks are disconnected. */
+static void unspent_outputs_are_given_at_the_beginning_and_after_a_rollback(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t bytes[] = {0x51, 1};
+    const struct built_output pays = {.script = {bytes, sizeof bytes}, .value = 7};
+    const struct built_output foreign = {.script = {bytes, 1}, .value = 6};
+    const struct built_input other = {.vout = 1};
+    struct built_tx payment, spend;
+
+    build_tx(&payment, &(struct built_spec){
+                           .inputs = &other, .n_inputs = 1, .outputs = &pays, .n_outputs = 1});
+    const struct built_input input = {.prev = payment.txid};
+    build_tx(&spend, &(struct built_spec){
+                         .inputs = &input, .n_inputs = 1, .outputs = &foreign, .n_outputs = 1});
+    watch_script(f, 1, 0);
+    pull(f);
+    find_tx(f, 10, &payment);
+    pull(f);
+    find_tx(f, 12, &spend);
+    pull(f);
+    assert_int_equal(f->n_outputs, 0);
+    restart(f);
+    pull(f);
+    assert_int_equal(f->n_outputs, 0); /* it is spent */
+    assert_int_equal(done(f, CHAIN), 0);
+    pull(f);
+    assert_int_equal(spv_wallet_sync_disconnect(f->sync, 13, f->now), 0);
+    pull(f);
+    assert_int_equal(f->n_outputs, 0);
+    assert_int_equal(f->n_begun, 2);
+    assert_int_equal(spv_wallet_sync_disconnect(f->sync, 12, f->now), 0);
+    pull(f);
+    assert_int_equal(f->n_outputs, 0);
+    assert_int_equal(spv_wallet_sync_disconnect(f->sync, 11, f->now), 0); /* below its first */
+    pull(f);
+    assert_int_equal(f->n_begun, 3);
+    assert_int_equal(f->n_outputs, 1);
+    find_tx(f, 12, &spend);
+    assert_int_equal(done(f, CHAIN), 0);
+    pull(f);
+    assert_int_equal(f->n_outputs, 1);
+    assert_int_equal(spv_wallet_sync_disconnect(f->sync, 11, f->now), 0);
+    pull(f);
+    assert_int_equal(f->n_begun, 3);
+    assert_int_equal(f->n_outputs, 2);
+    built_tx_free(&payment);
+    built_tx_free(&spend);
+}
+
 static void undone_blocks_are_disconnected(void **state)
 {
     struct fixture *f = *state;
@@ -378,6 +443,7 @@ int main(void)
         TEST(source_that_was_done_before_new_scripts_is_not_believed),
         TEST(scanned_height_is_stored_now_and_then_without_matches),
         TEST(wallet_leaves_disconnected_blocks_and_the_source_begins_again_below_its_first),
+        TEST(unspent_outputs_are_given_at_the_beginning_and_after_a_rollback),
         TEST(undone_blocks_are_disconnected),
         TEST(wallet_whose_block_is_not_on_the_chain_goes_back_to_one_that_is),
         TEST(request_is_answered_when_it_is_stored_and_matched),
