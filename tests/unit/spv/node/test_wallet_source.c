@@ -138,6 +138,30 @@ static void silent_peer_is_disconnected_in_time(void **state)
     fail_msg("a silent peer stays connected");
 }
 
+/* The pong of the ping behind a request ends it: what was left out is requested of another peer. */
+static void pong_ends_a_request(void **state)
+{
+    struct spv_node_config cfg = {.source = SPV_SOURCE_BLOOM};
+    struct node_fixture *s = start(&cfg, 2);
+    const uint64_t a = node_fixture_connect(s, HEIGHT, SERVICES);
+    const uint64_t b = node_fixture_connect(s, HEIGHT, SERVICES);
+    struct spv_msg pong = {.command = SPV_CMD_PONG, .u.ping.has_nonce = true};
+
+    (void)state;
+    node_fixture_serve(s, a, &chain);
+    node_fixture_serve(s, b, &chain);
+    assert_int_equal(sent(s, a, SPV_CMD_PING), 1);
+    for (size_t i = 0; i < s->n; i++)
+        if (s->log[i].kind == SPV_EFFECT_SEND && s->log[i].peer == a &&
+            s->log[i].message.command == SPV_CMD_PING)
+            pong.u.ping.nonce = s->log[i].message.u.ping.nonce;
+    const size_t before = sent(s, b, SPV_CMD_GETDATA);
+    assert_int_equal(spv_node_recv(s->node, a, &pong, s->now), 0);
+    node_fixture_pull(s);
+    assert_true(sent(s, b, SPV_CMD_GETDATA) > before);
+    end(s);
+}
+
 /* Without compact filters each peer is asked whether it has the tip: one that announced nothing
  * would get no request for its block. */
 static void every_peer_is_asked_for_the_tip(void **state)
@@ -187,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tweak_and_size_are_stored_before_a_peer_gets_a_filter),
         cmocka_unit_test(silent_peer_is_disconnected_in_time),
+        cmocka_unit_test(pong_ends_a_request),
         cmocka_unit_test(every_peer_is_asked_for_the_tip),
         cmocka_unit_test(announced_transactions_are_requested_only_when_wanted),
     };
