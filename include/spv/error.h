@@ -147,7 +147,7 @@ enum spv_err_class {
     X(BLOCK_WEIGHT, -191, MISBEHAVING, "block that weighs more than 4,000,000")                    \
     X(BLOCK_ROOT, -192, MISBEHAVING, "block whose transactions do not give its merkle root")       \
     X(BLOCK_WITNESS, -193, MISBEHAVING, "block whose coinbase does not commit to its witnesses")   \
-    X(UNREQUESTED, -194, PEER, "data that was not requested, again and again")                     \
+    X(UNSOLICITED, -194, PEER, "data that was not requested, again and again")                     \
     X(FILTER_HASH, -195, PEER, "filter that is not what its filter header commits to")             \
     /* transactions */                                                                             \
     X(TX_VALUE, -200, PEER, "transaction with an amount that is out of range")                     \

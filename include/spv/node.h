@@ -230,7 +230,7 @@ struct spv_node_stats {
     unsigned peers_connecting;
     uint64_t sync_peer; /* id of the peer that headers are requested from now; 0: none */
     bool synced;
-    bool stale; /* the tip has not moved for long: extra peers are tried */
+    bool wants_extra_peers; /* the tip has not moved for long: extra peers are tried */
     int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
     uint64_t reorgs, stalls, bans; /* counts since the node was created */
     unsigned presync_peers; /* peers whose chain must prove its work before it is stored */

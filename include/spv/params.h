@@ -63,8 +63,9 @@ struct spv_params {
     uint32_t bip66_height; /* version >= 3 */
     uint32_t bip65_height; /* version >= 4 */
     uint32_t segwit_height; /* BIP141's rules hold from here on; UINT32_MAX: not known (simnet) */
-    uint32_t fresh_peers_s; /* a tip older than this makes us connect to more peers; 0: never */
-    uint32_t stale_tip_s; /* a tip older than this causes a warning; 0: never */
+    uint32_t
+        extra_peers_after_s; /* a tip older than this makes us connect to more peers; 0: never */
+    uint32_t stale_warning_after_s; /* a tip older than this causes a warning; 0: never */
     const struct spv_checkpoint *checkpoints; /* ascending heights; borrowed */
     size_t n_checkpoints;
     /* ascending heights, the first is that of genesis; borrowed */

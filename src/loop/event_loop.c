@@ -17,7 +17,7 @@
 #include "loop/match_pool.h"
 #include "spv/wallet_db.h"
 
-#define PROXY_TIMEOUT (60 * SPV_SECOND) /* ours: Tor circuits to onion services take long */
+#define PROXY_TIMEOUT_US (60 * SPV_SECOND) /* ours: Tor circuits to onion services take long */
 #define COMMIT_US (SPV_SECOND / 4) /* ours: the longest time that a header stays uncommitted */
 
 struct spv_evloop {
@@ -300,7 +300,7 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
     if (l->cfg.node.nets == 0)
         l->cfg.node.nets = SPV_NET_IPV4 | SPV_NET_IPV6 | SPV_NET_ONION;
     if (l->cfg.connect_timeout_us == 0)
-        l->cfg.connect_timeout_us = PROXY_TIMEOUT;
+        l->cfg.connect_timeout_us = PROXY_TIMEOUT_US;
 }
 
 /* The wallet and the machine that publishes are the caller's; their rows are the store's. */

@@ -94,7 +94,7 @@ static void init_transport(struct spv_peer *p)
                                              .allow_ctx = p->cfg.allow_ctx,
                                              .endpoint = &p->cfg.endpoint,
                                              .rng = &p->cfg.rng,
-                                             .max_contents = spv_command_rules_max_cap(&p->cfg) +
+                                             .max_contents = spv_command_rules_max_limit(&p->cfg) +
                                                              SPV_V2_NAME_BYTES};
     spv_transport_init(&p->transport, &cfg);
     p->stats.transport = p->transport.kind;
@@ -323,7 +323,7 @@ static int process_frame(struct spv_peer *p, struct spv_msg *out, bool *any, str
     const struct spv_frame *frame = &p->transport.frame;
     size_t waiting = spv_transport_buffered(&p->transport);
     int rc = read_header(p, cap, now);
-    if (rc > 0 && frame->length > spv_command_rules_cap(&p->cfg, frame->command))
+    if (rc > 0 && frame->length > spv_command_rules_limit(&p->cfg, frame->command))
         rc = SPV_ERR_LENGTH;
     if (rc > 0)
         rc = spv_transport_payload(&p->transport, &payload);

@@ -99,7 +99,7 @@ enum spv_command spv_command_find(const char *name)
     return SPV_CMD_UNKNOWN;
 }
 
-uint32_t spv_command_cap(enum spv_command command)
+uint32_t spv_command_max_payload(enum spv_command command)
 {
     return spv_command_lookup(command)->cap;
 }

@@ -43,7 +43,7 @@ int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
         return SPV_ERR_COMMAND;
     out->length = spv_cursor_u32(&c);
     spv_cursor_copy(&c, out->checksum, sizeof out->checksum);
-    if (out->length > cap || out->length > spv_command_cap(out->command))
+    if (out->length > cap || out->length > spv_command_max_payload(out->command))
         return SPV_ERR_LENGTH;
     return 0;
 }

@@ -24,7 +24,7 @@ int spv_frame_read_name(struct spv_frame *out, const uint8_t name[SPV_COMMAND_SI
  * checksum. */
 int spv_frame_check(const struct spv_frame *frame, const uint8_t *payload);
 /* Returns the limit of a command's payload in bytes; SPV_MAX_PAYLOAD for SPV_CMD_UNKNOWN. */
-uint32_t spv_command_cap(enum spv_command command);
+uint32_t spv_command_max_payload(enum spv_command command);
 /* Returns the command of that name, or SPV_CMD_UNKNOWN. */
 enum spv_command spv_command_find(const char *name);
 /* Returns the first protocol version at which a command may be used; 0: any. */

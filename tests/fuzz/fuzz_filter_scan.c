@@ -249,7 +249,7 @@ static void disconnect(struct fuzz *f, size_t i)
 
 static void drop_peers(struct fuzz *f)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     while (spv_filter_scan_next_drop(f->scan, &drop) ||
            spv_block_fetch_next_drop(&f->blocks, &drop)) {
         const size_t i = slot_of(f, drop.id);

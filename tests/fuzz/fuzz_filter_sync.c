@@ -203,7 +203,7 @@ static void disconnect(struct fuzz *f, size_t i)
 
 static void drop_peers(struct fuzz *f)
 {
-    struct spv_filter_drop drop;
+    struct spv_disconnect drop;
     while (spv_filter_peers_next_drop(&f->filter_peers, &drop)) {
         const size_t i = slot_of(f, drop.id);
         const size_t view = f->peer[i].view;

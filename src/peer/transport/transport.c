@@ -130,7 +130,7 @@ static int open_packet(struct spv_transport_state *t, struct spv_buffer *out, ui
     t->frame.length = (uint32_t)(n - name);
     t->frame_bytes = SPV_V2_OVERHEAD + n;
     if (!t->has_unknown_id &&
-        (t->frame.length > cap || t->frame.length > spv_command_cap(t->frame.command)))
+        (t->frame.length > cap || t->frame.length > spv_command_max_payload(t->frame.command)))
         return SPV_ERR_LENGTH;
     t->packet = contents + name;
     t->have_packet = true;

@@ -73,8 +73,8 @@ static bool serves(const struct spv_block_fetch *f, const struct spv_peer_entry 
 {
     const uint32_t tip = spv_chain_tip(f->chain)->height;
 
-    if (!p->blocks.added || p->blocks.drop || p->sync.drop || !(p->services & SPV_NODE_WITNESS) ||
-        height > tip_of(p))
+    if (!p->blocks.added || p->blocks.drop || p->sync.disconnect_error ||
+        !(p->services & SPV_NODE_WITNESS) || height > tip_of(p))
         return false;
     return (p->services & SPV_NODE_NETWORK) ||
            ((p->services & SPV_NODE_NETWORK_LIMITED) && height + SPV_BLOCKS_LIMITED_DEPTH > tip);
@@ -101,7 +101,7 @@ static void send_request(const struct spv_block_fetch *f, struct spv_peer_entry 
     }
     r->n_sent++;
     r->late = false;
-    r->asked_us = now.mono_us;
+    r->requested_us = now.mono_us;
     memcpy(item.hash.b, w->hash.b, sizeof item.hash.b);
     spv_effects_send_getdata(f->effects, p->id, &item, 1);
 }
@@ -131,18 +131,18 @@ static bool has_peer(const struct spv_block_fetch *f, const struct spv_wanted_bl
 
 /* How many peers are asked for it, and when the last one was. */
 static unsigned count_inflight(const struct spv_block_fetch *f, const struct spv_wanted_block *w,
-                               uint64_t *asked_us)
+                               uint64_t *requested_us)
 {
     unsigned n = 0;
 
-    *asked_us = 0;
+    *requested_us = 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers, p));) {
         const struct spv_block_request *r = find_request(&p->blocks, &w->hash);
         if (!r || r->late)
             continue;
         n++;
-        if (r->asked_us > *asked_us)
-            *asked_us = r->asked_us;
+        if (r->requested_us > *requested_us)
+            *requested_us = r->requested_us;
     }
     return n;
 }
@@ -151,11 +151,11 @@ static int schedule(struct spv_block_fetch *f, struct spv_now now)
 {
     for (size_t i = 0; i < f->n_wanted && !f->effects->error; i++) {
         const struct spv_wanted_block *w = &f->wanted[i];
-        uint64_t asked_us;
-        const unsigned n = count_inflight(f, w, &asked_us);
+        uint64_t requested_us;
+        const unsigned n = count_inflight(f, w, &requested_us);
         struct spv_peer_entry *p;
 
-        if (n >= MAX_INFLIGHT || (n > 0 && now.mono_us < asked_us + SPV_BLOCKS_HEDGE))
+        if (n >= MAX_INFLIGHT || (n > 0 && now.mono_us < requested_us + SPV_BLOCKS_HEDGE))
             continue;
         p = pick_peer(f, w);
         if (p)
@@ -268,13 +268,13 @@ int spv_block_fetch_remove(struct spv_block_fetch *f, uint64_t id, struct spv_no
     return schedule(f, now);
 }
 
-int spv_block_fetch_next_drop(struct spv_block_fetch *f, struct spv_segments_drop *out)
+int spv_block_fetch_next_drop(struct spv_block_fetch *f, struct spv_disconnect *out)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers, p));) {
         if (!p->blocks.drop || p->blocks.reported)
             continue;
         p->blocks.reported = true;
-        *out = (struct spv_segments_drop){.id = p->id, .error = p->blocks.drop};
+        *out = (struct spv_disconnect){.id = p->id, .error = p->blocks.drop};
         return 1;
     }
     return 0;
@@ -294,7 +294,7 @@ int spv_block_fetch_recv(struct spv_block_fetch *f, struct spv_fetched_block *ou
     struct spv_block_request *r = find_request(&p->blocks, &hash);
     if (!r) {
         if (++p->blocks.n_unrequested == SPV_BLOCKS_UNREQUESTED)
-            p->blocks.drop = SPV_ERR_UNREQUESTED;
+            p->blocks.drop = SPV_ERR_UNSOLICITED;
         return 0;
     }
     const size_t at = find_wanted(f, &hash);
@@ -342,7 +342,7 @@ int spv_block_fetch_notfound(struct spv_block_fetch *f, uint64_t id, const struc
 /* A peer answers one request after the other: the time runs from its last block. */
 static uint64_t late_us(const struct spv_block_peer *p, const struct spv_block_request *r)
 {
-    return (p->last_us > r->asked_us ? p->last_us : r->asked_us) + SPV_BLOCKS_TIMEOUT;
+    return (p->last_us > r->requested_us ? p->last_us : r->requested_us) + SPV_BLOCKS_TIMEOUT;
 }
 
 int spv_block_fetch_timer(struct spv_block_fetch *f, struct spv_now now)
@@ -380,10 +380,10 @@ uint64_t spv_block_fetch_deadline(const struct spv_block_fetch *f)
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers, p));)
         first = spv_min_deadline(first, peer_deadline(&p->blocks));
     for (size_t i = 0; i < f->n_wanted; i++) {
-        uint64_t asked_us;
-        const unsigned n = count_inflight(f, &f->wanted[i], &asked_us);
+        uint64_t requested_us;
+        const unsigned n = count_inflight(f, &f->wanted[i], &requested_us);
         if (n > 0 && n < MAX_INFLIGHT && has_peer(f, &f->wanted[i]))
-            first = spv_min_deadline(first, asked_us + SPV_BLOCKS_HEDGE);
+            first = spv_min_deadline(first, requested_us + SPV_BLOCKS_HEDGE);
     }
     return first;
 }

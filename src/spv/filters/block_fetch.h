@@ -96,6 +96,6 @@ int spv_block_fetch_timer(struct spv_block_fetch *f, struct spv_now now);
 uint64_t spv_block_fetch_deadline(const struct spv_block_fetch *f);
 
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_block_fetch_next_drop(struct spv_block_fetch *f, struct spv_segments_drop *out);
+int spv_block_fetch_next_drop(struct spv_block_fetch *f, struct spv_disconnect *out);
 
 #endif

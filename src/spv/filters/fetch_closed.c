@@ -11,11 +11,11 @@ void spv_fetch_closed_add(struct spv_fetch_closed *c, const struct spv_segments_
     for (unsigned i = 0; i < p->n_open; i++)
         if (p->requests[i].start - 1 < from)
             from = p->requests[i].start - 1;
-    if (from == UINT32_MAX || p->drop) /* dropped by us: it did send something */
+    if (from == UINT32_MAX || p->disconnect_error) /* dropped by us: it did send something */
         return;
     c->list[c->next].group = p->entry->group;
     c->list[c->next].from = from;
-    c->list[c->next].until_us = now.mono_us + SPV_SEGMENTS_BEHIND;
+    c->list[c->next].until_us = now.mono_us + SPV_SEGMENTS_BEHIND_US;
     c->next = (c->next + 1) % SPV_FETCH_CLOSED;
 }
 

@@ -22,7 +22,7 @@ struct spv_fetch_range {
     enum spv_fetch_range_kind kind;
     bool late; /* it counts as not answered; answers are still of use */
     bool is_void; /* the filter headers have changed since: answers prove nothing */
-    uint64_t asked_us;
+    uint64_t requested_us;
     bool *received; /* n */
     struct spv_filter_header *headers; /* n + 1, from that of start - 1 on */
     struct spv_blockhash blocks[]; /* n */

@@ -371,7 +371,7 @@ static int run_prove(struct spv_filter_sync *fs, struct spv_now now)
 static bool has_side(const struct spv_filter_sync *fs, enum spv_filter_side side)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
-        if (p->filters.side == side && !p->filters.drop && !p->sync.drop)
+        if (p->filters.side == side && !p->filters.drop && !p->sync.disconnect_error)
             return true;
     return false;
 }

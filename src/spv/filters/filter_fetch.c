@@ -35,7 +35,7 @@ struct spv_filter_fetch {
 
 static struct spv_filter_fetch *context(const struct spv_segments_config *cfg)
 {
-    return (struct spv_filter_fetch *)(uintptr_t)cfg->payload_ctx;
+    return (struct spv_filter_fetch *)(uintptr_t)cfg->ops_ctx;
 }
 
 static void fail(struct spv_effects *q, int error)
@@ -142,7 +142,7 @@ static void send_getcfilters(struct spv_segments *segs, struct spv_segments_peer
         return;
     }
     o->stop_block = range->blocks[range->n - 1];
-    range->asked_us = o->asked_us;
+    range->requested_us = o->requested_us;
     struct spv_effect *e = spv_effects_push(q, SPV_EFFECT_SEND, p->entry->id);
     if (!e)
         return;
@@ -151,7 +151,7 @@ static void send_getcfilters(struct spv_segments *segs, struct spv_segments_peer
         .type = SPV_FILTER_BASIC, .start = o->start, .stop = o->stop_block};
 }
 
-static const struct spv_segments_payload filters_payload = {
+static const struct spv_segments_ops filters_ops = {
     .unit_size = 1, /* nothing is kept of a filter */
     .request_units = SPV_FILTER_FETCH_UNITS,
     .guess_rate = 500, /* ours: 13 MB/s of the largest filters */
@@ -292,9 +292,9 @@ int spv_filter_fetch_remove(struct spv_filter_fetch *f, uint64_t id, struct spv_
     return rc < 0 ? rc : run_others(f, now);
 }
 
-int spv_filter_fetch_next_drop(struct spv_filter_fetch *f, struct spv_segments_drop *out)
+int spv_filter_fetch_next_drop(struct spv_filter_fetch *f, struct spv_disconnect *out)
 {
-    return spv_segments_next_drop(f->segments, out);
+    return spv_segments_next_disconnect(f->segments, out);
 }
 
 /* ---- answers ---- */
@@ -339,7 +339,7 @@ static void drop_for_filter(const struct spv_filter_fetch *f, struct spv_segment
     const struct spv_filter_knowledge *k = &f->cfg.knowledge;
     const bool committed = k->has_committed && k->has_committed(k->ctx, p->entry->id, height);
 
-    p->drop = committed ? SPV_ERR_FILTER_CONTRADICTION : SPV_ERR_FILTER_HASH;
+    p->disconnect_error = committed ? SPV_ERR_FILTER_CONTRADICTION : SPV_ERR_FILTER_HASH;
 }
 
 /* All filters of a range have come: closes the segment's request. */
@@ -359,7 +359,8 @@ static int complete_range(struct spv_filter_fetch *f, struct spv_segments_peer *
         return run_others(f, now); /* a late one, or of one height */
     const struct spv_segment_request o = p->requests[at];
     struct spv_segment *s = spv_segments_find(segs, o.serial);
-    const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
+    const bool wanted =
+        s && !spv_segments_complete(s) && spv_segments_requests_next(&o, s) && !p->disconnect_error;
     if (wanted && !spv_segments_alloc(segs, s))
         return SPV_ERR_NOMEM;
     spv_segments_close_request(p, at);
@@ -391,7 +392,7 @@ static enum spv_filter_use take_filter(struct spv_filter_fetch *f, struct spv_fe
 
     spv_filter_compute_hash(&out->hash, &filter);
     out->height = range->start + at;
-    if (range->is_void || p->drop)
+    if (range->is_void || p->disconnect_error)
         return SPV_FILTER_USELESS;
     const enum judgement judgement = judge_filter(f, range, at, &out->hash);
     if (judgement == OF_NO_HEADER) {
@@ -426,7 +427,7 @@ int spv_filter_fetch_recv(struct spv_filter_fetch *f, struct spv_fetched_filter 
     const int rc = ++range->n_received == range->n ? complete_range(f, p, range, now) : 0;
     if (rc < 0)
         return rc;
-    if (p->drop) { /* others are asked */
+    if (p->disconnect_error) { /* others are asked */
         const int failed = spv_segments_schedule(f->segments, now);
         return failed < 0 ? failed : (int)use;
     }
@@ -561,8 +562,8 @@ int spv_filter_fetch_new(struct spv_filter_fetch **out, const struct spv_filter_
     f->ceiling = UINT32_MAX;
     f->next = 1;
     const struct spv_segments_config segments = {.owner = SPV_SEGMENTS_OF_SCAN,
-                                                 .payload = &filters_payload,
-                                                 .payload_ctx = f,
+                                                 .ops = &filters_ops,
+                                                 .ops_ctx = f,
                                                  .peers = cfg->peers,
                                                  .params = cfg->params,
                                                  .effects = cfg->effects,

@@ -106,7 +106,7 @@ int spv_filter_fetch_read(struct spv_filter_fetch *f, struct spv_fetched_filter 
 int spv_filter_fetch_timer(struct spv_filter_fetch *f, struct spv_now now);
 uint64_t spv_filter_fetch_deadline(const struct spv_filter_fetch *f);
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_filter_fetch_next_drop(struct spv_filter_fetch *f, struct spv_segments_drop *out);
+int spv_filter_fetch_next_drop(struct spv_filter_fetch *f, struct spv_disconnect *out);
 
 size_t spv_filter_fetch_memory(const struct spv_filter_fetch *f);
 

@@ -94,10 +94,10 @@ static int send_request(struct spv_filter_other *other, const struct spv_peer_en
     range->blocks[0] = other->block;
     range->headers[0] = other->before;
     range->headers[1] = other->header;
-    range->asked_us = now.mono_us;
+    range->requested_us = now.mono_us;
     other->asked[other->n_asked++] = p->id;
     other->is_open = true;
-    other->asked_us = now.mono_us;
+    other->requested_us = now.mono_us;
     struct spv_effect *e = spv_effects_push(effects, SPV_EFFECT_SEND, p->id);
     if (!e)
         return effects->error;
@@ -135,7 +135,7 @@ int spv_filter_others_run(struct spv_filter_others *o, struct spv_fetch_ranges *
 
     for (size_t i = 0; i < o->n && rc == 0; i++) {
         struct spv_filter_other *other = &o->list[i];
-        if (other->is_open && other->asked_us + SPV_FILTER_OTHERS_TIMEOUT > now.mono_us)
+        if (other->is_open && other->requested_us + SPV_FILTER_OTHERS_TIMEOUT > now.mono_us)
             continue;
         if (other->is_open) {
             other->is_open = false;
@@ -156,7 +156,7 @@ uint64_t spv_filter_others_deadline(const struct spv_filter_others *o)
 
     for (size_t i = 0; i < o->n; i++)
         if (o->list[i].is_open)
-            first = spv_min_deadline(first, o->list[i].asked_us + SPV_FILTER_OTHERS_TIMEOUT);
+            first = spv_min_deadline(first, o->list[i].requested_us + SPV_FILTER_OTHERS_TIMEOUT);
     return first;
 }
 

@@ -21,7 +21,7 @@ struct spv_filter_other {
     uint64_t asked[SPV_FILTER_OTHERS_ASKED]; /* ids of the peers that were sent a request */
     unsigned n_asked;
     bool is_open; /* the request to the last of them is unanswered */
-    uint64_t asked_us;
+    uint64_t requested_us;
     bool missing; /* no peer has it */
 };
 

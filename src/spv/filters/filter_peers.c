@@ -157,7 +157,7 @@ int spv_filter_peers_show(struct spv_filter_peers *fp, struct spv_peer_entry *p,
     struct spv_chain_header block;
     if (spv_filter_peer_has_shown(p, height))
         return SPV_FILTER_SHOWN;
-    if (!f->added || p->sync.drop || f->drop)
+    if (!f->added || p->sync.disconnect_error || f->drop)
         return SPV_FILTER_NOT_SHOWN;
     if (f->show_tag && f->show_until_us <= now.mono_us) { /* an answer may still come, and counts */
         f->show_tag = 0;
@@ -194,12 +194,12 @@ void spv_filter_peers_unasked(struct spv_peer_entry *p)
         spv_filter_peers_drop(p, SPV_ERR_FILTER_ANSWER);
 }
 
-int spv_filter_peers_next_drop(struct spv_filter_peers *fp, struct spv_filter_drop *out)
+int spv_filter_peers_next_drop(struct spv_filter_peers *fp, struct spv_disconnect *out)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fp->peers, p));) {
         if (!p->filters.drop)
             continue;
-        *out = (struct spv_filter_drop){.id = p->id, .error = p->filters.drop};
+        *out = (struct spv_disconnect){.id = p->id, .error = p->filters.drop};
         return 1;
     }
     return 0;

@@ -14,7 +14,7 @@
 #include "spv/effects/effects.h"
 #include "spv/sync/peer_table.h"
 
-/* ours: until a peer counts as one that lacks the block; as SPV_SYNC_REQUEST */
+/* ours: until a peer counts as one that lacks the block; as SPV_SYNC_REQUEST_TIMEOUT_US */
 #define SPV_FILTER_SHOW_TIMEOUT (20 * SPV_SECOND)
 /* ours: a peer that lacked a block is not asked again for so long, unless it shows more by itself
  */
@@ -65,18 +65,14 @@ uint64_t spv_filter_peers_deadline(const struct spv_peer_entry *p);
 void spv_filter_peers_unasked(struct spv_peer_entry *p);
 /* The peer is disconnected after this input; a MISBEHAVING error bans it. */
 void spv_filter_peers_drop(struct spv_peer_entry *p, int error);
-struct spv_filter_drop {
-    uint64_t id;
-    int error;
-};
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_filter_peers_next_drop(struct spv_filter_peers *fp, struct spv_filter_drop *out);
+int spv_filter_peers_next_drop(struct spv_filter_peers *fp, struct spv_disconnect *out);
 
 /* The peer offers compact filters, and is not being dropped. */
 static inline bool spv_filter_peer_serves(const struct spv_peer_entry *p)
 {
-    return p->filters.added && (p->services & SPV_NODE_COMPACT_FILTERS) && !p->sync.drop &&
-           !p->filters.drop;
+    return p->filters.added && (p->services & SPV_NODE_COMPACT_FILTERS) &&
+           !p->sync.disconnect_error && !p->filters.drop;
 }
 
 /* The same without asking it. */

@@ -22,11 +22,10 @@ static int open_segments(struct spv_filter_sync *fs, struct spv_now now)
         fs->ends[i] = (struct spv_filter_checkpoint){.height = (uint32_t)(first + i + 1) *
                                                                SPV_CFCHECKPT_INTERVAL,
                                                      .header = fs->agreed[first + i]};
-    fs->payload =
-        (struct spv_filter_segments){.ends = fs->ends, .block_hash = block_hash, .ctx = fs};
+    fs->ops = (struct spv_filter_segments){.ends = fs->ends, .block_hash = block_hash, .ctx = fs};
     const struct spv_segments_config cfg = {.owner = SPV_SEGMENTS_OF_FILTERS,
-                                            .payload = &spv_segments_of_filter_headers,
-                                            .payload_ctx = &fs->payload,
+                                            .ops = &spv_segments_filter_header_ops,
+                                            .ops_ctx = &fs->ops,
                                             .peers = fs->cfg.peers,
                                             .params = fs->cfg.params,
                                             .n_checkpoints = n,
@@ -56,9 +55,9 @@ static int add_peers(struct spv_filter_sync *fs, struct spv_now now)
  * contradicts itself. One that does not answer is only left out. */
 static int drop_peers(struct spv_filter_sync *fs, struct spv_now now)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     int rc = 0;
-    while (!rc && spv_segments_next_drop(fs->segments, &drop)) {
+    while (!rc && spv_segments_next_disconnect(fs->segments, &drop)) {
         struct spv_peer_entry *p = spv_peer_table_find(fs->cfg.peers, drop.id);
         if (!p)
             continue;

@@ -544,7 +544,7 @@ uint64_t spv_filter_scan_deadline(const struct spv_filter_scan *s)
     return spv_filter_fetch_deadline(s->fetch);
 }
 
-int spv_filter_scan_next_drop(struct spv_filter_scan *s, struct spv_segments_drop *out)
+int spv_filter_scan_next_drop(struct spv_filter_scan *s, struct spv_disconnect *out)
 {
     return spv_filter_fetch_next_drop(s->fetch, out);
 }

@@ -85,7 +85,7 @@ int spv_filter_scan_matched(struct spv_filter_scan *s);
 void spv_filter_scan_undo(struct spv_filter_scan *s, uint32_t height);
 int spv_filter_scan_timer(struct spv_filter_scan *s, struct spv_now now);
 uint64_t spv_filter_scan_deadline(const struct spv_filter_scan *s);
-int spv_filter_scan_next_drop(struct spv_filter_scan *s, struct spv_segments_drop *out);
+int spv_filter_scan_next_drop(struct spv_filter_scan *s, struct spv_disconnect *out);
 
 /* After every input: goes on as far as filter headers are stored, up to `available`. at_tip: that
  * is the tip of the synced chain. */

@@ -10,7 +10,7 @@
 
 static const struct spv_filter_segments *context(const struct spv_segments_config *cfg)
 {
-    return cfg->payload_ctx;
+    return cfg->ops_ctx;
 }
 
 static struct spv_hash256 generic_hash(const struct spv_filter_header *header)
@@ -50,7 +50,7 @@ static void send_getcfheaders(struct spv_segments *segs, struct spv_segments_pee
         .type = SPV_FILTER_BASIC, .start = start, .stop = o->stop_block};
 }
 
-const struct spv_segments_payload spv_segments_of_filter_headers = {
+const struct spv_segments_ops spv_segments_filter_header_ops = {
     .unit_size = sizeof(struct spv_filter_hash),
     .request_units = SPV_MAX_CFHEADERS, /* BIP157: stop - start < 2,000 */
     .guess_rate = 10000, /* ours: an answer is as long as one of headers, but made of an index */
@@ -88,11 +88,11 @@ static void take_answer(struct spv_segments *segs, struct spv_segments_peer *p,
                         struct spv_now now)
 {
     if (msg->n != s->end - s->from) { /* BIP157: exactly stop - start + 1 */
-        p->drop = SPV_ERR_FILTER_ANSWER;
+        p->disconnect_error = SPV_ERR_FILTER_ANSWER;
         return;
     }
     if (!leads_to_end(s, msg)) {
-        p->drop = SPV_ERR_FILTER_HEADERS;
+        p->disconnect_error = SPV_ERR_FILTER_HEADERS;
         return;
     }
     memcpy(s->units, msg->hashes, msg->n * sizeof *msg->hashes);
@@ -114,7 +114,8 @@ int spv_filter_segments_recv(struct spv_segments *segs, uint64_t id,
         return 0;
     const struct spv_segment_request o = p->requests[at];
     struct spv_segment *s = spv_segments_find(segs, o.serial);
-    const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
+    const bool wanted =
+        s && !spv_segments_complete(s) && spv_segments_requests_next(&o, s) && !p->disconnect_error;
     if (wanted && !spv_segments_alloc(segs, s))
         return SPV_ERR_NOMEM;
     spv_segments_close_request(p, at);

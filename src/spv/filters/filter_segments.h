@@ -9,7 +9,7 @@
 #include "spv/params.h"
 #include "spv/sync/segments.h"
 
-/* The payload_ctx of such segments; n_checkpoints is the number of ends. */
+/* The ops_ctx of such segments; n_checkpoints is the number of ends. */
 struct spv_filter_segments {
     /* Ascending heights, at most 2,000 apart; none lies above what the peers of the segments have
      * shown. */
@@ -19,14 +19,14 @@ struct spv_filter_segments {
     void *ctx;
 };
 
-extern const struct spv_segments_payload spv_segments_of_filter_headers;
+extern const struct spv_segments_ops spv_segments_filter_header_ops;
 
 /* spv_segments_begin above a known filter header. */
 int spv_filter_segments_begin(struct spv_segments *segs, const struct spv_filter_checkpoint *from,
                               uint32_t to, struct spv_now now);
 
 /* A cfheaders message of a peer. 1: it answers a request of these segments, which is closed; where
- * it does not lead to the segment's end, spv_segments_next_drop returns the peer with
+ * it does not lead to the segment's end, spv_segments_next_disconnect returns the peer with
  * SPV_ERR_FILTER_HEADERS, which is no proof of a lie. 0: it does not. SPV_ERR_NOMEM: nothing has
  * changed; the effect queue's error. */
 int spv_filter_segments_recv(struct spv_segments *segs, uint64_t id,

@@ -24,7 +24,8 @@
  * scanned above is scanned again, and peers that come and go must not cause that for ever */
 #define SPV_FILTER_EXCHANGES 4
 #define SPV_FILTER_DISPROVED 16 /* ours: false filters that are remembered */
-#define SPV_FILTER_TIMEOUT (20 * SPV_SECOND) /* ours: of a request; as SPV_SYNC_REQUEST */
+#define SPV_FILTER_TIMEOUT                                                                         \
+    (20 * SPV_SECOND) /* ours: of a request; as SPV_SYNC_REQUEST_TIMEOUT_US */
 /* ours: of a block; several peers may be tried */
 #define SPV_FILTER_BLOCK_TIMEOUT (120 * SPV_SECOND)
 /* ours: a peer that did not answer is not asked for so long */

@@ -147,7 +147,7 @@ struct spv_filter_sync {
     uint64_t contradicted_us; /* when the first one did; 0: none does */
     enum spv_filter_more more;
     struct spv_segments *segments; /* NULL: no ranges are fetched */
-    struct spv_filter_segments payload;
+    struct spv_filter_segments ops;
     struct spv_filter_checkpoint *ends;
     struct spv_filter_dispute dispute;
     struct spv_filter_branch branch[SPV_FILTER_BRANCHES];

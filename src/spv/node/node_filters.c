@@ -329,14 +329,12 @@ uint64_t spv_node_filters_deadline(const struct spv_node_filters *f)
     return spv_min_deadline(first, spv_filter_sync_deadline(f->sync));
 }
 
-int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_drop *out)
+int spv_node_filters_next_disconnect(struct spv_node_filters *f, struct spv_disconnect *out)
 {
-    struct spv_segments_drop drop;
     if (!is_used(f))
         return 0;
-    if (!spv_block_fetch_next_drop(&f->blocks, &drop) &&
-        !(f->on && spv_filter_scan_next_drop(f->scan, &drop)))
-        return f->on && spv_filter_peers_next_drop(&f->peers, out);
-    *out = (struct spv_filter_drop){.id = drop.id, .error = drop.error};
-    return 1;
+    if (spv_block_fetch_next_drop(&f->blocks, out))
+        return 1;
+    return f->on &&
+           (spv_filter_scan_next_drop(f->scan, out) || spv_filter_peers_next_drop(&f->peers, out));
 }

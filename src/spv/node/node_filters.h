@@ -62,6 +62,6 @@ int spv_node_filters_stored(struct spv_node_filters *f);
 int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now);
 uint64_t spv_node_filters_deadline(const struct spv_node_filters *f);
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_drop *out);
+int spv_node_filters_next_disconnect(struct spv_node_filters *f, struct spv_disconnect *out);
 
 #endif

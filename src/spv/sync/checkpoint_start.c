@@ -30,7 +30,7 @@ int spv_checkpoint_start_new(struct spv_checkpoint_start **out,
     const struct spv_params *p = cfg->params;
     const struct spv_checkpoint *before = cfg->start;
     const struct spv_segments_config segments = {.owner = SPV_SEGMENTS_OF_START,
-                                                 .payload = &spv_segments_of_headers,
+                                                 .ops = &spv_segments_header_ops,
                                                  .peers = cfg->peers,
                                                  .params = p,
                                                  .checkpoints = p->checkpoints,
@@ -139,9 +139,9 @@ uint64_t spv_checkpoint_start_deadline(const struct spv_checkpoint_start *c)
     return spv_checkpoint_start_running(c) ? spv_segments_deadline(c->segments) : SPV_NEVER;
 }
 
-int spv_checkpoint_start_next_drop(struct spv_checkpoint_start *c, struct spv_segments_drop *out)
+int spv_checkpoint_start_next_disconnect(struct spv_checkpoint_start *c, struct spv_disconnect *out)
 {
-    return spv_checkpoint_start_running(c) ? spv_segments_next_drop(c->segments, out) : 0;
+    return spv_checkpoint_start_running(c) ? spv_segments_next_disconnect(c->segments, out) : 0;
 }
 
 /* ---- the period ---- */

@@ -68,7 +68,7 @@ struct spv_block_request {
     uint32_t height;
     unsigned n_sent; /* answers that may come */
     bool late; /* it counts as not answered */
-    uint64_t asked_us;
+    uint64_t requested_us;
 };
 struct spv_block_peer {
     bool added; /* blocks may be requested from it */
@@ -124,6 +124,12 @@ struct spv_peer_entry {
     struct spv_bloom_peer *bloom; /* NULL: no bloom filter is loaded into it */
     struct spv_health_peer health;
     struct spv_peer_rate rate;
+};
+
+/* A peer that the node is to disconnect, as a module reports it. */
+struct spv_disconnect {
+    uint64_t id;
+    int error; /* the reason; of class MISBEHAVING: the node also bans the peer */
 };
 
 struct spv_peer_table { /* zeroed: empty */

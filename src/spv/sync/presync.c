@@ -50,7 +50,7 @@ void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start
     p->threshold = *threshold;
     /* a time exceeds the median of the eleven before, so six headers move it by a second, and no
      * time may be later than two hours from now */
-    p->max = seconds > 0 ? SPV_PRESYNC_PER_SECOND * (uint64_t)seconds : 0;
+    p->max = seconds > 0 ? SPV_PRESYNC_MAX_HEADERS_PER_SECOND * (uint64_t)seconds : 0;
     p->key[0] = spv_rng_u64(&rng);
     p->key[1] = spv_rng_u64(&rng);
     p->offset = (uint32_t)spv_rng_below(&rng, SPV_PRESYNC_PERIOD);

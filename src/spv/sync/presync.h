@@ -13,8 +13,8 @@
 #define SPV_PRESYNC_PERIOD 600 /* headers a bit: 960,000 headers take 200 bytes */
 #define SPV_PRESYNC_REDOWNLOAD_BUF 14400 /* headers: 24 bits follow what is released */
 /* headers: 6 of 11 move their median, which must rise */
-#define SPV_PRESYNC_PER_SECOND 6
-#define SPV_PRESYNC_MEMORY (2u << 20) /* bytes at most: see spv_presync_memory */
+#define SPV_PRESYNC_MAX_HEADERS_PER_SECOND 6
+#define SPV_PRESYNC_MAX_MEMORY (2u << 20) /* bytes at most: see spv_presync_memory */
 
 enum spv_presync_phase {
     SPV_PRESYNC_PHASE_OFF,

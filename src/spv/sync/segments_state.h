@@ -18,7 +18,7 @@ struct spv_segment;
 struct spv_segment_request;
 
 /* What segments consist of: one unit a height, each of which commits to the one before. */
-struct spv_segments_payload {
+struct spv_segments_ops {
     size_t unit_size; /* bytes */
     uint32_t request_units; /* that one request asks for at most */
     double guess_rate; /* units a second while no peer's rate is known */
@@ -72,12 +72,12 @@ struct spv_segment_request {
     struct spv_hash256 second; /* the second locator hash, or the first again; genesis follows */
     struct spv_hash256 stop;
     struct spv_blockhash stop_block; /* getcfheaders: what its answer is recognised by */
-    uint64_t asked_us;
+    uint64_t requested_us;
 };
 
 struct spv_segments {
     struct spv_segments_config cfg;
-    const struct spv_segments_payload *payload;
+    const struct spv_segments_ops *ops;
     struct spv_blockhash genesis;
     uint32_t interval; /* retarget interval */
     bool active;
@@ -118,7 +118,7 @@ static inline bool spv_segments_hash_eq(const struct spv_hash256 *a, const struc
 /* How many requests may be open on a peer. */
 static inline unsigned spv_segments_max_open(const struct spv_segments *segs)
 {
-    return segs->payload->max_open ? segs->payload->max_open : SPV_SEGMENTS_MAX_OPEN;
+    return segs->ops->max_open ? segs->ops->max_open : SPV_SEGMENTS_MAX_OPEN;
 }
 
 static inline bool spv_segments_complete(const struct spv_segment *s)
@@ -128,8 +128,8 @@ static inline bool spv_segments_complete(const struct spv_segment *s)
 
 /* Returns whether the request is for the next units of the segment. The segment may have been
  * begun again since, with other units. */
-static inline bool spv_segments_asks_next(const struct spv_segment_request *o,
-                                          const struct spv_segment *s)
+static inline bool spv_segments_requests_next(const struct spv_segment_request *o,
+                                              const struct spv_segment *s)
 {
     return o->serial == s->serial && o->offset == s->have &&
            spv_segments_hash_eq(&o->first, s->have ? &s->last : &s->start);

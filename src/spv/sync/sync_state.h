@@ -14,7 +14,7 @@
 #include "spv/sync/header_sync.h"
 #include "spv/sync/peer_table.h"
 
-#define SPV_SYNC_ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
+#define SPV_SYNC_MAX_ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
 
 static inline bool spv_sync_request_open(const struct spv_peer_entry *p)
 {
@@ -24,7 +24,7 @@ static inline bool spv_sync_request_open(const struct spv_peer_entry *p)
 /* SYNCED waits for its answer. */
 static inline bool spv_sync_is_waited_for(const struct spv_peer_entry *p)
 {
-    return !p->sync.drop && spv_sync_request_open(p) && !p->sync.overdue;
+    return !p->sync.disconnect_error && spv_sync_request_open(p) && !p->sync.overdue;
 }
 
 /* The message answers the peer's open request: not an earlier one that was replaced, nor one of the
@@ -64,13 +64,13 @@ struct spv_peer_entry *spv_sync_find(const struct spv_sync *s, uint64_t id);
 bool spv_sync_has_other_peers(const struct spv_sync *s, const struct spv_peer_entry *p);
 /* The node drops it after this input; a MISBEHAVING error bans it. Counts misbehaviour and stalls.
  */
-void spv_sync_drop_peer(struct spv_sync *s, struct spv_peer_entry *p, int error);
+void spv_sync_disconnect(struct spv_sync *s, struct spv_peer_entry *p, int error);
 /* The peer has answered every request, and does not count towards SYNCED for this reason; the
  * numbers of the warning are in its entry. Cleared by the next request to it. */
 void spv_sync_exclude(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why);
 /* Sends getheaders from `from`, or from our tip when it is NULL. */
-int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_blockhash *from,
-                 struct spv_now now);
+int spv_sync_send_getheaders(struct spv_sync *s, struct spv_peer_entry *p,
+                             const struct spv_blockhash *from, struct spv_now now);
 /* A getheaders was queued for it: its timeout starts. It replaces an open one, whose answer is then
  * treated as headers that nothing requested. */
 void spv_sync_on_request_sent(struct spv_sync *s, struct spv_peer_entry *p, uint64_t tag,

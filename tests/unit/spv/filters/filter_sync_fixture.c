@@ -479,7 +479,7 @@ static bool pull(struct sync_fixture *f)
 
 static void after_input(struct sync_fixture *f)
 {
-    struct spv_filter_drop drop;
+    struct spv_disconnect drop;
     struct spv_blockhash hash;
     uint32_t height, fork;
     unsigned turns = 0;

@@ -428,7 +428,7 @@ static void note_event(struct scan_fixture *f, const struct spv_scan_event *even
 static bool run_step(struct scan_fixture *f)
 {
     struct spv_scan_event event;
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     bool did = false;
 
     assert_int_equal(spv_filter_scan_run(f->scan, f->available, !f->syncs, f->now), 0);

@@ -146,7 +146,7 @@ static void wait_us(struct fixture *f, uint64_t us)
 
 static int dropped(struct fixture *f, uint64_t id)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
 
     if (!spv_block_fetch_next_drop(&f->fetch, &drop))
         return 0;
@@ -436,7 +436,7 @@ static void a_peer_that_sends_three_unrequested_blocks_is_dropped(void **state)
     assert_int_equal(dropped(&f, 1), 0);
     assert_int_equal(give_height(&f, 9, 5), 0); /* no such peer */
     assert_int_equal(give_height(&f, 1, 1), 0);
-    assert_int_equal(dropped(&f, 1), SPV_ERR_UNREQUESTED);
+    assert_int_equal(dropped(&f, 1), SPV_ERR_UNSOLICITED);
     close_fixture(&f);
 }
 

@@ -93,7 +93,7 @@ static int give_filter(struct fixture *f, uint64_t id, uint32_t height,
         f->handed_on[height]++;
     }
     pull(f);
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     while (spv_filter_fetch_next_drop(f->fetch, &drop)) {
         f->dropped = drop.id;
         f->drop_error = drop.error;
@@ -301,7 +301,7 @@ static void silence_is_no_fault_and_another_peer_is_asked(void **state)
     begin(&f, 1, 13);
     add_peer(&f, 2);
     give_range(&f, 1, 1, 5); /* and no more */
-    wait_us(&f, SPV_SEGMENTS_TIMEOUT);
+    wait_us(&f, SPV_SEGMENTS_TIMEOUT_US);
     assert_int_equal(count_of_peer(&f, 2), 1);
     assert_int_equal(f.drop_error, 0);
     for (uint32_t h = 1; h <= 13; h++)
@@ -320,9 +320,9 @@ static void a_silent_peer_is_asked_again_after_a_while(void **state)
     open_fixture(&f, 13);
     add_peer(&f, 1);
     begin(&f, 1, 13);
-    wait_us(&f, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT);
+    wait_us(&f, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT_US);
     assert_int_equal(f.n_requests, 1);
-    wait_us(&f, SPV_SEGMENTS_BEHIND);
+    wait_us(&f, SPV_SEGMENTS_BEHIND_US);
     assert_int_equal(f.n_requests, 2);
     give_range(&f, 1, 1, 13); /* the answer to one of the requests, ... */
     assert_true(spv_filter_fetch_done(f.fetch));

@@ -215,10 +215,10 @@ static void no_peer_is_asked_for_a_block_above_our_tip_or_while_it_is_dropped(vo
     open_fixture(&f, 50);
     struct spv_peer_entry *p = add_peer(&f, 1);
     assert_int_equal(show(&f, p, 51), SPV_FILTER_NOT_SHOWN);
-    p->sync.drop = SPV_ERR_STALL;
+    p->sync.disconnect_error = SPV_ERR_STALL;
     assert_int_equal(show(&f, p, 50), SPV_FILTER_NOT_SHOWN);
     assert_false(spv_filter_peer_serves(p));
-    p->sync.drop = 0;
+    p->sync.disconnect_error = 0;
     assert_true(spv_filter_peer_serves(p));
     p->services = SPV_NODE_NETWORK;
     assert_false(spv_filter_peer_serves(p));

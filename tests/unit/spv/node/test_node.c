@@ -162,7 +162,7 @@ static void an_unreachable_manual_peer_does_not_delay_synced_forever(void **stat
     }
     /* failures do not end the wait */
     assert_true(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED) >= SPV_MANUAL_PEERS_TRIES);
-    assert_int_equal(s->now.mono_us - served_us, SPV_SYNC_WAIT);
+    assert_int_equal(s->now.mono_us - served_us, SPV_SYNC_MIN_WAIT_US);
     node_fixture_free(s);
 }
 
@@ -458,11 +458,11 @@ static void dials_again_with_growing_pauses(void **state)
         assert_non_null(dial);
         node_fixture_close(s, dial->peer, SPV_ERR_REFUSED);
         const uint64_t pause = spv_node_deadline(s->node) - s->now.mono_us;
-        assert_true(pause <= SPV_BACKOFF_MANUAL);
+        assert_true(pause <= SPV_BACKOFF_MANUAL_US);
         if (i > 0 && i < 6)
             assert_true(pause > last / 2);
         if (i > 8)
-            assert_true(pause >= SPV_BACKOFF_MANUAL / 2);
+            assert_true(pause >= SPV_BACKOFF_MANUAL_US / 2);
         last = pause;
         node_fixture_sleep_until_deadline(s);
     }

@@ -163,7 +163,7 @@ static void headers_are_released_24_commitments_behind(void **state)
     pass_headers(&p, &chain, SPV_PRESYNC_REDOWNLOAD_BUF + 1, LONG - 1, &out);
     assert_int_equal(out.n, LONG - 1 - SPV_PRESYNC_REDOWNLOAD_BUF);
     assert_true(spv_presync_memory(&p) < 800 * 1024);
-    assert_true(spv_presync_memory(&p) < SPV_PRESYNC_MEMORY);
+    assert_true(spv_presync_memory(&p) < SPV_PRESYNC_MAX_MEMORY);
     pass_headers(&p, &chain, LONG - 1, LONG, &out);
     assert_same(&out, &chain, LONG);
     assert_int_equal(p.next_bit, p.n_bits);
