@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 #define SPV_RETARGET_INTERVAL 2016
-#define SPV_BIRTHDAY_MARGIN 1209600 /* seconds: two weeks, for wrong wallet and miner clocks */
+#define SPV_BIRTHDAY_MARGIN_S 1209600 /* seconds: two weeks, for wrong wallet and miner clocks */
 
 /* A header that every valid chain contains. Fields other than height and hash are optional. */
 struct spv_checkpoint {
@@ -92,7 +92,7 @@ SPV_API int spv_params_signet(struct spv_params *out, const uint8_t *challenge, 
  * ascending heights.
  * spv_params_start_checkpoint returns the last such checkpoint at or below `height`.
  * spv_params_birthday_checkpoint returns the last one whose next header is at least
- * SPV_BIRTHDAY_MARGIN older than `birthday`, the unix time of a wallet's first key. Both return a
+ * SPV_BIRTHDAY_MARGIN_S older than `birthday`, the unix time of a wallet's first key. Both return a
  * pointer into `list`, or NULL. Any thread. */
 SPV_API const struct spv_checkpoint *spv_params_start_checkpoint(const struct spv_params *params,
                                                                  const struct spv_checkpoint *list,

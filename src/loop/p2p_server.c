@@ -152,7 +152,7 @@ static uint64_t take_turn(struct client *c, size_t *all, uint64_t now_us)
     const size_t mine = spv_link_pending(c->link);
     if (mine > 0 && *all > MAX_ALL_WAITING)
         return SPV_NEVER;
-    if (c->answered && mine <= MAX_WAITING && c->filters.n < SPV_FILTER_QUEUE) {
+    if (c->answered && mine <= MAX_WAITING && c->filters.n < SPV_FILTER_ANSWERS_MAX_QUEUE) {
         c->answered = false;
         *all += FULL_ANSWER;
         spv_link_read_start(c->link);
@@ -162,7 +162,7 @@ static uint64_t take_turn(struct client *c, size_t *all, uint64_t now_us)
         return SPV_NEVER;
     const uint64_t next_us = send_filter(c, all, now_us);
     /* answers that ended without a filter have made room in a full queue */
-    return c->answered && c->filters.n < SPV_FILTER_QUEUE ? now_us : next_us;
+    return c->answered && c->filters.n < SPV_FILTER_ANSWERS_MAX_QUEUE ? now_us : next_us;
 }
 
 /* The next turn. Memory is bounded however many clients request without reading. */

@@ -156,7 +156,7 @@ static struct job *pool_take(struct spv_resolve_pool *pool)
     return job;
 }
 
-static void *worker(void *ctx)
+static void *run_worker(void *ctx)
 {
     struct spv_resolve_pool *pool = ctx;
     struct job *job;
@@ -182,7 +182,7 @@ static int start_worker(struct spv_resolve_pool *pool)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
-    int failed = pthread_create(&thread, &attr, worker, pool);
+    int failed = pthread_create(&thread, &attr, run_worker, pool);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attr);
     return failed ? SPV_ERR_NOMEM : 0;

@@ -8,7 +8,7 @@
 #include "spv/types.h"
 #include "util/u256.h"
 
-static int digit(char c)
+static int digit_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -33,8 +33,8 @@ void spv_hex(char *out, const uint8_t *in, size_t n)
 int spv_hex_decode(uint8_t *out, size_t n, const char *hex)
 {
     for (size_t i = 0; i < n; i++) {
-        int high = digit(hex[2 * i]);
-        int low = high < 0 ? -1 : digit(hex[2 * i + 1]); /* never look past a NUL */
+        int high = digit_value(hex[2 * i]);
+        int low = high < 0 ? -1 : digit_value(hex[2 * i + 1]); /* never look past a NUL */
         if (low < 0)
             return SPV_ERR_MALFORMED;
         out[i] = (uint8_t)(high << 4 | low);

@@ -14,9 +14,9 @@ struct spv_frame {
 
 /* Parses a 24-byte frame header. Returns 0 or the first of: SPV_ERR_MAGIC; SPV_ERR_COMMAND when the
  * command is not printable ASCII padded with NULs; SPV_ERR_LENGTH when the payload is longer than
- * cap or than the command's own limit. */
+ * max_payload or than the command's own limit. */
 int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
-                   const struct spv_netid *net, uint32_t cap);
+                   const struct spv_netid *net, uint32_t max_payload);
 /* Reads a command's 12 bytes into out->name and out->command. Returns 0, or SPV_ERR_COMMAND when
  * they are not printable ASCII padded with NULs. */
 int spv_frame_read_name(struct spv_frame *out, const uint8_t name[SPV_COMMAND_SIZE]);

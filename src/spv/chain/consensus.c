@@ -124,7 +124,7 @@ int spv_consensus_time(const struct spv_params *params, uint32_t height, uint32_
 int spv_consensus_future(uint32_t time, struct spv_now now)
 {
     /* "time-too-new": at most two hours ahead of our clock (MAX_FUTURE_BLOCK_TIME) */
-    return (int64_t)time > now.unix_s + SPV_MAX_FUTURE ? SPV_ERR_HDR_TIME_FUTURE : 0;
+    return (int64_t)time > now.unix_s + SPV_MAX_FUTURE_S ? SPV_ERR_HDR_TIME_FUTURE : 0;
 }
 
 void spv_median_push(struct spv_median *m, uint32_t time)

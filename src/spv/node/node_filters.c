@@ -4,7 +4,7 @@
 
 #include "util/deadline.h"
 
-static size_t alternatives(void *ctx, struct spv_filter_hash *out, uint32_t height)
+static size_t list_alternatives(void *ctx, struct spv_filter_hash *out, uint32_t height)
 {
     const struct spv_node_filters *f = ctx;
     return spv_filter_sync_alternatives(f->sync, out, height);
@@ -42,7 +42,7 @@ static int init_scan(struct spv_node_filters *f, const struct spv_node_config *c
                                                 .effects = effects,
                                                 .blocks = &f->blocks,
                                                 .filter_db = cfg->filter_db,
-                                                .knowledge = {.alternatives = alternatives,
+                                                .knowledge = {.alternatives = list_alternatives,
                                                               .has_committed = has_committed,
                                                               .is_compared = is_compared,
                                                               .ctx = f},

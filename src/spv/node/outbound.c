@@ -14,7 +14,7 @@
 #include "util/rng.h"
 
 /* Half to one and a half times as long. */
-static uint64_t jittered(struct spv_outbound *o, uint64_t us)
+static uint64_t with_jitter(struct spv_outbound *o, uint64_t us)
 {
     return spv_rng_jitter(&o->rng, us, us / 2);
 }
@@ -90,7 +90,7 @@ int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
     o->dns_us = now.mono_us +
                 (o->addrman.n_new + o->addrman.n_tried < SPV_ADDRMAN_ENOUGH ? 0 : SPV_DNS_STEP_US);
     o->fixed_seeds_us = now.mono_us + (o->proxied ? 0 : SPV_FIXED_SEEDS_AFTER_US);
-    o->feeler_us = now.mono_us + jittered(o, SPV_FEELER_INTERVAL_US);
+    o->feeler_us = now.mono_us + with_jitter(o, SPV_FEELER_INTERVAL_US);
     o->save_us = SPV_NEVER;
     return 0;
 }
@@ -292,7 +292,7 @@ void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now n
         /* only when the slots are full: before that, dials test addresses anyway */
         if (outbound_count(o) >= wanted && !count_kind(o, SPV_CONN_FEELER))
             o->feelers += open_feeler(o, now);
-        o->feeler_us = now.mono_us + jittered(o, SPV_FEELER_INTERVAL_US);
+        o->feeler_us = now.mono_us + with_jitter(o, SPV_FEELER_INTERVAL_US);
     }
     spv_outbound_plan_save(o, now);
 }

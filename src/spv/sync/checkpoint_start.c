@@ -19,7 +19,7 @@ struct spv_checkpoint_start {
     uint64_t added;
 };
 
-static uint32_t interval(const struct spv_checkpoint_start *c)
+static uint32_t retarget_interval(const struct spv_checkpoint_start *c)
 {
     return spv_params_interval(c->cfg.params);
 }
@@ -44,9 +44,9 @@ int spv_checkpoint_start_new(struct spv_checkpoint_start **out,
     if (!c)
         return SPV_ERR_NOMEM;
     c->cfg = *cfg;
-    while (before > p->checkpoints && before->height + interval(c) > cfg->start->height)
+    while (before > p->checkpoints && before->height + retarget_interval(c) > cfg->start->height)
         before--;
-    c->headers = calloc(interval(c), sizeof *c->headers);
+    c->headers = calloc(retarget_interval(c), sizeof *c->headers);
     if (!c->headers)
         goto fail;
     c->ctx.params = p;
@@ -108,7 +108,7 @@ size_t spv_checkpoint_start_memory(const struct spv_checkpoint_start *c)
         return 0;
     if (c->segments)
         spv_segments_get_stats(c->segments, &stats);
-    return sizeof *c + stats.memory + (c->headers ? interval(c) * sizeof *c->headers : 0);
+    return sizeof *c + stats.memory + (c->headers ? retarget_interval(c) * sizeof *c->headers : 0);
 }
 
 /* ---- peers ---- */
@@ -153,7 +153,7 @@ static int add_header(struct spv_checkpoint_start *c, const struct spv_header *h
     struct spv_chain_header *r = &c->headers[c->n_headers];
     struct spv_u256 work;
 
-    if (c->n_headers == interval(c))
+    if (c->n_headers == retarget_interval(c))
         return SPV_ERR_INVALID;
     r->header = *header;
     r->height = height;
@@ -176,7 +176,7 @@ static int store_period(struct spv_checkpoint_start *c)
     const struct spv_chain_header *last = &c->headers[c->n_headers - 1];
     struct spv_effect *e;
 
-    if (c->n_headers != interval(c) || last->height != end->height ||
+    if (c->n_headers != retarget_interval(c) || last->height != end->height ||
         !spv_blockhash_eq(&last->hash, &end->hash))
         return SPV_ERR_INVALID;
     e = spv_effects_push(c->cfg.effects, SPV_EFFECT_STORE, 0);

@@ -9,7 +9,7 @@
 #include "util/u256.h"
 
 /* The peer has no more headers: its claim is void, and requests may go to other peers. */
-static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
+static void set_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
 {
     spv_presync_peers_forget(s, p);
     p->sync.at_tip = true;
@@ -54,7 +54,7 @@ static int no_more_headers(struct spv_sync *s, struct spv_peer_entry *p, struct 
     if (rc < 0)
         return rc;
     if (!claims_more && !p->sync.recheck) {
-        peer_at_tip(s, p);
+        set_at_tip(s, p);
         return 0;
     }
     if (claims_more)
@@ -164,7 +164,7 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
     const bool moved = tip_moved(p, v);
     struct spv_blockhash last;
     spv_header_hash(&last, &msg->headers[msg->n - 1]);
-    int rc = spv_sync_note_shown(s, p, &last);
+    int rc = spv_sync_note_answer_end(s, p, &last);
     if (rc < 0)
         return rc;
     if (origin == ORIGIN_UNSOLICITED &&
@@ -232,7 +232,7 @@ static int presync_finished(struct spv_sync *s, struct spv_peer_entry *p,
     if (rc < 0)
         return rc;
     p->sync.at_tip = false;
-    const int noted = spv_sync_note_shown(s, p, last);
+    const int noted = spv_sync_note_answer_end(s, p, last);
     if (noted < 0)
         return noted;
     if (!s->sync_peer)
@@ -346,7 +346,7 @@ static int handle_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
     const bool useful = p->sync.was_useful;
     const int behind = spv_sync_on_fork_below_start(s, p, msg);
     if (behind == 1) {
-        peer_at_tip(s, p);
+        set_at_tip(s, p);
         p->sync.was_useful = useful;
     }
     return behind < 0 ? behind : 0;
@@ -373,10 +373,10 @@ static int handle_empty(struct spv_sync *s, struct spv_peer_entry *p,
         return 0;
     spv_sync_request_done(p, msg, now);
     int rc = spv_presync_peers_empty(s, p, &failure);
-    if (rc == SPV_SYNC_NOT_MINE)
+    if (rc == SPV_SYNC_NOT_HANDLED)
         rc = no_more_headers(s, p, now);
     else if (rc == SPV_SYNC_CONSUMED)
-        peer_at_tip(s, p);
+        set_at_tip(s, p);
     else
         disconnect_in_presync(s, p, &failure, now);
     return rc < 0 ? rc : spv_sync_schedule(s, now);
@@ -421,7 +421,7 @@ static int handle_headers(struct spv_sync *s, struct spv_peer_entry *p,
 {
     struct spv_presync_failure failure;
     int rc = spv_presync_peers_headers(s, p, &failure, msg, now);
-    if (rc == SPV_SYNC_NOT_MINE || rc == SPV_SYNC_ACCEPT)
+    if (rc == SPV_SYNC_NOT_HANDLED || rc == SPV_SYNC_ACCEPT)
         return accept_headers(s, p, msg, rc == SPV_SYNC_ACCEPT, now);
     if (rc == SPV_SYNC_DISCONNECT)
         disconnect_in_presync(s, p, &failure, now);
@@ -437,7 +437,7 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
     if (!p || p->sync.disconnect_error)
         return 0;
     const int rc = spv_sync_segments_headers(s, p, msg, now);
-    if (rc == SPV_SYNC_NOT_MINE)
+    if (rc == SPV_SYNC_NOT_HANDLED)
         return msg->n ? handle_headers(s, p, msg, now) : handle_empty(s, p, msg, now);
     if (rc == SPV_SYNC_DISCONNECT)
         spv_sync_disconnect(s, p, SPV_ERR_HDR_UNCONNECTING);

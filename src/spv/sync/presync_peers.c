@@ -289,7 +289,7 @@ static int handle_noncontinuing(struct spv_sync *s, struct spv_peer_entry *p,
         *failure = (struct spv_presync_failure){.error = SPV_ERR_REDOWNLOAD_MISMATCH};
         return SPV_SYNC_DISCONNECT;
     }
-    return SPV_SYNC_NOT_MINE;
+    return SPV_SYNC_NOT_HANDLED;
 }
 
 int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
@@ -313,7 +313,7 @@ int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
     if (spv_blockhash_eq(&msg->headers[0].prev, spv_presync_last(&slot->presync)))
         return continue_pass(s, p, slot, failure, msg, now);
     rc = handle_noncontinuing(s, p, slot, failure, msg, now);
-    if (rc != SPV_SYNC_NOT_MINE)
+    if (rc != SPV_SYNC_NOT_HANDLED)
         return rc;
     restarts = slot->restarts + 1;
     clear_slot(s, slot);
@@ -329,7 +329,7 @@ int spv_presync_peers_empty(struct spv_sync *s, struct spv_peer_entry *p,
     struct spv_presync_peers_slot *slot = p->presync.slot;
 
     if (!slot)
-        return SPV_SYNC_NOT_MINE;
+        return SPV_SYNC_NOT_HANDLED;
     const bool first = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC;
     const bool enough = spv_u256_cmp(&slot->presync.ctx.work, &s->cfg.min_work) >= 0;
     p->sync.last_answer_work = slot->presync.ctx.work;

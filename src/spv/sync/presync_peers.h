@@ -41,7 +41,7 @@ struct spv_presync_peers {
 
 /* What a module of sync has done with a peer's message. */
 enum spv_sync_result {
-    SPV_SYNC_NOT_MINE, /* nothing: the message is for the next module, or for the chain */
+    SPV_SYNC_NOT_HANDLED, /* nothing: the message is for the next module, or for the chain */
     SPV_SYNC_CONSUMED, /* the message is processed */
     SPV_SYNC_ACCEPT, /* there are headers for the chain to accept */
     SPV_SYNC_DISCONNECT, /* the peer must be disconnected */

@@ -58,18 +58,18 @@ struct sched {
     double all_rates;
 };
 
-static double rate(const struct sched *x, const struct spv_segments_peer *p)
+static double peer_rate(const struct sched *x, const struct spv_segments_peer *p)
 {
     const double r = spv_segments_rate(p);
     return r > 0 ? r : x->guess_rate;
 }
 
-static uint64_t rtt(const struct sched *x, const struct spv_segments_peer *p)
+static uint64_t peer_rtt_us(const struct sched *x, const struct spv_segments_peer *p)
 {
     return p->rtt_us ? p->rtt_us : x->guess_rtt_us;
 }
 
-static uint64_t in_time(double units, double per_second)
+static uint64_t duration_us(double units, double per_second)
 {
     const double us = units * (double)SPV_SECOND / per_second;
     return us < 1e15 ? (uint64_t)us : (uint64_t)1e15;
@@ -83,19 +83,20 @@ static uint64_t arrival_us(const struct sched *x, const struct spv_segments_peer
         ahead += p->requests[i].n;
     const uint64_t busy =
         p->last_us > p->requests[0].requested_us ? p->last_us : p->requests[0].requested_us;
-    const uint64_t by_rate = busy + in_time(ahead, rate(x, p));
-    const uint64_t by_rtt = p->requests[at].requested_us + rtt(x, p);
+    const uint64_t by_rate = busy + duration_us(ahead, peer_rate(x, p));
+    const uint64_t by_rtt = p->requests[at].requested_us + peer_rtt_us(x, p);
     return by_rate > by_rtt ? by_rate : by_rtt;
 }
 
 /* Time until the expected arrival; of a late one, as long as it is late already. */
-static uint64_t eta(uint64_t expected_us, uint64_t now_us)
+static uint64_t remaining_us(uint64_t expected_us, uint64_t now_us)
 {
     return expected_us > now_us ? expected_us - now_us : now_us - expected_us;
 }
 
 /* How long the peer would take for so many more units. */
-static uint64_t time_for(const struct sched *x, const struct spv_segments_peer *p, uint32_t more)
+static uint64_t completion_us(const struct sched *x, const struct spv_segments_peer *p,
+                              uint32_t more)
 {
     double n = more;
     uint64_t late = 0;
@@ -105,7 +106,7 @@ static uint64_t time_for(const struct sched *x, const struct spv_segments_peer *
         const uint64_t first = arrival_us(x, p, 0);
         late = x->now_us > first ? x->now_us - first : 0;
     }
-    return rtt(x, p) + in_time(n, rate(x, p)) + late;
+    return peer_rtt_us(x, p) + duration_us(n, peer_rate(x, p)) + late;
 }
 
 static uint32_t next_count(const struct spv_segments *segs, const struct spv_segment *s)
@@ -171,7 +172,8 @@ static void add_inflight(const struct sched *x, struct spv_segment *s,
 {
     const uint64_t expected_us = arrival_us(x, p, at);
     /* no segment is hedged against a peer of unknown rate before it is late */
-    const uint64_t wait = p->rtt_us || expected_us <= x->now_us ? eta(expected_us, x->now_us) : 0;
+    const uint64_t wait =
+        p->rtt_us || expected_us <= x->now_us ? remaining_us(expected_us, x->now_us) : 0;
     if (!s->inflight || wait < s->eta_us)
         s->eta_us = wait;
     if (!s->inflight || expected_us > s->expected_us)
@@ -225,7 +227,7 @@ static bool can_request(const struct sched *x, const struct spv_segments_peer *p
 static uint64_t hedge_delay(const struct sched *x, const struct spv_segments_peer *p,
                             const struct spv_segment *s)
 {
-    return 2 * time_for(x, p, next_count(x->segs, s)) + TOLERANCE_US;
+    return 2 * completion_us(x, p, next_count(x->segs, s)) + TOLERANCE_US;
 }
 
 static bool worth_hedging(const struct sched *x, const struct spv_segments_peer *p,
@@ -239,15 +241,15 @@ static bool worth_hedging(const struct sched *x, const struct spv_segments_peer 
 static bool too_slow_for(const struct sched *x, const struct spv_segments_peer *p,
                          const struct spv_segment *s)
 {
-    const uint64_t mine = time_for(x, p, next_count(x->segs, s));
+    const uint64_t mine = completion_us(x, p, next_count(x->segs, s));
     const uint64_t needed =
-        x->all_rates > 0 ? in_time(s->from - x->segs->segment[0].from, x->all_rates) : 0;
+        x->all_rates > 0 ? duration_us(s->from - x->segs->segment[0].from, x->all_rates) : 0;
     if (!p->rtt_us || needed >= mine)
         return false;
     for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(x->segs, q));)
         if (q != p && !q->disconnect_error && q->rtt_us &&
             !spv_segments_is_behind(q, s, x->now_us) &&
-            mine > SLOW_FACTOR * time_for(x, q, next_count(x->segs, s)) + TOLERANCE_US)
+            mine > SLOW_FACTOR * completion_us(x, q, next_count(x->segs, s)) + TOLERANCE_US)
             return true;
     return false;
 }
@@ -291,7 +293,7 @@ static struct spv_segments_peer *fastest_peer(const struct sched *x)
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
         if (p->idle || !has_free_slot(x->segs, p))
             continue;
-        const uint64_t us = time_for(x, p, x->segs->ops->request_units);
+        const uint64_t us = completion_us(x, p, x->segs->ops->request_units);
         if (!best || us < best_us) {
             best = p;
             best_us = us;

@@ -95,8 +95,8 @@ bool spv_sync_enough_work(const struct spv_sync *s)
     return spv_chain_has_work(s->cfg.chain, &s->cfg.min_work);
 }
 
-int spv_sync_note_shown(struct spv_sync *s, struct spv_peer_entry *p,
-                        const struct spv_blockhash *last)
+int spv_sync_note_answer_end(struct spv_sync *s, struct spv_peer_entry *p,
+                             const struct spv_blockhash *last)
 {
     struct spv_chain_header r;
     const int rc = spv_chain_find(s->cfg.chain, &r, NULL, last);

@@ -60,7 +60,7 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               const struct spv_msg_headers *msg, struct spv_now now)
 {
     if (!s->segments)
-        return SPV_SYNC_NOT_MINE;
+        return SPV_SYNC_NOT_HANDLED;
     const int rc = spv_segments_headers(s->segments, p->id, msg, now);
     if (rc < 0)
         return rc;
@@ -71,7 +71,7 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
         return SPV_SYNC_ACCEPT;
     }
     if (!s->fetching_segments || p->presync.slot)
-        return SPV_SYNC_NOT_MINE;
+        return SPV_SYNC_NOT_HANDLED;
     /* An announcement, or the answer to an earlier request: the segments will include these
      * headers. */
     const bool unsolicited = !spv_sync_request_open(p) && msg->n > SPV_SYNC_MAX_ANNOUNCED &&

@@ -80,8 +80,8 @@ void spv_sync_request_done(struct spv_peer_entry *p, const struct spv_msg_header
                            struct spv_now now);
 bool spv_sync_enough_work(const struct spv_sync *s);
 /* Its answer ended with this header. 0 or negative. */
-int spv_sync_note_shown(struct spv_sync *s, struct spv_peer_entry *p,
-                        const struct spv_blockhash *last);
+int spv_sync_note_answer_end(struct spv_sync *s, struct spv_peer_entry *p,
+                             const struct spv_blockhash *last);
 
 /* sync_segments.c: all do nothing where no checkpoint is ahead. */
 int spv_sync_segments_new(struct spv_sync *s, struct spv_now now);

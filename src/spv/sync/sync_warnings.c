@@ -95,7 +95,7 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
 void spv_sync_on_future_header(struct spv_sync *s, struct spv_peer_entry *p, uint32_t time,
                                struct spv_now now)
 {
-    int64_t wait = (int64_t)time - SPV_MAX_FUTURE - now.unix_s;
+    int64_t wait = (int64_t)time - SPV_MAX_FUTURE_S - now.unix_s;
     if (p) {
         exclude_peer(s, p, SPV_WARN_FUTURE_HEADERS);
         p->sync.last_answer_height = spv_chain_tip(s->cfg.chain)->height;
@@ -114,7 +114,7 @@ bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_peer_entry *
 {
     (void)s;
     return p->sync.excluded == SPV_WARN_FUTURE_HEADERS &&
-           p->sync.future_s <= SPV_MAX_FUTURE + SPV_SYNC_FUTURE_WAIT_S;
+           p->sync.future_s <= SPV_MAX_FUTURE_S + SPV_SYNC_FUTURE_WAIT_S;
 }
 
 void spv_sync_retry_future_headers(struct spv_sync *s)
