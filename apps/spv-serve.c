@@ -401,12 +401,13 @@ static const struct cli_option options[] = {
      .value = "BITS",
      .help =
          "Service bits to offer, as a number or names: network, bloom, witness, "
-         "compact-filters, network-limited, p2p-v2. Default: none but p2p-v2 (see --transport); of "
+         "compact-filters, network-limited, p2p-v2. Default: only p2p-v2 (see --transport); of "
          "a database, compact-filters is offered while it has all filters, and never otherwise.",
      .into = &state.services_text},
-    CLI_TRANSPORT_ROW(state.transport,
-                      "Encryption (BIP324, v2) of clients. auto: as the client asks, and p2p-v2 is "
-                      "offered; v1: never; v2: only encrypted clients. Default auto."),
+    CLI_TRANSPORT_ROW(
+        state.transport,
+        "Encryption (BIP324, v2) of clients. auto: as the client chooses, and p2p-v2 is "
+        "offered; v1: never; v2: only encrypted clients. Default auto."),
     {.name = "max-clients",
      .kind = CLI_NUMBER,
      .value = "N",
@@ -429,7 +430,7 @@ static const struct cli_option options[] = {
     {.name = "http-rate",
      .kind = CLI_NUMBER,
      .value = "N",
-     .help = "Requests a second of one client, and four times as many at once. Default 20; 0: no "
+     .help = "Requests per second of one client, and four times as many at once. Default 20; 0: no "
              "limit.",
      .into = &state.http_rate,
      .max = HTTP_RATE_MAX},

@@ -1,7 +1,6 @@
-/* P2P server for block headers and compact block filters (spv_p2p_server; the HTTP server is
- * spv_http_server): accepts inbound connections and answers getheaders, getcfilters, getcfheaders
- * and getcfcheckpt from databases, for many clients at once. The chain may grow and reorganise
- * meanwhile. */
+/* P2P server for block headers and compact block filters: accepts inbound connections and answers
+ * getheaders, getcfilters, getcfheaders and getcfcheckpt from databases, for many clients at once.
+ * The chain may grow and reorganise meanwhile. */
 #ifndef SPV_P2P_SERVER_H
 #define SPV_P2P_SERVER_H
 

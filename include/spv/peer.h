@@ -123,9 +123,9 @@ struct spv_peer_config {
     struct spv_peer_observer observer;
     size_t max_queue_bytes; /* send queue; 0: SPV_PEER_QUEUE_BYTES */
     size_t max_queue_messages; /* send queue; 0: SPV_PEER_QUEUE_MESSAGES */
-    /* Limits of received payloads in bytes, below those of the protocol: caps has the limit of each
-     * command that it lists, max_payload (0: SPV_MAX_PAYLOAD) that of all others. A larger payload
-     * is SPV_ERR_LENGTH as soon as the frame header has been received. */
+    /* Limits of received payloads in bytes, below those of the protocol: payload_limits has those
+     * of the commands that it lists, max_payload (0: SPV_MAX_PAYLOAD) is that of all others. A
+     * larger payload is SPV_ERR_LENGTH as soon as the frame header has been received. */
     const struct spv_payload_limit *payload_limits; /* may be NULL */
     size_t n_payload_limits;
     uint32_t max_payload;

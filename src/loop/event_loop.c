@@ -303,7 +303,7 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
         l->cfg.connect_timeout_us = PROXY_TIMEOUT_US;
 }
 
-/* The wallet and the machine that publishes are the caller's; their rows are the store's. */
+/* The wallet and the broadcast are the caller's; their rows are the store's. */
 static int load_wallet(struct spv_evloop *l)
 {
     struct spv_node_config *node = &l->cfg.node;
@@ -333,7 +333,7 @@ static int new_node(struct spv_evloop *l)
 
 static void init_connections(struct spv_evloop *l)
 {
-    struct spv_connections *c = &l->connections; /* zeroed, but for the proxy */
+    struct spv_connections *c = &l->connections; /* zeroed, except for the proxy */
     c->node = l->node;
     c->reactor = l->reactor;
     c->net = &l->cfg.node.params->net;

@@ -10,8 +10,9 @@
 /* ours: getcfilters of one client that wait, 640 bytes: 16,000 blocks are more than a client has
  * requested at once */
 #define SPV_FILTER_ANSWERS_MAX_QUEUE 16
-/* ours: filters a second of one client. One of 26 kB costs the server's thread 30 us besides its
- * reading from the database, so a client takes 6 % of it; at 100 Mbit/s it is sent 500 a second. */
+/* ours: filters per second of one client. One of 26 kB costs the server's thread 30 us besides its
+ * reading from the database, so a client takes 6 % of it; at 100 Mbit/s it is sent 500 per second.
+ */
 #define SPV_FILTER_ANSWERS_PER_SECOND 2000
 #define SPV_FILTER_ANSWERS_BURST 4000 /* ours: four requests of the largest range */
 /* ours: of all clients of one group (IPv4 /24, IPv6 /64): 12 % of the thread */

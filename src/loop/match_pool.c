@@ -1,9 +1,5 @@
-/* The threads share the task: each takes the next few filters until none is left. The last one to
- * end pushes the result into the reactor's task queue.
- *
- *     loop:     start ----------------------------------- done(ctx)
- *     threads:        take, match, take, match ... last out
- */
+/* Each thread claims the next CHUNK filters until none is left; the last one to finish pushes the
+ * result into the reactor's task queue, which calls done(ctx) on the reactor's thread. */
 #include "loop/match_pool.h"
 
 #include <pthread.h>
@@ -28,7 +24,7 @@ struct spv_match_pool {
     void *ctx;
     pthread_t threads[SPV_MATCH_THREADS];
     unsigned n_threads;
-    struct result *result; /* of the task that is given; set on the reactor's thread only */
+    struct result *result; /* of the current task; set on the reactor's thread only */
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t given;
     bool ends;
@@ -36,7 +32,7 @@ struct spv_match_pool {
     uint64_t serial; /* of the task */
     struct spv_match_task task;
     size_t next; /* filter that no thread has taken */
-    unsigned n_working; /* threads that have not ended the task */
+    unsigned n_working; /* threads that have not finished the task */
 };
 
 static size_t take_chunk(struct spv_match_pool *pool, size_t *first)

@@ -4,7 +4,7 @@
 
 #include "spv/scan.h"
 
-#define SPV_MATCH_THREADS 2 /* ours: as fast as 40,000 full filters a second with 1,000 scripts */
+#define SPV_MATCH_THREADS 2 /* ours: as fast as 40,000 full filters/s with 1,000 scripts */
 
 struct spv_reactor;
 struct spv_match_pool;

@@ -20,7 +20,7 @@
 
 #include "peer/send_frame.h"
 
-#define READ_BUDGET (4u * SPV_SCRATCH) /* bytes an event: more than one full headers message */
+#define READ_BUDGET (4u * SPV_SCRATCH) /* bytes per event: more than one full headers message */
 #define FLUSH_US SPV_SECOND /* for the last bytes of a closing link */
 #define SLOW_READ_US (SPV_SECOND / 20) /* more bytes arrive during a read this long: read again */
 #define MAX_READS 4 /* at one expired deadline */

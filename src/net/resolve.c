@@ -41,7 +41,7 @@ struct spv_resolve {
 
 struct spv_resolve_pool {
     struct spv_handle handle; /* first; reactor's thread only */
-    pthread_mutex_t lock; /* guards all but the handle and task_queue */
+    pthread_mutex_t lock; /* guards all except the handle and task_queue */
     struct job *head;
     struct job **tail;
     unsigned workers;

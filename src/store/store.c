@@ -8,7 +8,7 @@
  * is not ours, and again under the lock. A reader runs the same checks under one snapshot and
  * changes nothing.
  *
- * synchronous is FULL: each commit is on disk when it returns. At 2,000 rows a commit the cost
+ * synchronous is FULL: each commit is on disk when it returns. At 2,000 rows per commit the cost
  * cannot be measured. */
 #include "store/open.h"
 

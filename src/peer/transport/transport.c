@@ -1,6 +1,6 @@
 /* An inbound connection with automatic choice begins undetected: its bytes are kept by the v1
- * reader until they differ from how v1 begins (then they move to a new v2 machine), or contain all
- * of it. */
+ * reader until they differ from how v1 begins (then they move to a new v2 state machine), or
+ * contain all of it. */
 #include "peer/transport/transport.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* The packets of BIP324: a 3-byte encrypted length (FSChaCha20), then header byte and contents
- * under FSChaCha20Poly1305, both with a new key after each 224 packets. One cipher a direction. It
- * owns its keys and overwrites each as soon as it is replaced. */
+ * under FSChaCha20Poly1305, both with a new key after each 224 packets. One cipher per direction.
+ * It owns its keys and overwrites each as soon as it is replaced. */
 #ifndef SPV_PEER_TRANSPORT_V2_CIPHER_H
 #define SPV_PEER_TRANSPORT_V2_CIPHER_H
 

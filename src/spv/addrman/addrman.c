@@ -21,7 +21,7 @@
 #define DAY 86400
 #define FIRST_CAP 64 /* entries allocated at first */
 #define MAX_FUTURE_S 600 /* seconds: a time further ahead is false or from a wrong clock */
-#define HORIZON_S (30 * DAY) /* not seen for so long: terrible (as Bitcoin Core) */
+#define HORIZON_S (30 * DAY) /* not seen for this long: terrible (as Bitcoin Core) */
 #define RETRIES 3 /* attempts after which an address that never answered is terrible */
 #define MAX_FAILURES 10 /* attempts after which one that answered before MIN_FAIL_S is */
 #define MIN_FAIL_S (7 * DAY)

@@ -8,7 +8,7 @@
 #include "util/deadline.h"
 #include "util/rng.h"
 
-#define TRIED_RECENTLY_S 600 /* seconds: tried so recently, others are preferred */
+#define TRIED_RECENTLY_S 600 /* seconds: others are preferred to one tried more recently */
 #define REPLACEMENT_S (4 * 3600) /* seconds: an incumbent that answered within this stays */
 #define TEST_WINDOW_S (40 * 60) /* seconds: then an unresolved collision replaces the incumbent */
 

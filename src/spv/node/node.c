@@ -128,7 +128,7 @@ static unsigned outbound_count(const struct spv_node *n)
            spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY);
 }
 
-/* Disconnects the extra stale-tip peers, except the one that advanced the tip. */
+/* Disconnects the extra peers (Bitcoin Core: stale tip), except the one that advanced the tip. */
 static void close_extra(struct spv_node *n, struct spv_now now)
 {
     struct spv_outbound *o = &n->outbound;
@@ -151,7 +151,7 @@ static void emit_warning(struct spv_node *n, enum spv_warning warning, int64_t s
     event->text = spv_warning_text(warning);
 }
 
-/* Fresh peers when the tip is older than 30 minutes, a warning at 90. */
+/* Extra peers when the tip is older than 30 minutes, a warning at 90. */
 static void handle_health(struct spv_node *n, struct spv_now now)
 {
     struct spv_health_event event;
@@ -209,7 +209,7 @@ static void run_filters(struct spv_node *n, struct spv_now now)
     }
 }
 
-/* After every input: disconnects the peers that are to be dropped, and fills free slots. */
+/* After every input: disconnects the peers that the modules report, and fills free slots. */
 int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now)
 {
     n->now = now;

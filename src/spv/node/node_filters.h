@@ -1,6 +1,6 @@
-/* Compact filters and whole blocks in the node: passes messages to the machines of spv/filters and
- * to the scan of blocks of a wallet, which share the list of wanted blocks, and disconnects the
- * peers that they report. Without either every function does nothing. */
+/* Compact filters and whole blocks in the node: passes messages to the state machines of
+ * spv/filters and to the scan of blocks of a wallet, which share the list of wanted blocks, and
+ * disconnects the peers that they report. Without either every function does nothing. */
 #ifndef SPV_SPV_NODE_NODE_FILTERS_H
 #define SPV_SPV_NODE_NODE_FILTERS_H
 
@@ -19,8 +19,9 @@ struct spv_node_filters { /* zeroed: without filters, and without a scan of bloc
     struct spv_filter_sync *sync;
     struct spv_filter_scan *scan; /* NULL: without filters */
     struct spv_output_cache *outputs; /* of the blocks that were fetched */
-    uint32_t disproved; /* height that the scan proved false and filter sync was told; 0: none */
-    bool reported; /* an event of the scan was returned: it goes on with the next poll */
+    uint32_t disproved; /* height whose filter a block has disproved, as reported to filter sync; 0:
+                           none */
+    bool reported; /* an event of the scan was returned: the scan continues with the next poll */
     uint64_t compared; /* peers that were compared, at the scan's last step */
     bool at_tip; /* filter headers reach the tip of the synced chain */
 };
@@ -40,7 +41,7 @@ int spv_node_filters_remove(struct spv_node_filters *f, uint64_t id, struct spv_
 int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
                           struct spv_now now);
 
-/* What the node knows when it runs filters. */
+/* The node's state that filters depend on. */
 struct spv_node_filters_input {
     bool synced; /* header sync */
     bool storing; /* another module's effect waits for spv_node_stored */

@@ -31,11 +31,11 @@
 #define SPV_SAVE_SOON_US (10 * SPV_SECOND) /* ours: after a successful connection */
 /* ours: an address that fell back gets v1 first for this long */
 #define SPV_V1_FIRST_US (7 * 86400 * SPV_SECOND)
-#define SPV_V2_BLOCKED_GROUPS 3 /* ours: so many fall back: the path blocks v2 */
+#define SPV_V2_BLOCKED_GROUPS 3 /* ours: that fell back: then the path blocks v2 */
 #define SPV_V2_BLOCKED_US (3600 * SPV_SECOND) /* ours: then v2 is tried again */
 #define SPV_ANCHORS 2 /* as in Bitcoin Core */
-/* With filters: network groups of peers that serve them. While there are fewer, so many peers more
- * than wanted are dialled, if addresses are known that offer filters. */
+/* With filters: network groups of peers that serve them. While there are fewer, up to this many
+ * peers more than wanted are dialled, if addresses are known that offer filters. */
 #define SPV_OUTBOUND_FILTER_GROUPS 2
 #define SPV_FILTER_DIAL_INTERVAL_US                                                                \
     (10 * SPV_SECOND) /* ours: until such addresses are looked for again */
@@ -96,7 +96,8 @@ struct spv_outbound {
     uint64_t feelers; /* opened in this run */
     enum spv_transport_choice transport;
     bool v2_reached; /* a v2 handshake succeeded in this run */
-    struct spv_netgroup fell_back[SPV_V2_BLOCKED_GROUPS]; /* though their peers offer v2 */
+    struct spv_netgroup
+        fell_back[SPV_V2_BLOCKED_GROUPS]; /* groups of peers that offer v2 and fell back */
     size_t n_fell_back;
     uint64_t v2_blocked_until_us; /* v1 is dialled until then; 0: v2 was never blocked */
     bool v2_blocked_reported;

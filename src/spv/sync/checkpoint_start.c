@@ -160,7 +160,7 @@ static int add_header(struct spv_checkpoint_start *c, const struct spv_header *h
     spv_header_hash(&r->hash, header);
     if (spv_header_ctx_check_pow(&c->ctx, &work, header, &r->hash) < 0)
         return SPV_ERR_INVALID;
-    /* Inside a period all headers have the same bits, but on test networks. */
+    /* Inside a period all headers have the same bits, except on test networks. */
     if (!c->cfg.params->min_difficulty && header->bits != c->headers[0].header.bits)
         return SPV_ERR_INVALID;
     c->ctx.work = spv_u256_add(&c->ctx.work, &work);

@@ -35,7 +35,8 @@ struct spv_filter_peer {
     bool added; /* false: the node uses no filters */
     uint32_t shown_height; /* it knows this block of our best chain, and all below it */
     struct spv_blockhash shown_hash;
-    uint64_t show_tag; /* of the getheaders that asks it to show a block; 0: none is open */
+    uint64_t show_tag; /* of the getheaders that requests a block which only it can show; 0: none is
+                          open */
     uint64_t show_until_us; /* of that request, or how long none is sent after one that failed */
     int drop; /* why it is to be disconnected; 0: it is not */
     unsigned n_unasked; /* messages about filters that answered no request */
@@ -56,7 +57,7 @@ struct spv_filter_peer {
     /* filter_votes.c: an answer that came too late for its round gave another filter header than
      * the stored one of this height; 0: none did */
     uint32_t differs_at;
-    uint64_t silent_until_us; /* it did not answer, and is not asked until then */
+    uint64_t silent_until_us; /* it did not answer, and gets no request until then */
     enum spv_filter_side side;
 };
 
@@ -75,8 +76,8 @@ struct spv_block_peer {
     struct spv_block_request requests[SPV_BLOCKS_MAX_OPEN];
     unsigned n_open;
     uint64_t last_us; /* when it sent a block last */
-    uint32_t
-        lacks_height; /* it did not send a block of this height: it may lack those below, ... */
+    /* it did not send a block of this height: it may lack those below, ... */
+    uint32_t lacks_height;
     uint64_t lacks_until_us; /* ... until this time; 0: nothing is known */
     unsigned n_unrequested; /* blocks that were not requested */
     int drop; /* why it is to be disconnected; 0: it is not */
@@ -86,8 +87,9 @@ struct spv_block_peer {
 /* filter_fetch.c */
 struct spv_filter_fetch_peer {
     bool added; /* filters may be requested from it */
-    /* its group was lost when it should have sent filters above this height, so many times: until
-     * then it gets no request as high while another peer can; 0: nothing is known */
+    /* peers of its network group were lost n_lost times while they owed filters above this height:
+     * until lacks_until_us it gets no request for filters that high while another peer can serve
+     * them; 0: nothing is known */
     uint32_t lacks_from;
     uint64_t lacks_until_us;
     unsigned n_lost;
@@ -136,7 +138,8 @@ struct spv_peer_table { /* zeroed: empty */
     struct spv_peer_entry entry[SPV_NODE_MAX_PEERS];
 };
 
-/* A new entry, zeroed but for the id. NULL: the table is full, or has this id, or the id is 0. */
+/* A new entry, zeroed except for the id. NULL: the table is full, or has this id, or the id is 0.
+ */
 struct spv_peer_entry *spv_peer_table_add(struct spv_peer_table *t, uint64_t id);
 /* The entry becomes free; any id. */
 void spv_peer_table_remove(struct spv_peer_table *t, uint64_t id);

@@ -5,8 +5,8 @@
  * Without a free slot the peer waits, and gets a new request when one is free.
  *
  * A chain on our tip must show the network's minimum work; a branch must also show more work than
- * our best chain: a branch that forks so low, or is so long, is useless until it wins. Nothing of a
- * first pass is stored, and an announcement during a pass does not count in it.
+ * our best chain: a branch that forks this low, or is this long, is useless until it wins. Nothing
+ * of a first pass is stored, and an announcement during a pass does not count in it.
  *
  * The headers of a second pass go to the chain one message at a time, each stored before the next
  * one. The next request is sent before that, so that the answer is on its way meanwhile. */
@@ -271,7 +271,7 @@ static int chain_caught_up(struct spv_sync *s, struct spv_presync_peers_slot *sl
 }
 
 /* Headers of a peer with a slot that do not follow its last ones: an announcement, or the answer to
- * our request, whose chain has changed. NOT_MINE: the pass begins anew. */
+ * our request, whose chain has changed. NOT_HANDLED: the pass begins anew. */
 static int handle_noncontinuing(struct spv_sync *s, struct spv_peer_entry *p,
                                 struct spv_presync_peers_slot *slot,
                                 struct spv_presync_failure *failure,

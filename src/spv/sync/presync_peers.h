@@ -41,13 +41,13 @@ struct spv_presync_peers {
 
 /* What a module of sync has done with a peer's message. */
 enum spv_sync_result {
-    SPV_SYNC_NOT_HANDLED, /* nothing: the message is for the next module, or for the chain */
+    SPV_SYNC_NOT_HANDLED, /* nothing: the next module gets the message, or the chain */
     SPV_SYNC_CONSUMED, /* the message is processed */
     SPV_SYNC_ACCEPT, /* there are headers for the chain to accept */
     SPV_SYNC_DISCONNECT, /* the peer must be disconnected */
 };
 
-/* Why a peer in presync is to be dropped. */
+/* Why a peer in presync is to be disconnected. */
 struct spv_presync_failure {
     int error;
     uint32_t time; /* of the invalid header */
@@ -65,17 +65,19 @@ struct spv_presync_batch {
 
 void spv_presync_peers_free(struct spv_sync *s);
 
-/* A peer's headers, at least one. Returns an enum spv_sync_result: NOT_MINE: the chain may accept
- * them as any others; ACCEPT: as presynced ones (spv_chain_accept_presynced); DROP: *failure has
- * the reason. Negative: a failure of ours. */
+/* A peer's headers, at least one. Returns an enum spv_sync_result: NOT_HANDLED: the chain may
+ * accept them as any others; ACCEPT: as presynced ones (spv_chain_accept_presynced); DISCONNECT:
+ * *failure has the reason. Negative: a failure of ours. */
 int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               struct spv_presync_failure *failure,
                               const struct spv_msg_headers *msg, struct spv_now now);
-/* The chain has no space for this branch (SPV_ERR_CHAIN_BRANCHES). CONSUMED, DROP or negative. */
+/* The chain has no space for this branch (SPV_ERR_CHAIN_BRANCHES). CONSUMED, DISCONNECT or
+ * negative. */
 int spv_presync_peers_branch(struct spv_sync *s, struct spv_peer_entry *p,
                              struct spv_presync_failure *failure, const struct spv_msg_headers *msg,
                              struct spv_now now);
-/* An empty answer. NOT_MINE; CONSUMED: the peer's chain has ended, and its work is enough; DROP. */
+/* An empty answer. NOT_HANDLED; CONSUMED: the peer's chain has ended, and its work is enough;
+ * DISCONNECT. */
 int spv_presync_peers_empty(struct spv_sync *s, struct spv_peer_entry *p,
                             struct spv_presync_failure *failure);
 /* The next headers that have passed both passes: 1 and *out, or 0. SPV_ERR_NOMEM. */

@@ -3,8 +3,9 @@
  * segment whose links lead from a known hash to a checkpoint's is proven by that alone. The caller
  * checks the headers by the other rules and stores them.
  *
- * Filter headers and filters are downloaded by the same scheduler, with other payloads
- * (src/spv/filters/filter_segments.h, filter_fetch.h); what is said of headers holds for them.
+ * Filter headers and filters are downloaded by the same scheduler, each kind with its own
+ * struct spv_segments_ops (src/spv/filters/filter_segments.h, filter_fetch.h). The comments below
+ * speak of headers; they hold for the other two as well.
  *
  * A pure state machine. Its inputs are peers, messages and the time; its outputs are getheaders in
  * the effect queue, peers to be disconnected (spv_segments_next_disconnect) and headers
@@ -25,13 +26,13 @@ struct spv_peer_table;
 #define SPV_SEGMENTS_PERIOD 2016 /* checkpoints closer to each other are skipped */
 #define SPV_SEGMENTS_MAX_BATCH                                                                     \
     (4 * SPV_SEGMENTS_PERIOD) /* ours: at most; each costs a disk flush */
-#define SPV_SEGMENTS_BATCH_DELAY_US (SPV_SECOND / 50) /* ours: wait so long for a full batch */
+#define SPV_SEGMENTS_BATCH_DELAY_US (SPV_SECOND / 50) /* ours: longest wait for a full batch */
 #define SPV_SEGMENTS_MAX_OPEN 60 /* ours: requests on a peer, which keeps SPV_PEER_REQUESTS */
 #define SPV_SEGMENTS_FIRST_OPEN 16 /* ours: segments requested from a peer of unknown rate */
 #define SPV_SEGMENTS_TIMEOUT_US                                                                    \
     (20 * SPV_SECOND) /* ours: without any answer; as SPV_SYNC_REQUEST_TIMEOUT_US */
-#define SPV_SEGMENTS_LONE_PEER_FACTOR 4 /* ours: so many times longer for our only peer */
-/* ours: a peer that lacks the start of a segment gets no requests for so long */
+#define SPV_SEGMENTS_LONE_PEER_FACTOR 4 /* ours: factor of TIMEOUT for our only peer */
+/* ours: for this long, a peer that lacks the start of a segment gets no requests */
 #define SPV_SEGMENTS_BEHIND_US (60 * SPV_SECOND)
 
 /* Whose segments: each owner has a part of its own in the peer table. */
@@ -49,12 +50,12 @@ extern const struct spv_segments_ops spv_segments_header_ops; /* segments_recv.c
 
 struct spv_segments_config {
     enum spv_segments_owner owner;
-    const struct spv_segments_ops *ops; /* what they consist of */
-    const void *ops_ctx; /* as the payload says; NULL for headers */
+    const struct spv_segments_ops *ops; /* for headers, filter headers or filters */
+    const void *ops_ctx; /* argument of ops; NULL for headers */
     struct spv_peer_table *peers; /* has the peers that are added */
     const struct spv_params *params; /* borrowed, as all that is pointed at here */
     const struct spv_checkpoint *checkpoints; /* heights ascending; NULL if not of headers */
-    size_t n_checkpoints; /* where segments end; for another payload, those that it knows */
+    size_t n_checkpoints; /* where segments end; other kinds: the ends that ops_ctx has */
     struct spv_effects *effects; /* takes the getheaders */
     uint64_t timeout_us; /* 0: SPV_SEGMENTS_TIMEOUT_US */
     bool post_checkpoint; /* fetch one message of what follows the last checkpoint, too */
@@ -66,7 +67,7 @@ struct spv_segments_config {
 /* Headers that follow each other and those consumed before; valid until spv_segments_consume,
  * _begin or _free. */
 struct spv_segments_batch {
-    const struct spv_header *headers; /* or the payload's units */
+    const struct spv_header *headers; /* or units of ops->unit_size bytes */
     size_t n; /* 1..SPV_SEGMENTS_MAX_BATCH */
     uint32_t height; /* of the first */
     struct spv_blockhash last; /* the last one's hash; the others are in the next one's prev */
@@ -78,7 +79,7 @@ struct spv_segments_batch {
 };
 
 struct spv_segments_peer_stats {
-    double rate; /* headers a second; 0: unknown */
+    double rate; /* headers per second; 0: unknown */
     unsigned in_flight; /* requests open */
     unsigned window; /* segments that may be requested from it at once */
     uint64_t segments; /* that it finished first */

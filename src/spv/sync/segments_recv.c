@@ -114,7 +114,7 @@ static int verify_segment(const struct spv_segments *segs, struct spv_segment *s
         const uint32_t height = s->from + offset + i + 1;
         if (!spv_blockhash_eq(&header->prev, last))
             return SPV_ERR_HDR_NONCONTINUOUS;
-        /* "Only change once per difficulty adjustment interval", but for the test networks' blocks
+        /* "Only change once per difficulty adjustment interval", except the test networks' blocks
          * of minimum difficulty */
         if (before && !params->min_difficulty && height % segs->interval != 0 &&
             header->bits != bits)

@@ -16,7 +16,7 @@
 
 #define MAX_QUEUE_US (SPV_SECOND / 2) /* ours: how long an answer may wait behind others */
 #define TOLERANCE_US (SPV_SECOND / 50) /* ours: smaller differences are noise */
-#define SLOW_FACTOR 4 /* ours: a peer so many times slower than the best is slow */
+#define SLOW_FACTOR 4 /* ours: a peer slower than the best by this factor is slow */
 #define MIN_WINDOW 2 /* one request on its way while one is answered */
 #define DECAY 0.875 /* weight of earlier answers in a peer's rate: about the last eight count */
 
@@ -88,13 +88,13 @@ static uint64_t arrival_us(const struct sched *x, const struct spv_segments_peer
     return by_rate > by_rtt ? by_rate : by_rtt;
 }
 
-/* Time until the expected arrival; of a late one, as long as it is late already. */
+/* Time until the expected arrival; for a late answer, as much time as it is late already. */
 static uint64_t remaining_us(uint64_t expected_us, uint64_t now_us)
 {
     return expected_us > now_us ? expected_us - now_us : now_us - expected_us;
 }
 
-/* How long the peer would take for so many more units. */
+/* How long the peer would take for `more` further units. */
 static uint64_t completion_us(const struct sched *x, const struct spv_segments_peer *p,
                               uint32_t more)
 {

@@ -17,12 +17,13 @@
 struct spv_segment;
 struct spv_segment_request;
 
-/* What segments consist of: one unit a height, each of which commits to the one before. */
+/* How segments of one kind are requested: of headers, of filter headers or of filters. They consist
+ * of one unit per height, each of which commits to the one before. */
 struct spv_segments_ops {
     size_t unit_size; /* bytes */
-    uint32_t request_units; /* that one request asks for at most */
-    double guess_rate; /* units a second while no peer's rate is known */
-    /* The hash that the end number i of the configuration fixes; its height. */
+    uint32_t request_units; /* of one request, at most */
+    double guess_rate; /* units per second, while no peer's rate is known */
+    /* The hash that end number i of the configuration must have, and its height. */
     struct spv_hash256 (*end_hash)(const struct spv_segments_config *cfg, size_t i);
     uint32_t (*end_height)(const struct spv_segments_config *cfg, size_t i);
     /* Sends a request for the next units of a segment, and sets what its answer is recognised by;
@@ -83,7 +84,7 @@ struct spv_segments {
     bool active;
     bool post_checkpoint; /* its segment is not made yet */
     size_t next_end, last_end; /* the ends of the next segments: [next_end, last_end) */
-    uint32_t to; /* where the last one ends, if the payload cuts the range */
+    uint32_t to; /* where the last one ends, if ops->cut divides the range */
     uint32_t top_height; /* where the next segment starts */
     struct spv_hash256 top; /* hash of the unit there */
     uint64_t serial; /* of the next segment */
@@ -177,7 +178,7 @@ void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p
 /* An answer of n units came: updates the peer's rate. */
 void spv_segments_measure(const struct spv_segments *segs, struct spv_segments_peer *p,
                           const struct spv_segment_request *o, size_t n, struct spv_now now);
-double spv_segments_rate(const struct spv_segments_peer *p); /* units a second; 0: not known */
+double spv_segments_rate(const struct spv_segments_peer *p); /* units per second; 0: not known */
 
 /* segments.c */
 /* After the lowest segment may have changed. */
