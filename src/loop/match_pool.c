@@ -9,8 +9,8 @@
 #include "net/reactor.h"
 #include "spv/error.h"
 
-#define CHUNK                                                                                      \
-    32 /* filters that a thread takes at once: lists are matched faster than single ones */
+/* filters that a thread takes at once: lists are matched faster than single ones */
+#define CHUNK 32
 
 /* Of a task; the task queue's once it is pushed. */
 struct result {

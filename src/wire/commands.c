@@ -12,8 +12,8 @@
 #define COUNT_9 9 /* CompactSize of any number */
 #define HASH 32
 
-#define MAX_VERSION_BYTES                                                                          \
-    SPV_MAX_EARLY_PAYLOAD /* 344 bytes of known fields, the rest for later ones */
+/* 344 bytes of known fields, the rest for later ones */
+#define MAX_VERSION_BYTES SPV_MAX_EARLY_PAYLOAD
 #define MAX_ADDR_BYTES (COUNT_3 + SPV_MAX_ADDR * (4 + 8 + 16 + 2))
 #define MAX_ADDRV2_BYTES (COUNT_3 + SPV_MAX_ADDR * (4 + 9 + 1 + 3 + 512 + 2)) /* BIP155 */
 #define MAX_INV_BYTES (COUNT_3 + SPV_MAX_INV * (4 + HASH))

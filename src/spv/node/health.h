@@ -9,13 +9,12 @@
 /* a warning is repeated at most hourly while it lasts */
 #define SPV_HEALTH_REPEAT_US (3600 * SPV_SECOND)
 #define SPV_HEALTH_MAX_SKEW_S 600 /* seconds that a peer's clock may be off */
-#define SPV_HEALTH_MIN_CLOCKS                                                                      \
-    5 /* clocks needed for a majority, if at least that many peers are wanted */
+/* clocks needed for a majority, if at least that many peers are wanted */
+#define SPV_HEALTH_MIN_CLOCKS 5
 /* ours: how often clocks are compared: ours may be corrected */
 #define SPV_HEALTH_CLOCK_INTERVAL_US (600 * SPV_SECOND)
-#define SPV_HEALTH_NO_PEERS_DELAY_US                                                               \
-    (10 * SPV_SECOND) /* ours: a lost peer may reconnect at once                                   \
-                       */
+/* ours: a lost peer may reconnect at once */
+#define SPV_HEALTH_NO_PEERS_DELAY_US (10 * SPV_SECOND)
 #define SPV_HEALTH_MAX_EXTRA_PEERS 2 /* ours: while the tip does not move */
 
 enum spv_health_kind {

@@ -37,8 +37,8 @@
 /* With filters: network groups of peers that serve them. While there are fewer, up to this many
  * peers more than wanted are dialled, if addresses are known that offer filters. */
 #define SPV_OUTBOUND_FILTER_GROUPS 2
-#define SPV_FILTER_DIAL_INTERVAL_US                                                                \
-    (10 * SPV_SECOND) /* ours: until such addresses are looked for again */
+/* ours: until such addresses are looked for again */
+#define SPV_FILTER_DIAL_INTERVAL_US (10 * SPV_SECOND)
 
 enum spv_conn_type {
     SPV_CONN_OUTBOUND, /* serves headers; takes a slot */

@@ -11,19 +11,19 @@
 #include "spv/sync/presync_peers.h"
 #include "spv/sync/segments.h"
 
-#define SPV_SYNC_REQUEST_TIMEOUT_US                                                                \
-    (20 * SPV_SECOND) /* ours: a full answer is 162 kB; slower is a stall */
+/* ours: a full answer is 162 kB; slower is a stall */
+#define SPV_SYNC_REQUEST_TIMEOUT_US (20 * SPV_SECOND)
 #define SPV_SYNC_LONE_PEER_FACTOR 4 /* ours: factor of the timeout for our only peer */
-#define SPV_SYNC_RECHECK_INTERVAL_US                                                               \
-    (600 * SPV_SECOND) /* ours: an announcement may be lost: request again */
+/* ours: an announcement may be lost: request again */
+#define SPV_SYNC_RECHECK_INTERVAL_US (600 * SPV_SECOND)
 /* unconnecting announcements in a row, after which the peer is disconnected */
 #define SPV_SYNC_MAX_UNCONNECTING 10
 #define SPV_SYNC_MAX_NO_NEW 3 /* full answers in a row without a new header */
 /* ours: a peer slower than the fastest by this factor comes after it */
 #define SPV_SYNC_SLOW_FACTOR 4
-#define SPV_SYNC_FUTURE_RETRY_S                                                                    \
-    600 /* ours: seconds at most until future headers are requested again */
-/* ours: SYNCED waits for them when they become valid within this */
+/* ours: future headers (spv/sync/sync_warnings.c) are requested again at the latest after this */
+#define SPV_SYNC_FUTURE_RETRY_S 600
+/* ours: SYNCED waits for future headers that become valid within this */
 #define SPV_SYNC_FUTURE_WAIT_S 60
 #define SPV_SYNC_MAX_FORK_WARNINGS 8 /* ours: warnings about forks below the database's start */
 /* ours: SYNCED waits for an open request for at least this long, ... */
@@ -70,7 +70,7 @@ struct spv_sync_peer {
     bool failing; /* it failed the last time: comes after others */
     bool was_useful; /* it has sent new headers, or shown that it is at its tip */
     bool below; /* at its tip, which is below ours with less work */
-    struct spv_u256 last_answer_work; /* chain work up to there; 0: the answer was empty */
+    struct spv_u256 last_answer_work; /* work of its chain there; 0: that answer was empty */
     unsigned n_unconnecting; /* announcements in a row */
     unsigned n_no_new; /* full answers in a row */
     uint32_t known_branch; /* the highest header of a known side branch that it has sent */

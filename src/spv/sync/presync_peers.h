@@ -13,9 +13,8 @@
 #define SPV_PRESYNC_PEERS_SLOTS 2 /* peers in presync at once: one of them may be endless */
 /* ours: then a slot goes to the next peer that waits; enough for a whole chain on a slow line */
 #define SPV_PRESYNC_PEERS_SLOT_US (1200 * SPV_SECOND)
-#define SPV_PRESYNC_PEERS_MAX_RESTARTS                                                             \
-    3 /* how often a peer's chain may change during its passes                                     \
-       */
+/* how often a peer's chain may change during its passes */
+#define SPV_PRESYNC_PEERS_MAX_RESTARTS 3
 
 struct spv_sync;
 struct spv_peer_entry;

@@ -24,13 +24,13 @@ struct spv_peer_table;
 #define SPV_SEGMENTS_MAX_HEADERS 131072
 #define SPV_SEGMENTS_MAX_SEGMENTS 80 /* ours: in the window; those 65, and some shorter ones */
 #define SPV_SEGMENTS_PERIOD 2016 /* checkpoints closer to each other are skipped */
-#define SPV_SEGMENTS_MAX_BATCH                                                                     \
-    (4 * SPV_SEGMENTS_PERIOD) /* ours: at most; each costs a disk flush */
+/* ours: at most; each costs a disk flush */
+#define SPV_SEGMENTS_MAX_BATCH (4 * SPV_SEGMENTS_PERIOD)
 #define SPV_SEGMENTS_BATCH_DELAY_US (SPV_SECOND / 50) /* ours: longest wait for a full batch */
 #define SPV_SEGMENTS_MAX_OPEN 60 /* ours: requests on a peer, which keeps SPV_PEER_REQUESTS */
 #define SPV_SEGMENTS_FIRST_OPEN 16 /* ours: segments requested from a peer of unknown rate */
-#define SPV_SEGMENTS_TIMEOUT_US                                                                    \
-    (20 * SPV_SECOND) /* ours: without any answer; as SPV_SYNC_REQUEST_TIMEOUT_US */
+/* ours: without any answer; as SPV_SYNC_REQUEST_TIMEOUT_US */
+#define SPV_SEGMENTS_TIMEOUT_US (20 * SPV_SECOND)
 #define SPV_SEGMENTS_LONE_PEER_FACTOR 4 /* ours: factor of TIMEOUT for our only peer */
 /* ours: for this long, a peer that lacks the start of a segment gets no requests */
 #define SPV_SEGMENTS_BEHIND_US (60 * SPV_SECOND)
