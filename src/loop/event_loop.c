@@ -68,7 +68,8 @@ static void arm_commit(struct spv_evloop *l)
     spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
 }
 
-/* The wallet's changes are durable when the node hears of them: an address may be given away. */
+/* The wallet's changes are committed before the node gets the result: after that an address may be
+ * shown to a payer. */
 static int store_wallet(struct spv_evloop *l, const struct spv_wallet_update *wallet)
 {
     const struct spv_store_update all = {.wallet = wallet};

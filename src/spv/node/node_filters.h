@@ -55,7 +55,7 @@ bool spv_node_filters_storing(const struct spv_node_filters *f);
 /* The next event of the scan, when no effect is queued; what follows from the last one may queue
  * effects first. 1 and out->scan, or 0; or a failure of ours. */
 int spv_node_filters_poll(struct spv_node_filters *f, struct spv_effect *out, struct spv_now now);
-/* The next event of the scan of blocks, which goes on first; valid until the next call. 1, 0, or a
+/* Continues the scan of blocks and returns its next event, valid until the next call. 1, 0, or a
  * failure of ours. */
 int spv_node_filters_next_block(struct spv_node_filters *f, struct spv_source_event *out,
                                 struct spv_now now);
