@@ -9,7 +9,7 @@
 
 #include "spv/filter.h"
 #include "spv/filter_db.h"
-#include "spv/filters/filter_others.h"
+#include "spv/filters/filter_alternatives.h"
 #include "spv/filters/filter_sync.h" /* SPV_FILTER_BRANCHES */
 #include "spv/sync/segments.h"
 

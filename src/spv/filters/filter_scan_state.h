@@ -1,6 +1,6 @@
 /* The internals of a scan, shared by its source files. Each calls only those above it:
- * filter_scan_hits.c (blocks that are wanted and held), filter_scan_match.c (filters on their way
- * to the matcher and back), filter_scan_keep.c (windows of a scan that only keeps filters),
+ * filter_scan_candidates.c (blocks that are wanted and held), filter_scan_match.c (filters on their
+ * way to the matcher and back), filter_scan_keep.c (windows of a scan that only keeps filters),
  * filter_scan.c (heights, passes, events).
  *
  * Of the heights in progress, `base` and those above, each has a state:
@@ -144,7 +144,7 @@ static inline bool spv_scan_is_match(const struct spv_filter_scan *s)
     return s->is_searched && (s->n_positions > 0 || s->reports_all);
 }
 
-/* filter_scan_hits.c */
+/* filter_scan_candidates.c */
 /* The block of a height is wanted: the hit owns the filter then (may be NULL). */
 int spv_scan_add_hit(struct spv_filter_scan *s, uint32_t height, const struct spv_blockhash *hash,
                      uint8_t *filter, size_t n_filter);

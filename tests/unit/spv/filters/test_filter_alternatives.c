@@ -3,7 +3,7 @@
  */
 #include "support/unit.h"
 
-#include "spv/filters/filter_others.h"
+#include "spv/filters/filter_alternatives.h"
 
 static struct spv_filter_others others;
 static struct spv_fetch_ranges ranges;

@@ -1,6 +1,6 @@
 /* A short list. A peer is asked for one filter at a time by a range of one height, which
  * filter_fetch.c attributes. */
-#include "spv/filters/filter_others.h"
+#include "spv/filters/filter_alternatives.h"
 
 #include <string.h>
 

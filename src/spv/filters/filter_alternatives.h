@@ -1,8 +1,8 @@
 /* Filters that are wanted by their hash, one a height: where peers disagree and nothing is proven,
  * the filters of all branches are matched. Peers are asked one after the other until one sends the
  * filter with the wanted hash; when none does, it is missing. */
-#ifndef SPV_SPV_FILTERS_FILTER_OTHERS_H
-#define SPV_SPV_FILTERS_FILTER_OTHERS_H
+#ifndef SPV_SPV_FILTERS_FILTER_ALTERNATIVES_H
+#define SPV_SPV_FILTERS_FILTER_ALTERNATIVES_H
 
 #include "spv/effects/effects.h"
 #include "spv/filters/fetch_ranges.h"
