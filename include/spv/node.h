@@ -207,8 +207,8 @@ struct spv_effect {
     struct spv_filter_update filter_update;
     uint32_t height;
     struct spv_event event;
-    struct spv_match_task match;
-    struct spv_keep_task keep;
+    struct spv_match_filters_task match;
+    struct spv_keep_filters_task keep;
     struct spv_scan_event scan;
     struct spv_wallet_update wallet_update;
     struct spv_wallet_event wallet_event;

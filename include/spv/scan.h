@@ -16,9 +16,9 @@ extern "C" {
  * start lower again, for scripts that were added during the scan, and where another filter became
  * known. A block may be reported twice. */
 enum spv_scan_event_kind {
-    SPV_SCAN_MATCH = 0, /* a block with transactions that pay a watched script, or spend an output
+    SPV_SCAN_FOUND = 0, /* a block with transactions that pay a watched script, or spend an output
                            that was found to */
-    SPV_SCAN_UNDONE = 1, /* the chain was reorganised above `height`, or a filter proved false:
+    SPV_SCAN_ROLLED_BACK = 1, /* the chain was reorganised above `height`, or a filter proved false:
                             what was reported above is void */
     SPV_SCAN_DONE = 2, /* everything up to `height` is scanned; again when there are more blocks */
 };
@@ -35,7 +35,7 @@ struct spv_scan_event {
 
 /* Match each filter with the query: results[i] is what spv_filter_match returns for filters[i]. May
  * be done on other threads, while the node takes other inputs. */
-struct spv_match_task {
+struct spv_match_filters_task {
     const struct spv_filter_query *query;
     const struct spv_filter *filters;
     int *results;
@@ -43,7 +43,7 @@ struct spv_match_task {
 };
 
 /* Filters to be kept (spv_store_keep_filter). */
-struct spv_keep_task {
+struct spv_keep_filters_task {
     const uint32_t *heights;
     const struct spv_filter *filters;
     size_t n;
@@ -52,13 +52,13 @@ struct spv_keep_task {
 struct spv_scan_stats {
     bool running; /* a scan was begun, and was not stopped */
     uint32_t first, last; /* its heights; last: UINT32_MAX when it follows the tip */
-    uint32_t height; /* the lowest that is not scanned yet */
+    uint32_t next_height; /* the lowest that is not scanned yet */
     size_t scripts; /* watched */
     uint64_t filters, filter_bytes; /* matched so far */
     uint64_t filters_kept; /* of them from the database */
-    uint64_t hits; /* blocks that were fetched, or are to be */
+    uint64_t candidates; /* blocks that were fetched, or are to be */
     uint64_t blocks; /* that were fetched */
-    uint64_t matches; /* blocks that were reported */
+    uint64_t found; /* blocks that were reported */
     uint64_t samples; /* blocks that were fetched to check their filters, at random */
     size_t memory; /* bytes, without the scripts and outputs that are watched */
 };

@@ -34,7 +34,7 @@ struct spv_match_pool {
     bool ends;
     bool pushed; /* result is in the task queue, or was */
     uint64_t serial; /* of the task */
-    struct spv_match_task task;
+    struct spv_match_filters_task task;
     size_t next; /* filter that no thread has taken */
     unsigned n_working; /* threads that have not ended the task */
 };
@@ -50,7 +50,7 @@ static size_t take_chunk(struct spv_match_pool *pool, size_t *first)
     return n;
 }
 
-static void match_all(struct spv_match_pool *pool, const struct spv_match_task *task)
+static void match_all(struct spv_match_pool *pool, const struct spv_match_filters_task *task)
 {
     struct spv_filter_matcher *matcher;
     size_t first, n;
@@ -66,7 +66,7 @@ static void match_all(struct spv_match_pool *pool, const struct spv_match_task *
 }
 
 /* Waits for a task after that of the serial; false: the pool ends. */
-static bool wait_for_task(struct spv_match_pool *pool, struct spv_match_task *task,
+static bool wait_for_task(struct spv_match_pool *pool, struct spv_match_filters_task *task,
                           uint64_t *serial)
 {
     (void)pthread_mutex_lock(&pool->lock);
@@ -97,7 +97,7 @@ static void end_task(struct spv_match_pool *pool)
 static void *run_thread(void *ctx)
 {
     struct spv_match_pool *pool = ctx;
-    struct spv_match_task task;
+    struct spv_match_filters_task task;
     uint64_t serial = 0;
 
     while (wait_for_task(pool, &task, &serial)) {
@@ -184,7 +184,7 @@ static int start_threads(struct spv_match_pool *pool)
     return pool->n_threads > 0 ? 0 : SPV_ERR_NOMEM;
 }
 
-int spv_match_pool_start(struct spv_match_pool *pool, const struct spv_match_task *task)
+int spv_match_pool_start(struct spv_match_pool *pool, const struct spv_match_filters_task *task)
 {
     const int rc = pool->n_threads > 0 ? 0 : start_threads(pool);
 

@@ -151,7 +151,7 @@ static void answer(struct fuzz *f, size_t i, size_t at, size_t which)
 
 static void check(struct fuzz *f)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     struct spv_segments_stats stats;
     while (spv_segments_next_drop(f->segments, &drop))
         for (size_t i = 0; i < PEERS; i++)

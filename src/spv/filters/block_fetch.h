@@ -15,12 +15,15 @@
 #include "spv/sync/peer_table.h"
 
 #define SPV_BLOCKS_MAX_WANTED 64 /* ours: 32 of a scan, some of disputed filters */
-#define SPV_BLOCKS_TIMEOUT (20 * SPV_SECOND) /* ours: without any block; as of other requests */
-#define SPV_BLOCKS_HEDGE (5 * SPV_SECOND) /* ours: then one more peer is asked */
+#define SPV_BLOCKS_TIMEOUT_US                                                                      \
+    (20 * SPV_SECOND) /* ours: without any block; as of other requests                             \
+                       */
+#define SPV_BLOCKS_HEDGE_DELAY_US (5 * SPV_SECOND) /* ours: then one more peer is asked */
 /* ours: a peer that was silent or closed gets no request as deep for so long */
-#define SPV_BLOCKS_LACKS (60 * SPV_SECOND)
-#define SPV_BLOCKS_UNREQUESTED 3 /* ours: a peer that sends so many unrequested ones is dropped */
-#define SPV_BLOCKS_CLOSED 32 /* ours: lost peers whose depth is remembered */
+#define SPV_BLOCKS_LACKS_US (60 * SPV_SECOND)
+#define SPV_BLOCKS_MAX_UNSOLICITED                                                                 \
+    3 /* ours: a peer that sends so many unrequested ones is dropped */
+#define SPV_BLOCKS_MAX_CLOSED 32 /* ours: lost peers whose depth is remembered */
 /* BIP159: the newest blocks that NODE_NETWORK_LIMITED promises */
 #define SPV_BLOCKS_LIMITED_DEPTH 288
 
@@ -58,7 +61,7 @@ struct spv_block_fetch {
         uint64_t group;
         uint32_t height;
         uint64_t until_us;
-    } closed[SPV_BLOCKS_CLOSED];
+    } closed[SPV_BLOCKS_MAX_CLOSED];
     size_t next_closed;
 };
 
@@ -83,8 +86,8 @@ int spv_block_fetch_add(struct spv_block_fetch *f, uint64_t id, struct spv_now n
 int spv_block_fetch_remove(struct spv_block_fetch *f, uint64_t id, struct spv_now now);
 
 /* A block message. 1: it is wanted, and passed all checks: *out, valid as long as the message; it
- * is not wanted any more. 0: it is of no use, or false: then spv_block_fetch_next_drop returns the
- * peer. SPV_ERR_NOMEM, or the effect queue's error. */
+ * is not wanted any more. 0: it is of no use, or false: then spv_block_fetch_next_disconnect
+ * returns the peer. SPV_ERR_NOMEM, or the effect queue's error. */
 int spv_block_fetch_recv(struct spv_block_fetch *f, struct spv_fetched_block *out, uint64_t id,
                          const struct spv_block *block, struct spv_now now);
 /* A notfound message, which some nodes send. Returns 0 or the effect queue's error. */
@@ -96,6 +99,6 @@ int spv_block_fetch_timer(struct spv_block_fetch *f, struct spv_now now);
 uint64_t spv_block_fetch_deadline(const struct spv_block_fetch *f);
 
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_block_fetch_next_drop(struct spv_block_fetch *f, struct spv_segments_drop *out);
+int spv_block_fetch_next_disconnect(struct spv_block_fetch *f, struct spv_disconnect *out);
 
 #endif

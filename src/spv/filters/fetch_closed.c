@@ -16,7 +16,7 @@ void spv_fetch_closed_add(struct spv_fetch_closed *c, const struct spv_segments_
     c->list[c->next].group = p->entry->group;
     c->list[c->next].from = from;
     c->list[c->next].until_us = now.mono_us + SPV_SEGMENTS_BEHIND;
-    c->next = (c->next + 1) % SPV_FETCH_CLOSED;
+    c->next = (c->next + 1) % SPV_FETCH_MAX_CLOSED;
 }
 
 void spv_fetch_closed_recall(const struct spv_fetch_closed *c, struct spv_peer_entry *p,
@@ -24,7 +24,7 @@ void spv_fetch_closed_recall(const struct spv_fetch_closed *c, struct spv_peer_e
 {
     struct spv_filter_fetch_peer *fetch = &p->filter_fetch;
 
-    for (size_t i = 0; i < SPV_FETCH_CLOSED; i++) {
+    for (size_t i = 0; i < SPV_FETCH_MAX_CLOSED; i++) {
         if (c->list[i].group != p->group || c->list[i].until_us <= now.mono_us)
             continue;
         if (!fetch->lacks_until_us || c->list[i].from < fetch->lacks_from)

@@ -7,15 +7,15 @@
 
 #include "spv/sync/peer_table.h"
 
-#define SPV_FETCH_CLOSED 32 /* ours: lost peers that are remembered, by group; the newest */
-#define SPV_FETCH_LOST_MAX 8 /* ours: losses in a minute, then one that is alone waits, too */
+#define SPV_FETCH_MAX_CLOSED 32 /* ours: lost peers that are remembered, by group; the newest */
+#define SPV_FETCH_MAX_LOST 8 /* ours: losses in a minute, then one that is alone waits, too */
 
 struct spv_fetch_closed { /* zeroed: empty */
     struct {
         uint64_t group;
         uint32_t from; /* it lacks filters above this height */
         uint64_t until_us;
-    } list[SPV_FETCH_CLOSED];
+    } list[SPV_FETCH_MAX_CLOSED];
     size_t next;
 };
 

@@ -111,7 +111,7 @@ void spv_fetch_ranges_set_late(struct spv_fetch_ranges *r, uint64_t peer,
             range->late = true;
         n += range->peer == peer && range->late;
     }
-    for (struct spv_fetch_range **at = &r->oldest; *at && n > SPV_FETCH_RANGES_LATE;) {
+    for (struct spv_fetch_range **at = &r->oldest; *at && n > SPV_FETCH_MAX_LATE;) {
         if ((*at)->peer == peer && (*at)->late) {
             remove_at(at);
             n--;

@@ -5,11 +5,12 @@
 
 #include "spv/types.h"
 
-#define SPV_FETCH_RANGES_LATE 16 /* ours: late ones that are remembered of a peer */
+#define SPV_FETCH_MAX_LATE 16 /* ours: late ones that are remembered of a peer */
 
 enum spv_fetch_range_kind {
     SPV_FETCH_RANGE_SEGMENT, /* of a segment of filter_fetch.c */
-    SPV_FETCH_RANGE_OTHER, /* of one height, for a filter that other peers' headers commit to */
+    SPV_FETCH_RANGE_ALTERNATIVE, /* of one height, for a filter that other peers' headers commit to
+                                  */
 };
 
 struct spv_fetch_range {
@@ -22,7 +23,7 @@ struct spv_fetch_range {
     enum spv_fetch_range_kind kind;
     bool late; /* it counts as not answered; answers are still of use */
     bool is_void; /* the filter headers have changed since: answers prove nothing */
-    uint64_t asked_us;
+    uint64_t requested_us;
     bool *received; /* n */
     struct spv_filter_header *headers; /* n + 1, from that of start - 1 on */
     struct spv_blockhash blocks[]; /* n */
@@ -48,7 +49,7 @@ struct spv_fetch_range *spv_fetch_ranges_find(const struct spv_fetch_ranges *r, 
 /* Whether a peer has a request open, not late, that has any height of [first, last]. */
 bool spv_fetch_ranges_overlap(const struct spv_fetch_ranges *r, uint64_t peer, uint32_t first,
                               uint32_t last);
-/* Those of a peer and a kind are late: the oldest beyond SPV_FETCH_RANGES_LATE are forgotten. */
+/* Those of a peer and a kind are late: the oldest beyond SPV_FETCH_MAX_LATE are forgotten. */
 void spv_fetch_ranges_set_late(struct spv_fetch_ranges *r, uint64_t peer,
                                enum spv_fetch_range_kind kind);
 

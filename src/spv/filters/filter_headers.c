@@ -172,20 +172,20 @@ void spv_filter_headers_forget_agreed(struct spv_filter_sync *fs)
 
 /* ---- false filters ---- */
 
-void spv_filter_headers_add_disproved(struct spv_filter_sync *fs, uint32_t height,
-                                      const struct spv_filter_hash *hash)
+void spv_filter_headers_add_invalid(struct spv_filter_sync *fs, uint32_t height,
+                                    const struct spv_filter_hash *hash)
 {
-    fs->disproved[fs->n_disproved++ % SPV_FILTER_DISPROVED] =
-        (struct spv_filter_disproved){.height = height, .hash = *hash};
+    fs->invalid[fs->n_invalid++ % SPV_FILTER_MAX_INVALID] =
+        (struct spv_filter_invalid){.height = height, .hash = *hash};
 }
 
-bool spv_filter_headers_has_disproved(const struct spv_filter_sync *fs, uint32_t from,
-                                      const struct spv_hash256 *hashes, size_t n)
+bool spv_filter_headers_has_invalid(const struct spv_filter_sync *fs, uint32_t from,
+                                    const struct spv_hash256 *hashes, size_t n)
 {
     const size_t known =
-        fs->n_disproved < SPV_FILTER_DISPROVED ? fs->n_disproved : SPV_FILTER_DISPROVED;
+        fs->n_invalid < SPV_FILTER_MAX_INVALID ? fs->n_invalid : SPV_FILTER_MAX_INVALID;
     for (size_t i = 0; i < known; i++) {
-        const struct spv_filter_disproved *d = &fs->disproved[i];
+        const struct spv_filter_invalid *d = &fs->invalid[i];
         if (d->height >= from && d->height - from < n &&
             memcmp(hashes[d->height - from].b, d->hash.b, sizeof d->hash.b) == 0)
             return true;

@@ -93,12 +93,12 @@ static bool is_among(const struct spv_filter_matcher *m, const uint64_t *values,
     return values[i] == value;
 }
 
-/* Whether scripts of a group, which have these values, are among the filter's; with hits, which. */
-static bool find_group(struct spv_filter_matcher *m, bool *hits,
-                       const struct spv_filter_group *group, const uint64_t *script_values,
+/* Whether scripts of a batch, which have these values, are among the filter's; with hits, which. */
+static bool find_batch(struct spv_filter_matcher *m, bool *hits,
+                       const struct spv_script_batch *batch, const uint64_t *script_values,
                        const uint64_t *values, unsigned shift)
 {
-    const size_t n = group->n_rows * SPV_FILTER_LANES;
+    const size_t n = batch->n_rows * SPV_FILTER_LANES;
     size_t n_candidates = 0;
     bool found = false;
 
@@ -112,7 +112,7 @@ static bool find_group(struct spv_filter_matcher *m, bool *hits,
             continue;
         found = true;
         if (hits)
-            hits[m->query->script_of[group->first_slot + slot]] = true;
+            hits[m->query->script_of[batch->first_slot + slot]] = true;
     }
     return found;
 }
@@ -129,9 +129,9 @@ static bool find_scripts(struct spv_filter_matcher *m, bool *hits, uint64_t *val
     size_t n = set->n;
 
     if (few_scripts) {
-        for (size_t g = 0; g < query->n_groups; g++)
-            spv_filter_group_hash(m->script_values + query->groups[g].first_slot, &query->groups[g],
-                                  key, set->range, m->simd);
+        for (size_t g = 0; g < query->n_batches; g++)
+            spv_script_batch_hash(m->script_values + query->batches[g].first_slot,
+                                  &query->batches[g], key, set->range, m->simd);
         set_bits(m->bitmap, m->script_values, query->n_slots, shift);
         n = keep_values_with_bit(values, n, m->bitmap, shift);
         clear_bits(m->bitmap, m->script_values, query->n_slots, shift);
@@ -140,12 +140,12 @@ static bool find_scripts(struct spv_filter_matcher *m, bool *hits, uint64_t *val
     }
     values[n] = UINT64_MAX;
     index_values(m, values, n, shift);
-    for (size_t g = 0; g < query->n_groups && (hits || !found); g++) {
-        const struct spv_filter_group *group = &query->groups[g];
-        uint64_t *script_values = m->script_values + (few_scripts ? group->first_slot : 0);
+    for (size_t g = 0; g < query->n_batches && (hits || !found); g++) {
+        const struct spv_script_batch *batch = &query->batches[g];
+        uint64_t *script_values = m->script_values + (few_scripts ? batch->first_slot : 0);
         if (!few_scripts)
-            spv_filter_group_hash(script_values, group, key, set->range, m->simd);
-        if (find_group(m, hits, group, script_values, values, shift))
+            spv_script_batch_hash(script_values, batch, key, set->range, m->simd);
+        if (find_batch(m, hits, batch, script_values, values, shift))
             found = true;
     }
     clear_bits(m->bitmap, values, n, shift);

@@ -19,9 +19,9 @@ struct spv_filter_matcher {
     enum spv_simd simd;
     uint64_t *values[2]; /* of one or two filters */
     size_t cap[2];
-    uint64_t *script_values; /* the values of few scripts, or of one group of many */
+    uint64_t *script_values; /* the values of few scripts, or of one batch of many */
     uint64_t *bitmap;
-    uint16_t slots[SPV_FILTER_GROUP_SLOTS + 1]; /* of a group, that may match */
+    uint16_t slots[SPV_SCRIPT_BATCH_SLOTS + 1]; /* of a batch, that may match */
     uint32_t first[1 << (SPV_FILTER_INTERVALS_LOG2 - SPV_FILTER_BUCKET_LOG2)]; /* value by bucket */
 };
 

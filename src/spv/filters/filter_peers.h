@@ -15,12 +15,12 @@
 #include "spv/sync/peer_table.h"
 
 /* ours: until a peer counts as one that lacks the block; as SPV_SYNC_REQUEST */
-#define SPV_FILTER_SHOW_TIMEOUT (20 * SPV_SECOND)
+#define SPV_FILTER_PROBE_TIMEOUT_US (20 * SPV_SECOND)
 /* ours: a peer that lacked a block is not asked again for so long, unless it shows more by itself
  */
-#define SPV_FILTER_SHOW_RETRY (60 * SPV_SECOND)
+#define SPV_FILTER_PROBE_RETRY_US (60 * SPV_SECOND)
 
-#define SPV_FILTER_MAX_UNASKED 3 /* ours: then the connection is closed */
+#define SPV_FILTER_MAX_UNSOLICITED 3 /* ours: then the connection is closed */
 
 struct spv_filter_peers {
     const struct spv_chain *chain; /* borrowed, as all here */
@@ -30,10 +30,10 @@ struct spv_filter_peers {
 };
 
 /* Whether a peer has shown a block of our best chain. */
-enum spv_filter_shown {
-    SPV_FILTER_NOT_SHOWN = 0, /* it was asked, and lacks the block for now */
-    SPV_FILTER_ASKED = 1, /* a getheaders is open */
-    SPV_FILTER_SHOWN = 2,
+enum spv_filter_block_state {
+    SPV_FILTER_BLOCK_UNKNOWN = 0, /* it was asked, and lacks the block for now */
+    SPV_FILTER_BLOCK_PROBING = 1, /* a getheaders is open */
+    SPV_FILTER_BLOCK_KNOWN = 2,
 };
 
 void spv_filter_peers_init(struct spv_filter_peers *fp, const struct spv_chain *chain,
@@ -54,35 +54,31 @@ int spv_filter_peers_update(struct spv_filter_peers *fp, uint32_t *fork);
 
 /* Whether the peer has shown the block at a height of our best chain; it is asked to when it has
  * not. A negative enum spv_err: a failure of ours. */
-int spv_filter_peers_show(struct spv_filter_peers *fp, struct spv_peer_entry *p, uint32_t height,
-                          struct spv_now now);
+int spv_filter_peers_probe(struct spv_filter_peers *fp, struct spv_peer_entry *p, uint32_t height,
+                           struct spv_now now);
 /* When the answer of this peer is overdue, or it may be asked again because it lacked a block; a
- * module that waits for the peer calls spv_filter_peers_show then. SPV_NEVER: neither. */
+ * module that waits for the peer calls spv_filter_peers_probe then. SPV_NEVER: neither. */
 uint64_t spv_filter_peers_deadline(const struct spv_peer_entry *p);
 
 /* A message about filters that no request of this room asked for, or that came twice. The third one
  * closes the connection. */
-void spv_filter_peers_unasked(struct spv_peer_entry *p);
+void spv_filter_peers_unsolicited(struct spv_peer_entry *p);
 /* The peer is disconnected after this input; a MISBEHAVING error bans it. */
-void spv_filter_peers_drop(struct spv_peer_entry *p, int error);
-struct spv_filter_drop {
-    uint64_t id;
-    int error;
-};
+void spv_filter_peers_disconnect(struct spv_peer_entry *p, int error);
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_filter_peers_next_drop(struct spv_filter_peers *fp, struct spv_filter_drop *out);
+int spv_filter_peers_next_disconnect(struct spv_filter_peers *fp, struct spv_disconnect *out);
 
 /* The peer offers compact filters, and is not being dropped. */
 static inline bool spv_filter_peer_serves(const struct spv_peer_entry *p)
 {
     return p->filters.added && (p->services & SPV_NODE_COMPACT_FILTERS) && !p->sync.drop &&
-           !p->filters.drop;
+           !p->filters.disconnect_error;
 }
 
 /* The same without asking it. */
-static inline bool spv_filter_peer_has_shown(const struct spv_peer_entry *p, uint32_t height)
+static inline bool spv_filter_peer_has_block(const struct spv_peer_entry *p, uint32_t height)
 {
-    return p->filters.added && p->filters.shown_height >= height;
+    return p->filters.added && p->filters.best_known_height >= height;
 }
 
 #endif

@@ -5,7 +5,7 @@
  *
  *     word 0 of scripts 0..7 | word 1 of scripts 0..7 | ... | last word, with the length
  *
- * The last row of a group is filled up with copies of its last script. */
+ * The last row of a batch is filled up with copies of its last script. */
 #ifndef SPV_SPV_FILTERS_FILTER_QUERY_H
 #define SPV_SPV_FILTERS_FILTER_QUERY_H
 
@@ -16,12 +16,12 @@
 #include "spv/filters/gcs.h"
 
 #define SPV_FILTER_LANES 8
-#define SPV_FILTER_GROUP_ROWS 128
-#define SPV_FILTER_GROUP_SLOTS (SPV_FILTER_GROUP_ROWS * SPV_FILTER_LANES)
+#define SPV_SCRIPT_BATCH_ROWS 128
+#define SPV_SCRIPT_BATCH_SLOTS (SPV_SCRIPT_BATCH_ROWS * SPV_FILTER_LANES)
 
-struct spv_filter_group {
+struct spv_script_batch {
     size_t n_words; /* of each script: whole ones, and a last one with the rest and the length */
-    size_t n_rows; /* up to SPV_FILTER_GROUP_ROWS */
+    size_t n_rows; /* up to SPV_SCRIPT_BATCH_ROWS */
     size_t first_slot; /* a slot is a lane of a row */
     const uint64_t *words;
 };
@@ -29,14 +29,14 @@ struct spv_filter_group {
 struct spv_filter_query {
     size_t n; /* scripts given */
     size_t n_slots; /* lanes in all rows */
-    size_t n_groups;
-    struct spv_filter_group *groups;
+    size_t n_batches;
+    struct spv_script_batch *batches;
     uint32_t *script_of; /* by slot */
     uint64_t *words;
 };
 
-/* Computes the values of all slots of a group for a filter with this key and range into out. */
-void spv_filter_group_hash(uint64_t *out, const struct spv_filter_group *group,
+/* Computes the values of all slots of a batch for a filter with this key and range into out. */
+void spv_script_batch_hash(uint64_t *out, const struct spv_script_batch *batch,
                            struct spv_gcs_key key, uint64_t range, enum spv_simd simd);
 
 #endif

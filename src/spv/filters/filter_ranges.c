@@ -42,9 +42,9 @@ static int add_peers(struct spv_filter_sync *fs, struct spv_now now)
 {
     int rc = 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
-        if (rc || !spv_filter_votes(p, now) || !p->filters.agrees ||
+        if (rc || !spv_filter_peer_can_vote(p, now) || !p->filters.agrees ||
             p->filters.agrees_height < fs->round.stop ||
-            !spv_filter_peer_has_shown(p, fs->round.stop) ||
+            !spv_filter_peer_has_block(p, fs->round.stop) ||
             p->segments[SPV_SEGMENTS_OF_FILTERS].entry)
             continue;
         rc = spv_segments_add(fs->segments, p->id, now);
@@ -54,20 +54,20 @@ static int add_peers(struct spv_filter_sync *fs, struct spv_now now)
 
 /* A peer that sends other hashes than the two filter headers that it agreed to commit to
  * contradicts itself. One that does not answer is only left out. */
-static int drop_peers(struct spv_filter_sync *fs, struct spv_now now)
+static int disconnect_peers(struct spv_filter_sync *fs, struct spv_now now)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     int rc = 0;
     while (!rc && spv_segments_next_drop(fs->segments, &drop)) {
         struct spv_peer_entry *p = spv_peer_table_find(fs->cfg.peers, drop.id);
         if (!p)
             continue;
         if (drop.error == SPV_ERR_STALL)
-            p->filters.silent_until_us = now.mono_us + SPV_FILTER_SILENT;
+            p->filters.silent_until_us = now.mono_us + SPV_FILTER_SILENT_US;
         else
-            spv_filter_peers_drop(p, drop.error == SPV_ERR_FILTER_HEADERS
-                                         ? SPV_ERR_FILTER_CONTRADICTION
-                                         : drop.error);
+            spv_filter_peers_disconnect(p, drop.error == SPV_ERR_FILTER_HEADERS
+                                               ? SPV_ERR_FILTER_CONTRADICTION
+                                               : drop.error);
         rc = spv_segments_remove(fs->segments, drop.id, now);
     }
     return rc;
@@ -84,7 +84,7 @@ int spv_filter_ranges_run(struct spv_filter_sync *fs, struct spv_now now)
     if (!rc && spv_segments_deadline(fs->segments) <= now.mono_us) /* it passed in a dispute */
         rc = spv_segments_timer(fs->segments, now);
     if (!rc)
-        rc = drop_peers(fs, now);
+        rc = disconnect_peers(fs, now);
     if (!rc)
         rc = add_peers(fs, now);
     if (rc || !spv_segments_next_batch(fs->segments, &batch, now))

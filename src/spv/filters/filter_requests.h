@@ -14,9 +14,9 @@ void spv_filter_requests_send(struct spv_effects *effects, struct spv_peer_entry
 
 /* How an answer compares with the open requests of its peer. */
 enum spv_filter_answer_match {
-    SPV_FILTER_MATCH_NONE = 0,
-    SPV_FILTER_MATCH_LENGTH = 1, /* the stop hash of one, but another number of entries */
-    SPV_FILTER_MATCH_EXACT = 2, /* that of *out, which is closed */
+    SPV_FILTER_ANSWER_NONE = 0,
+    SPV_FILTER_ANSWER_WRONG_LENGTH = 1, /* the stop hash of one, but another number of entries */
+    SPV_FILTER_ANSWER_EXACT = 2, /* that of *out, which is closed */
 };
 enum spv_filter_answer_match spv_filter_requests_take(struct spv_peer_entry *p,
                                                       struct spv_filter_request *out,

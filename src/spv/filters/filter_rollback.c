@@ -4,14 +4,14 @@
 
 #include "spv/filters/filter_sync_state.h"
 
-int spv_filter_rollback_lower(struct spv_filter_sync *fs, uint32_t height)
+int spv_filter_rollback_to(struct spv_filter_sync *fs, uint32_t height)
 {
     struct spv_filter_header top;
     int rc = 0;
     spv_filter_headers_forget_agreed(fs);
     if (fs->begun && height < fs->height) {
-        if (height + 1 < fs->undone)
-            fs->undone = height + 1;
+        if (height + 1 < fs->rolled_back_from)
+            fs->rolled_back_from = height + 1;
         rc = height > fs->start_height ? spv_filter_headers_at(fs, &top, height) : 0;
         fs->begun = rc > 0; /* else it begins again, maybe higher */
         if (rc > 0) {
@@ -23,13 +23,13 @@ int spv_filter_rollback_lower(struct spv_filter_sync *fs, uint32_t height)
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
         if (p->filters.differs_at > height)
             p->filters.differs_at = 0; /* ours was another one, or of another block */
-    return rc < 0 ? rc : spv_filter_branches_lower(fs, height);
+    return rc < 0 ? rc : spv_filter_branches_rollback(fs, height);
 }
 
-int spv_filter_rollback_drop(struct spv_filter_sync *fs, uint32_t from)
+int spv_filter_rollback_stored(struct spv_filter_sync *fs, uint32_t from)
 {
     const bool stored = fs->begun && from <= fs->height;
-    const int rc = spv_filter_rollback_lower(fs, from > 0 ? from - 1 : 0);
+    const int rc = spv_filter_rollback_to(fs, from > 0 ? from - 1 : 0);
     if (rc < 0 || !stored)
         return rc;
     if (from < fs->drop_from)
@@ -74,7 +74,7 @@ int spv_filter_rollback_adopt(struct spv_filter_sync *fs, int index)
     if (known == 0)
         move_supporters(fs, index);
     if (rc >= 0)
-        rc = spv_filter_rollback_drop(fs, from);
+        rc = spv_filter_rollback_stored(fs, from);
     if (rc < 0 || known > 0) {
         free(old.diffs);
         return rc < 0 ? rc : 0;

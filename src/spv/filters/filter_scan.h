@@ -13,15 +13,18 @@
 #include "spv/scan.h"
 
 /* ours: filters that wait to be matched, or for their block; nothing is requested beyond */
-#define SPV_SCAN_HELD_BYTES (8 * 1024 * 1024)
-#define SPV_SCAN_BLOCKS                                                                            \
+#define SPV_SCAN_MAX_BUFFERED_BYTES (8 * 1024 * 1024)
+#define SPV_SCAN_MAX_BLOCKS                                                                        \
     8 /* ours: wanted at a time, or waiting for a lower one: 13 MB of usual ones */
 #define SPV_SCAN_SAMPLES 20 /* ours: blocks a scan that are fetched to check their filters */
 /* ours: heights that a scan for kept filters goes down at a time, 200 MB of the largest filters; a
  * window ends with one round trip in which little is on its way */
-#define SPV_SCAN_KEEP_WINDOW 10000
-#define SPV_SCAN_RING 65536 /* ours: heights in progress above the lowest; a power of two */
-#define SPV_SCAN_AMBIGUOUS 64 /* ours: heights whose other filters are awaited; then blocks are */
+#define SPV_SCAN_KEEP_WINDOW_HEIGHTS 10000
+#define SPV_SCAN_RING_HEIGHTS                                                                      \
+    65536 /* ours: heights in progress above the lowest; a power of two                            \
+           */
+#define SPV_SCAN_MAX_CONFLICTS                                                                     \
+    64 /* ours: heights whose other filters are awaited; then blocks are */
 
 struct spv_filter_scan_config {
     const struct spv_params *params; /* borrowed, as all that is pointed at here */
@@ -57,7 +60,7 @@ int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scrip
                         uint32_t from);
 /* Other filters of first..last count since now: those heights that were passed are looked at again.
  */
-void spv_filter_scan_look_again(struct spv_filter_scan *s, uint32_t first, uint32_t last);
+void spv_filter_scan_rescan(struct spv_filter_scan *s, uint32_t first, uint32_t last);
 /* The same, but scripts that are watched already are looked for once more, too. The scan is DONE
  * again after it, also for n 0. */
 int spv_filter_scan_search(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
@@ -73,7 +76,7 @@ bool spv_filter_scan_find_output(const struct spv_filter_scan *s, struct spv_byt
 
 int spv_filter_scan_add_peer(struct spv_filter_scan *s, uint64_t id, struct spv_now now);
 int spv_filter_scan_remove_peer(struct spv_filter_scan *s, uint64_t id, struct spv_now now);
-int spv_filter_scan_shown(struct spv_filter_scan *s, struct spv_now now);
+int spv_filter_scan_schedule(struct spv_filter_scan *s, struct spv_now now);
 /* A cfilter message. 1: it answers a request; 0: it does not; or a failure of ours. */
 int spv_filter_scan_cfilter(struct spv_filter_scan *s, uint64_t id,
                             const struct spv_msg_cfilter *msg, struct spv_now now);
@@ -82,10 +85,10 @@ int spv_filter_scan_block(struct spv_filter_scan *s, const struct spv_fetched_bl
 /* The MATCH_FILTERS effect was executed. SPV_ERR_STATE: there was none. */
 int spv_filter_scan_matched(struct spv_filter_scan *s);
 /* The blocks or the filter headers above a height are other ones now. Before the next run. */
-void spv_filter_scan_undo(struct spv_filter_scan *s, uint32_t height);
+void spv_filter_scan_rollback(struct spv_filter_scan *s, uint32_t height);
 int spv_filter_scan_timer(struct spv_filter_scan *s, struct spv_now now);
 uint64_t spv_filter_scan_deadline(const struct spv_filter_scan *s);
-int spv_filter_scan_next_drop(struct spv_filter_scan *s, struct spv_segments_drop *out);
+int spv_filter_scan_next_disconnect(struct spv_filter_scan *s, struct spv_disconnect *out);
 
 /* After every input: goes on as far as filter headers are stored, up to `available`. at_tip: that
  * is the tip of the synced chain. */
@@ -95,13 +98,13 @@ int spv_filter_scan_run(struct spv_filter_scan *s, uint32_t available, bool at_t
  * spv_filter_scan_run again, which goes on. 0: there is none. */
 int spv_filter_scan_next(struct spv_filter_scan *s, struct spv_scan_event *out);
 /* A stored filter that its block proves false: 1, its height, and how; 0: none. The scan waits at
- * this height for spv_filter_scan_undo. */
-int spv_filter_scan_disproved(const struct spv_filter_scan *s, uint32_t *height, int *error);
+ * this height for spv_filter_scan_rollback. */
+int spv_filter_scan_get_invalid(const struct spv_filter_scan *s, uint32_t *height, int *error);
 
 /* How many heights the scan has yet to look at: those of second looks as well. */
 uint32_t spv_filter_scan_left(const struct spv_filter_scan *s);
 /* The lowest height whose filter can be checked; 1 while that is unknown. */
-uint32_t spv_filter_scan_lowest(const struct spv_filter_scan *s);
+uint32_t spv_filter_scan_first_checkable(const struct spv_filter_scan *s);
 void spv_filter_scan_get_stats(const struct spv_filter_scan *s, struct spv_scan_stats *out);
 
 #endif

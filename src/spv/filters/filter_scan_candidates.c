@@ -7,54 +7,54 @@
 #include "spv/filters/filter_scan_state.h"
 #include "util/array.h"
 
-int spv_scan_add_hit(struct spv_filter_scan *s, uint32_t height, const struct spv_blockhash *hash,
-                     uint8_t *filter, size_t n_filter)
+int spv_scan_add_candidate(struct spv_filter_scan *s, uint32_t height,
+                           const struct spv_blockhash *hash, uint8_t *filter, size_t n_filter)
 {
-    size_t at = s->hits ? s->n_hits : 0;
-    struct spv_scan_hit *hits =
-        spv_array_grow(s->hits, &s->cap_hits, s->n_hits + 1, 64, sizeof *hits);
+    size_t at = s->candidates ? s->n_candidates : 0;
+    struct spv_scan_candidate *candidates = spv_array_grow(
+        s->candidates, &s->cap_candidates, s->n_candidates + 1, 64, sizeof *candidates);
 
-    if (!hits)
+    if (!candidates)
         return SPV_ERR_NOMEM;
-    s->hits = hits;
-    while (at > 0 && hits[at - 1].height > height)
+    s->candidates = candidates;
+    while (at > 0 && candidates[at - 1].height > height)
         at--;
-    memmove(&hits[at + 1], &hits[at], (s->n_hits - at) * sizeof *hits);
-    hits[at] = (struct spv_scan_hit){
+    memmove(&candidates[at + 1], &candidates[at], (s->n_candidates - at) * sizeof *candidates);
+    candidates[at] = (struct spv_scan_candidate){
         .height = height, .hash = *hash, .filter = filter, .n_filter = filter ? n_filter : 0};
-    s->n_hits++;
-    *spv_scan_state_of(s, height) = SPV_SCAN_IS_HIT;
-    s->stats.hits++;
+    s->n_candidates++;
+    *spv_scan_state_of(s, height) = SPV_SCAN_IS_CANDIDATE;
+    s->stats.candidates++;
     return 0;
 }
 
 void spv_scan_set_sample(struct spv_filter_scan *s, uint32_t height)
 {
-    for (size_t i = 0; i < s->n_hits; i++)
-        if (s->hits[i].height == height)
-            s->hits[i].is_sample = true;
+    for (size_t i = 0; i < s->n_candidates; i++)
+        if (s->candidates[i].height == height)
+            s->candidates[i].is_sample = true;
 }
 
 int spv_scan_want_blocks(struct spv_filter_scan *s, struct spv_now now)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < s->n_hits; i++)
-        n += s->hits[i].is_requested;
-    for (size_t i = 0; i < s->n_hits; i++) {
-        struct spv_scan_hit *hit = &s->hits[i];
+    for (size_t i = 0; i < s->n_candidates; i++)
+        n += s->candidates[i].is_requested;
+    for (size_t i = 0; i < s->n_candidates; i++) {
+        struct spv_scan_candidate *candidate = &s->candidates[i];
         /* those held may all be higher than the base, for which they wait */
-        if (n >= SPV_SCAN_BLOCKS && hit->height != s->base)
+        if (n >= SPV_SCAN_MAX_BLOCKS && candidate->height != s->lowest)
             return 0;
-        if (hit->is_requested)
+        if (candidate->is_requested)
             continue;
-        const int rc =
-            spv_block_fetch_want(s->cfg.blocks, SPV_BLOCKS_OF_SCAN, &hit->hash, hit->height, now);
+        const int rc = spv_block_fetch_want(s->cfg.blocks, SPV_BLOCKS_OF_SCAN, &candidate->hash,
+                                            candidate->height, now);
         if (rc == SPV_ERR_TOO_MANY)
             return 0; /* later */
         if (rc < 0)
             return rc;
-        hit->is_requested = true;
+        candidate->is_requested = true;
         n++;
     }
     return 0;
@@ -64,24 +64,25 @@ int spv_filter_scan_block(struct spv_filter_scan *s, const struct spv_fetched_bl
 {
     size_t at = 0;
 
-    while (at < s->n_hits && s->hits[at].height < block->height)
+    while (at < s->n_candidates && s->candidates[at].height < block->height)
         at++;
-    if (at == s->n_hits || !spv_blockhash_eq(&s->hits[at].hash, &block->hash) || s->hits[at].block)
+    if (at == s->n_candidates || !spv_blockhash_eq(&s->candidates[at].hash, &block->hash) ||
+        s->candidates[at].block)
         return 0;
-    struct spv_scan_hit *hit = &s->hits[at];
-    hit->block = malloc(block->block.n);
-    if (!hit->block)
+    struct spv_scan_candidate *candidate = &s->candidates[at];
+    candidate->block = malloc(block->block.n);
+    if (!candidate->block)
         return SPV_ERR_NOMEM;
-    memcpy(hit->block, block->block.bytes, block->block.n);
-    hit->n_block = block->block.n;
-    s->block_bytes += hit->n_block;
+    memcpy(candidate->block, block->block.bytes, block->block.n);
+    candidate->n_block = block->block.n;
+    s->block_bytes += candidate->n_block;
     s->stats.blocks++;
     return 0;
 }
 
-struct spv_scan_hit *spv_scan_base_hit(struct spv_filter_scan *s)
+struct spv_scan_candidate *spv_scan_lowest_candidate(struct spv_filter_scan *s)
 {
-    return s->n_hits > 0 && s->hits[0].height == s->base ? &s->hits[0] : NULL;
+    return s->n_candidates > 0 && s->candidates[0].height == s->lowest ? &s->candidates[0] : NULL;
 }
 
 /* The txid commits to the script. */
@@ -99,41 +100,43 @@ static bool find_output(void *ctx, struct spv_bytes *script, const struct spv_tx
     return spv_filter_scan_find_output(ctx, script, txid, index);
 }
 
-static int check_filter(struct spv_filter_scan *s, const struct spv_scan_hit *hit,
+static int check_filter(struct spv_filter_scan *s, const struct spv_scan_candidate *candidate,
                         const struct spv_block *block)
 {
     const struct spv_known_outputs known = {.find = find_output, .ctx = s};
-    const struct spv_filter filter = {.block = hit->hash, .bytes = hit->filter, .n = hit->n_filter};
+    const struct spv_filter filter = {
+        .block = candidate->hash, .bytes = candidate->filter, .n = candidate->n_filter};
     struct spv_filter_check_result result;
     struct spv_block_scripts *scripts;
-    int rc =
-        spv_block_scripts_new(&scripts, block, hit->height >= s->cfg.params->segwit_height, &known);
+    int rc = spv_block_scripts_new(&scripts, block,
+                                   candidate->height >= s->cfg.params->segwit_height, &known);
 
     if (rc < 0)
         return rc;
     rc = spv_block_scripts_check_filter(&result, scripts, &filter);
     spv_block_scripts_free(scripts);
     if (rc == 0 && result.error) {
-        s->disproved = hit->height;
-        s->disproved_error = result.error;
+        s->invalid_height = candidate->height;
+        s->invalid_error = result.error;
     }
     return rc;
 }
 
-int spv_scan_search_hit(struct spv_filter_scan *s, const struct spv_scan_hit *hit)
+int spv_scan_search_candidate(struct spv_filter_scan *s, const struct spv_scan_candidate *candidate)
 {
     struct spv_block block;
-    int rc = spv_block_parse(&block, hit->block, hit->n_block);
+    int rc = spv_block_parse(&block, candidate->block, candidate->n_block);
 
-    if (rc == 0 && hit->filter)
-        rc = check_filter(s, hit, &block);
-    if (rc < 0 || s->disproved)
+    if (rc == 0 && candidate->filter)
+        rc = check_filter(s, candidate, &block);
+    if (rc < 0 || s->invalid_height)
         return rc;
     rc = spv_scan_watch_search(s->watch, &s->positions, &s->n_positions, &block);
     s->is_searched = rc == 0;
     /* It may spend an output of a late script that is only found in a gap below. */
-    if (rc == 0 && !hit->is_sample && s->gaps.n > 0 && s->gaps.list[0].first < hit->height)
-        spv_scan_ranges_add(&s->gaps, hit->height, hit->height);
+    if (rc == 0 && !candidate->is_sample && s->missed.n > 0 &&
+        s->missed.list[0].first < candidate->height)
+        spv_scan_ranges_add(&s->missed, candidate->height, candidate->height);
     return rc;
 }
 
@@ -146,27 +149,27 @@ void spv_scan_forget_search(struct spv_filter_scan *s)
     s->is_reported = false;
 }
 
-static void free_hit(struct spv_filter_scan *s, struct spv_scan_hit *hit)
+static void free_candidate(struct spv_filter_scan *s, struct spv_scan_candidate *candidate)
 {
-    s->held_bytes -= hit->n_filter;
-    s->block_bytes -= hit->n_block;
-    free(hit->filter);
-    free(hit->block);
+    s->buffered_bytes -= candidate->n_filter;
+    s->block_bytes -= candidate->n_block;
+    free(candidate->filter);
+    free(candidate->block);
 }
 
-void spv_scan_remove_base_hit(struct spv_filter_scan *s)
+void spv_scan_remove_lowest_candidate(struct spv_filter_scan *s)
 {
     spv_scan_forget_search(s);
-    free_hit(s, &s->hits[0]);
-    s->n_hits--;
-    memmove(&s->hits[0], &s->hits[1], s->n_hits * sizeof s->hits[0]);
+    free_candidate(s, &s->candidates[0]);
+    s->n_candidates--;
+    memmove(&s->candidates[0], &s->candidates[1], s->n_candidates * sizeof s->candidates[0]);
 }
 
-void spv_scan_drop_hits_above(struct spv_filter_scan *s, uint32_t height)
+void spv_scan_remove_candidates_above(struct spv_filter_scan *s, uint32_t height)
 {
-    while (s->n_hits > 0 && s->hits[s->n_hits - 1].height > height)
-        free_hit(s, &s->hits[--s->n_hits]);
-    if (s->base > height)
+    while (s->n_candidates > 0 && s->candidates[s->n_candidates - 1].height > height)
+        free_candidate(s, &s->candidates[--s->n_candidates]);
+    if (s->lowest > height)
         spv_scan_forget_search(s);
     spv_block_fetch_cancel_from(s->cfg.blocks, SPV_BLOCKS_OF_SCAN, height + 1);
 }

@@ -13,7 +13,7 @@ static uint32_t window_size(uint64_t bytes, uint64_t filter_bytes)
 {
     const uint64_t n = bytes / filter_bytes;
 
-    return n < SPV_SCAN_KEEP_WINDOW ? (uint32_t)n : SPV_SCAN_KEEP_WINDOW;
+    return n < SPV_SCAN_KEEP_WINDOW_HEIGHTS ? (uint32_t)n : SPV_SCAN_KEEP_WINDOW_HEIGHTS;
 }
 
 /* Where a window ends that has n heights up to `last`. */
@@ -25,7 +25,7 @@ static uint32_t window_first(const struct spv_filter_scan *s, uint32_t last, uin
 uint32_t spv_scan_keep_begin(struct spv_filter_scan *s)
 {
     const uint32_t last = s->last < s->available ? s->last : s->available;
-    const uint32_t n = window_size(s->cfg.keep_bytes / FIRST_PART, SPV_FILTER_FETCH_GUESS);
+    const uint32_t n = window_size(s->cfg.keep_bytes / FIRST_PART, SPV_FILTER_FETCH_GUESS_BYTES);
 
     if (!s->at_tip || last < s->first)
         return 0;
@@ -45,7 +45,7 @@ bool spv_scan_keep_next(struct spv_filter_scan *s)
         return false;
     const uint32_t last = s->window_first - 1;
     s->window_first = window_first(s, last, n);
-    s->gap_script = 0;
-    spv_scan_ranges_add(&s->gaps, s->window_first, last);
+    s->missed_script = 0;
+    spv_scan_ranges_add(&s->missed, s->window_first, last);
     return true;
 }

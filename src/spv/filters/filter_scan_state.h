@@ -3,7 +3,7 @@
  * way to the matcher and back), filter_scan_keep.c (windows of a scan that only keeps filters),
  * filter_scan.c (heights, passes, events).
  *
- * Of the heights in progress, `base` and those above, each has a state:
+ * Of the heights in progress, `lowest` and those above, each has a state:
  *
  *     MISSING -> WAITING (to be matched) -> UNMATCHED, or HIT: its block is wanted
  *                AMBIGUOUS (several filters) -> UNMATCHED or HIT
@@ -18,9 +18,9 @@
 enum spv_scan_height {
     SPV_SCAN_IS_MISSING,
     SPV_SCAN_IS_WAITING,
-    SPV_SCAN_IS_AMBIGUOUS,
+    SPV_SCAN_IS_CONFLICT,
     SPV_SCAN_IS_UNMATCHED,
-    SPV_SCAN_IS_HIT,
+    SPV_SCAN_IS_CANDIDATE,
 };
 
 /* A filter on its way; owns its bytes. */
@@ -40,11 +40,11 @@ struct spv_scan_filters {
 };
 
 /* A height with several filters. */
-struct spv_scan_ambiguous {
+struct spv_scan_conflict {
     uint32_t height;
     struct spv_blockhash block;
-    struct spv_filter_hash hashes[SPV_FILTER_BRANCHES + 1]; /* the stored one first */
-    bool unmatched[SPV_FILTER_BRANCHES + 1]; /* it was matched, and does not */
+    struct spv_filter_hash hashes[SPV_FILTER_MAX_BRANCHES + 1]; /* the stored one first */
+    bool no_match[SPV_FILTER_MAX_BRANCHES + 1]; /* it was matched, and does not */
     size_t n;
     bool wants_block; /* one of them matches, or no peer sends it */
     bool has_stored; /* the stored one was matched, or no peer sends it */
@@ -53,7 +53,7 @@ struct spv_scan_ambiguous {
 };
 
 /* A height whose block is wanted. */
-struct spv_scan_hit {
+struct spv_scan_candidate {
     uint32_t height;
     struct spv_blockhash hash;
     uint8_t *filter; /* the stored one; NULL: it did not come */
@@ -70,23 +70,23 @@ struct spv_filter_scan {
     struct spv_scan_watch *watch; /* NULL: no scan is running */
     uint32_t first, last;
     bool range_known; /* of the stored filter headers: then `lowest` is */
-    uint32_t lowest; /* height whose filter can be checked */
+    uint32_t first_checkable; /* height whose filter can be checked */
     uint32_t available;
     bool at_tip;
 
     /* The pass: the main one, with all scripts, or a second look at gaps, with those added late. */
-    bool second_look;
+    bool catch_up;
     struct spv_scan_ranges ranges; /* of a second look: those not done, the current one first */
     size_t first_script; /* the pass looks for those from this number on */
     uint32_t main_next; /* the main pass goes on here after a second look */
-    uint32_t base; /* the lowest height in progress */
+    uint32_t lowest; /* the lowest height in progress */
     uint32_t fetched_to; /* filters up to here are being fetched, or were */
     uint32_t top; /* the highest height that may have a state but MISSING */
     uint32_t queried_to; /* filters up to here were given to the matcher */
-    uint8_t *heights; /* enum spv_scan_height of `base` and above; SPV_SCAN_RING */
+    uint8_t *heights; /* enum spv_scan_height of `lowest` and above; SPV_SCAN_RING_HEIGHTS */
 
-    struct spv_scan_ranges gaps; /* for the next second look */
-    size_t gap_script; /* with the scripts from this number on */
+    struct spv_scan_ranges missed; /* for the next second look */
+    size_t missed_script; /* with the scripts from this number on */
 
     /* To be matched; with the matcher; matched, for a KEEP_FILTERS effect. */
     struct spv_scan_filters pending, matching, keeping;
@@ -100,11 +100,11 @@ struct spv_filter_scan {
     uint32_t *kept_heights;
     size_t cap_kept;
 
-    struct spv_scan_ambiguous *ambiguous;
-    size_t n_ambiguous;
-    struct spv_scan_hit *hits; /* ascending */
-    size_t n_hits, cap_hits;
-    size_t held_bytes; /* of filters */
+    struct spv_scan_conflict *conflicts;
+    size_t n_conflicts;
+    struct spv_scan_candidate *candidates; /* ascending */
+    size_t n_candidates, cap_candidates;
+    size_t buffered_bytes; /* of filters */
     size_t block_bytes; /* of blocks held */
 
     uint32_t samples[SPV_SCAN_SAMPLES]; /* heights; 0: done */
@@ -114,7 +114,7 @@ struct spv_filter_scan {
     uint32_t window_first; /* the lowest height that it has gone down to; 0: not begun */
     size_t largest_filter; /* of all windows so far, bytes */
 
-    uint32_t undone_to; /* an UNDONE event is due; UINT32_MAX: none is */
+    uint32_t rolled_back_to; /* an UNDONE event is due; UINT32_MAX: none is */
     uint32_t reported_to; /* the highest block that was reported */
     bool done_reported; /* DONE was, and nothing has changed since */
     bool reports_all; /* blocks that were fetched, whatever was found in them */
@@ -122,46 +122,47 @@ struct spv_filter_scan {
     uint32_t *positions; /* of the transactions found in it */
     size_t n_positions;
     bool is_reported; /* the match at base was: the next call goes on */
-    uint32_t disproved; /* height; 0: none */
-    int disproved_error;
+    uint32_t invalid_height; /* height; 0: none */
+    int invalid_error;
     struct spv_scan_stats stats;
 };
 
 static inline uint8_t *spv_scan_state_of(const struct spv_filter_scan *s, uint32_t height)
 {
-    return &s->heights[height % SPV_SCAN_RING];
+    return &s->heights[height % SPV_SCAN_RING_HEIGHTS];
 }
 
 /* Whether a height is in progress. */
 static inline bool spv_scan_in_progress(const struct spv_filter_scan *s, uint32_t height)
 {
-    return s->watch && height >= s->base && height <= s->top;
+    return s->watch && height >= s->lowest && height <= s->top;
 }
 
 /* Whether the block at base, which was searched, is reported. */
-static inline bool spv_scan_is_match(const struct spv_filter_scan *s)
+static inline bool spv_scan_is_found(const struct spv_filter_scan *s)
 {
     return s->is_searched && (s->n_positions > 0 || s->reports_all);
 }
 
 /* filter_scan_candidates.c */
 /* The block of a height is wanted: the hit owns the filter then (may be NULL). */
-int spv_scan_add_hit(struct spv_filter_scan *s, uint32_t height, const struct spv_blockhash *hash,
-                     uint8_t *filter, size_t n_filter);
+int spv_scan_add_candidate(struct spv_filter_scan *s, uint32_t height,
+                           const struct spv_blockhash *hash, uint8_t *filter, size_t n_filter);
 /* The hit of a height is a sample. */
 void spv_scan_set_sample(struct spv_filter_scan *s, uint32_t height);
 /* Wants the blocks of the lowest hits, as many as may be held. */
 int spv_scan_want_blocks(struct spv_filter_scan *s, struct spv_now now);
 /* The hit of the base; NULL: it has none. */
-struct spv_scan_hit *spv_scan_base_hit(struct spv_filter_scan *s);
+struct spv_scan_candidate *spv_scan_lowest_candidate(struct spv_filter_scan *s);
 /* Checks the filter of the base's hit against its block and searches it: sets positions, or
  * disproved. Returns 0 or SPV_ERR_NOMEM. */
-int spv_scan_search_hit(struct spv_filter_scan *s, const struct spv_scan_hit *hit);
+int spv_scan_search_candidate(struct spv_filter_scan *s,
+                              const struct spv_scan_candidate *candidate);
 /* What was found in the block at base is forgotten. */
 void spv_scan_forget_search(struct spv_filter_scan *s);
 /* The hit of the base is done with. */
-void spv_scan_remove_base_hit(struct spv_filter_scan *s);
-void spv_scan_drop_hits_above(struct spv_filter_scan *s, uint32_t height);
+void spv_scan_remove_lowest_candidate(struct spv_filter_scan *s);
+void spv_scan_remove_candidates_above(struct spv_filter_scan *s, uint32_t height);
 
 /* filter_scan_keep.c */
 /* Begins at the tip: the first height of the main pass; 0: not yet. */
@@ -176,7 +177,7 @@ int spv_scan_take_filter(struct spv_filter_scan *s, const struct spv_fetched_fil
 int spv_scan_match(struct spv_filter_scan *s);
 /* Filters that no peer sends. */
 int spv_scan_take_missing(struct spv_filter_scan *s);
-void spv_scan_drop_filters_above(struct spv_filter_scan *s, uint32_t height);
+void spv_scan_remove_filters_above(struct spv_filter_scan *s, uint32_t height);
 /* All but those that are with the matcher. */
 void spv_scan_free_filters(struct spv_filter_scan *s);
 /* The MATCH_FILTERS effect was executed. */

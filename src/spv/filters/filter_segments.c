@@ -8,7 +8,7 @@
 #include "spv/filter.h"
 #include "spv/sync/segments_state.h"
 
-static const struct spv_filter_segments *context(const struct spv_segments_config *cfg)
+static const struct spv_filter_segments *filter_segments_of(const struct spv_segments_config *cfg)
 {
     return cfg->payload_ctx;
 }
@@ -22,18 +22,18 @@ static struct spv_hash256 generic_hash(const struct spv_filter_header *header)
 
 static uint32_t end_height(const struct spv_segments_config *cfg, size_t i)
 {
-    return context(cfg)->ends[i].height;
+    return filter_segments_of(cfg)->ends[i].height;
 }
 
 static struct spv_hash256 end_hash(const struct spv_segments_config *cfg, size_t i)
 {
-    return generic_hash(&context(cfg)->ends[i].header);
+    return generic_hash(&filter_segments_of(cfg)->ends[i].header);
 }
 
 static void send_getcfheaders(struct spv_segments *segs, struct spv_segments_peer *p,
                               const struct spv_segment *s, struct spv_segment_request *o)
 {
-    const struct spv_filter_segments *f = context(&segs->cfg);
+    const struct spv_filter_segments *f = filter_segments_of(&segs->cfg);
     struct spv_effects *q = segs->cfg.effects;
     const uint32_t start = s->from + s->have + 1;
     const int rc = f->block_hash(f->ctx, &o->stop_block, start + o->n - 1);

@@ -24,7 +24,7 @@
 /* in a request's serial: it belongs to a dispute, not to a round */
 #define SPV_FILTER_OF_DISPUTE (UINT64_C(1) << 63)
 /* heights in one request of a vote or a dispute */
-#define SPV_FILTER_RANGE (SPV_MAX_CFHEADERS - 1)
+#define SPV_FILTER_MAX_VOTE_HEIGHTS (SPV_MAX_CFHEADERS - 1)
 
 /* A peer's answer to getcfheaders or getcfcheckpt, while its round lasts. */
 struct spv_filter_answer {
@@ -40,14 +40,14 @@ enum spv_filter_round_kind {
     SPV_FILTER_ROUND_NONE = 0, /* nothing to ask */
     SPV_FILTER_ROUND_COMPARE = 1, /* the filter header of our highest one: base = stop */
     SPV_FILTER_ROUND_CHECKPOINTS = 2, /* every 1,000th up to stop */
-    SPV_FILTER_ROUND_TAIL = 3, /* the hashes above base up to stop, the tip */
+    SPV_FILTER_ROUND_HASHES = 3, /* the hashes above base up to stop, the tip */
 };
 
 /* What all peers are asked at a time. */
 struct spv_filter_round {
     uint64_t id;
     enum spv_filter_round_kind kind;
-    uint32_t base, stop;
+    uint32_t our_height, stop;
     struct spv_blockhash stop_block;
     uint64_t start_us;
     bool is_new_tip; /* the first requests wait for the index of the peers */
@@ -70,11 +70,6 @@ struct spv_filter_branch {
     bool unchecked;
 };
 
-struct spv_filter_point {
-    uint32_t height;
-    struct spv_filter_header header;
-};
-
 enum spv_filter_dispute_step {
     SPV_FILTER_DISPUTE_NONE = 0,
     SPV_FILTER_DISPUTE_CHECKPOINTS = 1, /* narrows down where they differ */
@@ -82,7 +77,7 @@ enum spv_filter_dispute_step {
     SPV_FILTER_DISPUTE_PROVE = 3,
 };
 /* One of the two sides: a representative at a time. */
-struct spv_filter_disputant {
+struct spv_filter_dispute_side {
     uint64_t peer; /* that is asked; 0: none */
     uint64_t until_us; /* its time to answer */
     struct spv_filter_hash *hashes; /* of low + 1..high; NULL: not known yet */
@@ -93,12 +88,12 @@ struct spv_filter_disputant {
 struct spv_filter_dispute {
     enum spv_filter_dispute_step step;
     uint64_t serial; /* of its requests */
-    uint64_t them; /* the peer that began it, for the warning */
+    uint64_t challenger; /* the peer that began it, for the warning */
     uint32_t low, high; /* their headers differ at high; at low they are those below */
     struct spv_filter_header our_low, their_low, our_high, their_high;
     bool their_high_known;
     int branch; /* that is followed, or -1 */
-    struct spv_filter_disputant side[2]; /* ours, theirs */
+    struct spv_filter_dispute_side side[2]; /* ours, theirs */
     uint32_t at; /* the height that is tested; 0: none yet */
     unsigned proofs_left;
     struct spv_blockhash block;
@@ -108,7 +103,7 @@ struct spv_filter_dispute {
     uint64_t block_until_us;
 };
 
-struct spv_filter_disproved {
+struct spv_filter_invalid {
     uint32_t height;
     struct spv_filter_hash hash;
 };
@@ -131,7 +126,7 @@ struct spv_filter_sync {
     bool begun;
     struct spv_filter_header *agreed; /* checkpoints that are agreed on, of 1000, 2000, ... */
     size_t n_agreed;
-    uint32_t undone; /* from this height on; UINT32_MAX: nothing was */
+    uint32_t rolled_back_from; /* from this height on; UINT32_MAX: nothing was */
     /* storing */
     bool storing;
     bool dropping; /* it is a DROP */
@@ -142,17 +137,17 @@ struct spv_filter_sync {
     size_t n_update;
     uint64_t added;
     struct spv_filter_round round;
-    uint64_t alone_since_us; /* one group of peers only; 0: more */
+    uint64_t single_netgroup_since_us; /* one group of peers only; 0: more */
     uint32_t contradicted; /* the height of a built-in filter header that a peer contradicts */
     uint64_t contradicted_us; /* when the first one did; 0: none does */
-    enum spv_filter_more more;
+    enum spv_more_peers more;
     struct spv_segments *segments; /* NULL: no ranges are fetched */
     struct spv_filter_segments payload;
     struct spv_filter_checkpoint *ends;
     struct spv_filter_dispute dispute;
-    struct spv_filter_branch branch[SPV_FILTER_BRANCHES];
-    struct spv_filter_disproved disproved[SPV_FILTER_DISPROVED];
-    size_t n_disproved; /* counts up: the oldest are overwritten */
+    struct spv_filter_branch branch[SPV_FILTER_MAX_BRANCHES];
+    struct spv_filter_invalid invalid[SPV_FILTER_MAX_INVALID];
+    size_t n_invalid; /* counts up: the oldest are overwritten */
     struct spv_scan_ranges differing; /* heights of new differences, for who uses the filters */
     unsigned n_exchanges; /* of what is stored for a branch of more groups */
     bool warned_one_group, warned_disputed, warned_start;
@@ -160,22 +155,10 @@ struct spv_filter_sync {
 };
 
 /* The peer takes part in rounds. */
-static inline bool spv_filter_votes(const struct spv_peer_entry *p, struct spv_now now)
+static inline bool spv_filter_peer_can_vote(const struct spv_peer_entry *p, struct spv_now now)
 {
-    return spv_filter_peer_serves(p) && !p->filters.branch && !p->filters.contradicts &&
+    return spv_filter_peer_serves(p) && !p->filters.branch && !p->filters.contradicts_built_in &&
            p->filters.silent_until_us <= now.mono_us;
-}
-
-static inline bool spv_filter_header_eq(const struct spv_filter_header *a,
-                                        const struct spv_filter_header *b)
-{
-    return memcmp(a->b, b->b, sizeof a->b) == 0;
-}
-
-static inline bool spv_filter_hash_eq(const struct spv_filter_hash *a,
-                                      const struct spv_filter_hash *b)
-{
-    return memcmp(a->b, b->b, sizeof a->b) == 0;
 }
 
 static inline struct spv_filter_header spv_filter_header_of(const struct spv_hash256 *hash)
@@ -222,11 +205,11 @@ void spv_filter_headers_forget_agreed(struct spv_filter_sync *fs);
 /* No peer agrees with us above a height. */
 void spv_filter_headers_limit_agreement(struct spv_filter_sync *fs, uint32_t height);
 /* Remembers a filter that is proven false. */
-void spv_filter_headers_add_disproved(struct spv_filter_sync *fs, uint32_t height,
-                                      const struct spv_filter_hash *hash);
+void spv_filter_headers_add_invalid(struct spv_filter_sync *fs, uint32_t height,
+                                    const struct spv_filter_hash *hash);
 /* Whether one of n hashes from `from` on is remembered. */
-bool spv_filter_headers_has_disproved(const struct spv_filter_sync *fs, uint32_t from,
-                                      const struct spv_hash256 *hashes, size_t n);
+bool spv_filter_headers_has_invalid(const struct spv_filter_sync *fs, uint32_t from,
+                                    const struct spv_hash256 *hashes, size_t n);
 /* A WARNING event. */
 void spv_filter_headers_warn(struct spv_filter_sync *fs, enum spv_warning warning, uint64_t peer,
                              uint32_t height);
@@ -244,15 +227,15 @@ void spv_filter_branches_remove(struct spv_filter_sync *fs, int index);
  * Returns 0 or negative. */
 int spv_filter_branches_check(struct spv_filter_sync *fs);
 /* Our filter headers end at a height now. Returns 0 or negative. */
-int spv_filter_branches_lower(struct spv_filter_sync *fs, uint32_t height);
+int spv_filter_branches_rollback(struct spv_filter_sync *fs, uint32_t height);
 void spv_filter_branches_free(struct spv_filter_sync *fs);
 
 /* filter_rollback.c */
 /* The filter headers from a height on are wrong: a DROP becomes due, or takes place, and what was
  * derived from them is forgotten. Returns 0 or negative. */
-int spv_filter_rollback_drop(struct spv_filter_sync *fs, uint32_t from);
+int spv_filter_rollback_stored(struct spv_filter_sync *fs, uint32_t from);
 /* The filter headers above a height are no longer stored, by us or by the chain. */
-int spv_filter_rollback_lower(struct spv_filter_sync *fs, uint32_t height);
+int spv_filter_rollback_to(struct spv_filter_sync *fs, uint32_t height);
 /* A branch takes the place of what is stored, which fewer groups support, or none; what was stored
  * stays as a branch. Returns 0 or negative. */
 int spv_filter_rollback_adopt(struct spv_filter_sync *fs, int index);
@@ -262,7 +245,7 @@ int spv_filter_rollback_adopt(struct spv_filter_sync *fs, int index);
  * waited for. Negative: failed. */
 int spv_filter_prove_fetch(struct spv_filter_sync *fs, struct spv_now now);
 /* Tests both filters: sets for each side whether it is proven false. Returns 0 or negative. */
-int spv_filter_prove_test(struct spv_filter_sync *fs, bool is_false[2]);
+int spv_filter_prove_test(struct spv_filter_sync *fs, bool is_invalid[2]);
 /* Forgets the filters and the block. */
 void spv_filter_prove_clear(struct spv_filter_dispute *d);
 /* A cfilter that a dispute asked for. */
@@ -276,15 +259,16 @@ struct spv_peer_entry *spv_filter_prove_peer(struct spv_filter_sync *fs, enum sp
 /* filter_dispute.c */
 /* Begins a dispute: their and our filter header of a height differ, those of `low` are equal. The
  * sides of the peers are set; `them` is the peer that a warning names. */
-void spv_filter_dispute_begin(struct spv_filter_sync *fs, uint64_t them,
-                              const struct spv_filter_point *low,
-                              const struct spv_filter_point *ours,
+void spv_filter_dispute_begin(struct spv_filter_sync *fs, uint64_t challenger,
+                              const struct spv_filter_checkpoint *low,
+                              const struct spv_filter_checkpoint *ours,
                               const struct spv_filter_header *theirs);
 /* What is known of its hashes already: n is high - low. Either may be NULL. */
-int spv_filter_dispute_know(struct spv_filter_sync *fs, const struct spv_hash256 *ours,
-                            const struct spv_hash256 *theirs);
+int spv_filter_dispute_set_hashes(struct spv_filter_sync *fs, const struct spv_hash256 *ours,
+                                  const struct spv_hash256 *theirs);
 /* Begins to compare the next part of a branch. */
-int spv_filter_dispute_follow(struct spv_filter_sync *fs, int index, struct spv_peer_entry *p);
+int spv_filter_dispute_begin_branch(struct spv_filter_sync *fs, int index,
+                                    struct spv_peer_entry *p);
 /* Does what is due. 1: the dispute goes on, and nothing else may be decided; 0: there is none. */
 int spv_filter_dispute_run(struct spv_filter_sync *fs, struct spv_now now);
 void spv_filter_dispute_end(struct spv_filter_sync *fs);

@@ -12,10 +12,10 @@
 #include "spv/block.h"
 
 /* ours: outputs, 5 MB; as many as ten full blocks have, most of which are spent soon or never */
-#define SPV_OUTPUT_CACHE 65536
+#define SPV_OUTPUT_CACHE_ENTRIES 65536
 /* ours: bytes of a script: P2WSH, taproot and a compressed key with OP_CHECKSIG fit; longer ones
  * are rare and left out */
-#define SPV_OUTPUT_CACHE_SCRIPT 35
+#define SPV_OUTPUT_CACHE_SCRIPT_BYTES 35
 
 struct spv_output_cache;
 

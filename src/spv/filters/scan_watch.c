@@ -155,7 +155,7 @@ static int add_script(struct spv_scan_watch *w, const struct spv_bytes *script)
 
     if (!script->n || (known && *known))
         return 0;
-    if (w->n_scripts == SPV_SCAN_SCRIPTS_MAX)
+    if (w->n_scripts == SPV_SCAN_MAX_SCRIPTS)
         return SPV_ERR_TOO_MANY;
     const int rc = reserve_script(w);
     uint8_t *copy = rc ? NULL : malloc(script->n);

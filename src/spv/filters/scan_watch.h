@@ -5,7 +5,7 @@
 #include "spv/block.h"
 #include "spv/filter.h"
 
-#define SPV_SCAN_SCRIPTS_MAX 4000000 /* ours: 200 MB of scripts; thousands are usual */
+#define SPV_SCAN_MAX_SCRIPTS 4000000 /* ours: 200 MB of scripts; thousands are usual */
 
 struct spv_scan_watch;
 

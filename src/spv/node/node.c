@@ -194,13 +194,12 @@ static void add_addresses(struct spv_node *n)
 /* Compact filters follow what header sync has made of the best chain. */
 static void run_filters(struct spv_node *n, struct spv_now now)
 {
-    struct spv_filter_drop drop;
-    const struct spv_node_filters_input in = {
-        .synced = n->sync.synced,
-        .storing = n->sync.storing || spv_checkpoint_start_storing(n->start) ||
-                   spv_backfill_storing(n->backfill),
-        .more = more_peers(n, now) == SPV_MORE_PEERS_NONE ? SPV_FILTER_NO_MORE_PEERS
-                                                          : SPV_FILTER_MORE_PEERS};
+    struct spv_disconnect drop;
+    const struct spv_node_filters_input in = {.synced = n->sync.synced,
+                                              .storing = n->sync.storing ||
+                                                         spv_checkpoint_start_storing(n->start) ||
+                                                         spv_backfill_storing(n->backfill),
+                                              .more = more_peers(n, now)};
     (void)node_fail(n, spv_node_filters_run(&n->filters, &in, now));
     while (!n->error && spv_node_filters_next_drop(&n->filters, &drop)) {
         struct spv_conn *conn = spv_outbound_find(&n->outbound, drop.id);
@@ -214,7 +213,7 @@ int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now)
 {
     n->now = now;
     struct spv_sync_drop drop;
-    struct spv_segments_drop other;
+    struct spv_disconnect other;
     add_addresses(n);
     while (!node_fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
         struct spv_conn *conn = spv_outbound_find(&n->outbound, drop.id);

@@ -44,7 +44,7 @@ int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct 
 struct spv_node_filters_input {
     bool synced; /* header sync */
     bool storing; /* another module's effect waits for spv_node_stored */
-    enum spv_filter_more more;
+    enum spv_more_peers more;
 };
 /* After every input. Returns 0 or a failure of ours. */
 int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filters_input *in,
@@ -62,6 +62,6 @@ int spv_node_filters_stored(struct spv_node_filters *f);
 int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now);
 uint64_t spv_node_filters_deadline(const struct spv_node_filters *f);
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_drop *out);
+int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_disconnect *out);
 
 #endif

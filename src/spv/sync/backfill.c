@@ -30,7 +30,7 @@ struct spv_backfill {
     bool storing;
     size_t n_storing; /* headers in the update that is being stored */
     uint64_t added;
-    struct spv_segments_drop drop; /* a peer whose headers the chain rejected; id 0: none */
+    struct spv_disconnect drop; /* a peer whose headers the chain rejected; id 0: none */
 };
 
 /* The checkpoints below the first stored header, and the header that it follows. */
@@ -156,7 +156,7 @@ static int accept_batch(struct spv_backfill *b, const struct spv_segments_batch 
     if (v.error && batch->proven)
         return SPV_ERR_INVALID; /* the checkpoints themselves break the rules */
     if (v.error)
-        b->drop = (struct spv_segments_drop){.id = batch->peer, .error = error_of(b, &v)};
+        b->drop = (struct spv_disconnect){.id = batch->peer, .error = error_of(b, &v)};
     if (v.update.kind == SPV_UPDATE_NONE)
         return 0;
     if (v.update.kind == SPV_UPDATE_BRANCH) {
@@ -284,7 +284,7 @@ uint64_t spv_backfill_deadline(const struct spv_backfill *b)
     return b && b->segments ? spv_segments_deadline(b->segments) : SPV_NEVER;
 }
 
-int spv_backfill_next_drop(struct spv_backfill *b, struct spv_segments_drop *out)
+int spv_backfill_next_drop(struct spv_backfill *b, struct spv_disconnect *out)
 {
     if (!b)
         return 0;

@@ -139,7 +139,7 @@ uint64_t spv_checkpoint_start_deadline(const struct spv_checkpoint_start *c)
     return spv_checkpoint_start_running(c) ? spv_segments_deadline(c->segments) : SPV_NEVER;
 }
 
-int spv_checkpoint_start_next_drop(struct spv_checkpoint_start *c, struct spv_segments_drop *out)
+int spv_checkpoint_start_next_drop(struct spv_checkpoint_start *c, struct spv_disconnect *out)
 {
     return spv_checkpoint_start_running(c) ? spv_segments_next_drop(c->segments, out) : 0;
 }

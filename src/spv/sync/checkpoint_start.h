@@ -44,7 +44,7 @@ int spv_checkpoint_start_headers(struct spv_checkpoint_start *c, uint64_t id,
 int spv_checkpoint_start_timer(struct spv_checkpoint_start *c, struct spv_now now);
 uint64_t spv_checkpoint_start_deadline(const struct spv_checkpoint_start *c);
 /* The next peer to be dropped, and why: 1 or 0. */
-int spv_checkpoint_start_next_drop(struct spv_checkpoint_start *c, struct spv_segments_drop *out);
+int spv_checkpoint_start_next_drop(struct spv_checkpoint_start *c, struct spv_disconnect *out);
 
 /* After every input: consumes the received headers. SPV_ERR_INVALID when the checkpoints themselves
  * contradict the rules. */

@@ -314,7 +314,7 @@ static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *b
 
 int spv_sync_accept_segments(struct spv_sync *s, struct spv_now now)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     struct spv_segments_batch batch;
     int rc = 0;
     if (!s->segments)

@@ -12,7 +12,7 @@
 
 /* The parts of spv/filters and spv/node, whose headers this folder may not include. */
 
-#define SPV_FILTER_REQUESTS 8 /* ours: open requests that are remembered of a peer */
+#define SPV_FILTER_MAX_REQUESTS 8 /* ours: open requests that are remembered of a peer */
 
 /* filter_requests.c: an open request of the sync of filter headers */
 struct spv_filter_request {
@@ -33,14 +33,14 @@ enum spv_filter_side {
 struct spv_filter_peer {
     /* filter_peers.c: what the peer has shown of our best chain */
     bool added; /* false: the node uses no filters */
-    uint32_t shown_height; /* it knows this block of our best chain, and all below it */
-    struct spv_blockhash shown_hash;
-    uint64_t show_tag; /* of the getheaders that asks it to show a block; 0: none is open */
-    uint64_t show_until_us; /* of that request, or how long none is sent after one that failed */
-    int drop; /* why it is to be disconnected; 0: it is not */
-    unsigned n_unasked; /* messages about filters that answered no request */
+    uint32_t best_known_height; /* it knows this block of our best chain, and all below it */
+    struct spv_blockhash best_known_hash;
+    uint64_t probe_tag; /* of the getheaders that asks it to show a block; 0: none is open */
+    uint64_t probe_until_us; /* of that request, or how long none is sent after one that failed */
+    int disconnect_error; /* why it is to be disconnected; 0: it is not */
+    unsigned n_unsolicited; /* messages about filters that answered no request */
     /* filter_requests.c */
-    struct spv_filter_request request[SPV_FILTER_REQUESTS]; /* oldest first */
+    struct spv_filter_request request[SPV_FILTER_MAX_REQUESTS]; /* oldest first */
     unsigned n_requests;
     /* filter_votes.c: its vote in the current round */
     uint64_t round; /* that the next four belong to */
@@ -52,7 +52,7 @@ struct spv_filter_peer {
     bool agrees; /* to our filter header of this height: */
     uint32_t agrees_height;
     unsigned branch; /* index + 1 of the branch of unproven filters that it is on; 0: none */
-    bool contradicts; /* a built-in filter header */
+    bool contradicts_built_in; /* a built-in filter header */
     /* filter_votes.c: an answer that came too late for its round gave another filter header than
      * the stored one of this height; 0: none did */
     uint32_t differs_at;
@@ -68,7 +68,7 @@ struct spv_block_request {
     uint32_t height;
     unsigned n_sent; /* answers that may come */
     bool late; /* it counts as not answered */
-    uint64_t asked_us;
+    uint64_t requested_us;
 };
 struct spv_block_peer {
     bool added; /* blocks may be requested from it */
@@ -78,9 +78,9 @@ struct spv_block_peer {
     uint32_t
         lacks_height; /* it did not send a block of this height: it may lack those below, ... */
     uint64_t lacks_until_us; /* ... until this time; 0: nothing is known */
-    unsigned n_unrequested; /* blocks that were not requested */
-    int drop; /* why it is to be disconnected; 0: it is not */
-    bool reported; /* spv_block_fetch_next_drop has returned it */
+    unsigned n_unsolicited; /* blocks that were not requested */
+    int disconnect_error; /* why it is to be disconnected; 0: it is not */
+    bool is_disconnect_reported; /* spv_block_fetch_next_disconnect has returned it */
 };
 
 /* filter_fetch.c */

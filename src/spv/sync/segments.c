@@ -357,13 +357,13 @@ void spv_segments_clear_behind(struct spv_segments *segs, uint64_t id)
         p->behind_until_us = 0;
 }
 
-int spv_segments_next_drop(struct spv_segments *segs, struct spv_segments_drop *out)
+int spv_segments_next_drop(struct spv_segments *segs, struct spv_disconnect *out)
 {
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
         if (!p->drop || p->reported)
             continue;
         p->reported = true;
-        *out = (struct spv_segments_drop){.id = p->entry->id, .error = p->drop};
+        *out = (struct spv_disconnect){.id = p->entry->id, .error = p->drop};
         return 1;
     }
     return 0;

@@ -74,7 +74,7 @@ struct spv_segments_batch {
     bool post_checkpoint; /* what follows the last checkpoint: one whole answer; the last batch */
 };
 
-struct spv_segments_drop {
+struct spv_disconnect {
     uint64_t id;
     int error; /* MISBEHAVING class: proven; SPV_ERR_STALL: does not answer; else useless */
 };
@@ -158,7 +158,7 @@ bool spv_segments_next_batch(struct spv_segments *segs, struct spv_segments_batc
 int spv_segments_consume(struct spv_segments *segs, struct spv_now now);
 
 /* The next peer to be disconnected, and why: 1 or 0. No more is requested from it. */
-int spv_segments_next_drop(struct spv_segments *segs, struct spv_segments_drop *out);
+int spv_segments_next_drop(struct spv_segments *segs, struct spv_disconnect *out);
 
 /* Everything was consumed, or nothing was begun. */
 bool spv_segments_done(const struct spv_segments *segs);

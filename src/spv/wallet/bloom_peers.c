@@ -48,13 +48,13 @@ void spv_bloom_drop_peer(struct spv_bloom_peer *p, int error)
         p->drop = error;
 }
 
-int spv_bloom_scan_next_drop(struct spv_bloom_scan *s, struct spv_segments_drop *out)
+int spv_bloom_scan_next_drop(struct spv_bloom_scan *s, struct spv_disconnect *out)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
         if (!p->bloom || !p->bloom->drop || p->bloom->is_drop_reported)
             continue;
         p->bloom->is_drop_reported = true;
-        *out = (struct spv_segments_drop){.id = p->id, .error = p->bloom->drop};
+        *out = (struct spv_disconnect){.id = p->id, .error = p->bloom->drop};
         return 1;
     }
     return 0;
@@ -82,8 +82,8 @@ static bool serves(const struct spv_bloom_scan *s, const struct spv_peer_entry *
 
     if (p->sync.claimed_height > has)
         has = p->sync.claimed_height;
-    if (p->filters.shown_height > has)
-        has = p->filters.shown_height;
+    if (p->filters.best_known_height > has)
+        has = p->filters.best_known_height;
     if (height > has || (p->bloom->lacks_until_us && height <= p->bloom->lacks_height))
         return false;
     return (p->services & SPV_NODE_NETWORK) ||

@@ -65,7 +65,7 @@ struct sync_fixture {
     struct spv_chain *chain;
     struct spv_filter_sync *sync;
     struct spv_now now;
-    enum spv_filter_more more;
+    enum spv_more_peers more;
     uint64_t timeout_us; /* of requests for ranges; 0: the machine's own */
     struct sync_peer peers[SYNC_PEERS + 1]; /* by id */
     /* the database */

@@ -58,7 +58,7 @@ struct scan_fixture {
     size_t kept_total; /* bytes of them */
     bool holds_matches; /* MATCH effects are not executed yet */
     bool has_match;
-    struct spv_match_task match;
+    struct spv_match_filters_task match;
     bool holds_blocks; /* getdata is not answered yet */
     size_t n_held_blocks;
     struct {

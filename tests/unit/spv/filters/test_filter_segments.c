@@ -145,7 +145,7 @@ static uint32_t consume(struct fixture *f, uint32_t at)
 
 static int dropped(struct fixture *f, uint64_t *id)
 {
-    struct spv_segments_drop drop = {0};
+    struct spv_disconnect drop = {0};
 
     if (!spv_segments_next_drop(f->segments, &drop))
         return 0;

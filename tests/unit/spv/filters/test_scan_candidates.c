@@ -83,9 +83,9 @@ static void nothing_is_held_at_the_end(void **state)
     scan_fixture_run(&f);
     assert_true(f.n_events > 3);
     assert_int_equal(f.events[f.n_events - 1].kind, SPV_SCAN_DONE);
-    assert_int_equal(f.scan->held_bytes, 0);
+    assert_int_equal(f.scan->buffered_bytes, 0);
     assert_int_equal(f.scan->block_bytes, 0);
-    assert_int_equal(f.scan->n_hits, 0);
+    assert_int_equal(f.scan->n_candidates, 0);
 }
 
 /* A hit at the lowest height that leaves the chain, held in each state. */
@@ -106,9 +106,9 @@ static void what_is_held_of_the_first_block_above_a_fork_is_forgotten(void **sta
         scan_fixture_run(&f);
         f.ambiguous_height = 0;
         scan_fixture_reorganise(&f, 89, 20);
-        assert_int_equal(f.scan->n_ambiguous, 0);
-        for (size_t i = 0; i < f.scan->n_hits; i++)
-            assert_true(f.scan->hits[i].height <= 89);
+        assert_int_equal(f.scan->n_conflicts, 0);
+        for (size_t i = 0; i < f.scan->n_candidates; i++)
+            assert_true(f.scan->candidates[i].height <= 89);
         for (size_t i = 0; i < f.scan->pending.n; i++)
             assert_true(f.scan->pending.list[i].height <= 89);
         for (size_t i = 0; i < f.fetch.n_wanted; i++)
@@ -153,7 +153,7 @@ static void an_output_found_earlier_proves_a_filter_false(void **state)
     scan_fixture_watch(&f, 22, 1);
     scan_fixture_run(&f);
     assert_int_equal(scan_fixture_matches(&f, 12), 1);
-    assert_int_equal(f.scan->disproved, 22);
+    assert_int_equal(f.scan->invalid_height, 22);
     assert_int_equal(scan_fixture_matches(&f, 22), 0);
 }
 

@@ -18,7 +18,7 @@ static void assert_disproved(const struct scan_fixture *f, int expected)
     uint32_t height = 0;
     int error = 0;
 
-    assert_int_equal(spv_filter_scan_disproved(f->scan, &height, &error), expected != 0);
+    assert_int_equal(spv_filter_scan_get_invalid(f->scan, &height, &error), expected != 0);
     if (!expected)
         return;
     assert_int_equal(height, 70);
@@ -110,18 +110,18 @@ static void heights_with_another_filter_are_looked_at_again(void **state)
     scan_fixture_run(&f);
     assert_int_equal(f.n_events, 2);
     assert_int_equal(f.events[1].kind, SPV_SCAN_DONE);
-    assert_int_equal(spv_filter_scan_disproved(f.scan, &height, &error), 0);
+    assert_int_equal(spv_filter_scan_get_invalid(f.scan, &height, &error), 0);
     f.agrees_so_far = false;
     scan_fixture_add(&f, 2)->false_height = 50;
-    spv_filter_scan_look_again(f.scan, 391, 400); /* not scanned */
+    spv_filter_scan_rescan(f.scan, 391, 400); /* not scanned */
     scan_fixture_run(&f);
     assert_int_equal(f.n_events, 2);
     f.n_getdata = f.filters_requested = 0;
-    spv_filter_scan_look_again(f.scan, 50, 50);
+    spv_filter_scan_rescan(f.scan, 50, 50);
     scan_fixture_run(&f);
     assert_int_equal(f.n_getdata, 1);
     assert_in_range(f.filters_requested, 2, 3);
-    assert_int_equal(spv_filter_scan_disproved(f.scan, &height, &error), 1);
+    assert_int_equal(spv_filter_scan_get_invalid(f.scan, &height, &error), 1);
     assert_int_equal(height, 50);
     scan_fixture_close(&f);
 }

@@ -42,7 +42,7 @@ struct scan_node {
     bool sends_false_blocks; /* their merkle root is another one */
     bool holds_matches; /* a MATCH is executed by scan_node_match */
     bool has_match;
-    struct spv_match_task match;
+    struct spv_match_filters_task match;
     int error; /* the first failure of the node */
     size_t n_kept, n_matched, n_drops;
     uint32_t dropped_from;

@@ -135,7 +135,7 @@ size_t asked(const struct segments_fixture *k, uint64_t id, uint32_t from, size_
 
 int dropped(struct segments_fixture *k, uint64_t *id)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     *id = 0;
     if (!spv_segments_next_drop(k->segments, &drop))
         return 0;
