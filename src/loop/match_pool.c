@@ -30,8 +30,8 @@ struct spv_match_pool {
     unsigned n_threads;
     struct result *result; /* of the task that is given; set on the reactor's thread only */
     pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t given;
-    bool ends;
+    pthread_cond_t task_available;
+    bool is_stopping;
     bool pushed; /* result is in the task queue, or was */
     uint64_t serial; /* of the task */
     struct spv_match_filters_task task;
@@ -39,10 +39,10 @@ struct spv_match_pool {
     unsigned n_working; /* threads that have not ended the task */
 };
 
-static size_t take_chunk(struct spv_match_pool *pool, size_t *first)
+static size_t claim_chunk(struct spv_match_pool *pool, size_t *first)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    const size_t left = pool->ends ? 0 : pool->task.n - pool->next;
+    const size_t left = pool->is_stopping ? 0 : pool->task.n - pool->next;
     const size_t n = left < CHUNK ? left : CHUNK;
     *first = pool->next;
     pool->next += n;
@@ -56,7 +56,7 @@ static void match_all(struct spv_match_pool *pool, const struct spv_match_filter
     size_t first, n;
     const int rc = spv_filter_matcher_new(&matcher, task->query);
 
-    while ((n = take_chunk(pool, &first)) > 0) {
+    while ((n = claim_chunk(pool, &first)) > 0) {
         if (rc == 0)
             spv_filter_match_list(matcher, task->results + first, task->filters + first, n);
         for (size_t i = 0; rc < 0 && i < n; i++)
@@ -70,8 +70,8 @@ static bool wait_for_task(struct spv_match_pool *pool, struct spv_match_filters_
                           uint64_t *serial)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    while (!pool->ends && pool->serial == *serial)
-        (void)pthread_cond_wait(&pool->given, &pool->lock);
+    while (!pool->is_stopping && pool->serial == *serial)
+        (void)pthread_cond_wait(&pool->task_available, &pool->lock);
     const bool found = pool->serial != *serial;
     *serial = pool->serial;
     *task = pool->task;
@@ -117,7 +117,7 @@ int spv_match_pool_new(struct spv_match_pool **out, struct spv_reactor *reactor,
         goto err0;
     if (pthread_mutex_init(&pool->lock, NULL) != 0)
         goto err1;
-    if (pthread_cond_init(&pool->given, NULL) != 0)
+    if (pthread_cond_init(&pool->task_available, NULL) != 0)
         goto err2;
     pool->done = done;
     pool->ctx = ctx;
@@ -135,8 +135,8 @@ err0:
 static void join_threads(struct spv_match_pool *pool)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    pool->ends = true;
-    (void)pthread_cond_broadcast(&pool->given);
+    pool->is_stopping = true;
+    (void)pthread_cond_broadcast(&pool->task_available);
     (void)pthread_mutex_unlock(&pool->lock);
     while (pool->n_threads > 0)
         (void)pthread_join(pool->threads[--pool->n_threads], NULL);
@@ -151,7 +151,7 @@ void spv_match_pool_free(struct spv_match_pool *pool)
         pool->result->pool = NULL; /* it frees itself */
     else
         free(pool->result);
-    (void)pthread_cond_destroy(&pool->given);
+    (void)pthread_cond_destroy(&pool->task_available);
     (void)pthread_mutex_destroy(&pool->lock);
     spv_task_queue_unref(pool->task_queue);
     free(pool);
@@ -201,7 +201,7 @@ int spv_match_pool_start(struct spv_match_pool *pool, const struct spv_match_fil
     pool->next = 0;
     pool->n_working = pool->n_threads;
     pool->serial++;
-    (void)pthread_cond_broadcast(&pool->given);
+    (void)pthread_cond_broadcast(&pool->task_available);
     (void)pthread_mutex_unlock(&pool->lock);
     return 0;
 }

@@ -123,7 +123,7 @@ static struct spv_peer_entry *pick_peer(const struct spv_block_fetch *f,
     return picked;
 }
 
-static bool has_idle_peer(const struct spv_block_fetch *f, const struct spv_wanted_block *w)
+static bool has_available_peer(const struct spv_block_fetch *f, const struct spv_wanted_block *w)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers, p));)
         if (can_request(f, p, w))
@@ -384,7 +384,7 @@ uint64_t spv_block_fetch_deadline(const struct spv_block_fetch *f)
     for (size_t i = 0; i < f->n_wanted; i++) {
         uint64_t requested_us;
         const unsigned n = count_inflight(f, &f->wanted[i], &requested_us);
-        if (n > 0 && n < MAX_INFLIGHT && has_idle_peer(f, &f->wanted[i]))
+        if (n > 0 && n < MAX_INFLIGHT && has_available_peer(f, &f->wanted[i]))
             first = spv_min_deadline(first, requested_us + SPV_BLOCKS_HEDGE_DELAY_US);
     }
     return first;

@@ -100,7 +100,7 @@ bool spv_filter_sync_disputing(const struct spv_filter_sync *fs)
 }
 
 /* Compares the next part of a branch whose peers are there. 1: a dispute has begun. */
-static int follow_branches(struct spv_filter_sync *fs, struct spv_now now)
+static int compare_branches(struct spv_filter_sync *fs, struct spv_now now)
 {
     for (int i = 0; i < SPV_FILTER_MAX_BRANCHES; i++) {
         const struct spv_filter_branch *b = &fs->branch[i];
@@ -160,7 +160,7 @@ static int sync_run_once(struct spv_filter_sync *fs, struct spv_now now)
     rc = spv_filter_branches_check(fs);
     if (rc < 0)
         return rc;
-    rc = follow_branches(fs, now);
+    rc = compare_branches(fs, now);
     if (!rc)
         rc = adopt_branch(fs, now);
     return rc || fs->drop_from != UINT32_MAX ? rc : exchange_branch(fs, now);

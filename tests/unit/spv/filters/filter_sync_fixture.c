@@ -393,7 +393,7 @@ static void push_request(struct sync_fixture *f, const struct spv_effect *e)
     case SPV_CMD_GETHEADERS:
         r.stop = height_of(f, &e->message.u.getheaders.stop);
         r.tag = e->message.u.getheaders.tag;
-        p->n_shows++;
+        p->n_probes++;
         break;
     case SPV_CMD_GETCFCHECKPT:
         r.stop = height_of(f, &e->message.u.getcfcheckpt.stop);

@@ -52,7 +52,7 @@ struct sync_peer {
     bool holds; /* its requests are answered by sync_fixture_release */
     int extra; /* cfheaders have so many hashes more (or fewer), cfcheckpt too */
     int dropped; /* why it was dropped */
-    unsigned n_headers, n_checkpoints, n_filters, n_shows; /* requests to it */
+    unsigned n_headers, n_checkpoints, n_filters, n_probes; /* requests to it */
     unsigned n_ranges; /* of n_headers, those that end at a checkpoint */
     uint64_t last_request_us; /* for filter headers */
 };

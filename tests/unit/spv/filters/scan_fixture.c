@@ -122,10 +122,10 @@ static struct spv_filter_header stored_header(const struct scan_fixture *f, uint
     struct spv_filter_header header = f->filters[0].header;
     uint32_t at = height;
 
-    if (!f->other_is_stored || height < f->ambiguous_height)
+    if (!f->other_is_stored || height < f->conflict_height)
         return f->filters[height].header;
     header = f->other.header;
-    for (at = f->ambiguous_height + 1; at <= height; at++)
+    for (at = f->conflict_height + 1; at <= height; at++)
         spv_filter_compute_header(&header, &f->filters[at].hash, &header);
     return header;
 }
@@ -142,7 +142,7 @@ static int read_headers(void *ctx, struct spv_filter_header *headers,
         if (headers)
             headers[i] = stored_header(f, from + i);
         if (hashes)
-            hashes[i] = f->other_is_stored && from + i == f->ambiguous_height
+            hashes[i] = f->other_is_stored && from + i == f->conflict_height
                             ? f->other.hash
                             : f->filters[from + i].hash;
     }
@@ -183,7 +183,7 @@ static size_t alternatives(void *ctx, struct spv_filter_hash *out, uint32_t heig
 {
     const struct scan_fixture *f = ctx;
 
-    if (!f->ambiguous_height || height != f->ambiguous_height || f->agrees_so_far)
+    if (!f->conflict_height || height != f->conflict_height || f->agrees_so_far)
         return 0;
     out[0] = f->other_is_stored ? f->filters[height].hash : f->other.hash;
     return 1;
@@ -294,7 +294,7 @@ static void send_filter(struct scan_fixture *f, const struct scan_fixture_peer *
 
     const int rc = spv_filter_scan_cfilter(f->scan, peer->id, &msg, f->now);
     assert_true(rc >= 0);
-    f->n_unrequested += rc == 0;
+    f->n_unsolicited += rc == 0;
 }
 
 static void answer_getcfilters(struct scan_fixture *f, const struct scan_fixture_peer *peer,

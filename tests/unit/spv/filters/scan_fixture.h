@@ -38,7 +38,7 @@ struct scan_fixture {
     uint32_t first_header; /* height of the lowest stored filter header */
     uint32_t kept_first, kept_last; /* filter_db keeps these; 0: none */
     uint32_t kept_damaged; /* the kept filter of this height is wrong; 0: none */
-    uint32_t ambiguous_height; /* other.hash is an alternative here; 0: nowhere */
+    uint32_t conflict_height; /* other.hash is an alternative here; 0: nowhere */
     bool other_is_stored; /* and other.hash is the stored one, the true one the alternative */
     bool agrees_so_far; /* the alternative is not known yet */
     bool committed; /* what has_committed returns */
@@ -67,7 +67,7 @@ struct scan_fixture {
     } held_blocks[64];
     size_t n_getcfilters, n_getdata;
     size_t filters_requested;
-    size_t n_unrequested; /* cfilter messages that answered nothing */
+    size_t n_unsolicited; /* cfilter messages that answered nothing */
     uint64_t dropped; /* the last peer that was, and why */
     int drop_error;
     size_t n_kept; /* filters of KEEP_FILTERS effects */

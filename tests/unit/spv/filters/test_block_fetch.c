@@ -399,7 +399,7 @@ static void notfound_means_that_another_peer_is_asked(void **state)
     close_fixture(&f);
 }
 
-static void a_false_block_is_misbehaviour_and_another_peer_is_asked(void **state)
+static void an_invalid_block_is_misbehaviour_and_another_peer_gets_the_request(void **state)
 {
     struct fixture f;
 
@@ -423,7 +423,7 @@ static void a_false_block_is_misbehaviour_and_another_peer_is_asked(void **state
     close_fixture(&f);
 }
 
-static void a_peer_that_sends_three_unrequested_blocks_is_dropped(void **state)
+static void a_peer_that_sends_three_unsolicited_blocks_is_disconnected(void **state)
 {
     struct fixture f;
 
@@ -475,8 +475,8 @@ int main(void)
         cmocka_unit_test(a_peer_that_sends_other_blocks_is_not_silent),
         cmocka_unit_test(a_block_of_a_lost_peer_is_requested_from_another),
         cmocka_unit_test(notfound_means_that_another_peer_is_asked),
-        cmocka_unit_test(a_false_block_is_misbehaviour_and_another_peer_is_asked),
-        cmocka_unit_test(a_peer_that_sends_three_unrequested_blocks_is_dropped),
+        cmocka_unit_test(an_invalid_block_is_misbehaviour_and_another_peer_gets_the_request),
+        cmocka_unit_test(a_peer_that_sends_three_unsolicited_blocks_is_disconnected),
         cmocka_unit_test(the_list_of_wanted_blocks_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,7 +175,7 @@ static void peers_are_asked_one_after_the_other(void **state)
     assert_int_equal(alternatives.n, 0);
 }
 
-static void silence_of_twenty_seconds_means_that_another_is_asked(void **state)
+static void silence_of_twenty_seconds_means_that_another_peer_gets_the_request(void **state)
 {
     struct spv_blockhash block = {{0}};
     uint32_t at;
@@ -204,7 +204,7 @@ static void silence_of_twenty_seconds_means_that_another_is_asked(void **state)
     assert_true(range && range->late);
 }
 
-static void only_peers_that_give_filters_and_have_shown_the_block_are_asked(void **state)
+static void only_peers_that_serve_filters_and_have_the_block_get_a_request(void **state)
 {
     (void)state;
     add_peer(1, 9)->filters.n_unsolicited = 0;
@@ -281,8 +281,8 @@ int main(void)
         T(a_filter_is_taken_by_its_height_and_hash),
         T(filters_above_a_fork_are_not_wanted_any_more),
         T(peers_are_asked_one_after_the_other),
-        T(silence_of_twenty_seconds_means_that_another_is_asked),
-        T(only_peers_that_give_filters_and_have_shown_the_block_are_asked),
+        T(silence_of_twenty_seconds_means_that_another_peer_gets_the_request),
+        T(only_peers_that_serve_filters_and_have_the_block_get_a_request),
         T(so_many_requests_are_open_on_a_peer),
         T(a_request_waits_for_an_open_one_of_the_same_height),
         T(a_filter_is_missing_after_so_many_peers),

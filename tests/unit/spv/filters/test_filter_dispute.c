@@ -16,7 +16,7 @@ static void assert_alternative(uint32_t height, const struct filter_view *v)
     assert_memory_equal(others[0].b, v->hashes[height].b, 32);
 }
 
-static void liars_are_banned_when_the_block_proves_their_filter_false(void **state)
+static void peers_are_banned_when_the_block_proves_their_filter_invalid(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(places); i++) {
@@ -88,7 +88,7 @@ static void branch_is_compared_with_what_is_stored_later(void **state)
     sync_fixture_close(&f);
 }
 
-static void peer_of_a_branch_that_is_proven_to_lie_later_is_banned(void **state)
+static void peer_of_a_branch_whose_filter_is_proven_invalid_later_is_banned(void **state)
 {
     static struct filter_view lie;
     (void)state;
@@ -112,7 +112,7 @@ static void peer_of_a_branch_that_is_proven_to_lie_later_is_banned(void **state)
     sync_fixture_close(&f);
 }
 
-static void stored_headers_are_dropped_when_the_side_that_gave_them_is_proven_to_lie(void **state)
+static void stored_headers_are_dropped_when_a_filter_of_their_side_is_proven_invalid(void **state)
 {
     static struct filter_view lie;
     (void)state;
@@ -168,7 +168,7 @@ static void new_peer_that_disagrees_with_what_is_stored_begins_a_dispute(void **
     }
 }
 
-static void one_honest_peer_corrects_what_two_liars_gave(void **state)
+static void one_honest_peer_corrects_the_invalid_headers_of_two(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
@@ -301,7 +301,7 @@ static void branch_takes_the_place_of_what_no_peer_supports_any_more(void **stat
     sync_fixture_close(&f);
 }
 
-static void stored_filter_that_a_block_disproves_is_dropped_and_not_taken_again(void **state)
+static void stored_filter_that_a_block_proves_invalid_is_dropped_and_not_stored_again(void **state)
 {
     (void)state;
     struct filter_view *lie = filter_view_lie(205, LIE_PREVOUT);
@@ -369,20 +369,20 @@ static void at_most_eight_branches_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(liars_are_banned_when_the_block_proves_their_filter_false),
+        cmocka_unit_test(peers_are_banned_when_the_block_proves_their_filter_invalid),
         cmocka_unit_test(both_filters_are_kept_when_the_block_proves_nothing),
         cmocka_unit_test(branch_is_compared_with_what_is_stored_later),
-        cmocka_unit_test(peer_of_a_branch_that_is_proven_to_lie_later_is_banned),
-        cmocka_unit_test(stored_headers_are_dropped_when_the_side_that_gave_them_is_proven_to_lie),
+        cmocka_unit_test(peer_of_a_branch_whose_filter_is_proven_invalid_later_is_banned),
+        cmocka_unit_test(stored_headers_are_dropped_when_a_filter_of_their_side_is_proven_invalid),
         cmocka_unit_test(new_peer_that_disagrees_with_what_is_stored_begins_a_dispute),
-        cmocka_unit_test(one_honest_peer_corrects_what_two_liars_gave),
+        cmocka_unit_test(one_honest_peer_corrects_the_invalid_headers_of_two),
         cmocka_unit_test(peer_whose_hashes_do_not_lead_to_its_own_checkpoints_is_banned),
         cmocka_unit_test(peer_whose_filter_has_another_hash_than_it_said_is_banned),
         cmocka_unit_test(filter_that_no_peer_gives_and_a_block_that_does_not_come_prove_nothing),
         cmocka_unit_test(another_peer_of_the_side_is_asked_when_one_is_silent_or_gone),
         cmocka_unit_test(three_sides_are_settled_one_after_the_other),
         cmocka_unit_test(branch_takes_the_place_of_what_no_peer_supports_any_more),
-        cmocka_unit_test(stored_filter_that_a_block_disproves_is_dropped_and_not_taken_again),
+        cmocka_unit_test(stored_filter_that_a_block_proves_invalid_is_dropped_and_not_stored_again),
         cmocka_unit_test(dispute_ends_when_the_peers_of_the_other_side_are_gone),
         cmocka_unit_test(at_most_eight_branches_are_kept),
     };

@@ -196,7 +196,7 @@ static void another_type_of_filter_is_no_answer(void **state)
     close_fixture(&f);
 }
 
-static void only_peers_that_serve_filters_and_have_shown_the_block_are_asked(void **state)
+static void only_peers_that_serve_filters_and_have_the_block_get_requests(void **state)
 {
     struct fixture f;
 
@@ -383,7 +383,7 @@ static void filters_of_another_branch_are_asked_of_one_peer_after_the_other(void
     (void)state;
     open_fixture(&f, 13);
     scan_fixture_make_other(&f.chain, 7, 70);
-    f.chain.ambiguous_height = 7;
+    f.chain.conflict_height = 7;
     add_peer(&f, 1);
     add_peer(&f, 2);
     assert_int_equal(
@@ -414,7 +414,7 @@ static void a_filter_that_no_peer_sends_is_missing(void **state)
     (void)state;
     open_fixture(&f, 13);
     scan_fixture_make_other(&f.chain, 7, 70);
-    f.chain.ambiguous_height = 7;
+    f.chain.conflict_height = 7;
     add_peer(&f, 1);
     add_peer(&f, 2);
     assert_int_equal(
@@ -495,7 +495,7 @@ int main(void)
         cmocka_unit_test(a_range_is_cut_by_the_size_of_filters_and_nothing_overlaps),
         cmocka_unit_test(filters_are_attributed_by_their_block_in_any_order),
         cmocka_unit_test(another_type_of_filter_is_no_answer),
-        cmocka_unit_test(only_peers_that_serve_filters_and_have_shown_the_block_are_asked),
+        cmocka_unit_test(only_peers_that_serve_filters_and_have_the_block_get_requests),
         cmocka_unit_test(requests_are_spread_and_those_of_a_lost_peer_go_to_another),
         cmocka_unit_test(a_filter_that_no_header_commits_to_is_useless_or_a_contradiction),
         cmocka_unit_test(a_filter_of_another_block_is_not_what_its_header_commits_to),

@@ -251,7 +251,7 @@ static void agreement_is_lowered_and_never_raised(void **state)
     sync_fixture_close(&f);
 }
 
-static void last_sixteen_false_filters_are_remembered(void **state)
+static void last_sixteen_invalid_filters_are_remembered(void **state)
 {
     struct spv_hash256 hash;
     (void)state;
@@ -445,7 +445,7 @@ int main(void)
         cmocka_unit_test(agreed_checkpoints_are_known_above_what_is_stored),
         cmocka_unit_test(filter_hashes_above_the_highest_and_of_the_start_are_not_known),
         cmocka_unit_test(agreement_is_lowered_and_never_raised),
-        cmocka_unit_test(last_sixteen_false_filters_are_remembered),
+        cmocka_unit_test(last_sixteen_invalid_filters_are_remembered),
         cmocka_unit_test(ranges_begin_at_what_is_stored),
         cmocka_unit_test(peer_that_has_not_agreed_on_the_checkpoints_is_not_asked_for_ranges),
         cmocka_unit_test(peer_that_is_silent_about_a_range_is_left_out_for_ten_minutes),

@@ -98,7 +98,7 @@ static int show(struct fixture *f, struct spv_peer_entry *p, uint32_t height)
     return spv_filter_peers_probe(&f->filters, p, height, f->now);
 }
 
-static void new_peer_has_shown_genesis_only(void **state)
+static void best_known_block_of_a_new_peer_is_genesis(void **state)
 {
     struct fixture f;
     (void)state;
@@ -110,7 +110,7 @@ static void new_peer_has_shown_genesis_only(void **state)
     close_fixture(&f);
 }
 
-static void headers_that_end_on_our_best_chain_raise_what_a_peer_has_shown(void **state)
+static void headers_that_end_on_our_best_chain_raise_the_best_known_block(void **state)
 {
     struct fixture f;
     (void)state;
@@ -130,7 +130,7 @@ static void headers_that_end_on_our_best_chain_raise_what_a_peer_has_shown(void 
     close_fixture(&f);
 }
 
-static void inv_of_a_block_of_our_best_chain_shows_it(void **state)
+static void inv_of_a_block_of_our_best_chain_raises_the_best_known_block(void **state)
 {
     struct fixture f;
     struct spv_inv items[3] = {
@@ -148,7 +148,7 @@ static void inv_of_a_block_of_our_best_chain_shows_it(void **state)
     close_fixture(&f);
 }
 
-static void peer_shows_a_block_by_the_only_header_after_its_parent(void **state)
+static void probe_is_answered_by_the_only_header_after_the_parent(void **state)
 {
     struct fixture f;
     (void)state;
@@ -226,7 +226,7 @@ static void no_peer_is_asked_for_a_block_above_our_tip_or_while_it_is_dropped(vo
     close_fixture(&f);
 }
 
-static void reorganisation_lowers_what_was_shown_to_the_fork(void **state)
+static void reorganisation_lowers_the_best_known_block_to_the_fork(void **state)
 {
     struct fixture f;
     uint32_t fork = 0;
@@ -251,14 +251,14 @@ static void reorganisation_lowers_what_was_shown_to_the_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(new_peer_has_shown_genesis_only),
-        cmocka_unit_test(headers_that_end_on_our_best_chain_raise_what_a_peer_has_shown),
-        cmocka_unit_test(inv_of_a_block_of_our_best_chain_shows_it),
-        cmocka_unit_test(peer_shows_a_block_by_the_only_header_after_its_parent),
+        cmocka_unit_test(best_known_block_of_a_new_peer_is_genesis),
+        cmocka_unit_test(headers_that_end_on_our_best_chain_raise_the_best_known_block),
+        cmocka_unit_test(inv_of_a_block_of_our_best_chain_raises_the_best_known_block),
+        cmocka_unit_test(probe_is_answered_by_the_only_header_after_the_parent),
         cmocka_unit_test(peer_that_lacks_a_block_is_asked_again_after_a_minute),
         cmocka_unit_test(silent_peer_counts_as_one_that_lacks_the_block_and_may_show_it_late),
         cmocka_unit_test(no_peer_is_asked_for_a_block_above_our_tip_or_while_it_is_dropped),
-        cmocka_unit_test(reorganisation_lowers_what_was_shown_to_the_fork),
+        cmocka_unit_test(reorganisation_lowers_the_best_known_block_to_the_fork),
     };
     return cmocka_run_group_tests(tests, mine, free_chains);
 }

@@ -81,7 +81,7 @@ static void peers_have_committed_to_nothing_above_a_fork(void **state)
     sync_fixture_close(&f);
 }
 
-static void lowest_of_several_forks_is_what_was_undone(void **state)
+static void lowest_of_several_forks_is_rolled_back_to(void **state)
 {
     (void)state;
     open_synced(500);
@@ -264,7 +264,7 @@ static void fork_while_an_update_is_stored_takes_it_back_afterwards(void **state
     sync_fixture_close(&f);
 }
 
-static void only_who_committed_to_a_false_filter_is_banned(void **state)
+static void only_peers_that_committed_to_an_invalid_filter_are_banned(void **state)
 {
     (void)state;
     open_synced(500);
@@ -281,7 +281,7 @@ static void only_who_committed_to_a_false_filter_is_banned(void **state)
     sync_fixture_close(&f);
 }
 
-static void filter_above_what_is_stored_or_at_the_start_is_not_disproved(void **state)
+static void invalid_filter_above_the_stored_ones_or_at_the_start_changes_nothing(void **state)
 {
     (void)state;
     open_synced(500);
@@ -294,7 +294,7 @@ static void filter_above_what_is_stored_or_at_the_start_is_not_disproved(void **
     sync_fixture_close(&f);
 }
 
-static void filter_disproved_while_an_update_is_stored_is_dropped_after_it(void **state)
+static void invalid_filter_found_while_an_update_is_stored_is_dropped_after_it(void **state)
 {
     (void)state;
     open_synced(500);
@@ -315,7 +315,7 @@ static void filter_disproved_while_an_update_is_stored_is_dropped_after_it(void 
     sync_fixture_close(&f);
 }
 
-static void filters_proven_false_before_they_are_stored_need_no_drop(void **state)
+static void filters_proven_invalid_before_they_are_stored_need_no_drop(void **state)
 {
     (void)state;
     sync_fixture_open(&f, 500);
@@ -336,7 +336,7 @@ int main(void)
         cmocka_unit_test(reorganisation_at_the_tip_replaces_the_filter_headers_above_the_fork),
         cmocka_unit_test(reorganisation_below_a_checkpoint_is_followed),
         cmocka_unit_test(peers_have_committed_to_nothing_above_a_fork),
-        cmocka_unit_test(lowest_of_several_forks_is_what_was_undone),
+        cmocka_unit_test(lowest_of_several_forks_is_rolled_back_to),
         cmocka_unit_test(reorganisation_above_what_is_stored_undoes_nothing),
         cmocka_unit_test(reorganisation_below_the_lowest_filter_header_begins_again),
         cmocka_unit_test(votes_about_the_old_branch_say_nothing_of_the_new_one),
@@ -345,10 +345,10 @@ int main(void)
         cmocka_unit_test(branch_that_is_not_followed_is_not_compared_any_further),
         cmocka_unit_test(reorganisation_while_ranges_are_fetched_begins_again),
         cmocka_unit_test(fork_while_an_update_is_stored_takes_it_back_afterwards),
-        cmocka_unit_test(only_who_committed_to_a_false_filter_is_banned),
-        cmocka_unit_test(filter_above_what_is_stored_or_at_the_start_is_not_disproved),
-        cmocka_unit_test(filter_disproved_while_an_update_is_stored_is_dropped_after_it),
-        cmocka_unit_test(filters_proven_false_before_they_are_stored_need_no_drop),
+        cmocka_unit_test(only_peers_that_committed_to_an_invalid_filter_are_banned),
+        cmocka_unit_test(invalid_filter_above_the_stored_ones_or_at_the_start_changes_nothing),
+        cmocka_unit_test(invalid_filter_found_while_an_update_is_stored_is_dropped_after_it),
+        cmocka_unit_test(filters_proven_invalid_before_they_are_stored_need_no_drop),
     };
     return cmocka_run_group_tests(tests, sync_world_make, sync_world_free);
 }

@@ -165,7 +165,7 @@ static void scripts_of_a_found_block_are_looked_for_from_there_on(void **state)
     scan_fixture_close(&f);
 }
 
-static void a_second_look_asks_only_for_what_was_passed(void **state)
+static void a_catch_up_pass_requests_only_heights_already_passed(void **state)
 {
     struct scan_fixture f;
 
@@ -269,7 +269,7 @@ static void a_reorganisation_in_mid_scan_is_no_event(void **state)
     }
 }
 
-static void a_reorganisation_in_a_second_look_scans_the_new_branch_for_all(void **state)
+static void a_reorganisation_in_a_catch_up_pass_scans_the_new_branch_for_all(void **state)
 {
     struct scan_fixture f;
 
@@ -296,7 +296,7 @@ static void a_reorganisation_in_a_second_look_scans_the_new_branch_for_all(void 
     scan_fixture_close(&f);
 }
 
-static void a_filter_that_its_block_proves_false_stops_the_scan_until_it_is_undone(void **state)
+static void a_filter_that_its_block_proves_invalid_stops_the_scan_until_rollback(void **state)
 {
     struct scan_fixture f;
     uint32_t height = 0;
@@ -306,11 +306,11 @@ static void a_filter_that_its_block_proves_false_stops_the_scan_until_it_is_undo
     scan_fixture_open(&f, 100);
     scan_fixture_make_other(&f, 50, 70); /* lacks the outputs of its block */
     scan_fixture_start(&f, false);
-    f.ambiguous_height = 50;
+    f.conflict_height = 50;
     f.other_is_stored = true;
     struct scan_fixture_peer *peer = scan_fixture_add(&f, 1);
     peer->false_height = 50;
-    f.ambiguous_height = 0; /* no peer disagrees */
+    f.conflict_height = 0; /* no peer disagrees */
     f.other_is_stored = false;
     free(f.filters[50].bytes);
     f.filters[50] = f.other;
@@ -334,12 +334,12 @@ static void a_filter_that_its_block_proves_false_stops_the_scan_until_it_is_undo
 }
 
 /* The stored filter lacks what is looked for; the other one has it, and is a false one. */
-static void open_ambiguous(struct scan_fixture *f, uint32_t script, bool other_is_stored)
+static void open_conflict(struct scan_fixture *f, uint32_t script, bool other_is_stored)
 {
     scan_fixture_open(f, 100);
     scan_fixture_make_other(f, 50, script);
     scan_fixture_start(f, false);
-    f->ambiguous_height = 50;
+    f->conflict_height = 50;
     f->other_is_stored = other_is_stored;
 }
 
@@ -350,7 +350,7 @@ static void where_peers_disagree_the_block_is_fetched_when_either_filter_matches
         struct scan_fixture f;
         uint32_t height;
         int error;
-        open_ambiguous(&f, 70, stored != 0);
+        open_conflict(&f, 70, stored != 0);
         (void)scan_fixture_add(&f, 1);
         scan_fixture_add(&f, 2)->false_height = 50;
         assert_int_equal(scan_fixture_begin(&f, 50, 45, 59), 0); /* in the true one only */
@@ -373,7 +373,7 @@ static void a_match_of_the_other_filter_alone_wants_the_block(void **state)
     struct spv_scan_stats stats;
 
     (void)state;
-    open_ambiguous(&f, 70, false);
+    open_conflict(&f, 70, false);
     (void)scan_fixture_add(&f, 1);
     scan_fixture_add(&f, 2)->false_height = 50;
     assert_int_equal(scan_fixture_begin(&f, 70, 45, 59), 0);
@@ -397,7 +397,7 @@ static void where_peers_disagree_no_block_is_fetched_when_no_filter_matches(void
     struct scan_fixture f;
 
     (void)state;
-    open_ambiguous(&f, 70, false);
+    open_conflict(&f, 70, false);
     (void)scan_fixture_add(&f, 1);
     scan_fixture_add(&f, 2)->false_height = 50;
     assert_int_equal(scan_fixture_begin(&f, 3000000, 1, 100), 0);
@@ -413,7 +413,7 @@ static void where_the_other_filter_cannot_be_had_the_block_is_fetched(void **sta
     (void)state;
     for (int stored = 0; stored < 2; stored++) {
         struct scan_fixture f;
-        open_ambiguous(&f, 70, stored != 0);
+        open_conflict(&f, 70, stored != 0);
         (void)scan_fixture_add(&f, 1); /* has the true one only */
         assert_int_equal(scan_fixture_begin(&f, 3000000, 1, 100), 0);
         scan_fixture_run(&f);
@@ -570,12 +570,12 @@ int main(void)
         cmocka_unit_test(blocks_are_reported_in_order_of_height),
         cmocka_unit_test(few_blocks_are_wanted_at_a_time),
         cmocka_unit_test(scripts_of_a_found_block_are_looked_for_from_there_on),
-        cmocka_unit_test(a_second_look_asks_only_for_what_was_passed),
+        cmocka_unit_test(a_catch_up_pass_requests_only_heights_already_passed),
         cmocka_unit_test(a_spend_that_comes_before_its_output_is_found_is_looked_at_again),
         cmocka_unit_test(a_reorganisation_takes_back_what_was_above_the_fork),
         cmocka_unit_test(a_reorganisation_in_mid_scan_is_no_event),
-        cmocka_unit_test(a_reorganisation_in_a_second_look_scans_the_new_branch_for_all),
-        cmocka_unit_test(a_filter_that_its_block_proves_false_stops_the_scan_until_it_is_undone),
+        cmocka_unit_test(a_reorganisation_in_a_catch_up_pass_scans_the_new_branch_for_all),
+        cmocka_unit_test(a_filter_that_its_block_proves_invalid_stops_the_scan_until_rollback),
         cmocka_unit_test(where_peers_disagree_the_block_is_fetched_when_either_filter_matches),
         cmocka_unit_test(a_match_of_the_other_filter_alone_wants_the_block),
         cmocka_unit_test(where_peers_disagree_no_block_is_fetched_when_no_filter_matches),

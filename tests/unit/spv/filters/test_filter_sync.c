@@ -153,7 +153,7 @@ static void peer_that_stays_silent_is_left_out(void **state)
     sync_fixture_close(&f);
 }
 
-static void peer_that_hides_the_tip_is_not_asked_beyond_what_it_has_shown(void **state)
+static void peer_that_hides_the_tip_gets_no_request_above_its_best_known_block(void **state)
 {
     (void)state;
     sync_fixture_open(&f, 400);
@@ -164,7 +164,7 @@ static void peer_that_hides_the_tip_is_not_asked_beyond_what_it_has_shown(void *
     sync_fixture_sleep(&f, 10 * SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest, 500);
     assert_int_equal(f.peers[1].n_headers, 0);
-    assert_true(f.peers[1].n_shows > 0 && f.peers[2].n_shows > 0);
+    assert_true(f.peers[1].n_probes > 0 && f.peers[2].n_probes > 0);
     sync_fixture_close(&f);
 }
 
@@ -304,7 +304,7 @@ int main(void)
         cmocka_unit_test(new_block_is_asked_of_every_peer_two_seconds_after_its_announcement),
         cmocka_unit_test(silence_about_a_new_block_is_no_fault_and_the_request_is_repeated),
         cmocka_unit_test(peer_that_stays_silent_is_left_out),
-        cmocka_unit_test(peer_that_hides_the_tip_is_not_asked_beyond_what_it_has_shown),
+        cmocka_unit_test(peer_that_hides_the_tip_gets_no_request_above_its_best_known_block),
         cmocka_unit_test(sync_goes_on_after_a_restart_from_what_is_stored),
         cmocka_unit_test(answer_of_another_length_closes_and_does_not_ban),
         cmocka_unit_test(messages_that_nobody_asked_for_answer_nothing),

@@ -207,7 +207,7 @@ static void late_answer_about_a_former_branch_proves_nothing(void **state)
 
 /* ---- evidence ---- */
 
-static void known_spent_script_proves_a_filter_false(void **state)
+static void known_spent_script_proves_a_filter_invalid(void **state)
 {
     (void)state;
     sync_fixture_open(&f, 500);
@@ -374,7 +374,7 @@ int main(void)
         cmocka_unit_test(late_answer_of_a_peer_that_disagrees_begins_a_dispute),
         cmocka_unit_test(rollback_forgets_what_late_answers_differed_from),
         cmocka_unit_test(late_answer_about_a_former_branch_proves_nothing),
-        cmocka_unit_test(known_spent_script_proves_a_filter_false),
+        cmocka_unit_test(known_spent_script_proves_a_filter_invalid),
         cmocka_unit_test(branch_of_more_groups_takes_the_place_of_what_is_stored),
         cmocka_unit_test(branch_of_as_many_groups_changes_nothing),
         cmocka_unit_test(new_differences_are_reported_once),

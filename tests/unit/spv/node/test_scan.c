@@ -280,7 +280,7 @@ static void a_store_that_fails_ends_the_node_with_its_error(void **state)
     assert_int_equal(spv_node_filters_matched(s.node, s.now), SPV_ERR_DB_FULL);
 }
 
-static void a_false_stored_filter_is_dropped_and_its_peers_are_banned(void **state)
+static void an_invalid_stored_filter_is_dropped_and_its_peers_are_banned(void **state)
 {
     uint8_t bytes[BLOCK_FIXTURE_SCRIPT];
     const struct spv_bytes other = {bytes, sizeof bytes};
@@ -331,7 +331,7 @@ int main(void)
         T(peers_without_filters_are_asked_for_blocks_only),
         T(filters_are_kept_when_the_node_keeps_them),
         T(a_store_that_fails_ends_the_node_with_its_error),
-        T(a_false_stored_filter_is_dropped_and_its_peers_are_banned),
+        T(an_invalid_stored_filter_is_dropped_and_its_peers_are_banned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
