@@ -141,13 +141,13 @@ enum spv_err_class {
     X(FILTER_HEADERS, -177, PEER, "filter headers that do not lead to the one that is known")      \
     X(FILTER_CONTRADICTION, -178, MISBEHAVING, "filters that contradict the peer's own headers")   \
     X(FILTER_BUILT_IN, -179, MISBEHAVING, "contradicts a built-in filter header")                  \
-    X(FILTER_INVALID, -180, MISBEHAVING, "filter header of a filter that its block proves false")  \
+    X(FILTER_INVALID, -180, MISBEHAVING, "filter header of an invalid filter")                     \
     /* blocks */                                                                                   \
     X(BLOCK_COINBASE, -190, MISBEHAVING, "block that does not begin with a coinbase")              \
     X(BLOCK_WEIGHT, -191, MISBEHAVING, "block that weighs more than 4,000,000")                    \
     X(BLOCK_ROOT, -192, MISBEHAVING, "block whose transactions do not give its merkle root")       \
     X(BLOCK_WITNESS, -193, MISBEHAVING, "block whose coinbase does not commit to its witnesses")   \
-    X(UNSOLICITED, -194, PEER, "data that was not requested, again and again")                     \
+    X(UNSOLICITED, -194, PEER, "repeated unsolicited data")                                        \
     X(FILTER_HASH, -195, PEER, "filter that is not what its filter header commits to")             \
     /* transactions */                                                                             \
     X(TX_VALUE, -200, PEER, "transaction with an amount that is out of range")                     \
