@@ -63,12 +63,13 @@ struct spv_node_config {
     struct spv_header_db backfill_db; /* those fetched so far (spv_store_backfill_db) */
     bool indexed; /* header_db.by_hash finds every stored header */
     /* Keep filter headers (BIP157) in step with the best chain; prefers peers that offer
-     * SPV_NODE_COMPACT_FILTERS. They begin at a built-in filter header (spv_params) for whose
-     * height and all above headers are stored: choose start_height accordingly. */
+     * SPV_NODE_COMPACT_FILTERS. Filter headers start at the lowest built-in one
+     * (spv_params.filter_checkpoints) at or above the first stored header; a chain that starts
+     * above all of them has none until the backfill is done (SPV_WARN_FILTERS_START). */
     bool filters;
     bool keep_filters; /* a scan emits KEEP_FILTERS effects */
-    uint64_t keep_filters_bytes; /* so many bytes of filters are kept, the highest ones: a scan
-                                    without scripts fetches no more; 0: no bound */
+    uint64_t keep_filters_bytes; /* at most this many bytes of filters are kept, the highest ones: a
+                                    scan without scripts fetches no more; 0: no limit */
     struct spv_filter_db filter_db; /* the stored ones, read while the node lives; zeroed: none */
     /* Keep a loaded wallet in step with the chain: see spv_node_watch. Borrowed: the node alone
      * uses it until it is freed; NULL: none. */
@@ -247,7 +248,7 @@ struct spv_node_stats {
     uint32_t filter_height; /* filter headers are stored up to here; 0: none yet */
     uint64_t filter_headers_added; /* since the node was created */
     unsigned filter_peers; /* that serve compact filters */
-    unsigned filter_branches; /* of filters that are not proven false and differ from ours */
+    unsigned filter_branches; /* differing filter headers of peers, not proven invalid */
     size_t addresses_new, addresses_tried; /* in addrman */
     size_t banned; /* addresses banned now, those of earlier runs included */
     uint64_t feelers; /* short connections that test an address */
@@ -329,7 +330,7 @@ SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 
 /* Begins a scan: finds the blocks of the heights first..last (last UINT32_MAX: up to the tip, and
  * each new block) that pay one of n scripts or spend an output found, and reports them by SCAN
- * effects. It goes on as filter headers are synced. The scripts are copied. The genesis block's
+ * effects. It continues as filter headers are synced. The scripts are copied. The genesis block's
  * output cannot be spent: first is at least 1. Heights up to that of the lowest stored filter
  * header are left out, as nothing proves their filters (spv_node_scan_stats has the first one).
  * With keep_filters a scan without scripts is allowed: it only keeps filters. Returns 0,
@@ -338,13 +339,13 @@ SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 SPV_API int spv_node_scan(struct spv_node *n, const struct spv_bytes *scripts, size_t n_scripts,
                           uint32_t first, uint32_t last, struct spv_now now);
 /* Watches more scripts, which are copied, from a height on; those that are watched already are left
- * out. Blocks that were passed are looked at once more. May be called when a MATCH is reported, for
- * scripts that follow from it: with its height.
- * Returns 0, SPV_ERR_STATE (no scan runs), SPV_ERR_TOO_MANY, or a failure. */
+ * out. Blocks already passed are searched by a catch-up pass. May be called when an SPV_SCAN_FOUND
+ * is reported, for scripts derived because of it: with its height. Returns 0, SPV_ERR_STATE (no
+ * scan runs), SPV_ERR_TOO_MANY, or a failure. */
 SPV_API int spv_node_scan_add(struct spv_node *n, const struct spv_bytes *scripts, size_t n_scripts,
                               uint32_t from, struct spv_now now);
 /* Watches an output that pays a script: what spends it is found. For outputs of earlier scans;
- * those that a scan finds itself are watched. Returns as spv_node_scan_add. */
+ * those that the scan itself finds are watched already. Returns as spv_node_scan_add. */
 SPV_API int spv_node_scan_add_output(struct spv_node *n, const struct spv_txid *txid,
                                      uint32_t index, const struct spv_bytes *script,
                                      struct spv_now now);

@@ -1,8 +1,8 @@
-/* The threads share the task: each takes the next few filters until none is left. The last one to
- * end pushes the result into the reactor's task queue.
+/* The threads share a task: each claims the next CHUNK filters until none is left. The last one to
+ * finish pushes the result onto the reactor's task queue.
  *
- *     loop:     start ----------------------------------- done(ctx)
- *     threads:        take, match, take, match ... last out
+ *     loop:     start ------------------------------------------------ done(ctx)
+ *     threads:        claim, match, claim, match ... last one finishes
  */
 #include "loop/match_pool.h"
 
@@ -13,10 +13,10 @@
 #include "net/reactor.h"
 #include "spv/error.h"
 
-#define CHUNK                                                                                      \
-    32 /* filters that a thread takes at once: lists are matched faster than single ones */
+/* ours: filters that a thread claims at once: lists are matched faster than single ones */
+#define CHUNK 32
 
-/* Of a task; the task queue's once it is pushed. */
+/* The result of a task; owned by the task queue once it was pushed. */
 struct result {
     struct spv_task task; /* first */
     struct spv_match_pool *pool; /* NULL: freed; reactor's thread only */
@@ -28,15 +28,15 @@ struct spv_match_pool {
     void *ctx;
     pthread_t threads[SPV_MATCH_THREADS];
     unsigned n_threads;
-    struct result *result; /* of the task that is given; set on the reactor's thread only */
+    struct result *result; /* of the current task; set on the reactor's thread only */
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t task_available;
     bool is_stopping;
-    bool pushed; /* result is in the task queue, or was */
-    uint64_t serial; /* of the task */
+    bool pushed; /* result was pushed onto the task queue */
+    uint64_t serial; /* number of the current task */
     struct spv_match_filters_task task;
-    size_t next; /* filter that no thread has taken */
-    unsigned n_working; /* threads that have not ended the task */
+    size_t next; /* index of the next unclaimed filter */
+    unsigned n_working; /* threads that have not finished the task */
 };
 
 static size_t claim_chunk(struct spv_match_pool *pool, size_t *first)
@@ -65,7 +65,7 @@ static void match_all(struct spv_match_pool *pool, const struct spv_match_filter
     spv_filter_matcher_free(matcher);
 }
 
-/* Waits for a task after that of the serial; false: the pool ends. */
+/* Waits for a task after number *serial; false: the pool is being freed. */
 static bool wait_for_task(struct spv_match_pool *pool, struct spv_match_filters_task *task,
                           uint64_t *serial)
 {

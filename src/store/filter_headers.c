@@ -1,6 +1,7 @@
-/* Adding filter headers to the run and taking them off it. The caller has joined them, or takes
- * them on a file's word. Here it is only checked that they fit what is stored, which costs one hash
- * for an update of any size. */
+/* Adds filter headers to the stored run and deletes them from it. The caller has verified that each
+ * is the hash of its filter hash and the previous filter header, or trusts an imported file. Only
+ * the connection to the stored ones is checked here, which costs one hash for an update of any
+ * size. */
 #include <string.h>
 
 #include "spv/filter.h"

@@ -1,4 +1,4 @@
-/* Cutting the run of filter headers, together with the kept filters. */
+/* Truncates the run of filter headers, together with the kept filters. */
 #ifndef SPV_STORE_FILTER_RUN_H
 #define SPV_STORE_FILTER_RUN_H
 

@@ -9,7 +9,7 @@
  *     6    b * 300 ms elapse; the deadlines in between fire
  *     7    the chain grows by a block, or (a > 127) a stored filter is disproved by its block
  * Invariants: no failure; what is stored is joined; a peer that answered from one view only is not
- * banned, unless a block was said to disprove it; requests name blocks that the peer has shown; the
+ * banned, unless a block was said to disprove it; requests name blocks that the peer has; the
  * next deadline lies in the future; memory is bounded. */
 #include <string.h>
 

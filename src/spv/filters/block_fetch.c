@@ -1,6 +1,6 @@
 /* Each wanted block is requested from one peer, chosen at random among those that should have it
- * and have a free slot; from a second one when it is slow. An answer is recognised by its hash. A
- * request that is late stays open, as its answer is still of use when it comes. */
+ * and have a free slot; from a second one when the first is slow. An answer is attributed by its
+ * block hash. A request that timed out (late) stays open, as its answer is still used. */
 #include "spv/filters/block_fetch.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "util/deadline.h"
 #include "util/rng.h"
 
-#define MAX_INFLIGHT 2 /* ours: peers that a block is requested from, but for late ones */
+#define MAX_INFLIGHT 2 /* ours: peers with a request for a block that is not late */
 
 void spv_block_fetch_init(struct spv_block_fetch *f, const struct spv_chain *chain,
                           const struct spv_params *params, struct spv_effects *effects,
@@ -36,7 +36,8 @@ static bool is_requested_from(struct spv_block_peer *p, const struct spv_blockha
     return r && !r->late;
 }
 
-/* One answer has come. */
+/* Closes a request that was answered once; when it was sent more often, the other answers may still
+ * come. */
 static void close_request(struct spv_block_peer *p, struct spv_block_request *r)
 {
     if (--r->n_sent > 0) {
@@ -58,7 +59,7 @@ static bool peer_lacks_height(const struct spv_block_peer *p, uint32_t height)
     return p->lacks_until_us && height <= p->lacks_height;
 }
 
-/* The height up to which the peer has or claims to have the chain. */
+/* The height of the chain that the peer has, or claims to have. */
 static uint32_t peer_tip_height(const struct spv_peer_entry *p)
 {
     const uint32_t known = p->sync.claimed_height > p->filters.best_known_height
@@ -68,7 +69,7 @@ static uint32_t peer_tip_height(const struct spv_peer_entry *p)
     return p->start_height > known ? p->start_height : known;
 }
 
-/* Whether the peer offers blocks as deep. */
+/* Whether the peer offers the block at a height. */
 static bool peer_serves_height(const struct spv_block_fetch *f, const struct spv_peer_entry *p,
                                uint32_t height)
 {
@@ -110,7 +111,8 @@ static void send_request(const struct spv_block_fetch *f, struct spv_peer_entry 
 
 /* ---- the scheduler ---- */
 
-/* One of the peers that may be asked, each with the same chance; NULL: there is none. */
+/* A random one of the peers that may get the request, each with the same probability; NULL: none.
+ */
 static struct spv_peer_entry *pick_peer(const struct spv_block_fetch *f,
                                         const struct spv_wanted_block *w)
 {
@@ -131,7 +133,8 @@ static bool has_available_peer(const struct spv_block_fetch *f, const struct spv
     return false;
 }
 
-/* How many peers are asked for it, and when the last one was. */
+/* The number of unanswered requests for a block that are not late, and when the last one was sent.
+ */
 static unsigned count_inflight(const struct spv_block_fetch *f, const struct spv_wanted_block *w,
                                uint64_t *requested_us)
 {
@@ -341,7 +344,7 @@ int spv_block_fetch_notfound(struct spv_block_fetch *f, uint64_t id, const struc
 
 /* ---- time ---- */
 
-/* A peer answers one request after the other: the time runs from its last block. */
+/* A peer answers one request after the other: the time counts from its last block. */
 static uint64_t late_us(const struct spv_block_peer *p, const struct spv_block_request *r)
 {
     return (p->last_us > r->requested_us ? p->last_us : r->requested_us) + SPV_BLOCKS_TIMEOUT_US;
@@ -378,7 +381,7 @@ uint64_t spv_block_fetch_deadline(const struct spv_block_fetch *f)
     uint64_t first = SPV_NEVER;
 
     if (!f->n_wanted)
-        return SPV_NEVER; /* nothing depends on what is open or known of a peer */
+        return SPV_NEVER; /* no decision depends on the requests and heights of peers */
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers, p));)
         first = spv_min_deadline(first, peer_deadline(&p->blocks));
     for (size_t i = 0; i < f->n_wanted; i++) {

@@ -1,4 +1,4 @@
-/* A ring, searched whole: peers come and go rarely. */
+/* A ring that is searched completely: peers connect and disconnect rarely. */
 #include "spv/filters/fetch_closed.h"
 
 #include "spv/sync/segments_state.h"
@@ -11,7 +11,7 @@ void spv_fetch_closed_add(struct spv_fetch_closed *c, const struct spv_segments_
     for (unsigned i = 0; i < p->n_open; i++)
         if (p->requests[i].start - 1 < from)
             from = p->requests[i].start - 1;
-    if (from == UINT32_MAX || p->drop) /* dropped by us: it did send something */
+    if (from == UINT32_MAX || p->drop) /* we disconnected it: it did answer */
         return;
     c->list[c->next].group = p->entry->group;
     c->list[c->next].from = from;

@@ -1,16 +1,17 @@
-/* Votes are equal or not; equal ones are one class. The class of most network groups is what we
- * follow, once two groups are in it and no peer disagrees, or once it is that of the only group
- * that answers. Where classes differ, a dispute is settled first. */
+/* Compares the answers (votes) of a round. The answer that most network groups agree on is used
+ * once two groups gave it and no peer disagrees, or once it is that of the only group that answers.
+ * Where answers differ, a dispute is resolved first. */
 #include <stdlib.h>
 
 #include "spv/filters/filter_sync_state.h"
 
-/* so many groups contradict a built-in filter header: ours may be the wrong one */
+/* ours: network groups that must contradict a built-in filter header before it may be the wrong one
+ */
 #define MIN_BUILT_IN_NETGROUPS 3
 
 /* ---- counting ---- */
 
-/* Distinct network groups. */
+/* A set of network groups. */
 struct netgroups {
     uint64_t group[SPV_NODE_MAX_PEERS];
     unsigned n;
@@ -24,7 +25,7 @@ static void add_netgroup(struct netgroups *g, uint64_t group)
     g->group[g->n++] = group;
 }
 
-/* The number of the first value above the base of the round. */
+/* The index of the first value above our height in the round. */
 static size_t first_value(const struct spv_filter_sync *fs)
 {
     return fs->round.kind == SPV_FILTER_ROUND_CHECKPOINTS
@@ -40,7 +41,8 @@ static bool same_answer(const struct spv_filter_sync *fs, const struct spv_filte
            memcmp(a->values + from, b->values + from, (a->n - from) * sizeof a->values[0]) == 0;
 }
 
-/* The peer's answer is a vote of this round, above the base that it has in common with us. */
+/* Whether the peer's answer is a vote of this round: it has our filter header at our height, and
+ * continues from there. */
 static bool has_voted(const struct spv_filter_sync *fs, const struct spv_peer_entry *p,
                       struct spv_now now)
 {
@@ -60,7 +62,7 @@ static unsigned count_agreeing_netgroups(const struct spv_filter_sync *fs,
     return g.n;
 }
 
-/* A peer of the class of most groups; NULL: none has voted. */
+/* A peer whose answer most network groups agree on; NULL: no peer has voted. */
 static struct spv_peer_entry *find_largest_agreement(const struct spv_filter_sync *fs,
                                                      struct spv_now now)
 {
@@ -86,8 +88,8 @@ bool spv_filter_agree_pending(const struct spv_filter_sync *fs, struct spv_now n
     return false;
 }
 
-/* How many groups must agree. One is enough when it is the only one that answers, and no other peer
- * is expected soon. */
+/* The number of network groups that must agree. One is enough when it is the only one that answers
+ * and no other peer is expected soon. */
 static unsigned agree_min_netgroups(struct spv_filter_sync *fs, struct spv_now now)
 {
     struct netgroups g = {.n = 0};
@@ -125,8 +127,9 @@ static void disconnect_contradicting(struct spv_filter_sync *fs)
     fs->contradicted_us = 0;
 }
 
-/* A peer that contradicts a built-in filter header lies. When every peer does, of three network
- * groups, ours may be the wrong one: none is banned. Returns whether filter sync stops. */
+/* Bans peers that contradict a built-in filter header. When every peer does, from three network
+ * groups or more, the built-in one may be wrong: no peer is banned and filter sync stops. Returns
+ * whether it does. */
 static bool check_contradicting(struct spv_filter_sync *fs, struct spv_now now)
 {
     struct netgroups g = {.n = 0};
@@ -162,7 +165,8 @@ static bool check_contradicting(struct spv_filter_sync *fs, struct spv_now now)
 
 /* ---- branches ---- */
 
-/* The groups that support a branch, or what is stored (-1), up to our highest filter header. */
+/* The number of network groups that support a branch, or with -1 the stored filter headers, up to
+ * our height. */
 static unsigned count_supporters(const struct spv_filter_sync *fs, int branch)
 {
     struct netgroups g = {.n = 0};
@@ -180,7 +184,7 @@ int spv_filter_agree_preferred(const struct spv_filter_sync *fs, struct spv_now 
 {
     unsigned most = count_supporters(fs, -1);
     int best = -1;
-    /* all who are there were compared, as far as they answer in time */
+    /* wait until all peers were compared, except those that do not answer in time */
     if (fs->round.kind != SPV_FILTER_ROUND_COMPARE || fs->n_exchanges == SPV_FILTER_MAX_EXCHANGES ||
         (spv_filter_agree_pending(fs, now) &&
          fs->round.start_us + SPV_FILTER_TIMEOUT_US > now.mono_us))
@@ -200,7 +204,7 @@ int spv_filter_agree_preferred(const struct spv_filter_sync *fs, struct spv_now 
 
 /* ---- disputes ---- */
 
-/* Sets the sides of all who voted, or compared, by their filter header of a height. */
+/* Sets the side of every peer that voted or was compared, by its filter header of a height. */
 static void set_sides(struct spv_filter_sync *fs, uint32_t height,
                       const struct spv_filter_header *ours, const struct spv_filter_header *theirs)
 {
@@ -218,7 +222,8 @@ static void set_sides(struct spv_filter_sync *fs, uint32_t height,
     }
 }
 
-/* A peer whose filter header of the base is not ours. Returns 1 when a dispute has begun. */
+/* Begins a dispute with a peer that has another filter header at our height. Returns 1 when one has
+ * begun. */
 static int dispute_our_height(struct spv_filter_sync *fs, struct spv_now now)
 {
     const uint32_t our_height = fs->round.our_height;
@@ -275,7 +280,7 @@ static int dispute_checkpoints(struct spv_filter_sync *fs, const struct spv_hash
     if (i > first)
         low = (struct spv_filter_checkpoint){.height = (uint32_t)i * SPV_CFCHECKPT_INTERVAL,
                                              .header = spv_filter_header_of(&values[i - 1])};
-    else if (low.height != fs->height) /* ranges were stored since */
+    else if (low.height != fs->height) /* ranges were stored meanwhile */
         rc = spv_filter_headers_at(fs, &low.header, low.height);
     if (rc < 0)
         return rc;
@@ -287,7 +292,7 @@ static int dispute_checkpoints(struct spv_filter_sync *fs, const struct spv_hash
     return 1;
 }
 
-/* Someone of another class than `best`. */
+/* A peer whose answer differs from `best`. */
 static const struct spv_peer_entry *find_disagreeing(const struct spv_filter_sync *fs,
                                                      const struct spv_filter_answer *best,
                                                      struct spv_now now)
@@ -323,7 +328,7 @@ static int agree_on(struct spv_filter_sync *fs, const struct spv_filter_answer *
         set_agreed(fs, best, now);
         return spv_filter_headers_store(fs, hashes, best->n);
     }
-    spv_filter_headers_forget_agreed(fs); /* agreement above what is stored, too */
+    spv_filter_headers_forget_agreed(fs); /* agreement above the stored ones, too */
     set_agreed(fs, best, now);
     fs->agreed = malloc(best->n * sizeof *fs->agreed);
     if (!fs->agreed)
@@ -333,7 +338,7 @@ static int agree_on(struct spv_filter_sync *fs, const struct spv_filter_answer *
     return 0;
 }
 
-/* A peer that can be asked for what was agreed on. */
+/* Whether a peer can vote that agrees up to the end of the round. */
 static bool has_supporter(const struct spv_filter_sync *fs, struct spv_now now)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
@@ -343,7 +348,7 @@ static bool has_supporter(const struct spv_filter_sync *fs, struct spv_now now)
     return false;
 }
 
-/* Peers that come while ranges are fetched are compared with what was agreed on. */
+/* Compares peers that connect while ranges are fetched with the agreed checkpoints. */
 static int compare_with_agreed(struct spv_filter_sync *fs, struct spv_now now)
 {
     const struct spv_hash256 *agreed = (const void *)fs->agreed;
@@ -356,10 +361,10 @@ static int compare_with_agreed(struct spv_filter_sync *fs, struct spv_now now)
             p->filters.agrees = true;
             p->filters.agrees_height = fs->round.stop;
         } else if (p->filters.agrees && p->filters.agrees_height >= fs->round.stop) {
-            spv_filter_peers_disconnect(p, SPV_ERR_FILTER_CONTRADICTION); /* it has agreed before */
+            spv_filter_peers_disconnect(p, SPV_ERR_FILTER_CONTRADICTION); /* it had agreed before */
         } else if (has_supporter(fs, now)) {
             return dispute_checkpoints(fs, agreed, p);
-        } else { /* no peer says any more what was agreed on */
+        } else { /* no peer supports the agreed checkpoints any more */
             spv_filter_headers_forget_agreed(fs);
             spv_filter_votes_restart(fs);
             return 0;
@@ -379,7 +384,7 @@ static int compare_votes(struct spv_filter_sync *fs, struct spv_now now)
         return count_agreeing_netgroups(fs, a, now) >= agree_min_netgroups(fs, now)
                    ? agree_on(fs, a, now)
                    : 0;
-    /* most groups: of those that answer in time */
+    /* the majority is that of the peers that answer in time */
     if (spv_filter_agree_pending(fs, now) &&
         fs->round.start_us + SPV_FILTER_TIMEOUT_US > now.mono_us)
         return 0;
@@ -389,7 +394,7 @@ static int compare_votes(struct spv_filter_sync *fs, struct spv_now now)
     return rc;
 }
 
-/* A peer that committed to what is stored, and has given something else. */
+/* Disconnects peers that committed to our filter headers and have sent another one. */
 static void disconnect_inconsistent(struct spv_filter_sync *fs)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)

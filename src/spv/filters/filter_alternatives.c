@@ -1,5 +1,5 @@
-/* A short list. A peer is requested for one filter at a time by a range of one height, which
- * filter_fetch.c attributes. */
+/* A short list. Each request is a range of one height, to which filter_fetch.c attributes the
+ * answer. */
 #include "spv/filters/filter_alternatives.h"
 
 #include <string.h>
@@ -109,13 +109,13 @@ static int send_request(struct spv_filter_alternative *alternative, const struct
     return 0;
 }
 
-/* Asks the next peer, or finds that there is none. */
+/* Requests from the next peer; sets missing when there is none. */
 static int request_from_next(struct spv_filter_alternatives *o,
                              struct spv_filter_alternative *alternative,
                              struct spv_fetch_ranges *ranges, struct spv_peer_table *peers,
                              struct spv_effects *effects, struct spv_now now)
 {
-    bool may_come = false; /* a peer is busy, and can be requested later */
+    bool may_come = false; /* a peer is busy and can be used later */
 
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(peers, p));) {
         if (!p->filter_fetch.added || !spv_filter_peer_serves(p) ||

@@ -1,7 +1,8 @@
-/* What some peers say instead of what is stored, where a block proved neither false. From the first
- * difference on the filter headers differ for ever, but not the filters: so a branch is a list of
- * heights with other hashes, and the filter header with which it goes on. Whatever its peers say of
- * later heights is compared hash by hash, and the list grows only where the hashes differ. */
+/* A filter branch: filter headers that some peers serve in place of ours, neither proven invalid.
+ * Once one filter hash differs all later filter headers differ, even where filters are equal; so a
+ * branch stores only the heights with other filter hashes, and its last filter header. The later
+ * filter hashes of its peers are compared with ours one by one, and the list grows only where they
+ * differ. */
 #include <stdlib.h>
 
 #include "spv/filters/filter_sync_state.h"
@@ -94,7 +95,7 @@ void spv_filter_branches_join(struct spv_filter_sync *fs, int index)
     clear_branch(&fs->branch[index]);
 }
 
-/* Computes the filter header of a branch at a height from ours, below its first difference, on. */
+/* Computes the filter header of a branch at a height, from ours below its first difference. */
 static int header_of_branch(const struct spv_filter_sync *fs, const struct spv_filter_branch *b,
                             struct spv_filter_header *out, uint32_t height)
 {
@@ -142,14 +143,14 @@ static int rollback_branch(struct spv_filter_sync *fs, int index, uint32_t heigh
     }
     if (b->top_height <= height)
         return 0;
-    if (b->unchecked) { /* nothing can be computed from what is stored */
+    if (b->unchecked) { /* the stored hashes are not those that it branches off from */
         spv_filter_branches_remove(fs, index);
         return 0;
     }
     const int rc = header_of_branch(fs, b, &b->top, height);
     if (rc > 0)
         b->top_height = height;
-    else if (rc == 0) /* hashes are missing: its peers are compared anew */
+    else if (rc == 0) /* hashes are missing: its peers are compared again */
         spv_filter_branches_remove(fs, index);
     return rc < 0 ? rc : 0;
 }

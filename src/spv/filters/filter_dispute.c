@@ -1,14 +1,15 @@
-/* A dispute is about one range: at `low` the filter headers of both sides are equal (or, where a
- * branch is followed, known), at `high` they differ.
+/* A dispute is about one range of heights: at `low` the filter headers of both sides are equal (or
+ * known, where a branch is compared), at `high` they differ. One side has our filter headers, the
+ * other one those of the challenger.
  *
  *     CHECKPOINTS   a long range is narrowed down by their cfcheckpt to 1,000 heights
- *     HASHES        the filter hashes of both sides; a side whose hashes do not lead from its
+ *     HASHES        the filter hashes of both sides; a peer whose hashes do not lead from its
  *                   filter header of low to that of high contradicts itself
  *     PROVE         at the first heights where hashes differ: both filters and the block
  *
- * Who committed to a filter that is proven false is dropped for a lie, all of that side. When
- * nothing is proven, their hashes become a branch, and that side is only compared from then on. One
- * dispute takes place at a time. */
+ * Every peer that committed to a filter that is proven invalid is banned. When nothing is proven,
+ * the hashes of the other side become a filter branch, and its peers no longer vote. There is one
+ * dispute at a time. */
 #include <stdlib.h>
 
 #include "spv/filters/filter_sync_state.h"
@@ -106,7 +107,7 @@ int spv_filter_dispute_begin_branch(struct spv_filter_sync *fs, int index, struc
     return rc < 0 ? rc : 0;
 }
 
-/* ---- what comes of it ---- */
+/* ---- outcomes ---- */
 
 static void ban_side(struct spv_filter_sync *fs, enum spv_filter_side side)
 {
@@ -115,7 +116,7 @@ static void ban_side(struct spv_filter_sync *fs, enum spv_filter_side side)
             spv_filter_peers_disconnect(p, SPV_ERR_FILTER_INVALID);
 }
 
-/* One or both sides are proven to lie about the height that was tested. */
+/* The filter of one side, or those of both, are proven invalid at the tested height. */
 static int dispute_ban_invalid_side(struct spv_filter_sync *fs, const bool is_invalid[2])
 {
     struct spv_filter_dispute *d = &fs->dispute;
@@ -127,7 +128,8 @@ static int dispute_ban_invalid_side(struct spv_filter_sync *fs, const bool is_in
         spv_filter_headers_add_invalid(fs, d->at, &d->side[i].hashes[d->at - d->low - 1]);
         ban_side(fs, i == 0 ? SPV_FILTER_OURS : SPV_FILTER_THEIRS);
     }
-    /* what that side said of lower heights against the branch has no support either */
+    /* the hashes of that side at lower heights, which differ from the branch, have no support
+     * either */
     if (is_invalid[0] && branch >= 0)
         from = fs->branch[branch].diffs[0].height;
     spv_filter_dispute_end(fs);
@@ -137,7 +139,7 @@ static int dispute_ban_invalid_side(struct spv_filter_sync *fs, const bool is_in
     return is_invalid[0] ? spv_filter_rollback_stored(fs, from) : 0;
 }
 
-/* Nothing could be proven: their hashes are kept beside ours. */
+/* Nothing could be proven: the hashes of the other side become a branch beside ours. */
 static int keep_both(struct spv_filter_sync *fs)
 {
     struct spv_filter_dispute *d = &fs->dispute;
@@ -159,7 +161,8 @@ static int keep_both(struct spv_filter_sync *fs)
         if (index >= 0)
             p->filters.branch = (unsigned)index + 1;
         else
-            p->filters.silent_until_us = SPV_NEVER; /* no branch is free: never asked again */
+            p->filters.silent_until_us = SPV_NEVER; /* no branch slot is free: the peer gets no
+                                                       request for filter headers again */
         p->filters.agrees = false;
         spv_filter_votes_forget(p);
     }
@@ -169,7 +172,7 @@ static int keep_both(struct spv_filter_sync *fs)
     return 0;
 }
 
-/* No peer of a side can be asked any more. */
+/* Ends the dispute: no peer of a side can get requests any more. */
 static int dispute_give_up(struct spv_filter_sync *fs, enum spv_filter_side side,
                            struct spv_now now)
 {
@@ -186,8 +189,8 @@ static int dispute_give_up(struct spv_filter_sync *fs, enum spv_filter_side side
 
 /* ---- CHECKPOINTS ---- */
 
-/* Sends a request to a representative of the side. 1: it was sent, or waits for an answer or for a
- * peer; 0: there is none to be asked. */
+/* Sends a request to a peer of a side. 1: it was sent, or an answer or a peer is awaited; 0: no
+ * peer of the side can get it. */
 static int request_from_side(struct spv_filter_sync *fs, int side, struct spv_filter_request r,
                              struct spv_now now)
 {
@@ -227,7 +230,8 @@ static int run_checkpoints(struct spv_filter_sync *fs, struct spv_now now)
     return rc == 0 ? dispute_give_up(fs, SPV_FILTER_THEIRS, now) : rc;
 }
 
-/* Sets low and high to the first two neighbours between which they leave ours. */
+/* Sets low and high to the first two neighbouring checkpoints between which their filter headers
+ * begin to differ from ours. */
 static int dispute_narrow_range(struct spv_filter_sync *fs, const struct spv_msg_cfcheckpt *msg)
 {
     struct spv_filter_dispute *d = &fs->dispute;
@@ -279,7 +283,7 @@ static int read_our_hashes(struct spv_filter_sync *fs)
     return rc < 0 ? rc : 0;
 }
 
-/* The answer of a side's representative. */
+/* The filter hashes from a peer of a side. */
 static int take_hashes(struct spv_filter_sync *fs, struct spv_peer_entry *p, int side,
                        const struct spv_msg_cfheaders *msg)
 {
@@ -322,8 +326,8 @@ static uint32_t next_difference(const struct spv_filter_dispute *d)
     return 0;
 }
 
-/* Tests the next height where they differ; when there is none, or enough were tested, both are
- * kept. */
+/* Tests the next height where the hashes differ; when there is none, or enough were tested, keeps
+ * both. */
 static int test_next(struct spv_filter_sync *fs)
 {
     struct spv_filter_dispute *d = &fs->dispute;
@@ -346,7 +350,7 @@ static int run_hashes(struct spv_filter_sync *fs, struct spv_now now)
         if (d->side[i].hashes)
             continue;
         rc = request_from_side(fs, i, r, now);
-        if (rc == 0) /* what is stored stays, without hashes to compare */
+        if (rc == 0) /* without hashes to compare the stored ones stay */
             return dispute_give_up(
                 fs, i == 0 && d->high > fs->height ? SPV_FILTER_OURS : SPV_FILTER_THEIRS, now);
     }
@@ -370,7 +374,7 @@ static int run_prove(struct spv_filter_sync *fs, struct spv_now now)
                                           : test_next(fs);
 }
 
-/* ---- all ---- */
+/* ---- the steps together ---- */
 
 static bool has_side(const struct spv_filter_sync *fs, enum spv_filter_side side)
 {
@@ -386,7 +390,7 @@ int spv_filter_dispute_run(struct spv_filter_sync *fs, struct spv_now now)
     int rc = 0;
     do {
         if (fs->dispute.step && !has_side(fs, SPV_FILTER_THEIRS))
-            spv_filter_dispute_end(fs); /* no peer says it any more */
+            spv_filter_dispute_end(fs); /* no peer of that side is left */
         before = fs->dispute.step;
         switch (before) {
         case SPV_FILTER_DISPUTE_NONE:
@@ -410,7 +414,7 @@ int spv_filter_dispute_recv(struct spv_filter_sync *fs, struct spv_peer_entry *p
 {
     struct spv_filter_dispute *d = &fs->dispute;
     if (r->serial != d->serial || d->step == SPV_FILTER_DISPUTE_NONE)
-        return 0; /* an earlier dispute's */
+        return 0; /* of an earlier dispute */
     if (msg->command == SPV_CMD_CFILTER)
         return spv_filter_prove_recv(fs, p, &msg->u.cfilter);
     if (msg->command == SPV_CMD_CFCHECKPT && d->step == SPV_FILTER_DISPUTE_CHECKPOINTS &&

@@ -1,13 +1,13 @@
-/* The range is fetched in legs: runs of kept filters, which are read, and what lies between them,
- * which is requested. A leg that is requested is cut into segments of about 256 KiB each, by the
- * size of the filters that came last.
+/* The range is split into runs that are kept, which are read from the database, and runs between
+ * them, which are downloaded. A downloaded run is divided into segments of about 256 KiB each, by
+ * the size of the last received filters.
  *
  *     segment   one getcfilters   a range (fetch_ranges.h)   n cfilter messages
  *
- * A segment is complete when its range is, also when some of the filters are those of another
- * branch of filter headers: the caller wants those of all branches. A peer that does not answer, or
- * closes the connection instead, is not asked for filters as high for a while, also when it comes
- * back: its index may lag behind. Neither is a fault. */
+ * A segment is complete when its range is, also when some of the filters are alternatives: the
+ * caller matches all of them. A peer that does not answer or closes the connection instead gets no
+ * request at or above that height for a while, also after it reconnects: its block filter index
+ * (Core: -blockfilterindex) may lag behind. Neither is misbehaviour. */
 #include "spv/filters/filter_fetch.h"
 
 #include <stdlib.h>
@@ -26,10 +26,10 @@ struct spv_filter_fetch {
     struct spv_fetch_ranges ranges;
     struct spv_filter_alternatives alternatives;
     enum source source;
-    uint32_t next, run_end; /* of a kept leg: the next height to be read; the leg's last one */
-    uint32_t last; /* of the whole range */
+    uint32_t next, run_end; /* the next height of a kept run; the last height of the run */
+    uint32_t last; /* height of the whole range */
     uint32_t lowest, ceiling; /* of spv_filter_fetch_limit */
-    double filter_bytes; /* the size of a filter, from those that came last */
+    double filter_bytes; /* size of a filter, from the last received ones */
     struct spv_fetch_closed closed;
 };
 
@@ -44,7 +44,7 @@ static void fetch_fail(struct spv_effects *q, int error)
         q->error = error;
 }
 
-/* ---- the payload of segments ---- */
+/* ---- segments of filters ---- */
 
 static int block_hash(const struct spv_filter_fetch *f, struct spv_blockhash *out, uint32_t height)
 {
@@ -76,13 +76,13 @@ static uint32_t segment_end(const struct spv_segments_config *cfg, uint32_t top,
     return to - top <= units ? to : top + units;
 }
 
-/* Whether a limit allows what ends at a height and begins above `from`. */
+/* Whether a limit allows heights above `from` up to `end`. */
 static bool is_allowed(uint32_t lowest, uint32_t ceiling, uint32_t from, uint32_t end)
 {
     return end <= ceiling || from < lowest;
 }
 
-/* It has the filters of a segment, as far as we know. */
+/* Whether the peer has the filters of a segment, as far as is known. */
 static bool has_filters(const struct spv_filter_fetch *f, const struct spv_peer_entry *p,
                         const struct spv_segment *s)
 {
@@ -92,7 +92,7 @@ static bool has_filters(const struct spv_filter_fetch *f, const struct spv_peer_
            (!k->is_compared || k->is_compared(k->ctx, p->id, s->end));
 }
 
-/* Another peer that was not lost can be asked instead. */
+/* Whether a peer that did not close on such a request can be used instead. */
 static bool has_other_peer(const struct spv_filter_fetch *f, const struct spv_peer_entry *than,
                            const struct spv_segment *s)
 {
@@ -163,7 +163,7 @@ static const struct spv_segments_payload filters_payload = {
     .can_request = can_request,
 };
 
-/* ---- legs ---- */
+/* ---- runs ---- */
 
 static int begin_network_run(struct spv_filter_fetch *f, struct spv_now now)
 {
@@ -174,7 +174,7 @@ static int begin_network_run(struct spv_filter_fetch *f, struct spv_now now)
     return rc < 0 ? rc : spv_segments_begin(f->segments, &from, f->run_end, now);
 }
 
-/* The next leg begins at f->next. */
+/* Begins the run at f->next. */
 static int begin_run(struct spv_filter_fetch *f, struct spv_now now)
 {
     const struct spv_filter_db *db = &f->cfg.filter_db;
@@ -220,7 +220,8 @@ bool spv_filter_fetch_done(const struct spv_filter_fetch *f)
     return f->source == SOURCE_NONE;
 }
 
-/* After answers: segments in order are done with as soon as they are complete. */
+/* Consumes segments in order as soon as each is complete; begins the next run after the last one.
+ */
 static int consume_complete(struct spv_filter_fetch *f, struct spv_now now)
 {
     struct spv_segments *segs = f->segments;
@@ -327,7 +328,8 @@ static enum filter_origin classify_filter(const struct spv_filter_fetch *f,
     return is_alternative(f, range->start + at, hash) ? ORIGIN_ALTERNATIVE : ORIGIN_UNKNOWN;
 }
 
-/* A filter that no header commits to is a lie when the peer gave the header itself; else of no use.
+/* A filter that no filter header commits to is misbehaviour when the peer itself has sent the
+ * stored header; else it is only useless.
  */
 static void disconnect_for_filter(const struct spv_filter_fetch *f, struct spv_segments_peer *p,
                                   uint32_t height)
@@ -338,7 +340,7 @@ static void disconnect_for_filter(const struct spv_filter_fetch *f, struct spv_s
     p->drop = committed ? SPV_ERR_FILTER_CONTRADICTION : SPV_ERR_FILTER_HASH;
 }
 
-/* All filters of a range have come: closes the segment's request. */
+/* All filters of a range have arrived: closes the request of the segment. */
 static int complete_range(struct spv_filter_fetch *f, struct spv_segments_peer *p,
                           struct spv_fetch_range *range, struct spv_now now)
 {
@@ -352,7 +354,7 @@ static int complete_range(struct spv_filter_fetch *f, struct spv_segments_peer *
                                spv_blockhash_eq(&p->requests[at].stop_block, &stop)))
         at++;
     if (at == p->n_open)
-        return run_alternatives(f, now); /* a late one, or of one height */
+        return run_alternatives(f, now); /* the request was late, or for an alternative */
     const struct spv_segment_request o = p->requests[at];
     struct spv_segment *s = spv_segments_find(segs, o.serial);
     const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
@@ -422,7 +424,7 @@ int spv_filter_fetch_recv(struct spv_filter_fetch *f, struct spv_fetched_filter 
     const int rc = ++range->n_received == range->n ? complete_range(f, p, range, now) : 0;
     if (rc < 0)
         return rc;
-    if (p->drop) { /* alternatives are asked */
+    if (p->drop) { /* other peers get its requests */
         const int failed = spv_segments_schedule(f->segments, now);
         return failed < 0 ? failed : (int)use;
     }
@@ -431,7 +433,7 @@ int spv_filter_fetch_recv(struct spv_filter_fetch *f, struct spv_fetched_filter 
 
 /* ---- kept filters ---- */
 
-/* A kept filter that is not there, or not what its header commits to, is requested. */
+/* Downloads a kept filter that is missing or does not match its filter header. */
 static int skip_kept(struct spv_filter_fetch *f, struct spv_now now)
 {
     f->run_end = f->next;
@@ -461,7 +463,7 @@ int spv_filter_fetch_read(struct spv_filter_fetch *f, struct spv_fetched_filter 
     return rc < 0 ? rc : 1;
 }
 
-/* ---- other branches ---- */
+/* ---- alternatives ---- */
 
 int spv_filter_fetch_want_alternative(struct spv_filter_fetch *f, uint32_t height,
                                       const struct spv_filter_hash *hash, struct spv_now now)
@@ -510,7 +512,7 @@ void spv_filter_fetch_rollback(struct spv_filter_fetch *f, uint32_t height)
         close_requests_above(p, height);
 }
 
-/* The peer does not answer: it gets no request as high for a while. */
+/* The peer did not answer: it gets no request at or above that height for a while. */
 static void set_peer_silent(struct spv_filter_fetch *f, struct spv_segments_peer *p,
                             struct spv_now now)
 {

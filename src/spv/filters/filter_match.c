@@ -1,12 +1,12 @@
 /* Matching decodes all values of a filter, hashes all scripts with the filter's key, and compares
  * the two lists by way of a bitmap that divides the range into 2^19 intervals:
  *
- * 1. With few scripts, the bits of their intervals are set first, and values in other intervals are
- *    dropped.
- * 2. The bits of the remaining values' intervals are set. A script whose interval has its bit set
- * is looked up among the values, which ascend, from the first in its bucket (256 intervals) on.
+ * 1. With few scripts only: set the bit of the interval of each script; discard values whose
+ * interval has no bit.
+ * 2. Set the bit of the interval of each remaining value. A script whose interval has its bit set
+ * is searched among the values, which ascend, from the first one in its bucket (256 intervals) on.
  *
- * Nothing is sorted, and nothing is allocated for a filter that is not larger than all before. The
+ * Nothing is sorted, and memory is allocated only for a filter larger than all previous ones. The
  * bitmap is empty between uses. */
 #include "spv/filter.h"
 
@@ -20,7 +20,7 @@
 
 #define INTERVALS_LOG2 SPV_FILTER_INTERVALS_LOG2
 #define BITMAP_WORDS (((size_t)1 << INTERVALS_LOG2) / 64)
-#define FEW_BITS 2048 /* fewer are cleared one by one: cheaper than clearing 64 KiB */
+#define FEW_BITS 2048 /* up to this many are cleared one by one: cheaper than clearing 64 KiB */
 
 static unsigned interval_shift(uint64_t range)
 {
@@ -81,8 +81,7 @@ static void index_values(struct spv_filter_matcher *m, const uint64_t *values, s
     }
 }
 
-/* Whether a value whose interval has its bit set is among the values. UINT64_MAX stands behind the
- * last. */
+/* Whether a value whose interval has its bit set is among the values, which end with UINT64_MAX. */
 static bool is_among(const struct spv_filter_matcher *m, const uint64_t *values, uint64_t value,
                      unsigned shift)
 {
@@ -93,7 +92,8 @@ static bool is_among(const struct spv_filter_matcher *m, const uint64_t *values,
     return values[i] == value;
 }
 
-/* Whether scripts of a batch, which have these values, are among the filter's; with hits, which. */
+/* Whether a script of a batch, of which script_values are the values, is in the filter; sets hits[]
+ * when it is not NULL. */
 static bool find_batch(struct spv_filter_matcher *m, bool *hits,
                        const struct spv_script_batch *batch, const uint64_t *script_values,
                        const uint64_t *values, unsigned shift)
@@ -117,8 +117,8 @@ static bool find_batch(struct spv_filter_matcher *m, bool *hits,
     return found;
 }
 
-/* Whether a script is in a filter with these values, set->n of them; with hits, which scripts. The
- * values are changed, and there is room for one more. */
+/* Whether a script is in a filter with these values, set->n of them; sets hits[] when it is not
+ * NULL. The values are changed, and there is room for one more. */
 static bool find_scripts(struct spv_filter_matcher *m, bool *hits, uint64_t *values,
                          const struct spv_gcs *set, struct spv_gcs_key key)
 {

@@ -1,11 +1,10 @@
-/* A peer is asked to show a block by a getheaders whose locator starts at the block's parent and
- * whose stop hash is the block:
+/* A probe is a getheaders whose locator starts at the parent of a block and whose stop hash is the
+ * block:
  *
  *     locator: parent, parent - 1, - 3, - 7, ..., genesis      stop: block
  *
- * A peer that knows the block sends its header and no other; an empty answer shows that it does
- * not. The rest of the locator keeps a peer on another branch from sending its chain from genesis
- * on. */
+ * A peer that has the block sends its header and no other; an empty answer means that it has not.
+ * The rest of the locator keeps a peer on another branch from sending its chain from genesis on. */
 #include "spv/filters/filter_peers.h"
 
 #include <string.h>
@@ -25,7 +24,7 @@ void spv_filter_peers_add(struct spv_filter_peers *fp, struct spv_peer_entry *p)
         p->filters.best_known_hash = genesis.hash;
 }
 
-/* ---- what messages show ---- */
+/* ---- headers and inv messages ---- */
 
 static int raise_best_known(const struct spv_filter_peers *fp, struct spv_peer_entry *p,
                             const struct spv_blockhash *hash)
@@ -80,8 +79,8 @@ int spv_filter_peers_inv(struct spv_filter_peers *fp, uint64_t id, const struct 
 
 /* ---- reorganisations ---- */
 
-/* 1: the former tip is still on the best chain. By height, as the hash of an old header may be
- * known to no index. */
+/* 1: the former tip is still on the best chain. By height, as no hash index may hold an old header.
+ */
 static int is_extended(const struct spv_filter_peers *fp)
 {
     struct spv_chain_header h;
@@ -90,7 +89,7 @@ static int is_extended(const struct spv_filter_peers *fp)
 }
 
 /* The last header that the branch of a former tip has in common with the best chain; genesis when
- * that branch is forgotten. */
+ * that branch is not stored any more. */
 static int find_fork(const struct spv_filter_peers *fp, struct spv_chain_header *fork)
 {
     struct spv_blockhash hash = fp->tip.hash;
@@ -124,7 +123,7 @@ int spv_filter_peers_update(struct spv_filter_peers *fp, uint32_t *fork)
     return 1;
 }
 
-/* ---- asking ---- */
+/* ---- probes ---- */
 
 #define PROBE_LOCATOR 34 /* one hash for each power of two of a height, and genesis */
 
@@ -159,8 +158,7 @@ int spv_filter_peers_probe(struct spv_filter_peers *fp, struct spv_peer_entry *p
         return SPV_FILTER_BLOCK_KNOWN;
     if (!f->added || p->sync.drop || f->disconnect_error)
         return SPV_FILTER_BLOCK_UNKNOWN;
-    if (f->probe_tag &&
-        f->probe_until_us <= now.mono_us) { /* an answer may still come, and counts */
+    if (f->probe_tag && f->probe_until_us <= now.mono_us) { /* a late answer is still used */
         f->probe_tag = 0;
         f->probe_until_us = now.mono_us + SPV_FILTER_PROBE_RETRY_US;
     }
@@ -181,7 +179,7 @@ uint64_t spv_filter_peers_deadline(const struct spv_peer_entry *p)
     return p->filters.probe_until_us ? p->filters.probe_until_us : SPV_NEVER;
 }
 
-/* ---- drops ---- */
+/* ---- disconnecting ---- */
 
 void spv_filter_peers_disconnect(struct spv_peer_entry *p, int error)
 {

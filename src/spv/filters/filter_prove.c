@@ -1,6 +1,6 @@
-/* Two filters of one height, each from a peer that committed to its hash, are tested with the block
- * (block_scripts.h). A filter with another hash than its peer committed to shows that the peer
- * contradicts itself. A block alone proves nothing about a filter that no peer gives. */
+/* Tests two filters of one height, each from a peer that committed to its hash, with the block
+ * (block_scripts.h). A peer that sends a filter with another hash contradicts itself. About a
+ * filter that no peer sends the block proves nothing. */
 #include <stdlib.h>
 
 #include "spv/filters/filter_sync_state.h"
@@ -74,7 +74,7 @@ static int read_kept(struct spv_filter_sync *fs)
     return rc < 0 ? rc : 1;
 }
 
-/* 1: the filter is there, or no peer gives it. */
+/* Fetches the filter of a side. 1: it was received, or no peer sends it; 0: not yet. */
 static int fetch_filter(struct spv_filter_sync *fs, int side, struct spv_now now)
 {
     struct spv_filter_dispute *d = &fs->dispute;
@@ -123,7 +123,7 @@ int spv_filter_prove_fetch(struct spv_filter_sync *fs, struct spv_now now)
     if (!ready[0] || !ready[1])
         return 0;
     if (!d->side[0].filter && !d->side[1].filter)
-        return 1; /* nothing to test */
+        return 1; /* no filter to test */
     if (d->block_until_us == SPV_NEVER) { /* not before the filters: a block is larger */
         d->block_wanted = true;
         d->block_until_us = now.mono_us + SPV_FILTER_BLOCK_TIMEOUT_US;
@@ -167,7 +167,7 @@ int spv_filter_prove_test(struct spv_filter_sync *fs, bool is_invalid[2])
         if (!d->side[i].filter)
             continue;
         rc = spv_block_scripts_check_filter(&result, scripts, &filter);
-        /* set padding bits, which matching tolerates, are in no filter of BIP158 either */
+        /* BIP158 sets no padding bits; matching tolerates them */
         const int encoding = rc ? rc : spv_filter_check(NULL, &filter);
         if (encoding == SPV_ERR_NOMEM)
             rc = encoding;

@@ -1,4 +1,4 @@
-/* A query sorts its scripts by word count and lays each batch out in rows of lanes (see the
+/* A query sorts its scripts by word count and writes each batch into rows of lanes (see the
  * header). Hashing a batch runs SipHash over eight lanes at once: in two AVX2 vectors where the
  * processor has them, else lane by lane. */
 #include "spv/filters/filter_query.h"
@@ -36,7 +36,7 @@ static void fill_lane(uint64_t *row, size_t lane, const struct spv_bytes *script
     row[(n_words - 1) * LANES + lane] = last;
 }
 
-/* A script's place in the order of the slots. */
+/* A script and its number of words, to sort scripts into slots. */
 struct sized {
     size_t n_words;
     uint32_t script;
@@ -51,7 +51,7 @@ static int sized_cmp(const void *left, const void *right)
     return a->script < b->script ? -1 : a->script > b->script;
 }
 
-/* How many of sized[0..n) are in the batch of the first. */
+/* The number of sized[0..n) that are in one batch with the first. */
 static size_t batch_size(const struct sized *sized, size_t n)
 {
     size_t k = 0;
@@ -66,7 +66,7 @@ static size_t rows_of(size_t n)
     return (n + LANES - 1) / LANES;
 }
 
-/* Lays out the scripts that sized[0..n) orders. Returns 0 or SPV_ERR_NOMEM. */
+/* Writes the scripts into batches, in the order of sized[0..n). Returns 0 or SPV_ERR_NOMEM. */
 static int query_lay_out(struct spv_filter_query *query, const struct sized *sized, size_t n,
                          const struct spv_bytes *scripts)
 {
@@ -157,7 +157,7 @@ SPV_INLINE uint64_t hash_lane(const uint64_t *words, size_t n_words, struct spv_
 }
 
 #if SPV_SIMD_X86
-/* Four lanes a vector. */
+/* Four lanes per vector. */
 struct sip4 {
     __m256i v0, v1, v2, v3;
 };

@@ -1,6 +1,5 @@
-/* Between agreed checkpoints, the filter hashes of a range are proven by the filter headers at its
- * ends, from any peer: they are fetched from all peers that agree, by the scheduler of
- * segments. */
+/* Between agreed checkpoints, the filter headers at both ends of a range prove its filter hashes,
+ * from any peer. So they are fetched from all peers that agree, by the scheduler of segments. */
 #include <stdlib.h>
 
 #include "spv/filters/filter_sync_state.h"
@@ -37,7 +36,7 @@ static int open_segments(struct spv_filter_sync *fs, struct spv_now now)
                   : spv_filter_segments_begin(fs->segments, &from, fs->ends[n - 1].height, now);
 }
 
-/* Requests may go to all who agree up to the last checkpoint. */
+/* Adds every peer that agrees up to the last checkpoint. */
 static int add_peers(struct spv_filter_sync *fs, struct spv_now now)
 {
     int rc = 0;
@@ -52,8 +51,8 @@ static int add_peers(struct spv_filter_sync *fs, struct spv_now now)
     return rc;
 }
 
-/* A peer that sends other hashes than the two filter headers that it agreed to commit to
- * contradicts itself. One that does not answer is only left out. */
+/* Disconnects peers that send filter hashes other than those that the two filter headers they
+ * agreed to commit to: they contradict themselves. A peer that does not answer is only left out. */
 static int disconnect_peers(struct spv_filter_sync *fs, struct spv_now now)
 {
     struct spv_disconnect drop;
@@ -81,7 +80,7 @@ int spv_filter_ranges_run(struct spv_filter_sync *fs, struct spv_now now)
         return 0;
     if (!fs->segments)
         rc = open_segments(fs, now);
-    if (!rc && spv_segments_deadline(fs->segments) <= now.mono_us) /* it passed in a dispute */
+    if (!rc && spv_segments_deadline(fs->segments) <= now.mono_us) /* it passed during a dispute */
         rc = spv_segments_timer(fs->segments, now);
     if (!rc)
         rc = disconnect_peers(fs, now);

@@ -1,4 +1,4 @@
-/* A short array a peer, searched from its start. */
+/* A short array per peer, searched from its start. */
 #include "spv/filters/filter_requests.h"
 
 #include <string.h>
@@ -24,7 +24,7 @@ void spv_filter_requests_send(struct spv_effects *effects, struct spv_peer_entry
     f->request[f->n_requests++] = *request;
 }
 
-/* What an answer is about. */
+/* The fields that attribute an answer to its request. */
 struct answer_key {
     enum spv_command command; /* of the request */
     const struct spv_blockhash *stop;

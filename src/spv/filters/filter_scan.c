@@ -1,11 +1,12 @@
-/* The main pass goes from the first height to the last, with all scripts that are known when a
- * filter is matched. For scripts that come later, the heights that were matched without them are
- * remembered as gaps; when the main pass has reached its end, a second look goes over the gaps with
- * those scripts only, and may leave gaps of its own. Then the main pass goes on.
+/* The main pass goes from the first height to the last, with all scripts that are watched when a
+ * filter is matched. The heights that were matched without scripts that were added later are
+ * remembered as missed ranges; when the main pass has reached its end, a catch-up pass goes over
+ * these with the added scripts only, and may leave missed ranges of its own. Then the main pass
+ * resumes.
  *
- *     heights:   done | base: the lowest in progress ... fetched_to | to be fetched ... end
+ *     heights:   finished | lowest (in progress) ... fetched_to | to be fetched ... end
  *
- * Filters come and are matched in any order; heights are done with in order, from base on. */
+ * Filters arrive and are matched in any order; heights are finished in order, from `lowest` on. */
 #include "spv/filters/filter_scan.h"
 
 #include <stdlib.h>
@@ -55,8 +56,8 @@ void spv_filter_scan_free(struct spv_filter_scan *s)
     free(s);
 }
 
-/* Heights that are checked although their filters do not match. Filter headers come once the chain
- * is synced, so that its tip is known. */
+/* Chooses SPV_SCAN_SAMPLES random heights whose blocks are fetched although their filter does not
+ * match, to detect invalid filters. The tip is known: filter headers are synced after the chain. */
 static void choose_samples(struct spv_filter_scan *s)
 {
     const uint32_t tip = spv_chain_tip(s->cfg.chain)->height, first = s->lowest;
@@ -68,7 +69,7 @@ static void choose_samples(struct spv_filter_scan *s)
         s->samples[i] = first + (uint32_t)spv_rng_below(&s->cfg.rng, (uint64_t)last - first + 1);
 }
 
-/* Nothing is in progress, and the next height is `lowest`. */
+/* Sets the next height when none is in progress. */
 static void set_lowest(struct spv_filter_scan *s, uint32_t lowest)
 {
     s->lowest = lowest;
@@ -138,7 +139,7 @@ void spv_filter_scan_stop(struct spv_filter_scan *s)
 
 /* ---- passes ---- */
 
-/* The last height that the pass can go to now. */
+/* The last height that the pass can reach now. */
 static uint32_t pass_end(const struct spv_filter_scan *s)
 {
     if (s->catch_up)
@@ -156,7 +157,7 @@ static void begin_catch_up(struct spv_filter_scan *s)
     set_lowest(s, s->ranges.list[0].first);
 }
 
-/* The next gap, or the main pass again. */
+/* The next missed range, or the main pass again. */
 static void next_range(struct spv_filter_scan *s)
 {
     if (s->ranges.n > 0)
@@ -170,7 +171,8 @@ static void next_range(struct spv_filter_scan *s)
     set_lowest(s, s->main_next);
 }
 
-/* The scripts from a number on are to be looked for in the heights from one on that were passed. */
+/* Scripts from number `script` on are searched for again in the heights from `from` on that were
+ * already passed. */
 static void search_passed(struct spv_filter_scan *s, size_t script, uint32_t from)
 {
     const uint32_t first = from > s->first_checkable ? from : s->first_checkable;
@@ -178,7 +180,7 @@ static void search_passed(struct spv_filter_scan *s, size_t script, uint32_t fro
 
     s->query_is_old = true;
     s->done_reported = false;
-    if (!s->window_first) /* it has not begun at the tip: it goes up from its first height */
+    if (!s->window_first) /* not begun at the tip yet: it goes up from its first height */
         s->keeps_only = false;
     if (s->catch_up)
         passed = s->main_next - 1;
@@ -218,7 +220,7 @@ int spv_filter_scan_search(struct spv_filter_scan *s, const struct spv_bytes *sc
 
 void spv_filter_scan_rescan(struct spv_filter_scan *s, uint32_t first, uint32_t last)
 {
-    /* filters that wait to be matched came before the others were known */
+    /* filters that wait to be matched arrived before the alternatives were known */
     const uint32_t passed = s->catch_up ? s->main_next - 1 : s->top;
 
     if (!s->watch || s->keeps_only)
@@ -247,11 +249,12 @@ int spv_filter_scan_add_output(struct spv_filter_scan *s, const struct spv_txid 
 
 static void next_height(struct spv_filter_scan *s)
 {
-    *spv_scan_state_of(s, s->lowest) = SPV_SCAN_IS_MISSING; /* the slot is that of another height */
+    *spv_scan_state_of(s, s->lowest) = SPV_SCAN_IS_MISSING; /* the slot is for another height now */
     s->lowest++;
 }
 
-/* 1: the block at base is there and searched, and has a match that is to be reported. */
+/* Searches the block at `lowest` once it was fetched. 1: it is to be reported; 0: not, or not yet.
+ */
 static int search_lowest(struct spv_filter_scan *s)
 {
     const struct spv_scan_candidate *candidate = spv_scan_lowest_candidate(s);
@@ -262,7 +265,7 @@ static int search_lowest(struct spv_filter_scan *s)
     return rc < 0 ? rc : spv_scan_is_found(s);
 }
 
-/* Goes on over heights that are done with, to the next match that is to be reported. Returns as
+/* Passes over finished heights up to the next block that is to be reported. Returns as
  * search_lowest. */
 static int scan_advance(struct spv_filter_scan *s)
 {
@@ -288,7 +291,7 @@ static int scan_advance(struct spv_filter_scan *s)
     return 0;
 }
 
-/* The same, and to the next pass when one is at its end. */
+/* The same, and begins the next pass when one has reached its end. */
 static int scan_advance_passes(struct spv_filter_scan *s)
 {
     int rc = scan_advance(s);
@@ -304,7 +307,8 @@ static int scan_advance_passes(struct spv_filter_scan *s)
     return rc;
 }
 
-/* A filter is checked with the filter header of the block before: heights without one are left out.
+/* A filter is checked with the filter header of the previous block: heights without one are left
+ * out.
  */
 static int skip_unstored(struct spv_filter_scan *s)
 {
@@ -334,7 +338,7 @@ static int begin_fetch(struct spv_filter_scan *s, struct spv_now now)
         return 0;
     if (!spv_filter_fetch_done(s->fetch) || s->fetched_to >= end)
         return 0;
-    /* nothing depends on filters that are only kept, and their peers may serve no old blocks */
+    /* no result depends on filters that are only kept, and their peers may not serve old blocks */
     if (!s->samples_chosen && !s->keeps_only)
         choose_samples(s);
     s->fetched_to = end;
@@ -449,7 +453,7 @@ int spv_filter_scan_get_invalid(const struct spv_filter_scan *s, uint32_t *heigh
 
 /* ---- reorganisations ---- */
 
-/* The heights above one are to be fetched again, and those below it that have not come yet. */
+/* Filters above a height are to be fetched again, and those below that have not arrived. */
 static void forget_heights_above(struct spv_filter_scan *s, uint32_t height)
 {
     uint32_t next = s->lowest;
@@ -569,7 +573,7 @@ uint32_t spv_filter_scan_left(const struct spv_filter_scan *s)
     if (!s->watch)
         return 0;
     left += count_heights(&s->missed);
-    if (s->catch_up) /* the first range is that in progress */
+    if (s->catch_up) /* the first range is in progress */
         left += count_heights(&s->ranges) - (s->lowest - s->ranges.list[0].first);
     return left;
 }

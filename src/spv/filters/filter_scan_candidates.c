@@ -1,5 +1,6 @@
-/* The blocks whose filters match. The lowest are wanted first, few at a time, as a block waits here
- * until all heights below it are done: the outputs that it spends may be in a lower one. */
+/* Candidates: blocks whose filters match, and samples. The lowest are requested first, few at a
+ * time, as a fetched block waits until all heights below are finished: the outputs that it spends
+ * may be in a lower block. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ int spv_scan_want_blocks(struct spv_filter_scan *s, struct spv_now now)
         n += s->candidates[i].is_requested;
     for (size_t i = 0; i < s->n_candidates; i++) {
         struct spv_scan_candidate *candidate = &s->candidates[i];
-        /* those held may all be higher than the base, for which they wait */
+        /* the requested ones may all be above `lowest`, for which they wait */
         if (n >= SPV_SCAN_MAX_BLOCKS && candidate->height != s->lowest)
             return 0;
         if (candidate->is_requested)
@@ -133,7 +134,8 @@ int spv_scan_search_candidate(struct spv_filter_scan *s, const struct spv_scan_c
         return rc;
     rc = spv_scan_watch_search(s->watch, &s->positions, &s->n_positions, &block);
     s->is_searched = rc == 0;
-    /* It may spend an output of a late script that is only found in a gap below. */
+    /* It may spend an output of a script that was added late, which is only found in a missed range
+     * below. */
     if (rc == 0 && !candidate->is_sample && s->missed.n > 0 &&
         s->missed.list[0].first < candidate->height)
         spv_scan_ranges_add(&s->missed, candidate->height, candidate->height);

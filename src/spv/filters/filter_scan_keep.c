@@ -1,13 +1,14 @@
-/* A scan without scripts keeps filters, the highest ones. It goes from the tip down, so that
- * nothing is fetched that would be deleted again for want of space: a window of heights at a time,
- * each as large as the space that is left for filters of the largest size so far.
+/* A scan without scripts keeps filters, the highest ones. It goes down from the tip, so that no
+ * filter is fetched that would be deleted again when the space is full: a window of heights at a
+ * time, sized so that filters as large as the largest so far fit into the space left.
  *
  *     first ........ | window 3 | window 2 |  window 1  | new blocks
- *                      <- second looks ->     main pass
+ *                    <- catch-up passes -> <----- main pass ------->
  */
 #include "spv/filters/filter_scan_state.h"
 
-#define FIRST_PART 4 /* ours: no size is known at first: a quarter of the space, by a guess */
+/* ours: while no size is known: the first window has 1 / FIRST_PART of the space, by a guess */
+#define FIRST_PART 4
 
 static uint32_t window_size(uint64_t bytes, uint64_t filter_bytes)
 {
@@ -16,7 +17,7 @@ static uint32_t window_size(uint64_t bytes, uint64_t filter_bytes)
     return n < SPV_SCAN_KEEP_WINDOW_HEIGHTS ? (uint32_t)n : SPV_SCAN_KEEP_WINDOW_HEIGHTS;
 }
 
-/* Where a window ends that has n heights up to `last`. */
+/* The first height of a window of n heights up to `last`. */
 static uint32_t window_first(const struct spv_filter_scan *s, uint32_t last, uint32_t n)
 {
     return last - s->first + 1 > n ? last - n + 1 : s->first;

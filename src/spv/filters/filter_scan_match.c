@@ -1,5 +1,6 @@
-/* Filters wait until the matcher is free, and then go to it together. Of a height with several
- * filters, any match wants the block, and so does a filter that no peer sends. */
+/* Filters wait until no MATCH_FILTERS effect is unanswered, and then go into the next one together.
+ * The block of a height with several filters (a conflict) is fetched if any of them matches or
+ * cannot be obtained. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,19 +63,19 @@ static void remove_conflict(struct spv_filter_scan *s, struct spv_scan_conflict 
     *a = s->conflicts[--s->n_conflicts];
 }
 
-/* The block is wanted, whatever its other filters are. */
+/* The block is to be fetched, whether or not its other filters match. */
 static int add_conflict_candidate(struct spv_filter_scan *s, struct spv_scan_conflict *a)
 {
     const int rc = spv_scan_add_candidate(s, a->height, &a->block, a->stored, a->n_stored);
 
     if (rc < 0)
         return rc;
-    a->stored = NULL; /* the hit's now */
+    a->stored = NULL; /* owned by the candidate now */
     remove_conflict(s, a);
     return 0;
 }
 
-/* True: the block is fetched although its filter does not match. */
+/* Whether the block is fetched although its filter does not match. */
 static bool is_sample(struct spv_filter_scan *s, uint32_t height)
 {
     for (size_t i = 0; i < SPV_SCAN_SAMPLES; i++) {
@@ -102,7 +103,8 @@ static int scan_on_no_match(struct spv_filter_scan *s, uint32_t height,
     return 0;
 }
 
-/* The block is fetched when it is wanted, and the stored filter is there to be checked with it. */
+/* Adds the candidate once the block is wanted and the stored filter arrived or cannot be obtained;
+ * ends the conflict when no filter matches. */
 static int resolve_conflict(struct spv_filter_scan *s, struct spv_scan_conflict *a)
 {
     size_t n_no_match = 0;
@@ -119,7 +121,7 @@ static int resolve_conflict(struct spv_filter_scan *s, struct spv_scan_conflict 
     return rc;
 }
 
-/* The stored filter's hash: that of a filter that came, or from the database. 1: it is known. */
+/* The hash of the stored filter: of the fetched filter, or from the database. 1: it is known. */
 static int stored_hash(const struct spv_filter_scan *s, struct spv_filter_hash *out,
                        const struct spv_fetched_filter *f)
 {
@@ -183,7 +185,7 @@ int spv_scan_take_filter(struct spv_filter_scan *s, const struct spv_fetched_fil
     if (*state == SPV_SCAN_IS_CONFLICT)
         return push_pending(s, f);
     if (*state != SPV_SCAN_IS_MISSING)
-        return 0; /* twice */
+        return 0; /* received before */
     const size_t n = k->alternatives ? k->alternatives(k->ctx, alternatives, f->height) : 0;
     if (n > 0 || f->is_alternative)
         return begin_conflict(s, f, alternatives, n, now);
@@ -222,7 +224,7 @@ static int reserve_views(struct spv_filter_scan *s, size_t n)
     s->views = views;
     int *results = realloc(s->results, cap * sizeof *results);
     if (!results)
-        return SPV_ERR_NOMEM; /* cap_views is still that of both */
+        return SPV_ERR_NOMEM; /* cap_views still holds for both */
     s->results = results;
     s->cap_views = cap;
     return 0;
@@ -278,7 +280,7 @@ static int take_conflict_result(struct spv_filter_scan *s, struct spv_scan_filte
     while (at < a->n && !spv_filter_hash_eq(&a->hashes[at], &f->hash))
         at++;
     if (at == a->n || (at == 0 ? a->has_stored : a->no_match[at]))
-        return 0; /* of a branch that is disproved since, or twice */
+        return 0; /* of a branch that was removed meanwhile, or matched before */
     if (at == 0) {
         a->has_stored = true;
         a->stored = f->bytes;
@@ -290,8 +292,8 @@ static int take_conflict_result(struct spv_filter_scan *s, struct spv_scan_filte
     return resolve_conflict(s, a);
 }
 
-/* A filter that cannot be decoded, but has the right hash, says nothing: its block is fetched, and
- * will disprove it. */
+/* A filter with the right hash that cannot be decoded is invalid: its block is fetched, which
+ * proves it. */
 static int take_result(struct spv_filter_scan *s, struct spv_scan_filter *f, int result)
 {
     if (result == SPV_ERR_NOMEM)
@@ -336,7 +338,8 @@ static int reserve_kept(struct spv_filter_scan *s, size_t n)
     return 0;
 }
 
-/* Those that are being matched, by their views: some bytes belong to hits by now. */
+/* Emits KEEP_FILTERS for the filters that were matched. By their views, as some bytes will belong
+ * to candidates. */
 static int emit_keep(struct spv_filter_scan *s)
 {
     const struct spv_scan_filters *m = &s->matching;
@@ -347,7 +350,7 @@ static int emit_keep(struct spv_filter_scan *s)
         return rc;
     for (size_t i = 0; i < m->n; i++) {
         const struct spv_scan_filter *f = &m->list[i];
-        /* disputed ones are freed before the effect is executed, and may be false */
+        /* those in a conflict are freed before the effect is executed, and may be invalid */
         if (f->height == 0 || f->is_kept || f->is_alternative || find_conflict(s, f->height))
             continue;
         s->kept_heights[n] = f->height;
@@ -387,7 +390,7 @@ int spv_scan_take_results(struct spv_filter_scan *s)
     return rc;
 }
 
-/* ---- the end of filters ---- */
+/* ---- freeing ---- */
 
 void spv_scan_remove_filters_above(struct spv_filter_scan *s, uint32_t height)
 {
@@ -400,7 +403,7 @@ void spv_scan_remove_filters_above(struct spv_filter_scan *s, uint32_t height)
             s->pending.list[n++] = s->pending.list[i];
     }
     s->pending.n = n;
-    for (size_t i = 0; i < s->matching.n; i++) /* with the matcher: the bytes stay */
+    for (size_t i = 0; i < s->matching.n; i++) /* being matched: the bytes stay */
         if (s->matching.list[i].height > height)
             s->matching.list[i].height = 0;
     for (size_t i = s->n_conflicts; i-- > 0;)

@@ -1,5 +1,5 @@
-/* A range of at most 2,000 heights is one request, so that an answer completes a segment or is of
- * no use. An answer is recognised by its stop hash: the stop hashes of open requests differ, as
+/* A range of at most 2,000 heights is one request, so that an answer completes a segment or is
+ * useless. An answer is attributed by its stop hash: the stop hashes of open requests differ, as
  * segments do not overlap. */
 #include "spv/filters/filter_segments.h"
 
@@ -53,7 +53,8 @@ static void send_getcfheaders(struct spv_segments *segs, struct spv_segments_pee
 const struct spv_segments_payload spv_segments_of_filter_headers = {
     .unit_size = sizeof(struct spv_filter_hash),
     .request_units = SPV_MAX_CFHEADERS, /* BIP157: stop - start < 2,000 */
-    .guess_rate = 10000, /* ours: an answer is as long as one of headers, but made of an index */
+    .guess_rate =
+        10000, /* ours: an answer is as long as one of headers, but is read from an index */
     .end_hash = end_hash,
     .end_height = end_height,
     .send = send_getcfheaders,
@@ -82,7 +83,8 @@ static bool leads_to_end(const struct spv_segment *s, const struct spv_msg_cfhea
     return memcmp(header.b, s->stop.b, sizeof header.b) == 0;
 }
 
-/* Stores the answer to a request for all of a segment, or sets why the peer is of no use. */
+/* Stores the answer to a request for a whole segment, or sets why the peer is to be disconnected.
+ */
 static void take_answer(struct spv_segments *segs, struct spv_segments_peer *p,
                         struct spv_segment *s, const struct spv_msg_cfheaders *msg,
                         struct spv_now now)

@@ -1,6 +1,6 @@
-/* After every input: an open dispute goes on; else votes are collected and compared, and what they
- * agree on is stored, at the tip directly, far below it through ranges. Then branches are compared
- * with what was stored. Only one update is stored at a time. */
+/* After every input an open dispute continues; without one, votes are collected and compared, and
+ * agreed filter headers are stored: near the tip at once, far below it through ranges. Then filter
+ * branches are compared with the stored ones. Only one update is stored at a time. */
 #include "spv/filters/filter_sync.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "spv/filters/filter_sync_state.h"
 #include "util/deadline.h"
 
-/* ours: a dispute that ends leads to another decision at once; so many in one input */
+/* ours: runs after one input at most: the end of a dispute leads to another run at once */
 #define MAX_RUNS 16
 
 int spv_filter_sync_new(struct spv_filter_sync **out, const struct spv_filter_sync_config *cfg)
@@ -99,7 +99,7 @@ bool spv_filter_sync_disputing(const struct spv_filter_sync *fs)
     return fs && fs->dispute.step != SPV_FILTER_DISPUTE_NONE;
 }
 
-/* Compares the next part of a branch whose peers are there. 1: a dispute has begun. */
+/* Compares the next range of a branch that has peers. 1: a dispute has begun. */
 static int compare_branches(struct spv_filter_sync *fs, struct spv_now now)
 {
     for (int i = 0; i < SPV_FILTER_MAX_BRANCHES; i++) {
@@ -117,7 +117,8 @@ static int compare_branches(struct spv_filter_sync *fs, struct spv_now now)
     return 0;
 }
 
-/* No peer supports what is stored, but a branch has peers: it takes its place. */
+/* Replaces the stored filter headers by a branch that has peers when no peer supports the stored
+ * ones. */
 static int adopt_branch(struct spv_filter_sync *fs, struct spv_now now)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
@@ -129,7 +130,7 @@ static int adopt_branch(struct spv_filter_sync *fs, struct spv_now now)
     return 0;
 }
 
-/* More groups support a branch: "the chain of most independent groups is stored". */
+/* Replaces the stored filter headers by a branch that more network groups support. */
 static int exchange_branch(struct spv_filter_sync *fs, struct spv_now now)
 {
     const int index = spv_filter_agree_preferred(fs, now);
@@ -139,7 +140,7 @@ static int exchange_branch(struct spv_filter_sync *fs, struct spv_now now)
     return spv_filter_rollback_adopt(fs, index);
 }
 
-/* One round of decisions. 1: another one may follow. */
+/* Does all that is possible now. 1: another run may do more. */
 static int sync_run_once(struct spv_filter_sync *fs, struct spv_now now)
 {
     int rc = spv_filter_dispute_run(fs, now);
@@ -177,7 +178,7 @@ static int send_drop(struct spv_filter_sync *fs)
     return 0;
 }
 
-/* Not before the peers that are there were compared, as far as they answer in time. */
+/* Not before all peers were compared, except those that do not answer in time. */
 static void report_synced(struct spv_filter_sync *fs, bool synced, struct spv_now now)
 {
     const struct spv_chain_header *tip = spv_chain_tip(fs->cfg.chain);
@@ -234,7 +235,7 @@ uint64_t spv_filter_sync_deadline(const struct spv_filter_sync *fs)
     first = spv_min_deadline(first, spv_filter_agree_deadline(fs, fs->now));
     first = spv_min_deadline(first, spv_filter_dispute_deadline(fs, fs->now));
     if (!fs->segments || spv_filter_sync_disputing(fs))
-        return first; /* what ranges have brought waits for the end of the dispute */
+        return first; /* received ranges wait for the end of the dispute */
     return spv_min_deadline(first, spv_segments_deadline(fs->segments));
 }
 
@@ -277,7 +278,7 @@ int spv_filter_sync_reorganised(struct spv_filter_sync *fs, uint32_t fork)
     return 0;
 }
 
-/* ---- for those who use the filter headers ---- */
+/* ---- for modules that use the filter headers ---- */
 
 int spv_filter_sync_height(const struct spv_filter_sync *fs, uint32_t *height)
 {

@@ -1,26 +1,29 @@
-/* A round asks every peer the same, so that the answers can be compared:
+/* In a round every peer gets the same request, so that the answers (votes) can be compared:
  *
- *     COMPARE       the filter header of our highest one
- *     CHECKPOINTS   every 1,000th filter header, where the tip is far ahead; first COMPARE
- *     TAIL          the filter hashes up to the tip; the header below them is the comparison
+ *     COMPARE       the filter header at our height
+ *     CHECKPOINTS   every 1,000th filter header, when the tip is far ahead; first COMPARE
+ *     HASHES        the filter hashes up to the tip; the previous filter header is the comparison
  *
- * A request is repeated 3, 13 and 58 seconds later: a peer is silent while its index lags, also for
- * seconds after a new block, which is never a timeout; 20 seconds later it is left out for a while.
- * For a new tip the first request is sent 2 seconds after the peer has shown that it knows the
- * block. */
+ * A request is repeated 3, 13 and 58 seconds later: a peer is silent while its block filter index
+ * (Core: -blockfilterindex), which is built in the background, lags, also for seconds after a new
+ * block; that is never a timeout. 20 seconds after the last request the peer is left out for a
+ * while. For a new tip the first request is sent 2 seconds after the block became the peer's best
+ * known one. */
 #include <stdlib.h>
 
 #include "spv/filters/filter_sync_state.h"
 
-#define NEW_TIP_DELAY_US (2 * SPV_SECOND) /* ours: an index needs that long for a block */
-/* ours: a peer that has not announced a new tip by then is asked whether it has it */
+/* ours: the time that a block filter index needs for a new block */
+#define NEW_TIP_DELAY_US (2 * SPV_SECOND)
+/* ours: a peer that has not announced the new tip by then is probed for it */
 #define NEW_TIP_PROBE_US (5 * SPV_SECOND)
 
-/* ours: a longer tail is asked for in two parts, as an index may lack the last blocks for long */
+/* ours: more missing heights than this are requested in two parts, as a block filter index may lack
+ * the last blocks for long */
 #define INDEX_LAG_BLOCKS 10
-#define MAX_TRIES 4 /* then the peer is not asked for SPV_FILTER_SILENT_US */
+#define MAX_TRIES 4 /* requests, then none for SPV_FILTER_SILENT_US */
 
-/* When the request after number `tries` is due. */
+/* The time from request number `tries` to the next one. */
 static uint64_t retry_delay_us(unsigned tries)
 {
     static const uint64_t delays[MAX_TRIES] = {3 * SPV_SECOND, 10 * SPV_SECOND, 45 * SPV_SECOND,
@@ -28,7 +31,7 @@ static uint64_t retry_delay_us(unsigned tries)
     return delays[tries - 1];
 }
 
-/* ---- answers without a round ---- */
+/* ---- answers of earlier rounds ---- */
 
 /* The stored filter header of a height. 1, 0 when there is none (any more), or negative. */
 static int stored_header(const struct spv_filter_sync *fs, struct spv_filter_header *out,
@@ -53,7 +56,7 @@ static int compare_stored(const struct spv_filter_sync *fs, struct spv_peer_entr
     return rc < 0 ? rc : 0;
 }
 
-/* An answer that no round compares, with what is stored by now. */
+/* Compares an answer of an earlier round with what is stored now. */
 static int compare_answer(const struct spv_filter_sync *fs, struct spv_peer_entry *p,
                           const struct spv_filter_answer *a)
 {
@@ -103,14 +106,15 @@ static struct spv_filter_round wanted_round(const struct spv_filter_sync *fs)
     return r;
 }
 
-/* Ranges are fetched up to the checkpoints of the round, whatever the tip does meanwhile. */
+/* Whether ranges are being fetched up to the agreed checkpoints; a new tip does not begin another
+ * round then. */
 static bool is_agreed(const struct spv_filter_sync *fs)
 {
     return fs->round.kind == SPV_FILTER_ROUND_CHECKPOINTS && fs->agreed &&
            fs->height < fs->round.stop;
 }
 
-/* Answers that came while what others agreed on was stored. */
+/* Compares the answers that arrived while filter headers were stored. */
 static int compare_answers(const struct spv_filter_sync *fs)
 {
     int rc = 0;
@@ -131,13 +135,13 @@ static int choose_round(struct spv_filter_sync *fs, struct spv_now now)
     if (r.kind == fs->round.kind && r.our_height == fs->round.our_height &&
         spv_blockhash_eq(&r.stop_block, &fs->round.stop_block))
         return 0;
-    /* we were in step: this block is new to the peers, too */
+    /* we had reached the tip: this block is new to the peers, too */
     r.is_new_tip = r.kind == SPV_FILTER_ROUND_HASHES && r.our_height == fs->round.stop &&
                    (fs->round.kind == SPV_FILTER_ROUND_COMPARE ||
                     (fs->round.kind == SPV_FILTER_ROUND_NONE && fs->round.id));
     r.is_new_tip |=
         fs->round.is_new_tip && r.kind == SPV_FILTER_ROUND_HASHES &&
-        r.our_height == fs->round.our_height; /* one more before the first was agreed on */
+        r.our_height == fs->round.our_height; /* another block before the first one was agreed on */
     rc = compare_answers(fs);
     if (rc < 0)
         return rc;
@@ -151,7 +155,7 @@ static int choose_round(struct spv_filter_sync *fs, struct spv_now now)
 
 /* ---- requests ---- */
 
-/* The peer has committed to our filter header where the round begins. */
+/* Whether the peer has committed to our filter header at our height of the round. */
 static bool has_compared(const struct spv_filter_sync *fs, const struct spv_peer_entry *p)
 {
     return p->filters.compared ||
@@ -183,7 +187,7 @@ static bool needs_request(const struct spv_filter_sync *fs, const struct spv_pee
            !(fs->round.kind == SPV_FILTER_ROUND_COMPARE && has_compared(fs, p));
 }
 
-/* When the peer may be asked to show the block of the round. */
+/* When the peer may be probed for the stop block of the round. */
 static uint64_t probe_from_us(const struct spv_filter_sync *fs)
 {
     return fs->round.start_us + (fs->round.is_new_tip ? NEW_TIP_PROBE_US : 0);
@@ -269,7 +273,7 @@ bool spv_filter_votes_header(const struct spv_filter_answer *a, struct spv_filte
     return true;
 }
 
-/* An answer that is kept until the round ends. */
+/* Copies an answer, to be kept until the end of the round. */
 static struct spv_filter_answer *new_answer(enum spv_command command,
                                             const struct spv_hash256 *values, size_t n)
 {
@@ -293,7 +297,8 @@ static bool contradicts_built_in(struct spv_filter_sync *fs, const struct spv_fi
     return true;
 }
 
-/* The answer to a request for filter headers; *out is NULL when nothing is left to be compared. */
+/* The answer to a request for filter headers; *out stays NULL when no vote is left to be compared.
+ */
 static int recv_headers(struct spv_filter_sync *fs, struct spv_filter_answer **out,
                         struct spv_peer_entry *p, const struct spv_filter_request *r,
                         const struct spv_msg_cfheaders *msg)
@@ -344,8 +349,8 @@ static int recv_checkpoints(struct spv_filter_sync *fs, struct spv_filter_answer
     return *out ? 0 : SPV_ERR_NOMEM;
 }
 
-/* Whether the block that a request named is on the best chain: filter headers of different branches
- * are not compared. 1, 0, or negative. */
+/* Whether the stop block of a request is on the best chain: filter headers of different block
+ * chains are not compared. 1, 0, or negative. */
 static int is_on_chain(const struct spv_filter_sync *fs, const struct spv_filter_request *r)
 {
     struct spv_blockhash block;
@@ -359,7 +364,7 @@ int spv_filter_votes_recv(struct spv_filter_sync *fs, struct spv_peer_entry *p,
                           const struct spv_filter_request *r, const struct spv_msg *msg)
 {
     struct spv_filter_answer *a = NULL;
-    const bool is_late = r->serial != fs->round.id || p->filters.answer; /* or repeated */
+    const bool is_late = r->serial != fs->round.id || p->filters.answer; /* or a second answer */
     int rc = fs->begun ? 1 : 0;
     if (rc > 0 && is_late)
         rc = is_on_chain(fs, r);

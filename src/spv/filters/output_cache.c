@@ -1,5 +1,5 @@
 /* A set-associative table: a hash with a secret key chooses a set of four entries, in which a new
- * output replaces a free entry or the oldest one. Whole txids are compared: a peer is banned on
+ * output replaces a free entry or the oldest one. Complete txids are compared: peers are banned on
  * this evidence. */
 #include "spv/filters/output_cache.h"
 
@@ -14,7 +14,7 @@
 #define WAYS 4
 
 struct cached_output {
-    uint32_t age; /* the number of its block, counted from 1; 0: free */
+    uint32_t age; /* number of the block that it was last added with, from 1; 0: free */
     uint32_t index;
     struct spv_txid txid;
     uint8_t n;
@@ -101,7 +101,8 @@ static void add_output(struct spv_output_cache *c, const struct spv_txid *txid, 
     memcpy(entry->script, script->bytes, script->n);
 }
 
-/* An output that cannot be spent, or is no element of a filter, proves nothing. */
+/* Whether an output can be evidence: one that cannot be spent, or is no element of filters, proves
+ * nothing. */
 static bool is_evidence(const struct spv_bytes *script)
 {
     return script->n > 0 && script->n <= SPV_OUTPUT_CACHE_SCRIPT_BYTES &&

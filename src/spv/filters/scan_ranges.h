@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SPV_SCAN_MAX_RANGES 64 /* ours: then the closest ones are joined */
+#define SPV_SCAN_MAX_RANGES 64 /* ours: ranges; beyond, the closest ones are joined */
 
 struct spv_scan_range {
     uint32_t first, last;

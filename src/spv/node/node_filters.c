@@ -1,5 +1,5 @@
-/* The machines see an input in the order in which they depend on each other: what peers have shown,
- * the blocks, the filter headers. */
+/* Each input is passed to the state machines in dependency order: filter_peers, block_fetch,
+ * filter_sync, filter_scan. */
 #include "spv/node/node_filters.h"
 
 #include "util/deadline.h"
@@ -151,7 +151,7 @@ static int recv_block(struct spv_node_filters *f, uint64_t id, const struct spv_
     return rc;
 }
 
-/* What a peer shows of the best chain. */
+/* Messages that may raise the best known block of a peer. */
 static int recv_shown(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
                       struct spv_now now)
 {
@@ -191,7 +191,7 @@ static int want_block(struct spv_node_filters *f, struct spv_now now)
     return spv_block_fetch_want(&f->blocks, SPV_BLOCKS_OF_SYNC, &hash, height, now);
 }
 
-/* The scan's height is proven false: filter sync drops the filter headers from there. */
+/* A block proves a stored filter invalid: filter sync rolls its filter headers back. */
 static int pass_disproved(struct spv_node_filters *f)
 {
     uint32_t height;

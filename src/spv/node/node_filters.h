@@ -1,6 +1,6 @@
-/* Compact filters and whole blocks in the node: passes messages to the machines of spv/filters and
- * to the scan of blocks of a wallet, which share the list of wanted blocks, and disconnects the
- * peers that they report. Without either every function does nothing. */
+/* Compact filters and whole blocks in the node: passes messages to the state machines of
+ * spv/filters and to the block scan of a wallet, which share the list of wanted blocks, and returns
+ * the peers that they disconnect. Without either every function does nothing. */
 #ifndef SPV_SPV_NODE_NODE_FILTERS_H
 #define SPV_SPV_NODE_NODE_FILTERS_H
 
@@ -19,7 +19,7 @@ struct spv_node_filters { /* zeroed: without filters, and without a scan of bloc
     struct spv_filter_sync *sync;
     struct spv_filter_scan *scan; /* NULL: without filters */
     struct spv_output_cache *outputs; /* of the blocks that were fetched */
-    uint32_t disproved; /* height that the scan proved false and filter sync was told; 0: none */
+    uint32_t disproved; /* height of the invalid filter that was passed to filter sync; 0: none */
     bool reported; /* an event of the scan was returned: it goes on with the next poll */
     uint64_t compared; /* peers that were compared, at the scan's last step */
     bool at_tip; /* filter headers reach the tip of the synced chain */

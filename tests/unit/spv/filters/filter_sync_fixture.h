@@ -113,7 +113,7 @@ void sync_fixture_grow(struct sync_fixture *f, uint32_t height);
 void sync_fixture_reorganise(struct sync_fixture *f, uint32_t fork, uint32_t n);
 /* Executes the held update. */
 void sync_fixture_apply(struct sync_fixture *f);
-/* A peer with this id and group, which has shown the tip. */
+/* A peer with this id and group, which has the tip as its best known block. */
 struct sync_peer *sync_fixture_add(struct sync_fixture *f, uint64_t id, uint64_t group,
                                    const struct filter_view *view);
 void sync_fixture_shows(struct sync_fixture *f, uint64_t id, uint32_t height);

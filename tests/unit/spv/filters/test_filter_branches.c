@@ -1,4 +1,4 @@
-/* Branches of filters that are not proven false: what is kept of them, and how they end. */
+/* Branches of filters that are not proven invalid: what is kept of them, and how they end. */
 #include "support/unit.h"
 
 #include "spv/filters/filter_sync_state.h"

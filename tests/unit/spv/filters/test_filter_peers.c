@@ -1,4 +1,4 @@
-/* What peers have shown of our best chain, on real chains of regtest headers. */
+/* The best known blocks of peers, on real chains of regtest headers. */
 #include "support/unit.h"
 #include "unit/spv/node/node_fixture.h"
 

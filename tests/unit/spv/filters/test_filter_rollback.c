@@ -1,5 +1,5 @@
-/* Filter headers that end: by a reorganisation of the chain, or because a filter was proven false;
- * at rest, in a dispute, between checkpoints, and while an update is being stored. */
+/* Filter headers that end: by a reorganisation of the chain, or because a filter was proven
+ * invalid; at rest, in a dispute, between checkpoints, and while an update is being stored. */
 #include "support/unit.h"
 #include "unit/spv/filters/filter_sync_fixture.h"
 

@@ -188,7 +188,7 @@ static void a_catch_up_pass_requests_only_heights_already_passed(void **state)
 }
 
 /* Block 45 pays the late script, and was passed; block 55, which spends that output, comes before
- * the second look. */
+ * the catch-up pass. */
 static void a_spend_that_comes_before_its_output_is_found_is_looked_at_again(void **state)
 {
     struct scan_fixture f;
@@ -356,7 +356,7 @@ static void where_peers_disagree_the_block_is_fetched_when_either_filter_matches
         assert_int_equal(scan_fixture_begin(&f, 50, 45, 59), 0); /* in the true one only */
         scan_fixture_run(&f);
         assert_int_equal(f.drop_error, 0);
-        if (stored) { /* the block shows that the stored one is false */
+        if (stored) { /* the block shows that the stored one is invalid */
             assert_int_equal(spv_filter_scan_get_invalid(f.scan, &height, &error), 1);
             assert_int_equal(height, 50);
         } else {
@@ -483,7 +483,7 @@ static void heights_without_a_filter_header_below_are_left_out(void **state)
     assert_int_equal(f.filters_requested, 51);
     assert_int_equal(scan_fixture_matches(&f, 50), 1);
     expect_event(&f, f.n_events - 1, SPV_SCAN_DONE, 100);
-    scan_fixture_watch(&f, 99, 1); /* a second look begins there, too */
+    scan_fixture_watch(&f, 99, 1); /* a catch-up pass begins there, too */
     scan_fixture_run(&f);
     assert_int_equal(f.filters_requested, 2 * 51);
     spv_filter_scan_get_stats(f.scan, &stats);

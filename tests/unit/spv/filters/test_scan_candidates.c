@@ -88,7 +88,7 @@ static void nothing_is_buffered_at_the_end(void **state)
     assert_int_equal(f.scan->n_candidates, 0);
 }
 
-/* A hit at the lowest height that leaves the chain, held in each state. */
+/* A candidate at the lowest height that leaves the chain, held in each state. */
 static void what_is_buffered_of_the_first_block_above_a_fork_is_freed(void **state)
 {
     enum { OF_THE_MATCHER, AMBIGUOUS, A_BLOCK, STATES };
