@@ -43,7 +43,6 @@ struct spv_filter_peer {
     struct spv_filter_request request[SPV_FILTER_MAX_REQUESTS]; /* oldest first */
     unsigned n_requests;
     /* filter_votes.c: its vote in the current round */
-    uint64_t round; /* of the next four fields */
     unsigned tries; /* requests sent */
     uint64_t next_us; /* when the next request is due; 0: not planned yet */
     struct spv_filter_answer *answer; /* its vote; NULL: none yet */
