@@ -102,8 +102,7 @@ SPV_API void spv_filter_match_list(struct spv_filter_matcher *matcher, int *resu
                                    const struct spv_filter *filters, size_t n);
 
 /* Finds which scripts are in a filter: sets hits[i] for each script i of the query. Returns as
- * spv_filter_match; hits is undefined after an error. One thread per matcher.
- */
+ * spv_filter_match; hits is undefined after an error. One thread per matcher. */
 SPV_API int spv_filter_match_which(struct spv_filter_matcher *matcher, bool *hits,
                                    const struct spv_filter *filter);
 

@@ -15,7 +15,7 @@
 #include "spv/sync/peer_table.h"
 
 #define SPV_BLOCKS_MAX_WANTED 64 /* ours: blocks; 32 of a scan, some of disputed filters */
-/* ours: for each block; as for other requests */
+/* ours: since the last block of the peer or the request; as for other requests */
 #define SPV_BLOCKS_TIMEOUT_US (20 * SPV_SECOND)
 /* ours: then the block is requested from one more peer */
 #define SPV_BLOCKS_HEDGE_DELAY_US (5 * SPV_SECOND)
@@ -55,8 +55,7 @@ struct spv_block_fetch {
     struct spv_rng rng;
     struct spv_wanted_block wanted[SPV_BLOCKS_MAX_WANTED]; /* ascending heights */
     size_t n_wanted;
-    /* Peers whose connection closed while a request was open, by network group: they may reconnect.
-     */
+    /* Peers that closed while a request was open, by network group: they may reconnect. */
     struct {
         uint64_t group;
         uint32_t height; /* the highest requested block: no request at or below it ... */

@@ -329,8 +329,7 @@ static enum filter_origin classify_filter(const struct spv_filter_fetch *f,
 }
 
 /* A filter that no filter header commits to is misbehaviour when the peer itself has sent the
- * stored header; else it is only useless.
- */
+ * stored header; else it is only useless. */
 static void disconnect_for_filter(const struct spv_filter_fetch *f, struct spv_segments_peer *p,
                                   uint32_t height)
 {

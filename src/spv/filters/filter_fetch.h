@@ -17,7 +17,7 @@
 #define SPV_FILTER_FETCH_REQUEST_BYTES 262144
 /* ... and open requests per peer: 4 MB together, as Bitcoin Core stops reading with 1 MB to send */
 #define SPV_FILTER_FETCH_MAX_OPEN 16
-/* ours: in the window: 8 MB in flight from all peers */
+/* ours: segments in the download window: 8 MB in flight from all peers */
 #define SPV_FILTER_FETCH_MAX_SEGMENTS 32
 /* ours: filters per request at most; more small ones would save little of the round trip, and
  * BIP157 allows 1,000 */
@@ -47,7 +47,7 @@ struct spv_filter_fetch_config {
     struct spv_effects *effects;
     struct spv_filter_db filter_db;
     struct spv_filter_knowledge knowledge;
-    uint64_t timeout_us; /* of a request; 0: as segments have it */
+    uint64_t timeout_us; /* of a request; 0: the default of segments */
 };
 
 /* A filter whose hash is the stored one's, or that of an alternative. */

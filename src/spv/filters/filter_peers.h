@@ -15,12 +15,9 @@
 #include "spv/effects/effects.h"
 #include "spv/sync/peer_table.h"
 
-/* ours: without an answer the peer counts as lacking the block after this long; as SPV_SYNC_REQUEST
- */
+/* ours: time to answer a probe, after which the peer counts as lacking the block */
 #define SPV_FILTER_PROBE_TIMEOUT_US (20 * SPV_SECOND)
-/* ours: a peer that lacked a block is not probed again for this long, unless it announces a higher
- * one
- */
+/* ours: time until a peer that lacked a block is probed again */
 #define SPV_FILTER_PROBE_RETRY_US (60 * SPV_SECOND)
 
 #define SPV_FILTER_MAX_UNSOLICITED 3 /* ours: messages; then the connection is closed */

@@ -308,8 +308,7 @@ static int scan_advance_passes(struct spv_filter_scan *s)
 }
 
 /* A filter is checked with the filter header of the previous block: heights without one are left
- * out.
- */
+ * out. */
 static int skip_unstored(struct spv_filter_scan *s)
 {
     const struct spv_filter_db *db = &s->cfg.filter_db;

@@ -28,7 +28,7 @@
 #define SPV_SCAN_MAX_CONFLICTS 64
 
 struct spv_filter_scan_config {
-    const struct spv_params *params; /* borrowed, as all that is pointed at here */
+    const struct spv_params *params; /* borrowed, as is everything pointed at here */
     const struct spv_chain *chain;
     struct spv_peer_table *peers;
     struct spv_effects *effects;
@@ -40,7 +40,7 @@ struct spv_filter_scan_config {
     bool keep; /* emit KEEP_FILTERS effects */
     uint64_t keep_bytes; /* limit of what the caller keeps: a scan without scripts goes down from
                             the tip and fetches no more; 0: no limit */
-    uint64_t timeout_us; /* of a getcfilters; 0: as segments have it */
+    uint64_t timeout_us; /* of a getcfilters; 0: the default of segments */
 };
 
 struct spv_filter_scan;
@@ -60,8 +60,7 @@ void spv_filter_scan_report_all(struct spv_filter_scan *s);
 int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
                         uint32_t from);
 /* Alternatives became known for heights in first..last: those already passed are searched again by
- * a catch-up pass.
- */
+ * a catch-up pass. */
 void spv_filter_scan_rescan(struct spv_filter_scan *s, uint32_t first, uint32_t last);
 /* As spv_filter_scan_add, but scripts that are watched already are searched for again as well.
  * Another DONE follows, also for n 0. */

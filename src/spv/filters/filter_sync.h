@@ -22,7 +22,7 @@
 /* ours: heights of a branch that are tested with filters and their block */
 #define SPV_FILTER_MAX_BRANCH_PROOFS 16
 /* ours: how often a branch that more network groups support replaces the stored filter headers:
- * each time the blocks above are scanned again, which connecting peers must not cause without end
+ * each time the blocks above are scanned again; peers that reconnect must not cause that for ever
  */
 #define SPV_FILTER_MAX_EXCHANGES 4
 #define SPV_FILTER_MAX_INVALID 16 /* ours: invalid filters that are remembered */
@@ -31,8 +31,7 @@
 #define SPV_FILTER_BLOCK_TIMEOUT_US (120 * SPV_SECOND)
 /* ours: a peer that did not answer gets no request for this long */
 #define SPV_FILTER_SILENT_US (600 * SPV_SECOND)
-/* ours: while more peers are expected, a single network group suffices after this long
- */
+/* ours: a single network group suffices after this long while more peers are expected */
 #define SPV_FILTER_SINGLE_NETGROUP_WAIT_US (60 * SPV_SECOND)
 
 struct spv_filter_sync_config {
@@ -42,8 +41,8 @@ struct spv_filter_sync_config {
     struct spv_peer_table *peers;
     struct spv_filter_peers *filter_peers;
     struct spv_filter_db filter_db; /* `headers` and `range` are required */
-    struct spv_known_outputs known; /* evidence against filters; find may be NULL */
-    uint64_t timeout_us; /* of requests for ranges; 0: as segments have it */
+    struct spv_known_outputs known; /* evidence about filters; find may be NULL */
+    uint64_t timeout_us; /* of requests for ranges; 0: the default of segments */
 };
 
 struct spv_filter_sync;

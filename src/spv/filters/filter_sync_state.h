@@ -309,8 +309,7 @@ int spv_filter_agree_run(struct spv_filter_sync *fs, struct spv_now now);
 /* Whether a peer may still answer in this round. */
 bool spv_filter_agree_pending(const struct spv_filter_sync *fs, struct spv_now now);
 /* Whether no peer can vote any more for long enough that a branch may replace the stored filter
- * headers.
- */
+ * headers. */
 bool spv_filter_agree_unsupported(struct spv_filter_sync *fs, struct spv_now now);
 /* The branch that more network groups support than the stored filter headers; -1: none. */
 int spv_filter_agree_preferred(const struct spv_filter_sync *fs, struct spv_now now);
