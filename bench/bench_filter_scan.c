@@ -130,7 +130,7 @@ static void begin_scan(unsigned n_peers)
     for (uint64_t id = 1; id <= n_peers; id++) {
         struct spv_peer_entry *p = spv_peer_table_add(&b.peers, id);
         p->services = SPV_NODE_COMPACT_FILTERS;
-        p->filters = (struct spv_filter_peer){.added = true, .shown_height = N_FILTERS};
+        p->filters = (struct spv_filter_peer){.added = true, .best_known_height = N_FILTERS};
         check(spv_filter_scan_add_peer(b.scan, id, now()), "peer");
     }
 }

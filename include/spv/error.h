@@ -141,7 +141,7 @@ enum spv_err_class {
     X(FILTER_HEADERS, -177, PEER, "filter headers that do not lead to the one that is known")      \
     X(FILTER_CONTRADICTION, -178, MISBEHAVING, "filters that contradict the peer's own headers")   \
     X(FILTER_BUILT_IN, -179, MISBEHAVING, "contradicts a built-in filter header")                  \
-    X(FILTER_FALSE, -180, MISBEHAVING, "filter header of a filter that its block proves false")    \
+    X(FILTER_INVALID, -180, MISBEHAVING, "filter header of an invalid filter")                     \
     /* blocks */                                                                                   \
     X(BLOCK_COINBASE, -190, MISBEHAVING, "block that does not begin with a coinbase")              \
     X(BLOCK_WEIGHT, -191, MISBEHAVING, "block that weighs more than 4,000,000")                    \

@@ -63,8 +63,9 @@ struct spv_node_config {
     struct spv_header_db backfill_db; /* those fetched so far (spv_store_backfill_db) */
     bool indexed; /* header_db.by_hash finds every stored header */
     /* Keep filter headers (BIP157) in step with the best chain; prefers peers that offer
-     * SPV_NODE_COMPACT_FILTERS. They begin at a built-in filter header (spv_params) for whose
-     * height and all above headers are stored: choose start_height accordingly. */
+     * SPV_NODE_COMPACT_FILTERS. Filter headers start at the lowest built-in one
+     * (spv_params.filter_checkpoints) at or above the first stored header; a chain that starts
+     * above all of them has none until the backfill is done (SPV_WARN_FILTERS_START). */
     bool filters;
     bool keep_filters; /* a scan emits KEEP_FILTERS effects */
     uint64_t keep_filters_bytes; /* how many bytes of filters are kept, the highest ones: a scan
@@ -207,8 +208,8 @@ struct spv_effect {
     struct spv_filter_update filter_update;
     uint32_t height;
     struct spv_event event;
-    struct spv_match_task match;
-    struct spv_keep_task keep;
+    struct spv_match_filters_task match;
+    struct spv_keep_filters_task keep;
     struct spv_scan_event scan;
     struct spv_wallet_update wallet_update;
     struct spv_wallet_event wallet_event;
@@ -330,7 +331,7 @@ SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 
 /* Begins a scan: finds the blocks of the heights first..last (last UINT32_MAX: up to the tip, and
  * each new block) that pay one of n scripts or spend an output found, and reports them by SCAN
- * effects. It goes on as filter headers are synced. The scripts are copied. The genesis block's
+ * effects. It continues as filter headers are synced. The scripts are copied. The genesis block's
  * output cannot be spent: first is at least 1. Heights up to that of the lowest stored filter
  * header are left out, as nothing proves their filters (spv_node_scan_stats has the first one).
  * With keep_filters a scan without scripts is allowed: it only keeps filters. Returns 0,
@@ -345,7 +346,7 @@ SPV_API int spv_node_scan(struct spv_node *n, const struct spv_bytes *scripts, s
 SPV_API int spv_node_scan_add(struct spv_node *n, const struct spv_bytes *scripts, size_t n_scripts,
                               uint32_t from, struct spv_now now);
 /* Watches an output that pays a script: what spends it is found. For outputs of earlier scans;
- * those that a scan finds itself are watched. Returns as spv_node_scan_add. */
+ * those that the scan itself finds are watched already. Returns as spv_node_scan_add. */
 SPV_API int spv_node_scan_add_output(struct spv_node *n, const struct spv_txid *txid,
                                      uint32_t index, const struct spv_bytes *script,
                                      struct spv_now now);

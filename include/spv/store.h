@@ -115,8 +115,8 @@ SPV_API int spv_store_apply_filter_headers(struct spv_store *s,
 SPV_API int spv_store_apply_filter_headers_deferred(struct spv_store *s,
                                                     const struct spv_filter_update *update);
 
-/* Deletes the filter headers and kept filters from a height on, in one transaction: for when
- * a block has disproved one of them. Returns 0, SPV_ERR_DB_READONLY or a database error. */
+/* Deletes the filter headers and kept filters from a height on, in one transaction: for when a
+ * block proves a stored filter invalid. Returns 0, SPV_ERR_DB_READONLY or a database error. */
 SPV_API int spv_store_drop_filter_headers(struct spv_store *s, uint32_t from);
 
 /* Keeps the filter of a block, so that a later scan needs no network; its filter header must be

@@ -108,7 +108,7 @@ static int store_filter_headers(struct spv_evloop *l, const struct spv_filter_up
 }
 
 /* A filter of a branch that has left the best chain meanwhile is not kept. */
-static int keep_filters(struct spv_evloop *l, const struct spv_keep_task *keep)
+static int keep_filters(struct spv_evloop *l, const struct spv_keep_filters_task *keep)
 {
     int rc = 0;
     for (size_t i = 0; i < keep->n && rc >= 0; i++) {

@@ -4,8 +4,8 @@
  *
  * getaddrinfo can block for a long time and cannot be interrupted, so workers are never joined. The
  * reactor and each worker have a reference to the pool. A job belongs to the pool, then to the
- * worker, then to the task queue (when that is closed, the worker frees it). Cancelling a look-up
- * separates its job from its handle. */
+ * run_worker, then to the task queue (when that is closed, the worker frees it). Cancelling a
+ * look-up separates its job from its handle. */
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>

@@ -102,6 +102,16 @@ bool spv_blockhash_eq(const struct spv_blockhash *a, const struct spv_blockhash 
     return memcmp(a->b, b->b, sizeof a->b) == 0;
 }
 
+bool spv_filter_hash_eq(const struct spv_filter_hash *a, const struct spv_filter_hash *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
+bool spv_filter_header_eq(const struct spv_filter_header *a, const struct spv_filter_header *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
 bool spv_blockhash_is_zero(const struct spv_blockhash *hash)
 {
     static const struct spv_blockhash zero;

@@ -195,12 +195,11 @@ static void add_addresses(struct spv_node *n)
 static void run_filters(struct spv_node *n, struct spv_now now)
 {
     struct spv_disconnect disconnect;
-    const struct spv_node_filters_input in = {
-        .synced = n->sync.synced,
-        .storing = n->sync.storing || spv_checkpoint_start_storing(n->start) ||
-                   spv_backfill_storing(n->backfill),
-        .more = more_peers(n, now) == SPV_MORE_PEERS_NONE ? SPV_FILTER_NO_MORE_PEERS
-                                                          : SPV_FILTER_MORE_PEERS};
+    const struct spv_node_filters_input in = {.synced = n->sync.synced,
+                                              .storing = n->sync.storing ||
+                                                         spv_checkpoint_start_storing(n->start) ||
+                                                         spv_backfill_storing(n->backfill),
+                                              .more = more_peers(n, now)};
     (void)node_fail(n, spv_node_filters_run(&n->filters, &in, now));
     while (!n->error && spv_node_filters_next_disconnect(&n->filters, &disconnect)) {
         struct spv_conn *conn = spv_outbound_find(&n->outbound, disconnect.id);

@@ -45,7 +45,7 @@ int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct 
 struct spv_node_filters_input {
     bool synced; /* header sync */
     bool storing; /* another module's effect waits for spv_node_stored */
-    enum spv_filter_more more;
+    enum spv_more_peers more;
 };
 /* After every input. Returns 0 or a failure of ours. */
 int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filters_input *in,

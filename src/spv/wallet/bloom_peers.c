@@ -82,8 +82,8 @@ static bool serves(const struct spv_bloom_scan *s, const struct spv_peer_entry *
 
     if (p->sync.claimed_height > has)
         has = p->sync.claimed_height;
-    if (p->filters.shown_height > has)
-        has = p->filters.shown_height;
+    if (p->filters.best_known_height > has)
+        has = p->filters.best_known_height;
     if (height > has || (p->bloom->lacks_until_us && height <= p->bloom->lacks_height))
         return false;
     return (p->services & SPV_NODE_NETWORK) ||
