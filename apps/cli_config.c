@@ -333,7 +333,7 @@ static bool is_absent(const char *path, int error)
            (error == EACCES && stat(path, &st) != 0 && errno == EACCES);
 }
 
-/* Reads the file behind a line feed. *out NULL: there is none, and it was not asked for. */
+/* Reads the file behind a line feed. *out NULL: there is none, and none was required. */
 static int load(char **out, const char *path, bool must)
 {
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

@@ -122,7 +122,7 @@ static void print_summary(const struct import_filters *i, bool done)
                   cli_count(added, i->below));
     }
     if (i->added > 0) {
-        cli_print("They are taken on the file's word until a sync compares them with peers.");
+        cli_print("They are not verified until a sync compares them with peers.");
     }
     if (!done) {
         cli_print("Run the same command again to resume.");

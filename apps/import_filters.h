@@ -1,5 +1,5 @@
 /* An import of filter headers, which are stored beside the headers that the database has. Without
- * filters they cannot be checked: they are taken on the file's word, but for what is stored and
+ * filters they cannot be verified; they are compared only with what is stored and
  * built in. Errors are reported here; the functions return an exit code. */
 #ifndef SPV_IMPORT_FILTERS_H
 #define SPV_IMPORT_FILTERS_H

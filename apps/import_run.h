@@ -27,7 +27,7 @@ struct import {
     struct spv_chain_config chain_config; /* what it was made with */
     struct spv_import *decoder;
     struct input *in;
-    /* called a few times a second at most; may be NULL */
+    /* called a few times per second at most; may be NULL */
     void (*progress)(void *ctx, const struct spv_chain_header *tip,
                      const struct import_counts *counts);
     void (*reorganised)(void *ctx, const struct spv_chain_update *change);

@@ -356,7 +356,7 @@ static const struct cli_option options[] = {
      .kind = CLI_FLAG,
      .help = "The file has filter headers of compact block filters (BIP157): raw, neutrino, csv or "
              "jsonl. They must agree with those stored and built in, and have stored headers; "
-             "otherwise they are taken on the file's word until a sync compares them with peers.",
+             "beyond that they are not verified until a sync compares them with peers.",
      .into = &state.filter_headers},
     {.group = "Database"},
     CLI_NETWORK_ROW(state.target),

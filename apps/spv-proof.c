@@ -149,7 +149,7 @@ static const struct cli_option options[] = {
      .into = &job.without_depth},
     {.group = "Output"},
     CLI_JSON_ROW(job.json, "A JSON object instead of text."),
-    CLI_QUIET_ROW(job.quiet, "Print nothing but errors; the exit code tells."),
+    CLI_QUIET_ROW(job.quiet, "Print only errors; the exit code has the result."),
     {0},
 };
 

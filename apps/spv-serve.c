@@ -146,7 +146,7 @@ static void on_tip(void *ctx, const struct spv_chain_header *tip)
 
 static void stop_server(void *ctx)
 {
-    spv_server_stop(ctx);
+    spv_p2p_server_stop(ctx);
 }
 
 static void print_http(const struct serve *s, uint16_t port)
@@ -188,18 +188,18 @@ static void print_listening(const struct serve *s, uint16_t port)
                   CLI_COUNT(tip.height));
 }
 
-static void print_stopped(const struct serve *s, const struct spv_server *server,
-                          const struct spv_http *http)
+static void print_stopped(const struct serve *s, const struct spv_p2p_server *server,
+                          const struct spv_http_server *http)
 {
-    struct spv_server_stats stats;
-    struct spv_http_stats web = {0};
+    struct spv_p2p_server_stats stats;
+    struct spv_http_server_stats web = {0};
     char a[CLI_FIGURE], b[CLI_FIGURE], c[CLI_FIGURE], d[CLI_FIGURE], e[CLI_FIGURE];
 
     if (s->quiet)
         return;
-    spv_server_get_stats(server, &stats);
+    spv_p2p_server_get_stats(server, &stats);
     if (http)
-        spv_http_get_stats(http, &web);
+        spv_http_server_get_stats(http, &web);
     if (cli_json_on())
         cli_json(json_pack(
             "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "stopped",
@@ -216,42 +216,42 @@ static void print_stopped(const struct serve *s, const struct spv_server *server
                   cli_count(e, stats.headers_sent));
 }
 
-static int start_http(struct serve *s, struct spv_http **http, struct spv_server *server)
+static int start_http(struct serve *s, struct spv_http_server **http, struct spv_p2p_server *server)
 {
-    const struct spv_http_config cfg = {.params = s->source.params,
-                                        .header_db = s->source.header_db,
-                                        .listen = s->http,
-                                        .max_connections = (unsigned)s->http_clients,
-                                        .rate = (unsigned)s->http_rate,
-                                        .request_timeout_us = s->http_timeout * SPV_SECOND};
+    const struct spv_http_server_config cfg = {.params = s->source.params,
+                                               .header_db = s->source.header_db,
+                                               .listen = s->http,
+                                               .max_connections = (unsigned)s->http_clients,
+                                               .rate = (unsigned)s->http_rate,
+                                               .request_timeout_us = s->http_timeout * SPV_SECOND};
     struct spv_error_info why;
-    int rc = spv_http_new(http, spv_server_reactor(server), &cfg, &why);
+    int rc = spv_http_server_new(http, spv_p2p_server_reactor(server), &cfg, &why);
 
     if (rc != 0)
         return cli_print_error_info(&why);
-    print_http(s, spv_http_port(*http));
+    print_http(s, spv_http_server_port(*http));
     return CLI_DONE;
 }
 
 static int run_servers(struct serve *s)
 {
-    struct spv_server_config cfg = {.net = &s->source.params->net,
-                                    .header_db = s->source.header_db,
-                                    .filter_db = s->source.store ? &s->source.filter_db : NULL,
-                                    .listen = s->endpoint,
-                                    .services = s->services,
-                                    .max_clients = (unsigned)s->max_clients,
-                                    .transport = s->transport,
-                                    .on_client = on_client,
-                                    .on_ready = on_ready,
-                                    .on_refused = on_refused,
-                                    .tip_poll_us = s->source.store ? WATCH_US : 0,
-                                    .on_tip = on_tip,
-                                    .ctx = s};
-    struct spv_server *server = NULL;
-    struct spv_http *http = NULL;
+    struct spv_p2p_server_config cfg = {.net = &s->source.params->net,
+                                        .header_db = s->source.header_db,
+                                        .filter_db = s->source.store ? &s->source.filter_db : NULL,
+                                        .listen = s->endpoint,
+                                        .services = s->services,
+                                        .max_clients = (unsigned)s->max_clients,
+                                        .transport = s->transport,
+                                        .on_client = on_client,
+                                        .on_ready = on_ready,
+                                        .on_refused = on_refused,
+                                        .tip_poll_us = s->source.store ? WATCH_US : 0,
+                                        .on_tip = on_tip,
+                                        .ctx = s};
+    struct spv_p2p_server *server = NULL;
+    struct spv_http_server *http = NULL;
     struct spv_error_info why;
-    int rc = spv_server_new(&server, &cfg, &why);
+    int rc = spv_p2p_server_new(&server, &cfg, &why);
 
     if (rc != 0)
         return cli_print_error_info(&why);
@@ -261,18 +261,18 @@ static int run_servers(struct serve *s)
             goto free_server;
     }
     cli_stop_hook(stop_server, server);
-    print_listening(s, spv_server_port(server));
-    cli_service_ready("listening on port %u", (unsigned)spv_server_port(server));
-    rc = cli_stopped() ? 0 : spv_server_run(server);
+    print_listening(s, spv_p2p_server_port(server));
+    cli_service_ready("listening on port %u", (unsigned)spv_p2p_server_port(server));
+    rc = cli_stopped() ? 0 : spv_p2p_server_run(server);
     cli_stop_hook(NULL, NULL);
     cli_service_stopping();
     if (rc != 0)
         rc = cli_fail(rc, "server: failed: %s. Start it again.", spv_strerror(rc));
     else
         print_stopped(s, server, http);
-    spv_http_free(http);
+    spv_http_server_free(http);
 free_server:
-    spv_server_free(server);
+    spv_p2p_server_free(server);
     return rc;
 }
 
@@ -401,12 +401,13 @@ static const struct cli_option options[] = {
      .value = "BITS",
      .help =
          "Service bits to offer, as a number or names: network, bloom, witness, "
-         "compact-filters, network-limited, p2p-v2. Default: none but p2p-v2 (see --transport); of "
+         "compact-filters, network-limited, p2p-v2. Default: only p2p-v2 (see --transport); of "
          "a database, compact-filters is offered while it has all filters, and never otherwise.",
      .into = &state.services_text},
-    CLI_TRANSPORT_ROW(state.transport,
-                      "Encryption (BIP324, v2) of clients. auto: as the client asks, and p2p-v2 is "
-                      "offered; v1: never; v2: only encrypted clients. Default auto."),
+    CLI_TRANSPORT_ROW(
+        state.transport,
+        "Encryption (BIP324, v2) of clients. auto: as the client chooses, and p2p-v2 is "
+        "offered; v1: never; v2: only encrypted clients. Default auto."),
     {.name = "max-clients",
      .kind = CLI_NUMBER,
      .value = "N",
@@ -429,7 +430,7 @@ static const struct cli_option options[] = {
     {.name = "http-rate",
      .kind = CLI_NUMBER,
      .value = "N",
-     .help = "Requests a second of one client, and four times as many at once. Default 20; 0: no "
+     .help = "Requests per second of one client, and four times as many at once. Default 20; 0: no "
              "limit.",
      .into = &state.http_rate,
      .max = HTTP_RATE_MAX},

@@ -357,7 +357,7 @@ static const struct cli_option options[] = {
     {.name = "keep-filters",
      .kind = CLI_NUMBER,
      .value = "MB",
-     .help = "Also download the filters, and keep so many megabytes of them, the highest ones: a "
+     .help = "Also download the filters, and keep this many megabytes of them, the highest ones: a "
              "scan then needs no network for them. Implies --filters.",
      .into = &state.keep_filters,
      .min = 1,

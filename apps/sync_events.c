@@ -14,7 +14,7 @@ bool sync_has_filters(const struct sync *s)
     return (!s->filters || s->filters_synced) && (s->keep_filters == 0 || s->filters_kept);
 }
 
-/* Everything that was asked for is there: the loop stops, unless it follows the tip. */
+/* Everything that was requested is there: the loop stops, unless it follows the tip. */
 static void stop_when_done(struct sync *s)
 {
     struct spv_node_stats stats;

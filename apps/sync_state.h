@@ -61,7 +61,7 @@ struct sync {
     uint64_t filters_done; /* downloaded at the last tick */
 };
 
-/* Whether the filter headers, and the filters, that were asked for are there. */
+/* Whether the filter headers, and the filters, that were requested are there. */
 bool sync_has_filters(const struct sync *s);
 
 /* The event loop's callbacks; ctx is a struct sync. */

@@ -130,7 +130,7 @@ static void begin_scan(unsigned n_peers)
     for (uint64_t id = 1; id <= n_peers; id++) {
         struct spv_peer_entry *p = spv_peer_table_add(&b.peers, id);
         p->services = SPV_NODE_COMPACT_FILTERS;
-        p->filters = (struct spv_filter_peer){.added = true, .shown_height = N_FILTERS};
+        p->filters = (struct spv_filter_peer){.added = true, .best_known_height = N_FILTERS};
         check(spv_filter_scan_add_peer(b.scan, id, now()), "peer");
     }
 }
@@ -138,10 +138,10 @@ static void begin_scan(unsigned n_peers)
 /* All peers share the link: their filters follow each other. */
 static void answer(uint64_t peer, const struct spv_msg_getcfilters *get)
 {
-    const double asked_us = b.now_us + ROUND_TRIP / 2;
+    const double requested_us = b.now_us + ROUND_TRIP / 2;
 
     for (uint32_t h = get->start;; h++) {
-        const double begins = b.link_free_us > asked_us ? b.link_free_us : asked_us;
+        const double begins = b.link_free_us > requested_us ? b.link_free_us : requested_us;
         b.link_free_us = begins + (double)(b.n[h % N_DIFFERENT] + FRAME) / RATE;
         if (b.last == sizeof b.answers / sizeof b.answers[0])
             die("too many answers");

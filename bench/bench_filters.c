@@ -131,8 +131,8 @@ static void run_once(const struct run *run)
         break;
     case HASH:
         for (size_t i = 0; i < FILTERS; i++)
-            for (size_t g = 0; g < run->matcher->query->n_groups; g++)
-                spv_filter_group_hash(run->matcher->script_values, &run->matcher->query->groups[g],
+            for (size_t g = 0; g < run->matcher->query->n_batches; g++)
+                spv_script_batch_hash(run->matcher->script_values, &run->matcher->query->batches[g],
                                       spv_gcs_key_of(&filters[i].block), sets[i].range, run->simd);
         break;
     case MATCH_ALONE:

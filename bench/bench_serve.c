@@ -342,7 +342,7 @@ static double lower_bound_seeks(sqlite3 *db)
 
 static void *run(void *ctx)
 {
-    must(spv_server_run(ctx));
+    must(spv_p2p_server_run(ctx));
     return NULL;
 }
 
@@ -361,7 +361,7 @@ int main(int argc, char **argv)
     char path[PATH_LEN];
     struct spv_error_info why;
     struct spv_store *store;
-    struct spv_server *server;
+    struct spv_p2p_server *server;
     pthread_t thread;
     sqlite3 *db = NULL;
     struct client a = {0};
@@ -376,15 +376,15 @@ int main(int argc, char **argv)
         .path = path, .params = spv_params_get(SPV_REGTEST), .mode = SPV_STORE_READ};
     if (spv_store_open(&store, &reading, &why) != 0)
         die(why.text);
-    const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                          .header_db = spv_store_header_db(store),
-                                          .listen = {.host = "127.0.0.1"}};
-    if (spv_server_new(&server, &cfg, &why) != 0)
+    const struct spv_p2p_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                              .header_db = spv_store_header_db(store),
+                                              .listen = {.host = "127.0.0.1"}};
+    if (spv_p2p_server_new(&server, &cfg, &why) != 0)
         die(why.text);
     if (pthread_create(&thread, NULL, run, server) != 0 ||
         pthread_getcpuclockid(thread, &a.clock) != 0)
         die("no thread");
-    a.fd = dial(spv_server_port(server));
+    a.fd = dial(spv_p2p_server_port(server));
     handshake(a.fd);
 
     const uint32_t blocks = n / BATCH;
@@ -396,9 +396,9 @@ int main(int argc, char **argv)
     const double strange = ask_unknown(&a);
     const double tip = ask(&a, ROUNDS, n, 0, 1);
     (void)close(a.fd);
-    spv_server_stop(server);
+    spv_p2p_server_stop(server);
     (void)pthread_join(thread, NULL);
-    spv_server_free(server);
+    spv_p2p_server_free(server);
     must(spv_store_close(store));
 
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)

@@ -53,10 +53,10 @@ static void on_scan(void *ctx, const struct spv_scan_event *event)
     struct app *app = ctx;
 
     switch (event->kind) {
-    case SPV_SCAN_MATCH:
+    case SPV_SCAN_FOUND:
         print_transactions(event);
         break;
-    case SPV_SCAN_UNDONE:
+    case SPV_SCAN_ROLLED_BACK:
         printf("undone above %u\n", (unsigned)event->height);
         break;
     case SPV_SCAN_DONE:

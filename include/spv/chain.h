@@ -20,7 +20,7 @@ extern "C" {
 
 /* A header's time may be at most two hours ahead of our clock (Bitcoin Core: MAX_FUTURE_BLOCK_TIME,
  * "time-too-new"). Seconds. */
-#define SPV_MAX_FUTURE 7200
+#define SPV_MAX_FUTURE_S 7200
 /* A header's time must exceed the median time of this many headers before it ("time-too-old"). */
 #define SPV_MEDIAN_SPAN 11
 
@@ -88,7 +88,7 @@ SPV_API void spv_chain_free(struct spv_chain *c);
 SPV_API int spv_chain_reload(struct spv_chain *c);
 
 /* Validates n headers that follow each other, at most SPV_MAX_HEADERS, and keeps those before the
- * first invalid one. `now` is the clock for the limit SPV_MAX_FUTURE.
+ * first invalid one. `now` is the clock for the limit SPV_MAX_FUTURE_S.
  *
  * Returns 0 and fills *out, also when a header is invalid: out->error is then an SPV_ERR_HDR_*
  * code, or SPV_ERR_FORK_BELOW_START (a fork below the first stored header: it cannot be validated),

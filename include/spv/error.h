@@ -54,7 +54,7 @@ enum spv_err_class {
     /* frames and messages */                                                                      \
     X(MAGIC, -40, PEER, "wrong network magic")                                                     \
     X(COMMAND, -41, PEER, "malformed command name")                                                \
-    X(LENGTH, -42, PEER, "message longer than its cap")                                            \
+    X(LENGTH, -42, PEER, "message longer than its limit")                                          \
     X(CHECKSUM, -43, PEER, "wrong checksum")                                                       \
     X(SHORT, -44, PEER, "message ends too early")                                                  \
     X(TRAILING, -45, PEER, "bytes after the end of the message")                                   \
@@ -141,13 +141,13 @@ enum spv_err_class {
     X(FILTER_HEADERS, -177, PEER, "filter headers that do not lead to the one that is known")      \
     X(FILTER_CONTRADICTION, -178, MISBEHAVING, "filters that contradict the peer's own headers")   \
     X(FILTER_BUILT_IN, -179, MISBEHAVING, "contradicts a built-in filter header")                  \
-    X(FILTER_FALSE, -180, MISBEHAVING, "filter header of a filter that its block proves false")    \
+    X(FILTER_INVALID, -180, MISBEHAVING, "filter header of an invalid filter")                     \
     /* blocks */                                                                                   \
     X(BLOCK_COINBASE, -190, MISBEHAVING, "block that does not begin with a coinbase")              \
     X(BLOCK_WEIGHT, -191, MISBEHAVING, "block that weighs more than 4,000,000")                    \
     X(BLOCK_ROOT, -192, MISBEHAVING, "block whose transactions do not give its merkle root")       \
     X(BLOCK_WITNESS, -193, MISBEHAVING, "block whose coinbase does not commit to its witnesses")   \
-    X(UNREQUESTED, -194, PEER, "data that was not requested, again and again")                     \
+    X(UNSOLICITED, -194, PEER, "repeated unsolicited data")                                        \
     X(FILTER_HASH, -195, PEER, "filter that is not what its filter header commits to")             \
     /* transactions */                                                                             \
     X(TX_VALUE, -200, PEER, "transaction with an amount that is out of range")                     \
@@ -186,9 +186,9 @@ struct spv_error_info {
 };
 
 /* An error in a text that a user wrote: a key, an address, a descriptor. Functions that take one
- * fill it when they return an error; NULL is allowed. The message has no part of the text but what
- * it names as a wrong or an expected checksum: the text may hold a private key. */
-#define SPV_TEXT_ERROR_TEXT 256
+ * fill it when they return an error; NULL is allowed. The message has no part of the text except
+ * what it names as a wrong or an expected checksum: the text may hold a private key. */
+#define SPV_TEXT_ERROR_TEXT 256 /* bytes, NUL included */
 struct spv_text_error {
     enum spv_err code;
     unsigned n_at; /* how many wrong characters are located: 0, 1 or 2 */

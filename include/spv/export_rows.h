@@ -59,8 +59,8 @@ struct spv_export_rows {
     void *ctx;
 };
 
-/* An export is: begin, one call of row a header from the first height upwards, then, with side
- * branches, begin_branches and one call of branch_row a header, then end. */
+/* An export is: begin, one call of row per header from the first height upwards, then, with side
+ * branches, begin_branches and one call of branch_row per header, then end. */
 
 /* Writes the part of the file before the rows. electrum: zeros up to the first height.
  * Returns 0; the value that write returned; or SPV_ERR_INVALID: the format is outside the enum. */
@@ -88,9 +88,9 @@ SPV_API int spv_export_rows_reorg(const struct spv_export_rows *e, uint32_t fork
 SPV_API uint64_t spv_export_rows_end_offset(const struct spv_export_rows *e, uint64_t height);
 
 /* Files of filter headers (BIP157): csv, jsonl, raw and neutrino, of the same struct: begin, one
- * call of row a filter header from the first height upwards. `branches` is not used. */
+ * call of row per filter header from the first height upwards. `branches` is not used. */
 
-#define SPV_FILTER_HEADER_SIZE 32
+#define SPV_FILTER_HEADER_SIZE 32 /* bytes */
 
 /* Returns whether a file of filter headers may have the format. */
 SPV_API bool spv_export_format_has_filter_headers(enum spv_export_format format);

@@ -1,4 +1,4 @@
-/* Fee rates as facts, without a prediction: what peers ask for at least (feefilter, BIP133), and
+/* Fee rates as facts, without a prediction: the minimum that peers relay (feefilter, BIP133), and
  * what miners were paid in recent whole blocks. All rates are in satoshis per 1,000 virtual bytes.
  *
  * Thread rule: all calls on one object from one thread at a time; different ones are independent.
@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define SPV_FEES_BLOCKS 144 /* about a day: older blocks are no facts about now */
+#define SPV_FEES_BLOCKS 144 /* about a day: older blocks say nothing about now */
 #define SPV_FEES_PEERS 256 /* ours: peers with a fee filter; more than a node has slots */
 
 struct spv_fees;
@@ -25,7 +25,7 @@ struct spv_fees;
 /* The fee filters of the peers that are connected. */
 struct spv_fee_filters {
     size_t n_peers; /* that count here: median and highest are theirs */
-    size_t n_syncing; /* left out: in initial download a peer wants no transactions at all */
+    size_t n_syncing; /* left out: a peer in initial block download accepts no transactions */
     uint64_t median; /* the higher one of two in the middle; 0: no peers */
     uint64_t highest;
 };
@@ -35,7 +35,7 @@ struct spv_fee_filters {
 struct spv_block_fees {
     uint32_t height;
     uint64_t fees; /* outputs of the coinbase less the subsidy, or 0 */
-    uint64_t weight; /* of all transactions but the coinbase */
+    uint64_t weight; /* of all transactions except the coinbase */
     uint64_t rate; /* 0 when the weight is */
 };
 
@@ -47,7 +47,7 @@ SPV_API void spv_fees_free(struct spv_fees *f); /* NULL is allowed */
 /* A peer sent a feefilter message. Beyond SPV_FEES_PEERS peers, or with a rate above
  * SPV_MAX_MONEY, it is ignored (BIP133: "if the value is out of range"). */
 SPV_API void spv_fees_set_filter(struct spv_fees *f, uint64_t peer, uint64_t rate);
-/* The peer is gone; any id. */
+/* The peer is disconnected; any id. */
 SPV_API void spv_fees_remove_peer(struct spv_fees *f, uint64_t peer);
 /* Fills in what is known of the peers' filters. */
 SPV_API void spv_fees_filters(const struct spv_fees *f, struct spv_fee_filters *out);

@@ -1,6 +1,7 @@
 /* Compact block filters (BIP158, the basic type): a set of the scripts of all outputs that a block
  * creates or spends, in about 21 bits each. It has no false negatives; a script that is not in it
- * matches by chance once in 784,931 times. What a client looks for stays with the client.
+ * matches by chance once in 784,931 times. Matching happens in the client: peers do not learn its
+ * scripts.
  *
  * No node, database or event loop is needed. */
 #ifndef SPV_FILTER_H
@@ -39,8 +40,8 @@ struct spv_filter {
 SPV_API int spv_filter_check(size_t *n_elements, const struct spv_filter *filter);
 
 /* Decodes the values of a filter's elements, ascending, into out, which has room for as many as
- * spv_filter_check counts. Returns 0 or an error of spv_filter_check, but no
- * SPV_ERR_FILTER_PADDING; out is undefined after an error. Any thread. */
+ * spv_filter_check counts. Returns 0 or an error of spv_filter_check except SPV_ERR_FILTER_PADDING;
+ * out is undefined after an error. Any thread. */
 SPV_API int spv_filter_decode(uint64_t *out, const struct spv_filter *filter);
 
 /* Builds a filter of any items: empty ones are left out, equal ones are one element. The items are
@@ -50,7 +51,7 @@ SPV_API int spv_filter_decode(uint64_t *out, const struct spv_filter *filter);
 SPV_API int spv_filter_build(uint8_t **out, size_t *n_out, const struct spv_blockhash *block,
                              const struct spv_bytes *items, size_t n_items);
 
-/* Builds the basic filter of a block: the scripts of all outputs but OP_RETURN ones, and the
+/* Builds the basic filter of a block: the scripts of all outputs except OP_RETURN ones, and the
  * scripts of the n_spent outputs that the block's inputs spend, in the order of those inputs
  * (without the coinbase). *out is allocated with malloc, to be freed with free.
  * Returns 0, SPV_ERR_INVALID when n_spent is not the number of these inputs, or SPV_ERR_NOMEM; *out
@@ -66,7 +67,7 @@ SPV_API void spv_filter_compute_header(struct spv_filter_header *out,
                                        const struct spv_filter_hash *hash,
                                        const struct spv_filter_header *prev);
 
-/* The scripts that filters are matched with, laid out once for all of them. */
+/* The scripts to search filters for, laid out once for all filters. */
 struct spv_filter_query;
 
 /* Copies n scripts. Empty ones are allowed and match nothing. The caller frees the query with
@@ -87,22 +88,21 @@ struct spv_filter_matcher;
  * spv_filter_matcher_free. Returns 0 or SPV_ERR_NOMEM; *out is NULL after an error. Any thread. */
 SPV_API int spv_filter_matcher_new(struct spv_filter_matcher **out,
                                    const struct spv_filter_query *query);
-/* Frees a matcher; NULL is allowed. One thread a matcher. */
+/* Frees a matcher; NULL is allowed. One thread per matcher. */
 SPV_API void spv_filter_matcher_free(struct spv_filter_matcher *matcher);
 
 /* Matches one filter with any of the scripts.
  * Returns 1 when a script is in the filter (or matches by chance), 0 when none is, an error of
- * spv_filter_decode, or SPV_ERR_NOMEM. One thread a matcher. */
+ * spv_filter_decode, or SPV_ERR_NOMEM. One thread per matcher. */
 SPV_API int spv_filter_match(struct spv_filter_matcher *matcher, const struct spv_filter *filter);
 
 /* Matches n filters, which is faster than one by one. results[i] is what spv_filter_match returns
- * for filters[i]. One thread a matcher. */
+ * for filters[i]. One thread per matcher. */
 SPV_API void spv_filter_match_list(struct spv_filter_matcher *matcher, int *results,
                                    const struct spv_filter *filters, size_t n);
 
-/* Finds which scripts are in a filter: sets hits[i], for each script of the query, to whether
- * script i is. Returns as spv_filter_match; hits is undefined after an error. One thread a matcher.
- */
+/* Finds which scripts are in a filter: sets hits[i] for each script i of the query. Returns as
+ * spv_filter_match; hits is undefined after an error. One thread per matcher. */
 SPV_API int spv_filter_match_which(struct spv_filter_matcher *matcher, bool *hits,
                                    const struct spv_filter *filter);
 

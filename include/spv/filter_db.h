@@ -1,6 +1,6 @@
-/* Stored filter headers and filters (BIP157): read access as an interface (a server reads what it
- * serves, the filter sync what is stored already), and the update that adds filter headers. The
- * store implements both (spv/store.h); tests have their own implementations. */
+/* Stored filter headers and filters (BIP157): an interface to read them (for a server, and for
+ * filter header sync), and the update that adds filter headers. The store implements both
+ * (spv/store.h); tests have their own implementations. */
 #ifndef SPV_FILTER_DB_H
 #define SPV_FILTER_DB_H
 
@@ -11,20 +11,20 @@
 extern "C" {
 #endif
 
-/* Synchronous callbacks, called from the thread of the machine or server that uses them, each with
- * `ctx`; all are about the best chain. Those of struct spv_header_db's snapshots (begin_read) cover
- * these reads, too, when one store implements both. */
+/* Synchronous callbacks, called from the thread of the state machine or server that uses them, each
+ * with `ctx`; all are about the best chain. The snapshots of struct spv_header_db (begin_read)
+ * cover these reads too, when one store implements both interfaces. */
 struct spv_filter_db {
     void *ctx;
     /* The filter headers and the filter hashes of up to n consecutive heights from `from` on;
-     * either array may be NULL. A row whose filter hash is not known (it was imported, or is a
-     * built-in filter header) ends the answer when hashes are wanted. Returns how many were
+     * either array may be NULL. With hashes not NULL the result ends before the first row whose
+     * filter hash is not known (an imported or a built-in filter header). Returns how many were
      * written, or a negative enum spv_err. */
     int (*headers)(void *ctx, struct spv_filter_header *headers, struct spv_filter_hash *hashes,
                    uint32_t from, uint32_t n);
-    /* The filter of the block at a height. Returns 1 and *out, which is borrowed until the next
-     * call of this function (the end of the snapshot does not end it), 0 when the filter is not
-     * kept, or a negative enum spv_err. */
+    /* The filter of the block at a height. Returns 1 and *out, which stays valid until the next
+     * call of this function, also beyond the end of the snapshot; 0 when the filter is not kept, or
+     * a negative enum spv_err. */
     int (*filter)(void *ctx, struct spv_bytes *out, uint32_t height);
     /* Returns 1 and the lowest and highest height that have filter headers, 0 when there are none,
      * or a negative enum spv_err. */
@@ -40,7 +40,7 @@ struct spv_filter_db {
 struct spv_filter_update {
     uint32_t first; /* height of headers[0] */
     const struct spv_filter_header *headers; /* n; borrowed during the call */
-    const struct spv_filter_hash *hashes; /* n of the same blocks; NULL: they are not known */
+    const struct spv_filter_hash *hashes; /* n of the same blocks; NULL: not known */
     size_t n;
     struct spv_blockhash last_block; /* the block of the last height */
 };

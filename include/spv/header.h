@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define SPV_HEADER_SIZE 80
+#define SPV_HEADER_SIZE 80 /* bytes */
 
 struct spv_header {
     int32_t version;

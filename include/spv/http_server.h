@@ -18,9 +18,9 @@
 extern "C" {
 #endif
 
-struct spv_http_config {
-    const struct spv_params *params; /* borrowed until spv_http_free */
-    struct spv_header_db header_db; /* its ctx is borrowed until spv_http_free */
+struct spv_http_server_config {
+    const struct spv_params *params; /* borrowed until spv_http_server_free */
+    struct spv_header_db header_db; /* its ctx is borrowed until spv_http_server_free */
     struct spv_endpoint listen; /* port 0: a free one */
     /* Maximum number of connections; 0: 64. At the maximum, a new connection replaces the one that
      * has been idle longest; a connection that is being sent a reply is replaced only when all are.
@@ -32,33 +32,35 @@ struct spv_http_config {
     uint64_t request_timeout_us; /* for receiving a request; 0: 10 s */
 };
 
-struct spv_http_stats {
+struct spv_http_server_stats {
     unsigned open; /* connections now */
     uint64_t connections, requests;
     uint64_t limited; /* requests answered with 429 */
     uint64_t dropped; /* connections closed because they were too slow or too many */
 };
 
-struct spv_http;
+struct spv_http_server;
 
 /* Creates a server on the reactor (borrowed; free the server before it) and listens. The caller
- * owns *out and frees it with spv_http_free. *why (may be NULL) is filled in on failure. Thread:
- * the reactor's. Returns 0, SPV_ERR_NOMEM, SPV_ERR_NO_DESCRIPTOR, SPV_ERR_RESOLVE (the listen
- * address), or SPV_ERR_IO (cannot listen on it). */
-SPV_API int spv_http_new(struct spv_http **out, struct spv_reactor *r,
-                         const struct spv_http_config *cfg, struct spv_error_info *why);
+ * owns *out and frees it with spv_http_server_free. *why (may be NULL) is filled in on failure.
+ * Thread: the reactor's. Returns 0, SPV_ERR_NOMEM, SPV_ERR_NO_DESCRIPTOR, SPV_ERR_RESOLVE (the
+ * listen address), or SPV_ERR_IO (cannot listen on it). */
+SPV_API int spv_http_server_new(struct spv_http_server **out, struct spv_reactor *r,
+                                const struct spv_http_server_config *cfg,
+                                struct spv_error_info *why);
 
 /* Returns the port that it listens on. Thread: the reactor's. */
-SPV_API uint16_t spv_http_port(const struct spv_http *h);
+SPV_API uint16_t spv_http_server_port(const struct spv_http_server *h);
 
 /* Writes the statistics to *out. Thread: the reactor's; not safe from others. */
-SPV_API void spv_http_get_stats(const struct spv_http *h, struct spv_http_stats *out);
+SPV_API void spv_http_server_get_stats(const struct spv_http_server *h,
+                                       struct spv_http_server_stats *out);
 
 /* Closes all connections and frees the server. NULL is allowed. Thread: the reactor's; other
  * callbacks on the reactor may call it.
  * Returns 0, or SPV_ERR_STATE in a call of the configured header database (the server is answering
  * a request): nothing is freed. */
-SPV_API int spv_http_free(struct spv_http *h);
+SPV_API int spv_http_server_free(struct spv_http_server *h);
 
 #ifdef __cplusplus
 }

@@ -83,7 +83,7 @@ SPV_API int spv_import_new_filter_headers(struct spv_import **out, const struct 
 SPV_API void spv_import_free(struct spv_import *im);
 
 /* Returns where the next bytes of the file are to be copied, and in *n how many fit: at least one
- * after spv_import_next has returned 0. Valid until the next call of any function but
+ * after spv_import_next has returned 0. Valid until the next call of any function except
  * spv_import_commit. */
 SPV_API uint8_t *spv_import_reserve(struct spv_import *im, size_t *n);
 

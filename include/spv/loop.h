@@ -1,5 +1,6 @@
-/* Runs a node with its connections and its store on a reactor (spv/reactor.h): a header sync in one
- * call. */
+/* The event loop of a light client (spv_evloop_*): runs a node (spv/node.h) with its connections
+ * and its store on a reactor (spv/reactor.h). It executes the node's effects, as a caller without
+ * this loop would have to. A header sync is one call: spv_evloop_run. */
 #ifndef SPV_LOOP_H
 #define SPV_LOOP_H
 

@@ -44,7 +44,7 @@ extern "C" {
 #define SPV_MAX_CFHEADERS 2000 /* BIP157 */
 #define SPV_CFCHECKPT_INTERVAL 1000 /* BIP157: blocks from one filter header to the next */
 #define SPV_MAX_CFCHECKPT 100000 /* ours: one for 1,000 blocks, up to height 100,000,000 */
-#define SPV_COMMAND_SIZE 12
+#define SPV_COMMAND_SIZE 12 /* bytes */
 #define SPV_MAX_MONEY UINT64_C(2100000000000000) /* satoshis; a feefilter above it is ignored */
 
 /* Codes of a reject message (BIP61). */

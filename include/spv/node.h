@@ -25,7 +25,7 @@ extern "C" {
 
 #define SPV_NODE_MAX_PEERS 64 /* outbound slots at most */
 #define SPV_NODE_MAX_ENDPOINTS 256 /* connect and add_peers together */
-#define SPV_NODE_MAX_CHECKPOINTS 8192 /* one a period: three centuries of blocks */
+#define SPV_NODE_MAX_CHECKPOINTS 8192 /* one per period: three centuries of blocks */
 
 /* Whether peers other than the configured ones are discovered. */
 enum spv_discovery_mode {
@@ -63,11 +63,12 @@ struct spv_node_config {
     struct spv_header_db backfill_db; /* those fetched so far (spv_store_backfill_db) */
     bool indexed; /* header_db.by_hash finds every stored header */
     /* Keep filter headers (BIP157) in step with the best chain; prefers peers that offer
-     * SPV_NODE_COMPACT_FILTERS. They begin at a built-in filter header (spv_params) for whose
-     * height and all above headers are stored: choose start_height accordingly. */
+     * SPV_NODE_COMPACT_FILTERS. Filter headers start at the lowest built-in one
+     * (spv_params.filter_checkpoints) at or above the first stored header; a chain that starts
+     * above all of them has none until the backfill is done (SPV_WARN_FILTERS_START). */
     bool filters;
     bool keep_filters; /* a scan emits KEEP_FILTERS effects */
-    uint64_t keep_filters_bytes; /* so many bytes of filters are kept, the highest ones: a scan
+    uint64_t keep_filters_bytes; /* how many bytes of filters are kept, the highest ones: a scan
                                     without scripts fetches no more; 0: no bound */
     struct spv_filter_db filter_db; /* the stored ones, read while the node lives; zeroed: none */
     /* Keep a loaded wallet in step with the chain: see spv_node_watch. Borrowed: the node alone
@@ -82,8 +83,8 @@ struct spv_node_config {
     /* Fetch every transaction that peers announce, for payments that are in no block yet: all
      * connections get relay 1. With bloom filters peers announce what matches in any case. */
     bool fetch_unconfirmed;
-    /* Publish transactions with a loaded machine: see spv_node_publish. Borrowed: the node alone
-     * uses it until it is freed; NULL: none. */
+    /* Publish transactions with this broadcast, which is loaded: see spv_node_publish. Borrowed:
+     * the node alone uses it until it is freed; NULL: none. */
     struct spv_broadcast *broadcast;
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
@@ -142,8 +143,8 @@ enum spv_warning {
     SPV_WARN_FILTERS_ONE_GROUP = 10, /* from given_height on, filter headers are those of the only
                                         network group that serves them: nothing compares them */
     SPV_WARN_FILTERS_DISPUTED = 11, /* peers disagree about the filter of given_height, and the
-                                      block proves neither false: both are used from now on. `peer`
-                                      is one whose filter header is not the stored one */
+                                      block proves neither invalid: both are used from now on.
+                                      `peer` is one whose filter header is not the stored one */
     SPV_WARN_FILTERS_BUILT_IN = 12, /* every peer of three network groups contradicts the built-in
                                       filter header of given_height: no filter headers are synced,
                                       and no peer is banned */
@@ -216,8 +217,8 @@ struct spv_effect {
     struct spv_filter_update filter_update;
     uint32_t height;
     struct spv_event event;
-    struct spv_match_task match;
-    struct spv_keep_task keep;
+    struct spv_match_filters_task match;
+    struct spv_keep_filters_task keep;
     struct spv_scan_event scan;
     struct spv_wallet_update wallet_update;
     struct spv_wallet_event wallet_event;
@@ -240,7 +241,7 @@ struct spv_node_stats {
     unsigned peers_connecting;
     uint64_t sync_peer; /* id of the peer that headers are requested from now; 0: none */
     bool synced;
-    bool stale; /* the tip has not moved for long: extra peers are tried */
+    bool wants_extra_peers; /* the tip is older than extra_peers_after_s (spv/params.h) */
     int64_t clock_skew_s; /* 0, or by how much most peers' clocks are ahead of ours */
     uint64_t reorgs, stalls, bans; /* counts since the node was created */
     unsigned presync_peers; /* peers whose chain must prove its work before it is stored */
@@ -253,11 +254,12 @@ struct spv_node_stats {
     uint64_t headers_waiting; /* received in segments and not accepted yet; not in headers_added */
     uint64_t hedges; /* segments requested from one more peer because one was slow */
     bool filters; /* filter headers are synced */
-    bool filters_stopped; /* as peers contradict a built-in one (SPV_WARN_FILTERS_BUILT_IN) */
+    bool filters_stopped; /* because peers contradict a built-in one (SPV_WARN_FILTERS_BUILT_IN) */
     uint32_t filter_height; /* filter headers are stored up to here; 0: none yet */
     uint64_t filter_headers_added; /* since the node was created */
     unsigned filter_peers; /* that serve compact filters */
-    unsigned filter_branches; /* of filters that are not proven false and differ from ours */
+    unsigned
+        filter_branches; /* of filter headers that differ from ours and are not proven invalid */
     size_t addresses_new, addresses_tried; /* in addrman */
     size_t banned; /* addresses banned now, those of earlier runs included */
     uint64_t feelers; /* short connections that test an address */
@@ -281,7 +283,7 @@ struct spv_node_peer {
     bool at_tip; /* its answers contain no better chain than ours */
     uint32_t claimed_height; /* the height of its chain, as claimed or shown */
     uint64_t headers; /* received from it */
-    double rate; /* headers a second over the last seconds */
+    double rate; /* headers per second over the last seconds */
     unsigned requests; /* getheaders open */
     uint64_t segments_done; /* segments that it delivered first */
     uint64_t hedges; /* segments that were requested from another peer as well */
@@ -339,7 +341,7 @@ SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 
 /* Begins a scan: finds the blocks of the heights first..last (last UINT32_MAX: up to the tip, and
  * each new block) that pay one of n scripts or spend an output found, and reports them by SCAN
- * effects. It goes on as filter headers are synced. The scripts are copied. The genesis block's
+ * effects. It continues as filter headers are synced. The scripts are copied. The genesis block's
  * output cannot be spent: first is at least 1. Heights up to that of the lowest stored filter
  * header are left out, as nothing proves their filters (spv_node_scan_stats has the first one).
  * With keep_filters a scan without scripts is allowed: it only keeps filters. Returns 0,
@@ -348,13 +350,13 @@ SPV_API uint64_t spv_node_deadline(const struct spv_node *n);
 SPV_API int spv_node_scan(struct spv_node *n, const struct spv_bytes *scripts, size_t n_scripts,
                           uint32_t first, uint32_t last, struct spv_now now);
 /* Watches more scripts, which are copied, from a height on; those that are watched already are left
- * out. Blocks that were passed are looked at once more. May be called when a MATCH is reported, for
- * scripts that follow from it: with its height.
- * Returns 0, SPV_ERR_STATE (no scan runs), SPV_ERR_TOO_MANY, or a failure. */
+ * out. Blocks that the scan has passed are searched once more. May be called when a MATCH is
+ * reported, for scripts that follow from it: with its height. Returns 0, SPV_ERR_STATE (no scan
+ * runs), SPV_ERR_TOO_MANY, or a failure. */
 SPV_API int spv_node_scan_add(struct spv_node *n, const struct spv_bytes *scripts, size_t n_scripts,
                               uint32_t from, struct spv_now now);
 /* Watches an output that pays a script: what spends it is found. For outputs of earlier scans;
- * those that a scan finds itself are watched. Returns as spv_node_scan_add. */
+ * those that the scan itself finds are watched already. Returns as spv_node_scan_add. */
 SPV_API int spv_node_scan_add_output(struct spv_node *n, const struct spv_txid *txid,
                                      uint32_t index, const struct spv_bytes *script,
                                      struct spv_now now);
@@ -368,13 +370,13 @@ SPV_API void spv_node_scan_stats(const struct spv_node *n, struct spv_scan_stats
 
 /* ---- the wallet (spv/wallet.h); with spv_node_config.wallet only ----
  *
- * The node gives the wallet's scripts to a source of coins (enum spv_source), has the wallet look
- * at the blocks that are found, and follows reorganisations. Scans of the application
+ * The node gives the wallet's scripts to a source of coins (enum spv_source), passes
+ * the blocks that are found to the wallet, and follows reorganisations. Scans of the application
  * (spv_node_scan) are refused. The wallet may be read between two calls on the node.
  *
  * Each of these returns as the function of spv/wallet.h with its name and, when that is 0, the
  * number of the request: SPV_EFFECT_WALLET with SPV_WALLET_ANSWER follows once the change is
- * stored, and the source looks for what it adds. Only then is an address to be given away.
+ * stored, and the source looks for what it adds. Show an address to a payer only then.
  * SPV_ERR_INVALID: the node has no wallet; SPV_ERR_STATE: an effect that stores is unanswered; or a
  * failure. */
 SPV_API int spv_node_watch(struct spv_node *n, uint64_t *request, uint64_t *id,
@@ -392,14 +394,14 @@ SPV_API void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_
 /* Publishes what spv_broadcast_check has passed. It is announced once its rows are stored. While
  * something is published, new connections are opened with relay 1 until SPV_BROADCAST_RELAY are,
  * beyond the target number where peers are discovered, so that it can come back. A wallet of the
- * node gets it as spv_wallet_publish does, and says when it is confirmed or conflicted. Returns as
- * spv_broadcast_publish or spv_wallet_publish, SPV_ERR_STATE while a change of the wallet is
- * unanswered, SPV_ERR_INVALID without a machine, SPV_ERR_NO_PRIVATE_PEERS for
+ * node gets it as spv_wallet_publish does, and reports when it is confirmed or conflicted. Returns
+ * as spv_broadcast_publish or spv_wallet_publish, SPV_ERR_STATE while a change of the wallet is
+ * unanswered, SPV_ERR_INVALID without a broadcast, SPV_ERR_NO_PRIVATE_PEERS for
  * SPV_BROADCAST_PRIVATE, as this node has no private connections, or a failure. */
 SPV_API int spv_node_publish(struct spv_node *n, const struct spv_tx *txs,
                              const struct spv_broadcast_report *reports, size_t n_txs,
                              unsigned flags, struct spv_now now);
-/* Returns as spv_broadcast_withdraw, SPV_ERR_INVALID without a machine, or a failure. */
+/* Returns as spv_broadcast_withdraw, SPV_ERR_INVALID without a broadcast, or a failure. */
 SPV_API int spv_node_withdraw(struct spv_node *n, const struct spv_txid *txid, struct spv_now now);
 /* The last STORE_BROADCAST effect was applied (error 0) or has failed. Returns 0, SPV_ERR_STATE
  * (none is pending), or a failure, `error` among them. */

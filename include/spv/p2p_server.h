@@ -1,7 +1,6 @@
-/* P2P server for block headers and compact block filters (spv_server; the HTTP server is
- * spv_http): accepts inbound connections and answers getheaders, getcfilters, getcfheaders and
- * getcfcheckpt from databases, for many clients at once. The chain may grow and reorganise
- * meanwhile. */
+/* P2P server for block headers and compact block filters: accepts inbound connections and answers
+ * getheaders, getcfilters, getcfheaders and getcfcheckpt from databases, for many clients at once.
+ * The chain may grow and reorganise meanwhile. */
 #ifndef SPV_P2P_SERVER_H
 #define SPV_P2P_SERVER_H
 
@@ -23,12 +22,12 @@
 extern "C" {
 #endif
 
-struct spv_server_config {
-    const struct spv_netid *net; /* borrowed until spv_server_free */
-    struct spv_header_db header_db; /* its ctx is borrowed until spv_server_free */
+struct spv_p2p_server_config {
+    const struct spv_netid *net; /* borrowed until spv_p2p_server_free */
+    struct spv_header_db header_db; /* its ctx is borrowed until spv_p2p_server_free */
     /* Filters of the same store, whose snapshots are those of header_db; copied, and its ctx is
-     * borrowed until spv_server_free. Compact filter requests (BIP157) are then answered as far as
-     * the filters are there, and a request that breaks a rule closes the connection with
+     * borrowed until spv_p2p_server_free. Compact filter requests (BIP157) are then answered as far
+     * as the filters are there, and a request that breaks a rule closes the connection with
      * SPV_ERR_FILTER_REQUEST. NULL, or no filter headers when the client connects: they close it
      * with SPV_ERR_FILTERS_NOT_OFFERED. */
     const struct spv_filter_db *filter_db;
@@ -48,10 +47,10 @@ struct spv_server_config {
      * every client, by headers if it sent sendheaders (BIP130), else by inv. 0: never. */
     uint64_t tip_poll_us;
     /* Callbacks, on the server's thread; each may be NULL, and each pointer argument is valid
-     * during the call. They may call spv_server_stop and the getters. */
+     * during the call. They may call spv_p2p_server_stop and the getters. */
     void (*on_tip)(void *ctx, const struct spv_chain_header *tip); /* the tip has changed */
     /* A client connected (connected true, error 0) or disconnected. Also called by
-     * spv_server_free. */
+     * spv_p2p_server_free. */
     void (*on_client)(void *ctx, const struct spv_endpoint *from, bool connected, int error,
                       unsigned clients);
     /* A client's handshake is complete: its transport and version are known. */
@@ -62,7 +61,7 @@ struct spv_server_config {
     void *ctx; /* argument of the callbacks */
 };
 
-struct spv_server_stats {
+struct spv_p2p_server_stats {
     unsigned clients; /* connected now */
     uint64_t accepted, refused, headers_sent, requests; /* requests: getheaders */
     uint64_t evicted; /* of the accepted ones */
@@ -70,39 +69,40 @@ struct spv_server_stats {
     uint64_t filters_sent;
 };
 
-struct spv_server;
+struct spv_p2p_server;
 
 /* Creates a server and listens; connections are accepted once it runs. The caller owns *out and
- * frees it with spv_server_free. *why (may be NULL) is filled in on failure. Thread: any; the
+ * frees it with spv_p2p_server_free. *why (may be NULL) is filled in on failure. Thread: any; the
  * server then belongs to the thread that runs it. Returns 0, SPV_ERR_NOMEM, SPV_ERR_NO_DESCRIPTOR,
  * SPV_ERR_RESOLVE (the listen address), or SPV_ERR_IO (cannot listen on it). */
-SPV_API int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
-                           struct spv_error_info *why);
+SPV_API int spv_p2p_server_new(struct spv_p2p_server **out, const struct spv_p2p_server_config *cfg,
+                               struct spv_error_info *why);
 
 /* Returns the port that it listens on. Any thread. */
-SPV_API uint16_t spv_server_port(const struct spv_server *s);
+SPV_API uint16_t spv_p2p_server_port(const struct spv_p2p_server *s);
 
-/* Runs until spv_server_stop. Thread: the calling thread becomes the server's thread.
+/* Runs until spv_p2p_server_stop. Thread: the calling thread becomes the server's thread.
  * Returns 0 after a stop, SPV_ERR_IO, or SPV_ERR_STATE in a callback of the server or of its
  * reactor (no effect). */
-SPV_API int spv_server_run(struct spv_server *s);
+SPV_API int spv_p2p_server_run(struct spv_p2p_server *s);
 
-/* Makes spv_server_run return soon; final. Any thread; async-signal-safe. */
-SPV_API void spv_server_stop(struct spv_server *s);
+/* Makes spv_p2p_server_run return soon; final. Any thread; async-signal-safe. */
+SPV_API void spv_p2p_server_stop(struct spv_p2p_server *s);
 
 /* Writes the statistics to *out. Thread: the server's only, in a callback; or any one thread while
  * the server does not run. Not safe from other threads. */
-SPV_API void spv_server_get_stats(const struct spv_server *s, struct spv_server_stats *out);
+SPV_API void spv_p2p_server_get_stats(const struct spv_p2p_server *s,
+                                      struct spv_p2p_server_stats *out);
 
-/* Returns the server's reactor, borrowed until spv_server_free. Other handles may use it; free them
- * before the server. Any thread. */
-SPV_API struct spv_reactor *spv_server_reactor(struct spv_server *s);
+/* Returns the server's reactor, borrowed until spv_p2p_server_free. Other handles may use it; free
+ * them before the server. Any thread. */
+SPV_API struct spv_reactor *spv_p2p_server_reactor(struct spv_p2p_server *s);
 
 /* Closes all connections (on_client is called for each) and frees the server. NULL is allowed.
  * Thread: any one thread while the server does not run.
  * Returns 0, or SPV_ERR_STATE in a callback of the server or of its reactor: nothing is freed; call
- * spv_server_stop, and free the server after spv_server_run has returned. */
-SPV_API int spv_server_free(struct spv_server *s);
+ * spv_p2p_server_stop, and free the server after spv_p2p_server_run has returned. */
+SPV_API int spv_p2p_server_free(struct spv_p2p_server *s);
 
 #ifdef __cplusplus
 }

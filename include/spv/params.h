@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 #define SPV_RETARGET_INTERVAL 2016
-#define SPV_BIRTHDAY_MARGIN 1209600 /* seconds: two weeks, for wrong wallet and miner clocks */
+#define SPV_BIRTHDAY_MARGIN_S 1209600 /* seconds: two weeks, for wrong wallet and miner clocks */
 
 /* A header that every valid chain contains. Fields other than height and hash are optional. */
 struct spv_checkpoint {
@@ -63,8 +63,9 @@ struct spv_params {
     uint32_t bip66_height; /* version >= 3 */
     uint32_t bip65_height; /* version >= 4 */
     uint32_t segwit_height; /* BIP141's rules hold from here on; UINT32_MAX: not known (simnet) */
-    uint32_t fresh_peers_s; /* a tip older than this makes us connect to more peers; 0: never */
-    uint32_t stale_tip_s; /* a tip older than this causes a warning; 0: never */
+    uint32_t
+        extra_peers_after_s; /* a tip older than this makes us connect to more peers; 0: never */
+    uint32_t stale_warning_after_s; /* a tip older than this causes a warning; 0: never */
     const struct spv_checkpoint *checkpoints; /* ascending heights; borrowed */
     size_t n_checkpoints;
     /* ascending heights, the first is that of genesis; borrowed */
@@ -91,7 +92,7 @@ SPV_API int spv_params_signet(struct spv_params *out, const uint8_t *challenge, 
  * ascending heights.
  * spv_params_start_checkpoint returns the last such checkpoint at or below `height`.
  * spv_params_birthday_checkpoint returns the last one whose next header is at least
- * SPV_BIRTHDAY_MARGIN older than `birthday`, the unix time of a wallet's first key. Both return a
+ * SPV_BIRTHDAY_MARGIN_S older than `birthday`, the unix time of a wallet's first key. Both return a
  * pointer into `list`, or NULL. Any thread. */
 SPV_API const struct spv_checkpoint *spv_params_start_checkpoint(const struct spv_params *params,
                                                                  const struct spv_checkpoint *list,

@@ -77,7 +77,7 @@ struct spv_peer_observer {
 };
 
 /* The largest payload that is accepted for one command. */
-struct spv_payload_cap {
+struct spv_payload_limit {
     enum spv_command command;
     uint32_t bytes;
 };
@@ -123,11 +123,11 @@ struct spv_peer_config {
     struct spv_peer_observer observer;
     size_t max_queue_bytes; /* send queue; 0: SPV_PEER_QUEUE_BYTES */
     size_t max_queue_messages; /* send queue; 0: SPV_PEER_QUEUE_MESSAGES */
-    /* Limits of received payloads in bytes, below those of the protocol: caps has the limit of each
-     * command that it lists, max_payload (0: SPV_MAX_PAYLOAD) that of all others. A larger payload
-     * is SPV_ERR_LENGTH as soon as the frame header has been received. */
-    const struct spv_payload_cap *caps; /* may be NULL */
-    size_t n_caps;
+    /* Limits of received payloads in bytes, below those of the protocol: payload_limits has those
+     * of the commands that it lists, max_payload (0: SPV_MAX_PAYLOAD) is that of all others. A
+     * larger payload is SPV_ERR_LENGTH as soon as the frame header has been received. */
+    const struct spv_payload_limit *payload_limits; /* may be NULL */
+    size_t n_payload_limits;
     uint32_t max_payload;
     /* Inbound: AUTO detects the transport by the first bytes. Outbound: AUTO is v1, because a
      * connection cannot change its transport: the caller chooses v2 for each, and dials once more

@@ -1,5 +1,8 @@
 /* Includes all of libspv. The peer library alone: spv/peer.h, spv/push.h, spv/transport.h,
- * spv/reactor.h, spv/link.h, spv/dial.h, spv/listener.h, spv/resolve.h. */
+ * spv/reactor.h, spv/link.h, spv/dial.h, spv/listener.h, spv/resolve.h.
+ *
+ * In the comments of all headers "ours:" marks a limit that we chose; other limits are those of the
+ * protocol or of Bitcoin Core. docs/glossary.md explains the terms. */
 #ifndef SPV_SPV_H
 #define SPV_SPV_H
 

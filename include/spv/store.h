@@ -60,7 +60,7 @@ struct spv_store_config {
     const struct spv_params *params;
     enum spv_store_mode mode;
     struct spv_interrupt *stop; /* borrowed until the store is closed; NULL: none */
-    /* Another program holds a lock that is needed. Called about ten times a second, inside a call
+    /* Another program holds a lock that is needed. Called about ten times per second, inside a call
      * of the store, with the time waited for the lock so far (ms): non-zero continues to wait, 0
      * ends the call with SPV_ERR_DB_BUSY. It must not call the store. NULL: gives up after 5
      * seconds when writing, 1 second when reading. */
@@ -115,8 +115,8 @@ SPV_API int spv_store_apply_filter_headers(struct spv_store *s,
 SPV_API int spv_store_apply_filter_headers_deferred(struct spv_store *s,
                                                     const struct spv_filter_update *update);
 
-/* Deletes the filter headers and kept filters from a height on, in one transaction: for when
- * a block has disproved one of them. Returns 0, SPV_ERR_DB_READONLY or a database error. */
+/* Deletes the filter headers and kept filters from a height on, in one transaction: for when a
+ * block proves a stored filter invalid. Returns 0, SPV_ERR_DB_READONLY or a database error. */
 SPV_API int spv_store_drop_filter_headers(struct spv_store *s, uint32_t from);
 
 /* Keeps the filter of a block, so that a later scan needs no network; its filter header must be
@@ -189,7 +189,7 @@ SPV_API int spv_store_locate(struct spv_store *s, struct spv_chain_header *out,
 SPV_API int spv_store_range(struct spv_store *s, struct spv_header *out, uint32_t from, uint32_t n);
 
 /* Writes a number that changes when another connection has committed since the last call (SQLite's
- * data_version): cheap enough for several calls a second. Returns 0 or a database error. */
+ * data_version): cheap enough for several calls per second. Returns 0 or a database error. */
 SPV_API int spv_store_data_version(struct spv_store *s, uint32_t *out);
 
 /* Passes each side-branch header to `each`, lowest first, until that returns something other than
@@ -285,7 +285,7 @@ SPV_API int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), v
  * what follows from its transactions. With `full` it also checks every header by all rules of
  * consensus (required bits, median times, versions, checkpoints), as a sync does. */
 #define SPV_FINDINGS 16 /* kept in a report; the first ones show what broke */
-#define SPV_FINDING_TEXT 240
+#define SPV_FINDING_TEXT 240 /* bytes, NUL included */
 struct spv_finding {
     int64_t height; /* of the header it is about; -1: not about one header */
     char text[SPV_FINDING_TEXT]; /* what is wrong and why; a sentence without the path */
@@ -294,9 +294,10 @@ struct spv_verify_config {
     const char *path;
     const struct spv_params *params; /* NULL: the network that is stored in the file */
     bool full;
-    struct spv_now now; /* with full: a header more than two hours ahead of it ends the run */
-    /* Called every few thousand rows; may be NULL. Non-zero ends the run. total is 0 while it is
-     * not known. */
+    struct spv_now
+        now; /* with full: a header more than two hours ahead of it ends the verification */
+    /* Called every few thousand rows; may be NULL. Non-zero ends the verification. total is 0 while
+     * it is not known. */
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
     struct spv_interrupt *stop; /* borrowed during the call; NULL: none */
@@ -340,7 +341,7 @@ enum spv_repair_outcome {
     SPV_REPAIR_SALVAGED = 2, /* pages were damaged: the readable rows were copied to a new file */
     SPV_REPAIR_RECREATED = 3, /* nothing was readable: a new database with the genesis only */
 };
-#define SPV_PATH_TEXT 4096
+#define SPV_PATH_TEXT 4096 /* bytes, NUL included */
 struct spv_repair_report {
     enum spv_repair_outcome outcome;
     int64_t height; /* the chain's tip now */

@@ -74,6 +74,9 @@ SPV_API int spv_txid_from_hex(struct spv_txid *out, const char *hex);
 
 /* Returns true when both hashes are equal. Any thread. */
 SPV_API bool spv_blockhash_eq(const struct spv_blockhash *a, const struct spv_blockhash *b);
+SPV_API bool spv_filter_hash_eq(const struct spv_filter_hash *a, const struct spv_filter_hash *b);
+SPV_API bool spv_filter_header_eq(const struct spv_filter_header *a,
+                                  const struct spv_filter_header *b);
 /* Returns true when all bytes are zero. Any thread. */
 SPV_API bool spv_blockhash_is_zero(const struct spv_blockhash *hash);
 

@@ -33,8 +33,8 @@ struct spv_loop_dns {
 };
 
 /* ours: the node times its blocks itself, and a peer that lacks one is silent without fault */
-#define GETDATA_TIMEOUT (24 * 3600 * SPV_SECOND)
-#define V2_ANSWER_BY_PROXY (30 * SPV_SECOND) /* ours: Tor's circuits are slow */
+#define GETDATA_TIMEOUT_US (24 * 3600 * SPV_SECOND)
+#define V2_ANSWER_BY_PROXY_US (30 * SPV_SECOND) /* ours: Tor's circuits are slow */
 
 static bool has_proxy(const struct spv_connections *c)
 {
@@ -111,8 +111,8 @@ struct spv_peer_config spv_connections_peer_config(struct spv_connections *c,
         .rng = c->rng,
         .self_nonces = &c->nonces,
         .transport = transport == SPV_TRANSPORT_V2 ? SPV_TRANSPORT_ONLY_V2 : SPV_TRANSPORT_ONLY_V1,
-        .timeouts = {.v2_answer = has_proxy(c) ? V2_ANSWER_BY_PROXY : 0,
-                     .getdata = GETDATA_TIMEOUT},
+        .timeouts = {.v2_answer = has_proxy(c) ? V2_ANSWER_BY_PROXY_US : 0,
+                     .getdata = GETDATA_TIMEOUT_US},
     };
 }
 

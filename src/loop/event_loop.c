@@ -17,7 +17,7 @@
 #include "loop/match_pool.h"
 #include "spv/wallet_db.h"
 
-#define PROXY_TIMEOUT (60 * SPV_SECOND) /* ours: Tor circuits to onion services take long */
+#define PROXY_TIMEOUT_US (60 * SPV_SECOND) /* ours: Tor circuits to onion services take long */
 #define COMMIT_US (SPV_SECOND / 4) /* ours: the longest time that a header stays uncommitted */
 
 struct spv_evloop {
@@ -68,7 +68,8 @@ static void arm_commit(struct spv_evloop *l)
     spv_timer_set(l->commit, spv_system_now().mono_us + COMMIT_US);
 }
 
-/* The wallet's changes are durable when the node hears of them: an address may be given away. */
+/* The wallet's changes are committed before the node gets the result: after that an address may be
+ * shown to a payer. */
 static int store_wallet(struct spv_evloop *l, const struct spv_wallet_update *wallet)
 {
     const struct spv_store_update all = {.wallet = wallet};
@@ -107,7 +108,7 @@ static int store_filter_headers(struct spv_evloop *l, const struct spv_filter_up
 }
 
 /* A filter of a branch that has left the best chain meanwhile is not kept. */
-static int keep_filters(struct spv_evloop *l, const struct spv_keep_task *keep)
+static int keep_filters(struct spv_evloop *l, const struct spv_keep_filters_task *keep)
 {
     int rc = 0;
     for (size_t i = 0; i < keep->n && rc >= 0; i++) {
@@ -302,10 +303,10 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
     if (l->cfg.node.nets == 0)
         l->cfg.node.nets = SPV_NET_IPV4 | SPV_NET_IPV6 | SPV_NET_ONION;
     if (l->cfg.connect_timeout_us == 0)
-        l->cfg.connect_timeout_us = PROXY_TIMEOUT;
+        l->cfg.connect_timeout_us = PROXY_TIMEOUT_US;
 }
 
-/* The wallet and the machine that publishes are the caller's; their rows are the store's. */
+/* The wallet and the broadcast are the caller's; their rows are the store's. */
 static int load_wallet(struct spv_evloop *l)
 {
     struct spv_node_config *node = &l->cfg.node;
@@ -341,7 +342,7 @@ static int new_node(struct spv_evloop *l)
 
 static void init_connections(struct spv_evloop *l)
 {
-    struct spv_connections *c = &l->connections; /* zeroed, but for the proxy */
+    struct spv_connections *c = &l->connections; /* zeroed, except for the proxy */
     c->node = l->node;
     c->reactor = l->reactor;
     c->net = &l->cfg.node.params->net;

@@ -25,8 +25,9 @@ int spv_filter_answers_new(struct spv_filter_answers **out, const struct spv_hea
         return SPV_ERR_NOMEM;
     a->headers = *headers;
     a->filters = *filters;
-    spv_rate_limit_init(&a->client_limit, SPV_FILTER_RATE, SPV_FILTER_BURST);
-    spv_rate_limit_init(&a->group_limit, SPV_FILTER_GROUP_RATE, SPV_FILTER_GROUP_BURST);
+    spv_rate_limit_init(&a->client_limit, SPV_FILTER_ANSWERS_PER_SECOND, SPV_FILTER_ANSWERS_BURST);
+    spv_rate_limit_init(&a->group_limit, SPV_FILTER_ANSWERS_GROUP_PER_SECOND,
+                        SPV_FILTER_ANSWERS_GROUP_BURST);
     *out = a;
     return 0;
 }

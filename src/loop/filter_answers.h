@@ -9,14 +9,15 @@
 
 /* ours: getcfilters of one client that wait, 640 bytes: 16,000 blocks are more than a client has
  * requested at once */
-#define SPV_FILTER_QUEUE 16
-/* ours: filters a second of one client. One of 26 kB costs the server's thread 30 us besides its
- * reading from the database, so a client takes 6 % of it; at 100 Mbit/s it is sent 500 a second. */
-#define SPV_FILTER_RATE 2000
-#define SPV_FILTER_BURST 4000 /* ours: four requests of the largest range */
+#define SPV_FILTER_ANSWERS_MAX_QUEUE 16
+/* ours: filters per second of one client. One of 26 kB costs the server's thread 30 us besides its
+ * reading from the database, so a client takes 6 % of it; at 100 Mbit/s it is sent 500 per second.
+ */
+#define SPV_FILTER_ANSWERS_PER_SECOND 2000
+#define SPV_FILTER_ANSWERS_BURST 4000 /* ours: four requests of the largest range */
 /* ours: of all clients of one group (IPv4 /24, IPv6 /64): 12 % of the thread */
-#define SPV_FILTER_GROUP_RATE 4000
-#define SPV_FILTER_GROUP_BURST 16000 /* ours: four clients that begin at once */
+#define SPV_FILTER_ANSWERS_GROUP_PER_SECOND 4000
+#define SPV_FILTER_ANSWERS_GROUP_BURST 16000 /* ours: four clients that begin at once */
 
 struct spv_filter_answers;
 
@@ -34,7 +35,7 @@ int spv_filter_answers_reply(struct spv_filter_answers *a, struct spv_msg *out,
 
 /* A client's getcfilters, oldest first. */
 struct spv_filter_queue {
-    struct spv_serve_cfilters requests[SPV_FILTER_QUEUE];
+    struct spv_serve_cfilters requests[SPV_FILTER_ANSWERS_MAX_QUEUE];
     unsigned n;
     struct spv_rate_bucket bucket;
 };

@@ -4,7 +4,7 @@
 
 void spv_handshake_limit_init(struct spv_rate_limit *r)
 {
-    spv_rate_limit_init(r, SPV_HANDSHAKE_RATE, SPV_HANDSHAKE_BURST);
+    spv_rate_limit_init(r, SPV_HANDSHAKE_PER_SECOND, SPV_HANDSHAKE_BURST);
 }
 
 bool spv_handshake_limit_allow(struct spv_rate_limit *r, const struct spv_netaddr *from,

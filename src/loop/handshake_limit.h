@@ -8,9 +8,9 @@
 
 #include "loop/rate_limit.h"
 
-/* ours: a second from one group; each costs about 0.3 ms of CPU time, so a group has 0.3 % of a
+/* ours: from one group; each costs about 0.3 ms of CPU time, so a group has 0.3 % of a
  * core */
-#define SPV_HANDSHAKE_RATE 10
+#define SPV_HANDSHAKE_PER_SECOND 10
 /* ours: the whole share of a group's slots reconnects at once */
 #define SPV_HANDSHAKE_BURST 100
 

@@ -1,4 +1,4 @@
-/* One line a field. A server that has a clock sends a Date field (RFC 9110, 6.6.1), in English in
+/* One line per field. A server that has a clock sends a Date field (RFC 9110, 6.6.1), in English in
  * every locale. */
 #include "loop/http_reply.h"
 

@@ -40,7 +40,7 @@ enum stage {
 
 struct connection {
     struct connection *prev, *next;
-    struct spv_http *http;
+    struct spv_http_server *http;
     struct spv_stream *stream;
     int fd; /* the stream's */
     struct spv_netaddr from; /* network 0: unknown */
@@ -54,17 +54,17 @@ struct connection {
     size_t n_sent;
 };
 
-struct spv_http {
-    struct spv_http_config cfg;
+struct spv_http_server {
+    struct spv_http_server_config cfg;
     struct spv_reactor *reactor;
     struct spv_listener *listener;
     struct spv_timer *sweep_timer; /* closes connections past their deadline */
     struct spv_timer *deferred; /* handles pipelined requests */
     struct connection *first;
     unsigned n;
-    bool answering; /* the header database is being read: spv_http_free fails */
+    bool answering; /* the header database is being read: spv_http_server_free fails */
     struct spv_rate_limit limit;
-    struct spv_http_stats stats;
+    struct spv_http_server_stats stats;
 };
 
 static uint64_t now_us(void)
@@ -76,7 +76,7 @@ static uint64_t now_us(void)
 
 static void close_connection(struct connection *c)
 {
-    struct spv_http *h = c->http;
+    struct spv_http_server *h = c->http;
     *(c->prev ? &c->prev->next : &h->first) = c->next;
     if (c->next)
         c->next->prev = c->prev;
@@ -108,7 +108,7 @@ static void begin_waiting(struct connection *c)
 
 static void on_sweep(void *ctx)
 {
-    struct spv_http *h = ctx;
+    struct spv_http_server *h = ctx;
     const uint64_t now = now_us();
     for (struct connection *c = h->first, *next; c; c = next) {
         next = c->next;
@@ -124,7 +124,7 @@ static void on_sweep(void *ctx)
 }
 
 /* Closes the connection that has been idle longest, one that is being sent a reply last. */
-static void close_idle(struct spv_http *h)
+static void close_idle(struct spv_http_server *h)
 {
     struct connection *found = h->first;
     for (struct connection *c = h->first; c; c = c->next)
@@ -216,7 +216,7 @@ static void refuse_request(struct connection *c, const struct spv_http_request *
 
 static void send_answer(struct connection *c, const struct spv_http_request *req)
 {
-    struct spv_http *h = c->http;
+    struct spv_http_server *h = c->http;
     struct spv_rest_reply r;
     const unsigned wait =
         c->from.network != 0 ? spv_rate_limit_take(&h->limit, &c->from, now_us()) : 0;
@@ -265,7 +265,7 @@ static void handle_request(struct connection *c)
 
 static void on_deferred(void *ctx)
 {
-    const struct spv_http *h = ctx;
+    const struct spv_http_server *h = ctx;
     for (struct connection *c = h->first, *next; c; c = next) {
         next = c->next;
         if (c->has_more && c->stage == WAITING)
@@ -305,7 +305,7 @@ static void on_writable(void *ctx)
 
 static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
 {
-    struct spv_http *h = ctx;
+    struct spv_http_server *h = ctx;
     (void)from;
     if (h->n >= h->cfg.max_connections)
         close_idle(h);
@@ -343,11 +343,11 @@ err0:
 
 /* ---- creation and freeing ---- */
 
-int spv_http_new(struct spv_http **out, struct spv_reactor *r, const struct spv_http_config *cfg,
-                 struct spv_error_info *why)
+int spv_http_server_new(struct spv_http_server **out, struct spv_reactor *r,
+                        const struct spv_http_server_config *cfg, struct spv_error_info *why)
 {
     int rc = SPV_ERR_NOMEM;
-    struct spv_http *h = calloc(1, sizeof *h);
+    struct spv_http_server *h = calloc(1, sizeof *h);
     if (!h)
         goto err0;
     h->cfg = *cfg;
@@ -385,18 +385,18 @@ err0:
     return rc;
 }
 
-uint16_t spv_http_port(const struct spv_http *h)
+uint16_t spv_http_server_port(const struct spv_http_server *h)
 {
     return spv_listener_port(h->listener);
 }
 
-void spv_http_get_stats(const struct spv_http *h, struct spv_http_stats *out)
+void spv_http_server_get_stats(const struct spv_http_server *h, struct spv_http_server_stats *out)
 {
     *out = h->stats;
     out->open = h->n;
 }
 
-int spv_http_free(struct spv_http *h)
+int spv_http_server_free(struct spv_http_server *h)
 {
     if (!h)
         return 0;

@@ -1,8 +1,8 @@
-/* The threads share the task: each takes the next few filters until none is left. The last one to
- * end pushes the result into the reactor's task queue.
+/* The threads share a task: each claims the next CHUNK filters until none is left. The last one to
+ * finish pushes the result onto the reactor's task queue.
  *
- *     loop:     start ----------------------------------- done(ctx)
- *     threads:        take, match, take, match ... last out
+ *     loop:     start ------------------------------------------------ done(ctx)
+ *     threads:        claim, match, claim, match ... last one finishes
  */
 #include "loop/match_pool.h"
 
@@ -13,10 +13,10 @@
 #include "net/reactor.h"
 #include "spv/error.h"
 
-#define CHUNK                                                                                      \
-    32 /* filters that a thread takes at once: lists are matched faster than single ones */
+/* ours: filters that a thread claims at once: lists are matched faster than single ones */
+#define CHUNK 32
 
-/* Of a task; the task queue's once it is pushed. */
+/* The result of a task; owned by the task queue once it was pushed. */
 struct result {
     struct spv_task task; /* first */
     struct spv_match_pool *pool; /* NULL: freed; reactor's thread only */
@@ -28,21 +28,21 @@ struct spv_match_pool {
     void *ctx;
     pthread_t threads[SPV_MATCH_THREADS];
     unsigned n_threads;
-    struct result *result; /* of the task that is given; set on the reactor's thread only */
+    struct result *result; /* of the current task; set on the reactor's thread only */
     pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t given;
-    bool ends;
-    bool pushed; /* result is in the task queue, or was */
-    uint64_t serial; /* of the task */
-    struct spv_match_task task;
-    size_t next; /* filter that no thread has taken */
-    unsigned n_working; /* threads that have not ended the task */
+    pthread_cond_t task_available;
+    bool is_stopping;
+    bool pushed; /* result was pushed onto the task queue */
+    uint64_t serial; /* number of the current task */
+    struct spv_match_filters_task task;
+    size_t next; /* index of the next unclaimed filter */
+    unsigned n_working; /* threads that have not finished the task */
 };
 
-static size_t take_chunk(struct spv_match_pool *pool, size_t *first)
+static size_t claim_chunk(struct spv_match_pool *pool, size_t *first)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    const size_t left = pool->ends ? 0 : pool->task.n - pool->next;
+    const size_t left = pool->is_stopping ? 0 : pool->task.n - pool->next;
     const size_t n = left < CHUNK ? left : CHUNK;
     *first = pool->next;
     pool->next += n;
@@ -50,13 +50,13 @@ static size_t take_chunk(struct spv_match_pool *pool, size_t *first)
     return n;
 }
 
-static void match_all(struct spv_match_pool *pool, const struct spv_match_task *task)
+static void match_all(struct spv_match_pool *pool, const struct spv_match_filters_task *task)
 {
     struct spv_filter_matcher *matcher;
     size_t first, n;
     const int rc = spv_filter_matcher_new(&matcher, task->query);
 
-    while ((n = take_chunk(pool, &first)) > 0) {
+    while ((n = claim_chunk(pool, &first)) > 0) {
         if (rc == 0)
             spv_filter_match_list(matcher, task->results + first, task->filters + first, n);
         for (size_t i = 0; rc < 0 && i < n; i++)
@@ -65,13 +65,13 @@ static void match_all(struct spv_match_pool *pool, const struct spv_match_task *
     spv_filter_matcher_free(matcher);
 }
 
-/* Waits for a task after that of the serial; false: the pool ends. */
-static bool wait_for_task(struct spv_match_pool *pool, struct spv_match_task *task,
+/* Waits for a task after number *serial; false: the pool is being freed. */
+static bool wait_for_task(struct spv_match_pool *pool, struct spv_match_filters_task *task,
                           uint64_t *serial)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    while (!pool->ends && pool->serial == *serial)
-        (void)pthread_cond_wait(&pool->given, &pool->lock);
+    while (!pool->is_stopping && pool->serial == *serial)
+        (void)pthread_cond_wait(&pool->task_available, &pool->lock);
     const bool found = pool->serial != *serial;
     *serial = pool->serial;
     *task = pool->task;
@@ -97,7 +97,7 @@ static void end_task(struct spv_match_pool *pool)
 static void *run_thread(void *ctx)
 {
     struct spv_match_pool *pool = ctx;
-    struct spv_match_task task;
+    struct spv_match_filters_task task;
     uint64_t serial = 0;
 
     while (wait_for_task(pool, &task, &serial)) {
@@ -117,7 +117,7 @@ int spv_match_pool_new(struct spv_match_pool **out, struct spv_reactor *reactor,
         goto err0;
     if (pthread_mutex_init(&pool->lock, NULL) != 0)
         goto err1;
-    if (pthread_cond_init(&pool->given, NULL) != 0)
+    if (pthread_cond_init(&pool->task_available, NULL) != 0)
         goto err2;
     pool->done = done;
     pool->ctx = ctx;
@@ -135,8 +135,8 @@ err0:
 static void join_threads(struct spv_match_pool *pool)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    pool->ends = true;
-    (void)pthread_cond_broadcast(&pool->given);
+    pool->is_stopping = true;
+    (void)pthread_cond_broadcast(&pool->task_available);
     (void)pthread_mutex_unlock(&pool->lock);
     while (pool->n_threads > 0)
         (void)pthread_join(pool->threads[--pool->n_threads], NULL);
@@ -151,7 +151,7 @@ void spv_match_pool_free(struct spv_match_pool *pool)
         pool->result->pool = NULL; /* it frees itself */
     else
         free(pool->result);
-    (void)pthread_cond_destroy(&pool->given);
+    (void)pthread_cond_destroy(&pool->task_available);
     (void)pthread_mutex_destroy(&pool->lock);
     spv_task_queue_unref(pool->task_queue);
     free(pool);
@@ -184,7 +184,7 @@ static int start_threads(struct spv_match_pool *pool)
     return pool->n_threads > 0 ? 0 : SPV_ERR_NOMEM;
 }
 
-int spv_match_pool_start(struct spv_match_pool *pool, const struct spv_match_task *task)
+int spv_match_pool_start(struct spv_match_pool *pool, const struct spv_match_filters_task *task)
 {
     const int rc = pool->n_threads > 0 ? 0 : start_threads(pool);
 
@@ -201,7 +201,7 @@ int spv_match_pool_start(struct spv_match_pool *pool, const struct spv_match_tas
     pool->next = 0;
     pool->n_working = pool->n_threads;
     pool->serial++;
-    (void)pthread_cond_broadcast(&pool->given);
+    (void)pthread_cond_broadcast(&pool->task_available);
     (void)pthread_mutex_unlock(&pool->lock);
     return 0;
 }

@@ -18,6 +18,6 @@ int spv_match_pool_new(struct spv_match_pool **out, struct spv_reactor *reactor,
 void spv_match_pool_free(struct spv_match_pool *pool);
 /* Matches the filters of a task; it must stay valid until it is done, and only one may be given at
  * a time. Returns 0, or SPV_ERR_NOMEM: it is not done. */
-int spv_match_pool_start(struct spv_match_pool *pool, const struct spv_match_task *task);
+int spv_match_pool_start(struct spv_match_pool *pool, const struct spv_match_filters_task *task);
 
 #endif

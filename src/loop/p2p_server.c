@@ -41,7 +41,7 @@
 
 struct client {
     struct client *next;
-    struct spv_server *server;
+    struct spv_p2p_server *server;
     struct spv_link *link;
     struct spv_netaddr addr; /* network 0: unknown */
     bool ready;
@@ -51,8 +51,8 @@ struct client {
     struct spv_filter_queue filters;
 };
 
-struct spv_server {
-    struct spv_server_config cfg;
+struct spv_p2p_server {
+    struct spv_p2p_server_config cfg;
     struct spv_reactor *reactor;
     struct spv_listener *listener;
     struct spv_timer *watch;
@@ -61,7 +61,7 @@ struct spv_server {
     struct client *clients;
     unsigned n_evicted; /* of the clients */
     uint64_t slots_key[2];
-    struct spv_server_stats stats;
+    struct spv_p2p_server_stats stats;
     struct spv_self_nonces nonces;
     struct spv_serve_cache *cache;
     struct spv_filter_answers *filters; /* NULL: none are served */
@@ -69,7 +69,7 @@ struct spv_server {
     struct spv_rate_limit v2_limit;
 };
 
-static void notify_client(const struct spv_server *s, const struct spv_endpoint *from,
+static void notify_client(const struct spv_p2p_server *s, const struct spv_endpoint *from,
                           bool connected, int error)
 {
     if (s->cfg.on_client)
@@ -79,7 +79,7 @@ static void notify_client(const struct spv_server *s, const struct spv_endpoint 
 static void on_ready(struct spv_link *link, void *ctx)
 {
     struct client *c = ctx;
-    const struct spv_server *s = c->server;
+    const struct spv_p2p_server *s = c->server;
     struct spv_peer_stats stats;
     c->ready = true;
     if (!s->cfg.on_ready)
@@ -97,7 +97,7 @@ static void on_reply_taken(void *ctx, int error)
 
 static int answer_getheaders(struct client *c, const struct spv_msg_getheaders *request)
 {
-    struct spv_server *s = c->server;
+    struct spv_p2p_server *s = c->server;
     struct spv_shared_frame *frame;
     s->stats.requests++;
     const int n = spv_serve_cache_answer(s->cache, &frame, request);
@@ -112,7 +112,7 @@ static int answer_getheaders(struct client *c, const struct spv_msg_getheaders *
 
 static int answer_filter_request(struct client *c, const struct spv_msg *request)
 {
-    struct spv_server *s = c->server;
+    struct spv_p2p_server *s = c->server;
     struct spv_msg answer;
     s->stats.filter_requests++;
     if (request->command == SPV_CMD_GETCFILTERS)
@@ -124,7 +124,7 @@ static int answer_filter_request(struct client *c, const struct spv_msg *request
 /* Sends the next filter, unless the rate is exceeded. Returns when to try again. */
 static uint64_t send_filter(struct client *c, size_t *all, uint64_t now_us)
 {
-    struct spv_server *s = c->server;
+    struct spv_p2p_server *s = c->server;
     struct spv_netaddr group;
     struct spv_msg msg;
     uint64_t next_us;
@@ -152,7 +152,7 @@ static uint64_t take_turn(struct client *c, size_t *all, uint64_t now_us)
     const size_t mine = spv_link_pending(c->link);
     if (mine > 0 && *all > MAX_ALL_WAITING)
         return SPV_NEVER;
-    if (c->answered && mine <= MAX_WAITING && c->filters.n < SPV_FILTER_QUEUE) {
+    if (c->answered && mine <= MAX_WAITING && c->filters.n < SPV_FILTER_ANSWERS_MAX_QUEUE) {
         c->answered = false;
         *all += FULL_ANSWER;
         spv_link_read_start(c->link);
@@ -162,13 +162,13 @@ static uint64_t take_turn(struct client *c, size_t *all, uint64_t now_us)
         return SPV_NEVER;
     const uint64_t next_us = send_filter(c, all, now_us);
     /* answers that ended without a filter have made room in a full queue */
-    return c->answered && c->filters.n < SPV_FILTER_QUEUE ? now_us : next_us;
+    return c->answered && c->filters.n < SPV_FILTER_ANSWERS_MAX_QUEUE ? now_us : next_us;
 }
 
 /* The next turn. Memory is bounded however many clients request without reading. */
 static void on_deferred(void *ctx)
 {
-    struct spv_server *s = ctx;
+    struct spv_p2p_server *s = ctx;
     const uint64_t now_us = spv_system_now().mono_us;
     uint64_t next_us = SPV_NEVER;
     size_t all = 0;
@@ -179,7 +179,7 @@ static void on_deferred(void *ctx)
     spv_timer_set(s->deferred, next_us);
 }
 
-static bool is_request(const struct spv_server *s, enum spv_command command)
+static bool is_request(const struct spv_p2p_server *s, enum spv_command command)
 {
     if (command == SPV_CMD_GETHEADERS)
         return true;
@@ -203,7 +203,8 @@ static void on_message(struct spv_link *link, const struct spv_msg *msg, void *c
 
 /* Reads the last headers up to a new tip. Returns how many, 0 if the tip is unchanged, or negative.
  */
-static int read_new_tip(struct spv_server *s, struct spv_chain_header *tip, struct spv_header *out)
+static int read_new_tip(struct spv_p2p_server *s, struct spv_chain_header *tip,
+                        struct spv_header *out)
 {
     const struct spv_header_db *r = &s->cfg.header_db;
     int rc = r->begin_read ? r->begin_read(r->ctx) : 0;
@@ -243,7 +244,7 @@ static void announce_tip(void *ctx, struct spv_peer *peer, struct spv_now now)
 /* A failed read is retried at the next poll: another process may be opening the file. */
 static void on_watch(void *ctx)
 {
-    struct spv_server *s = ctx;
+    struct spv_p2p_server *s = ctx;
     struct spv_header headers[MAX_ANNOUNCED];
     struct spv_chain_header tip;
     const int n = read_new_tip(s, &tip, headers);
@@ -262,7 +263,7 @@ static void on_watch(void *ctx)
 static void on_closed(struct spv_link *link, int error, void *ctx)
 {
     struct client *c = ctx;
-    struct spv_server *s = c->server;
+    struct spv_p2p_server *s = c->server;
     struct client **at = &s->clients;
     while (*at != c)
         at = &(*at)->next;
@@ -274,7 +275,7 @@ static void on_closed(struct spv_link *link, int error, void *ctx)
 }
 
 /* Returns 0 if the address and its group are within their shares. */
-static int check_share(const struct spv_server *s, const struct spv_netaddr *addr)
+static int check_share(const struct spv_p2p_server *s, const struct spv_netaddr *addr)
 {
     struct spv_conn_slots_count count = {0};
     for (const struct client *c = s->clients; c; c = c->next)
@@ -295,7 +296,7 @@ static struct spv_conn_slot slot_of(const struct client *c)
 }
 
 /* Evicts a client. */
-static int evict_one(struct spv_server *s)
+static int evict_one(struct spv_p2p_server *s)
 {
     struct spv_conn_slot *slots = calloc(s->stats.clients, sizeof *slots);
     size_t n = 0;
@@ -320,7 +321,7 @@ static int evict_one(struct spv_server *s)
     return 0;
 }
 
-static int find_slot(struct spv_server *s, const struct spv_netaddr *addr)
+static int find_slot(struct spv_p2p_server *s, const struct spv_netaddr *addr)
 {
     int rc = check_share(s, addr);
     if (rc == 0 && s->stats.clients - s->n_evicted >= s->cfg.max_clients)
@@ -337,7 +338,7 @@ static bool allow_v2(void *ctx, const struct spv_endpoint *from)
 
 /* What a new client may request. Compact filters are offered while every one is there, as clients
  * of BIP157 expect, and requests for them are accepted while there are some. */
-static void set_services(const struct spv_server *s, struct spv_peer_config *cfg)
+static void set_services(const struct spv_p2p_server *s, struct spv_peer_config *cfg)
 {
     cfg->services = s->cfg.services;
     if (!s->filters)
@@ -350,7 +351,7 @@ static void set_services(const struct spv_server *s, struct spv_peer_config *cfg
 }
 
 /* Takes ownership of the socket, also on failure. */
-static int admit_client(struct spv_server *s, int fd)
+static int admit_client(struct spv_p2p_server *s, int fd)
 {
     struct spv_netaddr remote = {0};
     struct sockaddr_storage sa = {0};
@@ -396,7 +397,7 @@ static int admit_client(struct spv_server *s, int fd)
 
 static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
 {
-    struct spv_server *s = ctx;
+    struct spv_p2p_server *s = ctx;
     const int rc = admit_client(s, fd);
     if (rc < 0) {
         s->stats.refused++;
@@ -411,7 +412,7 @@ static void on_accepted(void *ctx, int fd, const struct spv_endpoint *from)
 
 /* Creates the timers and reads the first tip, which is not announced: our version has its height.
  */
-static int begin_timers(struct spv_server *s)
+static int begin_timers(struct spv_p2p_server *s)
 {
     struct spv_chain_header tip;
     int rc = spv_timer_new(&s->deferred, s->reactor, on_deferred, s);
@@ -430,7 +431,7 @@ static int begin_timers(struct spv_server *s)
     return 0;
 }
 
-static int begin_v2(struct spv_server *s)
+static int begin_v2(struct spv_p2p_server *s)
 {
     const struct spv_rng rng = spv_system_rng();
     if (s->cfg.transport == SPV_TRANSPORT_ONLY_V1)
@@ -441,7 +442,7 @@ static int begin_v2(struct spv_server *s)
 }
 
 /* What answers requests: encoded headers, and compact filters. */
-static int begin_answers(struct spv_server *s)
+static int begin_answers(struct spv_p2p_server *s)
 {
     const struct spv_serve_cache_config cache = {.net = s->cfg.net,
                                                  .header_db = s->cfg.header_db,
@@ -454,7 +455,7 @@ static int begin_answers(struct spv_server *s)
 }
 
 /* Undoes begin_v2 and begin_answers, also in part. */
-static void end_parts(struct spv_server *s)
+static void end_parts(struct spv_p2p_server *s)
 {
     spv_rate_limit_free(&s->v2_limit);
     spv_v2_context_free(s->v2_context);
@@ -462,11 +463,11 @@ static void end_parts(struct spv_server *s)
     spv_serve_cache_free(s->cache);
 }
 
-int spv_server_new(struct spv_server **out, const struct spv_server_config *cfg,
-                   struct spv_error_info *why)
+int spv_p2p_server_new(struct spv_p2p_server **out, const struct spv_p2p_server_config *cfg,
+                       struct spv_error_info *why)
 {
     int rc = SPV_ERR_NOMEM;
-    struct spv_server *s = calloc(1, sizeof *s);
+    struct spv_p2p_server *s = calloc(1, sizeof *s);
     if (!s)
         goto err0;
     s->cfg = *cfg;
@@ -512,32 +513,32 @@ err0:
     return rc;
 }
 
-uint16_t spv_server_port(const struct spv_server *s)
+uint16_t spv_p2p_server_port(const struct spv_p2p_server *s)
 {
     return spv_listener_port(s->listener);
 }
 
-struct spv_reactor *spv_server_reactor(struct spv_server *s)
+struct spv_reactor *spv_p2p_server_reactor(struct spv_p2p_server *s)
 {
     return s->reactor;
 }
 
-int spv_server_run(struct spv_server *s)
+int spv_p2p_server_run(struct spv_p2p_server *s)
 {
     return spv_reactor_run(s->reactor);
 }
 
-void spv_server_stop(struct spv_server *s)
+void spv_p2p_server_stop(struct spv_p2p_server *s)
 {
     spv_reactor_stop(s->reactor);
 }
 
-void spv_server_get_stats(const struct spv_server *s, struct spv_server_stats *out)
+void spv_p2p_server_get_stats(const struct spv_p2p_server *s, struct spv_p2p_server_stats *out)
 {
     *out = s->stats;
 }
 
-int spv_server_free(struct spv_server *s)
+int spv_p2p_server_free(struct spv_p2p_server *s)
 {
     if (!s)
         return 0;

@@ -20,7 +20,7 @@ struct spv_rate_bucket {
 struct spv_rate_limit {
     struct spv_rate_bucket *buckets;
     size_t n, cap;
-    double rate; /* tokens a second; 0: no limit */
+    double rate; /* tokens per second; 0: no limit */
     double burst;
 };
 

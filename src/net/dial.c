@@ -1,5 +1,5 @@
 /* Happy eyeballs (RFC 8305) without parallel look-ups: the addresses, with IPv6 and IPv4
- * alternating, are tried in turn; the next attempt starts when one fails, or after STAGGER. The
+ * alternating, are tried in turn; the next attempt starts when one fails, or after STAGGER_US. The
  * first connection is used, the others are closed, and one deadline bounds all of it. Everything,
  * the first attempt included, happens in the loop, so done is never called inside spv_dial_start.
  *
@@ -18,8 +18,8 @@
 #include "spv/dial.h"
 #include "spv/resolve.h"
 
-#define DEFAULT_TIMEOUT (10 * SPV_SECOND)
-#define STAGGER (SPV_SECOND / 4) /* RFC 8305 recommends 250 ms */
+#define DEFAULT_TIMEOUT_US (10 * SPV_SECOND)
+#define STAGGER_US (SPV_SECOND / 4) /* RFC 8305 recommends 250 ms */
 #define ATTEMPTS 16 /* addresses tried: a name with more of them is a DNS seed, not a peer */
 
 struct attempt {
@@ -208,7 +208,7 @@ static void try_next(struct spv_dial *d)
         int rc = begin_attempt(d, &d->attempts[i], &d->addrs[i]);
         if (rc == 0) {
             spv_timer_set(d->stagger,
-                          d->next < d->n ? spv_system_now().mono_us + STAGGER : SPV_NEVER);
+                          d->next < d->n ? spv_system_now().mono_us + STAGGER_US : SPV_NEVER);
             return;
         }
         keep_error(d, rc);
@@ -288,7 +288,7 @@ static int dial_start(struct spv_dial **out, struct spv_reactor *r,
     if (conn)
         spv_socks5_conn_set_callback(conn, on_socks5_done, d);
     spv_timer_set(d->deadline,
-                  spv_system_now().mono_us + (timeout_us != 0 ? timeout_us : DEFAULT_TIMEOUT));
+                  spv_system_now().mono_us + (timeout_us != 0 ? timeout_us : DEFAULT_TIMEOUT_US));
     *out = d;
     return 0;
 err4:

@@ -9,7 +9,7 @@
  * expired deadline first reads what the socket has received: a delay of ours is not the peer's
  * fault.
  *
- * A link is open, then flushing (a last reject is written, for FLUSH_TIME at most), then done: from
+ * A link is open, then flushing (a last reject is written, for FLUSH_US at most), then done: from
  * then on the loop calls the remaining completions and on_closed and drops the reactor's reference.
  * Calls on a link never free it and never call back, so callbacks may send to and close any link,
  * their own included. */
@@ -20,9 +20,9 @@
 
 #include "peer/send_frame.h"
 
-#define READ_BUDGET (4u * SPV_SCRATCH) /* bytes an event: more than one full headers message */
-#define FLUSH_TIME SPV_SECOND /* for the last bytes of a closing link */
-#define SLOW_READ (SPV_SECOND / 20) /* more bytes arrive during a read this long: read again */
+#define READ_BUDGET (4u * SPV_SCRATCH) /* bytes per event: more than one full headers message */
+#define FLUSH_US SPV_SECOND /* for the last bytes of a closing link */
+#define SLOW_READ_US (SPV_SECOND / 20) /* more bytes arrive during a read this long: read again */
 #define MAX_READS 4 /* at one expired deadline */
 
 static size_t output_pending(const struct spv_link *l)
@@ -102,7 +102,7 @@ static void begin_close(struct spv_link *l, int error)
         begin_finalize(l);
         return;
     }
-    spv_timer_set(l->timer, spv_system_now().mono_us + FLUSH_TIME);
+    spv_timer_set(l->timer, spv_system_now().mono_us + FLUSH_US);
 }
 
 static void arm_timer(struct spv_link *l)
@@ -212,7 +212,7 @@ static void on_deadline(struct spv_link *l)
         start = end;
         read_input(l, readable_bytes(l));
         end = spv_system_now().mono_us;
-    } while (wants_input(l) && end - start > SLOW_READ && ++reads < MAX_READS);
+    } while (wants_input(l) && end - start > SLOW_READ_US && ++reads < MAX_READS);
     if (!wants_input(l))
         return;
     int rc = spv_peer_timer(l->peer, spv_system_now());

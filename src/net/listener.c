@@ -15,7 +15,7 @@
 #include "net/sockaddr.h"
 #include "spv/listener.h"
 
-#define PAUSE SPV_SECOND
+#define PAUSE_US SPV_SECOND
 #define BACKLOG 128 /* connections not accepted yet */
 /* accepts in a row before other sockets have their turn: libevent would go on as long as there are
  * connections */
@@ -60,14 +60,14 @@ static void on_error(struct evconnlistener *ev, void *ctx)
 {
     struct spv_listener *l = ctx;
     (void)evconnlistener_disable(ev);
-    spv_timer_set(l->pause, spv_system_now().mono_us + PAUSE);
+    spv_timer_set(l->pause, spv_system_now().mono_us + PAUSE_US);
 }
 
 static void on_pause_over(void *ctx)
 {
     struct spv_listener *l = ctx;
     if (evconnlistener_enable(l->ev) != 0)
-        spv_timer_set(l->pause, spv_system_now().mono_us + PAUSE);
+        spv_timer_set(l->pause, spv_system_now().mono_us + PAUSE_US);
 }
 
 static int listen_error_text(struct spv_error_info *why, int code, const struct spv_endpoint *at,

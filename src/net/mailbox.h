@@ -15,7 +15,7 @@
 #define SPV_MAILBOX_BYTES (4u << 20) /* ours: one message of the largest size */
 
 struct spv_mailbox {
-    pthread_mutex_t lock; /* guards all but has_pending */
+    pthread_mutex_t lock; /* guards all except has_pending */
     struct spv_link_cmd_queue cmds; /* not taken by the owner yet */
     size_t n_cmds; /* these, and those taken but not released */
     size_t n_bytes; /* of the same commands */
@@ -43,7 +43,7 @@ void spv_mailbox_woken(struct spv_mailbox *m);
 bool spv_mailbox_has_pending(const struct spv_mailbox *m);
 /* Moves all commands to the end of out. Returns the requested reason to close, or 0. */
 int spv_mailbox_take(struct spv_mailbox *m, struct spv_link_cmd_queue *out);
-/* n of the taken commands, of so many bytes, no longer count against the limits. */
+/* n of the taken commands, with `bytes` bytes in all, no longer count against the limits. */
 void spv_mailbox_release(struct spv_mailbox *m, size_t n, size_t bytes);
 /* Accepts nothing more and moves what is queued to the end of out. */
 void spv_mailbox_close(struct spv_mailbox *m, struct spv_link_cmd_queue *out);

@@ -37,7 +37,7 @@ struct spv_handle_list {
     struct spv_handle *newest;
 };
 
-#define SPV_SCRATCH 65536 /* bytes of one recv(2): so many that copying is its main cost */
+#define SPV_SCRATCH 65536 /* bytes of one recv(2): enough that copying is its main cost */
 
 struct spv_reactor {
     struct event_base *base;

@@ -4,8 +4,8 @@
  *
  * getaddrinfo can block for a long time and cannot be interrupted, so workers are never joined. The
  * reactor and each worker have a reference to the pool. A job belongs to the pool, then to the
- * worker, then to the task queue (when that is closed, the worker frees it). Cancelling a look-up
- * separates its job from its handle. */
+ * run_worker, then to the task queue (when that is closed, the worker frees it). Cancelling a
+ * look-up separates its job from its handle. */
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -41,7 +41,7 @@ struct spv_resolve {
 
 struct spv_resolve_pool {
     struct spv_handle handle; /* first; reactor's thread only */
-    pthread_mutex_t lock; /* guards all but the handle and task_queue */
+    pthread_mutex_t lock; /* guards all except the handle and task_queue */
     struct job *head;
     struct job **tail;
     unsigned workers;
@@ -156,7 +156,7 @@ static struct job *pool_take(struct spv_resolve_pool *pool)
     return job;
 }
 
-static void *worker(void *ctx)
+static void *run_worker(void *ctx)
 {
     struct spv_resolve_pool *pool = ctx;
     struct job *job;
@@ -182,7 +182,7 @@ static int start_worker(struct spv_resolve_pool *pool)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
-    int failed = pthread_create(&thread, &attr, worker, pool);
+    int failed = pthread_create(&thread, &attr, run_worker, pool);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)pthread_attr_destroy(&attr);
     return failed ? SPV_ERR_NOMEM : 0;

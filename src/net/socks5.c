@@ -186,7 +186,7 @@ static int check_method(struct spv_socks5 *s)
 
 static int check_auth(struct spv_socks5 *s)
 {
-    /* RFC 1929: any status but 0 is a refusal. The version is ignored: some proxies send 5. */
+    /* RFC 1929: any status except 0 is a refusal. The version is ignored: some proxies send 5. */
     if (s->in[1] != 0)
         return socks5_fail(s, SPV_ERR_PROXY);
     put_request(s);

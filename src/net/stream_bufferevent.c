@@ -23,7 +23,7 @@ struct stream {
     struct spv_stream base; /* first */
     struct spv_reactor *reactor;
     struct bufferevent *bev;
-    size_t chunk; /* the first so many bytes given to write() are in bev's output buffer */
+    size_t chunk; /* how many of the bytes given to write() are in bev's output buffer */
     int ended; /* the error with which it ended; 0: open */
     struct event *deferred; /* calls back from the loop instead of from bev's callbacks */
 };

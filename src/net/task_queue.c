@@ -18,7 +18,7 @@
 #include "spv/error.h"
 
 struct spv_task_queue {
-    pthread_mutex_t lock; /* guards all but fd */
+    pthread_mutex_t lock; /* guards all except fd */
     struct spv_task *head;
     struct spv_task **tail;
     unsigned refs;

@@ -8,7 +8,7 @@
 #include "net/reactor.h"
 
 /* a longer wait is armed in parts of this length; keeps struct timeval far from overflow */
-#define LONGEST_WAIT (SPV_SECOND * 86400)
+#define LONGEST_WAIT_US (SPV_SECOND * 86400)
 
 struct spv_timer {
     struct spv_handle handle; /* first */
@@ -22,8 +22,8 @@ struct spv_timer {
 static void timer_arm(struct spv_timer *t, uint64_t now)
 {
     uint64_t wait = t->at > now ? t->at - now : 0;
-    if (wait > LONGEST_WAIT)
-        wait = LONGEST_WAIT;
+    if (wait > LONGEST_WAIT_US)
+        wait = LONGEST_WAIT_US;
     const struct timeval tv = {.tv_sec = (time_t)(wait / SPV_SECOND),
                                .tv_usec = (suseconds_t)(wait % SPV_SECOND)};
     t->armed = evtimer_add(t->event, &tv) == 0 ? now + wait : SPV_NEVER;

@@ -64,19 +64,19 @@ bool spv_command_rules_loopback(const char *host)
     return dots == 3 && strncmp(host, "127.", 4) == 0;
 }
 
-uint32_t spv_command_rules_cap(const struct spv_peer_config *cfg, enum spv_command command)
+uint32_t spv_command_rules_limit(const struct spv_peer_config *cfg, enum spv_command command)
 {
-    for (size_t i = 0; i < cfg->n_caps; i++)
-        if (cfg->caps[i].command == command)
-            return cfg->caps[i].bytes;
+    for (size_t i = 0; i < cfg->n_payload_limits; i++)
+        if (cfg->payload_limits[i].command == command)
+            return cfg->payload_limits[i].bytes;
     return cfg->max_payload;
 }
 
-uint32_t spv_command_rules_max_cap(const struct spv_peer_config *cfg)
+uint32_t spv_command_rules_max_limit(const struct spv_peer_config *cfg)
 {
     uint32_t most = cfg->max_payload;
-    for (size_t i = 0; i < cfg->n_caps; i++)
-        if (cfg->caps[i].bytes > most)
-            most = cfg->caps[i].bytes;
+    for (size_t i = 0; i < cfg->n_payload_limits; i++)
+        if (cfg->payload_limits[i].bytes > most)
+            most = cfg->payload_limits[i].bytes;
     return most < SPV_MAX_PAYLOAD ? most : SPV_MAX_PAYLOAD;
 }

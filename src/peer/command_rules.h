@@ -14,9 +14,9 @@ int spv_command_rules_send(enum spv_command command, uint32_t version, uint64_t 
 /* Returns 1 when a peer may send the command to a node of this configuration, else an error. */
 int spv_command_rules_receive(enum spv_command command, const struct spv_peer_config *cfg);
 /* The largest payload in bytes that this configuration accepts for a command. */
-uint32_t spv_command_rules_cap(const struct spv_peer_config *cfg, enum spv_command command);
+uint32_t spv_command_rules_limit(const struct spv_peer_config *cfg, enum spv_command command);
 /* The largest payload in bytes that it accepts for any command. */
-uint32_t spv_command_rules_max_cap(const struct spv_peer_config *cfg);
+uint32_t spv_command_rules_max_limit(const struct spv_peer_config *cfg);
 /* True for the errors that tolerate_malformed ignores. */
 bool spv_command_rules_malformed(int error);
 /* A literal of 127.0.0.0/8, or ::1. */

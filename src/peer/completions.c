@@ -1,6 +1,6 @@
 /* Two queues, each an array with a head index. When the end of the array is reached and at least
  * half of it is free, the entries move to its front, so that a queue that is never empty costs
- * amortised constant time an entry. A large array is freed when its last entry is popped. */
+ * amortised constant time per entry. A large array is freed when its last entry is popped. */
 #include "peer/completions.h"
 
 #include <stdlib.h>

@@ -94,7 +94,7 @@ static void init_transport(struct spv_peer *p)
                                              .allow_ctx = p->cfg.allow_ctx,
                                              .endpoint = &p->cfg.endpoint,
                                              .rng = &p->cfg.rng,
-                                             .max_contents = spv_command_rules_max_cap(&p->cfg) +
+                                             .max_contents = spv_command_rules_max_limit(&p->cfg) +
                                                              SPV_V2_NAME_BYTES};
     spv_transport_init(&p->transport, &cfg);
     p->stats.transport = p->transport.kind;
@@ -286,10 +286,10 @@ static int on_invalid_message(struct spv_peer *p, int error)
 
 /* Reads the next frame header. The transport may send bytes of its own, and may become able to send
  * our version message. */
-static int read_header(struct spv_peer *p, uint32_t cap, struct spv_now now)
+static int read_header(struct spv_peer *p, uint32_t max_payload, struct spv_now now)
 {
     const size_t len = p->out.wire.len;
-    int rc = spv_transport_header(&p->transport, &p->out.wire, cap);
+    int rc = spv_transport_header(&p->transport, &p->out.wire, max_payload);
     p->stats.transport = p->transport.kind;
     if (p->out.wire.len > len) {
         spv_send_queue_opened(&p->out, len);
@@ -319,11 +319,11 @@ static int skip_unreadable(struct spv_peer *p)
 static int process_frame(struct spv_peer *p, struct spv_msg *out, bool *any, struct spv_now now)
 {
     const uint8_t *payload = NULL;
-    uint32_t cap = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
+    uint32_t max_payload = p->ready ? SPV_MAX_PAYLOAD : SPV_MAX_EARLY_PAYLOAD;
     const struct spv_frame *frame = &p->transport.frame;
     size_t waiting = spv_transport_buffered(&p->transport);
-    int rc = read_header(p, cap, now);
-    if (rc > 0 && frame->length > spv_command_rules_cap(&p->cfg, frame->command))
+    int rc = read_header(p, max_payload, now);
+    if (rc > 0 && frame->length > spv_command_rules_limit(&p->cfg, frame->command))
         rc = SPV_ERR_LENGTH;
     if (rc > 0)
         rc = spv_transport_payload(&p->transport, &payload);

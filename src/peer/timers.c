@@ -11,7 +11,7 @@
 
 /* The interval, up to a quarter shorter or longer: pings of many connections must not be
  * synchronised. */
-static uint64_t jittered(struct spv_peer *p, uint64_t interval)
+static uint64_t with_jitter(struct spv_peer *p, uint64_t interval)
 {
     return spv_rng_jitter(&p->cfg.rng, interval, interval / 4);
 }
@@ -19,12 +19,12 @@ static uint64_t jittered(struct spv_peer *p, uint64_t interval)
 void spv_peer_timers_start(struct spv_peer *p, struct spv_now now)
 {
     p->deadline[SPV_DEADLINE_IDLE] = now.mono_us + p->cfg.timeouts.idle;
-    p->deadline[SPV_DEADLINE_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
+    p->deadline[SPV_DEADLINE_PING] = now.mono_us + with_jitter(p, p->cfg.timeouts.ping_interval);
 }
 
 static int send_ping(struct spv_peer *p, struct spv_now now)
 {
-    p->deadline[SPV_DEADLINE_PING] = now.mono_us + jittered(p, p->cfg.timeouts.ping_interval);
+    p->deadline[SPV_DEADLINE_PING] = now.mono_us + with_jitter(p, p->cfg.timeouts.ping_interval);
     if (p->stats.ping_sent_us != 0)
         return 0; /* one in flight is enough */
     struct spv_msg ping = {.command = SPV_CMD_PING};

@@ -207,7 +207,7 @@ int spv_db_connect(sqlite3 **db, struct spv_db_watch *w, const char *path, enum 
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL); /* we read tables only */
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, NULL);
-    w->wait_ms = mode == SPV_STORE_READ ? SPV_DB_WAIT_READ : SPV_DB_WAIT_WRITE;
+    w->wait_ms = mode == SPV_STORE_READ ? SPV_DB_WAIT_READ_MS : SPV_DB_WAIT_WRITE_MS;
     spv_db_watch_begin(w, *db); /* before anything is read: the schema itself may be endless */
     char pragma[80];
     (void)snprintf(pragma, sizeof pragma, "PRAGMA cache_size = -%d; PRAGMA cell_size_check = ON",

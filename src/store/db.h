@@ -14,8 +14,8 @@
 /* How long a call waits for another connection's lock (ms). Only foreign programs hold such locks:
  * our own writers exclude each other by the lock file, and readers of a WAL database block no other
  * connection. */
-#define SPV_DB_WAIT_READ 1000
-#define SPV_DB_WAIT_WRITE 5000
+#define SPV_DB_WAIT_READ_MS 1000
+#define SPV_DB_WAIT_WRITE_MS 5000
 #define SPV_DB_CACHE_KIB 4096 /* page cache, and what an index build sorts in memory at once */
 /* Longest value or row that SQLite loads from a file: a transaction that fills a block, 4,000,000
  * bytes, and its proof. */

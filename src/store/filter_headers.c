@@ -1,6 +1,6 @@
-/* Adding filter headers to the run and taking them off it. The caller has joined them, or takes
- * them on a file's word. Here it is only checked that they fit what is stored, which costs one hash
- * for an update of any size. */
+/* Adding filter headers to the stored ones and removing them. The caller has verified that they
+ * chain, or trusts an imported file. Here it is only checked that they fit what is stored, which
+ * costs one hash for an update of any size. */
 #include <string.h>
 
 #include "spv/filter.h"

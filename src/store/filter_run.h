@@ -1,4 +1,5 @@
-/* Cutting the run of filter headers, together with the kept filters. */
+/* Removing rows at the ends of the run of filter headers (filter_rows.h: consecutive heights
+ * without a gap), together with the kept filters. */
 #ifndef SPV_STORE_FILTER_RUN_H
 #define SPV_STORE_FILTER_RUN_H
 

@@ -11,7 +11,7 @@
 
 #include "spv/store.h"
 
-/* SQLite's virtual machine calls the watch after so many operations: about a millisecond, too
+/* SQLite's virtual machine calls the watch after this many operations: about a millisecond, too
  * seldom to cost anything. */
 #define SPV_DB_WATCH_OPERATIONS 50000
 /* Calls of the watch after a request until statements are interrupted, summed over a connection: 5

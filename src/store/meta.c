@@ -1,4 +1,4 @@
-/* The meta table: keys and values that are text, but for tip_height and the totals of the kept
+/* The meta table: keys and values that are text, except tip_height and the totals of the kept
  * filters, which are integers. */
 #include "store/meta.h"
 

@@ -15,7 +15,7 @@ struct identity {
     char name[SPV_NETNAME_MAX];
     char magic[9];
     char genesis[SPV_HASH_HEX];
-    char challenge[SPV_HASH_HEX]; /* empty but on signets */
+    char challenge[SPV_HASH_HEX]; /* empty except on signets */
 };
 
 static void identity_of(struct identity *id, const struct spv_params *params)

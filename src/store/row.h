@@ -27,7 +27,7 @@ int spv_row_bind_prev(sqlite3_stmt *st, struct spv_row *row, const struct spv_ch
 /* The header of the current row without its previous hash, which is left zero. 0, or
  * SPV_ERR_DB_DAMAGED when a column is not what it should be. */
 int spv_row_read(struct spv_chain_header *out, sqlite3_stmt *st);
-/* The same, but for the work, whose form is checked and which is left zero. */
+/* The same, except that the work's form is only checked, and is left zero. */
 int spv_row_read_header(struct spv_chain_header *out, sqlite3_stmt *st);
 /* A 32-byte column in display order to internal order. 0 or SPV_ERR_DB_DAMAGED. */
 int spv_row_hash(uint8_t out[32], sqlite3_stmt *st, int column);

@@ -1,4 +1,4 @@
-/* Each row is one run of a cached statement. */
+/* Each row is one execution of a cached statement. */
 #include "store/rows.h"
 
 int spv_rows_insert(struct spv_store *s, const struct spv_chain_header *entry)

@@ -16,7 +16,7 @@
 #include "store/start.h"
 #include "store/wallet_repair.h"
 
-#define BATCH 2000 /* rows a transaction, as many as a headers message has */
+#define BATCH 2000 /* rows per transaction, as many as a headers message has */
 
 static void set_error(struct spv_error_info *why, int code, const char *text)
 {

@@ -110,7 +110,7 @@ static bool same_text(const char *a, size_t n_a, const char *b, size_t n_b)
 
 /* The statement that created the object: the last one up to the version, as a later schema may
  * create it again. NULL: that version has no such object. */
-static const char *definition(size_t *n, const struct object *o, int version)
+static const char *find_definition(size_t *n, const struct object *o, int version)
 {
     char begin[64];
     const char *found = NULL;
@@ -187,7 +187,7 @@ static int check_row(struct spv_store *s, sqlite3_stmt *st, int version, bool se
     const size_t on = find_object(column[2]);
     if (own < OBJECTS) {
         const struct object *o = &objects[own];
-        const char *want = version >= o->since ? definition(&n, o, version) : NULL;
+        const char *want = version >= o->since ? find_definition(&n, o, version) : NULL;
         if (seen[own] || !want || strcmp(column[0], o->type) != 0 ||
             !same_text(column[3], (size_t)sqlite3_column_bytes(st, 3), want, n))
             return schema_mismatch(s, version, o->type, o->name, "is not defined as in its schema");

@@ -8,7 +8,7 @@
  * is not ours, and again under the lock. A reader runs the same checks under one snapshot and
  * changes nothing.
  *
- * synchronous is FULL: each commit is on disk when it returns. At 2,000 rows a commit the cost
+ * synchronous is FULL: each commit is on disk when it returns. At 2,000 rows per commit the cost
  * cannot be measured. */
 #include "store/open.h"
 
@@ -411,7 +411,7 @@ int spv_store_flush(struct spv_store *s)
      * all the same, so the call does not wait for the reader. */
     s->watch.wait_ms = 0;
     rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    s->watch.wait_ms = SPV_DB_WAIT_WRITE;
+    s->watch.wait_ms = SPV_DB_WAIT_WRITE_MS;
     return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY
                ? 0
                : spv_db_error(s, rc, "checkpoint the write-ahead log");

@@ -12,7 +12,7 @@ struct spv_verify {
     struct spv_verify_report *report;
     int64_t bad; /* the lowest invalid height of the best chain; INT64_MAX: none */
     uint64_t n_filter_rows; /* filter headers and kept filters that there seem to be */
-    bool stopped; /* progress ended the run */
+    bool stopped; /* progress ended the verification */
 };
 
 /* Adds a finding to the report. height -1: not about one header. */

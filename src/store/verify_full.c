@@ -96,7 +96,7 @@ int spv_full_start(struct spv_full *f, struct spv_verify *v)
     return v->s->start.height == 0 ? new_chain(f) : 0;
 }
 
-static const char *date(char out[DATE_TEXT], int64_t unix_s)
+static const char *date_text(char out[DATE_TEXT], int64_t unix_s)
 {
     const time_t t = (time_t)unix_s;
     struct tm tm;
@@ -114,8 +114,8 @@ static int ahead_of_clock(struct spv_full *f, const struct spv_header *header, i
                        "%s: the header of height %s is of %s UTC, more than two hours ahead of "
                        "this computer's clock (%s UTC). Nothing was changed. Check this computer's "
                        "clock and try again.",
-                       f->v->s->path, SPV_COUNT(height), date(theirs, header->time),
-                       date(ours, f->v->cfg->now.unix_s));
+                       f->v->s->path, SPV_COUNT(height), date_text(theirs, header->time),
+                       date_text(ours, f->v->cfg->now.unix_s));
 }
 
 static int check_batch(struct spv_full *f)

@@ -8,7 +8,7 @@
 #include "spv/types.h"
 #include "util/u256.h"
 
-static int digit(char c)
+static int digit_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -33,8 +33,8 @@ void spv_hex(char *out, const uint8_t *in, size_t n)
 int spv_hex_decode(uint8_t *out, size_t n, const char *hex)
 {
     for (size_t i = 0; i < n; i++) {
-        int high = digit(hex[2 * i]);
-        int low = high < 0 ? -1 : digit(hex[2 * i + 1]); /* never look past a NUL */
+        int high = digit_value(hex[2 * i]);
+        int low = high < 0 ? -1 : digit_value(hex[2 * i + 1]); /* never look past a NUL */
         if (low < 0)
             return SPV_ERR_MALFORMED;
         out[i] = (uint8_t)(high << 4 | low);
@@ -98,6 +98,16 @@ int spv_txid_from_hex(struct spv_txid *out, const char *hex)
 }
 
 bool spv_blockhash_eq(const struct spv_blockhash *a, const struct spv_blockhash *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
+bool spv_filter_hash_eq(const struct spv_filter_hash *a, const struct spv_filter_hash *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
+bool spv_filter_header_eq(const struct spv_filter_header *a, const struct spv_filter_header *b)
 {
     return memcmp(a->b, b->b, sizeof a->b) == 0;
 }

@@ -1,4 +1,5 @@
-/* Opcodes, and the forms of output scripts that more than one room writes or recognises. */
+/* Opcodes, and the forms of output scripts that more than one folder of src writes or recognises.
+ */
 #ifndef SPV_UTIL_SCRIPT_FORMS_H
 #define SPV_UTIL_SCRIPT_FORMS_H
 

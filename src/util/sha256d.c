@@ -70,7 +70,7 @@ void spv_hash160(uint8_t out[20], const void *in, size_t n)
 typedef uint32_t words __attribute__((vector_size(16)));
 
 /* The eight state words as 32 bytes, most significant first. Stored 16 bytes at a time: the
- * compression that follows loads so many, and waits for bytes that were stored one by one. */
+ * compression that follows loads 16 at once, and waits for bytes that were stored one by one. */
 static inline void store_state(uint8_t out[32], const SHA_LONG h[8])
 {
     for (size_t i = 0; i < 2; i++) {

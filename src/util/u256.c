@@ -226,7 +226,7 @@ bool spv_hash_meets(const uint8_t hash[32], const struct spv_u256 *target)
 {
     const uint64_t top = word_le(hash + 24);
 
-    /* the top words decide for all but one hash in 2^64 */
+    /* the top words decide, except for one hash in 2^64 */
     if (top != target->w[3])
         return top < target->w[3];
     const struct spv_u256 x = spv_u256_from_le(hash);

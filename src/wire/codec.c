@@ -45,7 +45,7 @@ static int prepare_encode(struct spv_buffer *b, const struct spv_msg *msg, uint3
             return rc;
     }
     size_t size = row->codec->size(msg, version);
-    if (size > row->cap)
+    if (size > row->max_payload)
         return SPV_ERR_TOO_LONG;
     int rc = spv_buffer_reserve(b, before + size);
     b->error = 0; /* the messages already in b stay valid */

@@ -26,7 +26,7 @@ struct spv_codec {
 struct spv_command_row {
     const char *name;
     const struct spv_codec *codec;
-    uint32_t cap; /* payload bytes */
+    uint32_t max_payload; /* payload bytes */
     uint32_t since; /* protocol version, 0: always */
 };
 

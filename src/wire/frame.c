@@ -31,7 +31,7 @@ int spv_frame_read_name(struct spv_frame *out, const uint8_t name[SPV_COMMAND_SI
 }
 
 int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
-                   const struct spv_netid *net, uint32_t cap)
+                   const struct spv_netid *net, uint32_t max_payload)
 {
     struct spv_cursor c = spv_cursor_over(in, SPV_FRAME_HEADER);
     const uint8_t *magic = spv_cursor_take(&c, sizeof net->magic);
@@ -43,7 +43,7 @@ int spv_frame_read(struct spv_frame *out, const uint8_t in[SPV_FRAME_HEADER],
         return SPV_ERR_COMMAND;
     out->length = spv_cursor_u32(&c);
     spv_cursor_copy(&c, out->checksum, sizeof out->checksum);
-    if (out->length > cap || out->length > spv_command_cap(out->command))
+    if (out->length > max_payload || out->length > spv_command_max_payload(out->command))
         return SPV_ERR_LENGTH;
     return 0;
 }

@@ -11,7 +11,7 @@ struct spv_shared_frame {
     uint8_t bytes[];
 };
 
-/* Allocates a frame for a payload of so many bytes, which the caller writes behind the first
+/* Allocates a frame for `payload` bytes of payload, which the caller writes behind the first
  * SPV_FRAME_HEADER bytes before sealing the frame. The reference is the caller's. NULL when out of
  * memory. */
 struct spv_shared_frame *spv_shared_frame_new(size_t payload);

@@ -244,19 +244,19 @@ class Import(Files):
                     self.assertEqual(self.exported("--format", other), want)
         self.ends(run("spv-db", "verify", "--db", self.db), DONE)
 
-    def test_the_summary_says_on_whose_word(self):
+    def test_the_summary_says_that_the_file_is_not_verified(self):
         result = self.feed(Files.raw[:1000 * SIZE])
         self.ends(result, DONE)
         self.assertRegex(result.stdout, r"^regtest imported filter headers to height 999, 1,000 added, "
                                         r"0 known, in .*, database .*\n"
-                                        r"They are taken on the file's word until a sync compares "
+                                        r"They are not verified until a sync compares "
                                         r"them with peers\.\n$")
         result = self.feed(Files.raw[:1000 * SIZE])
         self.assertIn("0 added, 1,000 known", result.stdout)
-        self.assertNotIn("word", result.stdout)
+        self.assertNotIn("verified", result.stdout)
         self.assertEqual(self.feed(Files.raw, "--quiet").stdout, "")
         result = run("spv-import", "--help")
-        self.assertIn("taken on the file's word until a sync compares them with peers",
+        self.assertIn("not verified until a sync compares them with peers",
                       " ".join(result.stdout.split()))
 
     def test_rows_of_a_sync_keep_their_hashes(self):

@@ -221,7 +221,7 @@ static void check_event(const struct spv_source_event *e)
 
 static void run(void)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     struct spv_source_event event;
     struct spv_bloom_scan_stats stats;
     struct spv_effect e;

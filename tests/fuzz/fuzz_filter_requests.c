@@ -249,7 +249,7 @@ static void check_cfcheckpt(const struct spv_msg_getcfcheckpt *get,
 static void check_push(struct fuzz *f, const struct spv_msg_getcfilters *get)
 {
     uint32_t stop;
-    if (f->queue.n == SPV_FILTER_QUEUE)
+    if (f->queue.n == SPV_FILTER_ANSWERS_MAX_QUEUE)
         return; /* not read */
     int expect = expected(get->type, get->start, &get->stop, SPV_MAX_GETCFILTERS, &stop);
     if (expect == 1)
@@ -312,8 +312,9 @@ static bool send_filter(struct fuzz *f)
     FUZZ_CHECK(found);
     send_message(f, &msg);
     f->filters++;
-    FUZZ_CHECK(f->filters <=
-               SPV_FILTER_BURST + (f->now.mono_us - f->started_us) / SPV_SECOND * SPV_FILTER_RATE);
+    FUZZ_CHECK(f->filters <= SPV_FILTER_ANSWERS_BURST + (f->now.mono_us - f->started_us) /
+                                                            SPV_SECOND *
+                                                            SPV_FILTER_ANSWERS_PER_SECOND);
     return true;
 }
 
@@ -441,7 +442,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 0; at < size && f.error == 0;) {
         const size_t used = step(&f, data + at, size - at);
         at = used < size - at ? at + used : size;
-        FUZZ_CHECK(!chain.in_snapshot && f.queue.n <= SPV_FILTER_QUEUE);
+        FUZZ_CHECK(!chain.in_snapshot && f.queue.n <= SPV_FILTER_ANSWERS_MAX_QUEUE);
     }
     const uint32_t last = chain.n - 1;
     const bool all = !chain.no_index && chain.range_first == 0 && chain.range_last >= last &&

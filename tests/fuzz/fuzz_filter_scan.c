@@ -63,7 +63,7 @@ struct fuzz {
     } peer[PEERS];
     uint64_t next_id;
     bool has_match;
-    struct spv_match_task match;
+    struct spv_match_filters_task match;
     uint64_t found[FORK + BRANCH + 1]; /* positions by height */
     bool done;
 };
@@ -179,7 +179,7 @@ static void execute_match(struct fuzz *f)
     FUZZ_CHECK(spv_filter_scan_matched(f->scan) == 0);
 }
 
-static void read_kept(const struct spv_keep_task *keep)
+static void read_kept(const struct spv_keep_filters_task *keep)
 {
     struct spv_filter_hash hash;
     for (size_t i = 0; i < keep->n; i++)
@@ -209,7 +209,7 @@ static bool pull(struct fuzz *f)
 static void note_event(struct fuzz *f, const struct spv_scan_event *event)
 {
     f->done = event->kind == SPV_SCAN_DONE;
-    if (event->kind == SPV_SCAN_MATCH) {
+    if (event->kind == SPV_SCAN_FOUND) {
         FUZZ_CHECK(event->height > 0 && event->height <= f->available && event->n > 0);
         FUZZ_CHECK(spv_blockhash_eq(&event->hash, &f->best->at[event->height]->hash));
         for (size_t i = 0; i < event->n; i++) {
@@ -218,7 +218,8 @@ static void note_event(struct fuzz *f, const struct spv_scan_event *event)
             f->found[event->height] |= UINT64_C(1) << event->positions[i];
         }
     }
-    for (uint32_t h = event->height + 1; event->kind == SPV_SCAN_UNDONE && h <= FORK + BRANCH; h++)
+    for (uint32_t h = event->height + 1; event->kind == SPV_SCAN_ROLLED_BACK && h <= FORK + BRANCH;
+         h++)
         f->found[h] = 0;
 }
 
@@ -234,7 +235,7 @@ static void connect(struct fuzz *f, size_t i, uint64_t group)
     p->group = group;
     p->start_height = tip;
     p->services = SPV_NODE_NETWORK | SPV_NODE_WITNESS | SPV_NODE_COMPACT_FILTERS;
-    p->filters = (struct spv_filter_peer){.added = true, .shown_height = tip};
+    p->filters = (struct spv_filter_peer){.added = true, .best_known_height = tip};
     FUZZ_CHECK(spv_block_fetch_add(&f->blocks, p->id, f->now) == 0);
     FUZZ_CHECK(spv_filter_scan_add_peer(f->scan, p->id, f->now) == 0);
 }
@@ -249,9 +250,9 @@ static void disconnect(struct fuzz *f, size_t i)
 
 static void drop_peers(struct fuzz *f)
 {
-    struct spv_segments_drop drop;
-    while (spv_filter_scan_next_drop(f->scan, &drop) ||
-           spv_block_fetch_next_drop(&f->blocks, &drop)) {
+    struct spv_disconnect drop;
+    while (spv_filter_scan_next_disconnect(f->scan, &drop) ||
+           spv_block_fetch_next_disconnect(&f->blocks, &drop)) {
         const size_t i = slot_of(f, drop.id);
         FUZZ_CHECK(f->peer[i].lies);
         disconnect(f, i);
@@ -270,7 +271,7 @@ static void after_input(struct fuzz *f)
                                        f->available == spv_chain_tip(f->chain)->height,
                                        f->now) == 0);
         drop_peers(f);
-        FUZZ_CHECK(!spv_filter_scan_disproved(f->scan, &height, &error));
+        FUZZ_CHECK(!spv_filter_scan_get_invalid(f->scan, &height, &error));
         if (pull(f))
             continue;
         if (spv_filter_scan_next(f->scan, &event) != 1)
@@ -415,12 +416,12 @@ static void reorganise(struct fuzz *f)
     accept_blocks(f, &chains[1], FORK + 1);
     for (size_t i = 0; i < PEERS; i++) {
         struct spv_peer_entry *p = spv_peer_table_find(&f->table, f->peer[i].id);
-        p->start_height = p->filters.shown_height = spv_chain_tip(f->chain)->height;
+        p->start_height = p->filters.best_known_height = spv_chain_tip(f->chain)->height;
         f->peer[i].n = f->peer[i].n_blocks = 0;
         f->peer[i].lies = true; /* answers to former requests may be of other filters now */
     }
     if (f->available > FORK)
-        spv_filter_scan_undo(f->scan, FORK);
+        spv_filter_scan_rollback(f->scan, FORK);
     f->available = spv_chain_tip(f->chain)->height;
 }
 
@@ -428,7 +429,7 @@ static void limit(struct fuzz *f, uint32_t height)
 {
     if (height > f->available)
         return;
-    spv_filter_scan_undo(f->scan, height);
+    spv_filter_scan_rollback(f->scan, height);
     f->available = height;
     for (size_t i = 0; i < PEERS; i++)
         f->peer[i].n = 0;

@@ -9,7 +9,7 @@
  *     6    b * 300 ms elapse; the deadlines in between fire
  *     7    the chain grows by a block, or (a > 127) a stored filter is disproved by its block
  * Invariants: no failure; what is stored is joined; a peer that answered from one view only is not
- * banned, unless a block was said to disprove it; requests name blocks that the peer has shown; the
+ * banned, unless a block was said to disprove it; requests name blocks that the peer has; the
  * next deadline lies in the future; memory is bounded. */
 #include <string.h>
 
@@ -169,7 +169,7 @@ static void note_request(struct fuzz *f, const struct spv_effect *e)
         r.start = e->message.u.getcfilters.start;
         r.stop = height_of(r.command == SPV_CMD_GETCFCHECKPT ? &e->message.u.getcfcheckpt.stop
                                                              : &e->message.u.getcfilters.stop);
-        FUZZ_CHECK(spv_filter_peer_has_shown(spv_peer_table_find(&f->table, e->peer), r.stop));
+        FUZZ_CHECK(spv_filter_peer_has_block(spv_peer_table_find(&f->table, e->peer), r.stop));
     }
     if (f->peer[i].n == OPEN_MAX) {
         memmove(f->peer[i].open, f->peer[i].open + 1, (OPEN_MAX - 1) * sizeof r);
@@ -203,8 +203,8 @@ static void disconnect(struct fuzz *f, size_t i)
 
 static void drop_peers(struct fuzz *f)
 {
-    struct spv_filter_drop drop;
-    while (spv_filter_peers_next_drop(&f->filter_peers, &drop)) {
+    struct spv_disconnect drop;
+    while (spv_filter_peers_next_disconnect(&f->filter_peers, &drop)) {
         const size_t i = slot_of(f, drop.id);
         const size_t view = f->peer[i].view;
         FUZZ_CHECK(spv_err_class_of(drop.error) != SPV_CLASS_MISBEHAVING || f->peer[i].mixed ||
@@ -240,7 +240,7 @@ static void after_input(struct fuzz *f)
     uint32_t height;
     FUZZ_CHECK(spv_filter_peers_update(&f->filter_peers, &height) == 0);
     do {
-        FUZZ_CHECK(spv_filter_sync_run(f->sync, true, SPV_FILTER_MORE_PEERS, f->now) == 0);
+        FUZZ_CHECK(spv_filter_sync_run(f->sync, true, SPV_MORE_PEERS_EXPECTED, f->now) == 0);
         drop_peers(f);
         while (spv_filter_sync_next_block(f->sync, &hash, &height))
             FUZZ_CHECK(height_of(&hash) == height); /* it never comes */
@@ -268,7 +268,7 @@ static void recv(struct fuzz *f, size_t i, const struct spv_msg *msg)
     const int rc = spv_filter_sync_recv(f->sync, id, msg, f->now);
     FUZZ_CHECK(rc >= 0);
     if (rc == 0)
-        spv_filter_peers_unasked(spv_peer_table_find(&f->table, id));
+        spv_filter_peers_unsolicited(spv_peer_table_find(&f->table, id));
     after_input(f);
 }
 
@@ -384,7 +384,7 @@ static void step(struct fuzz *f, const uint8_t *s)
     default:
         if (s[1] > 127) {
             f->disproved = true;
-            FUZZ_CHECK(spv_filter_sync_disproved(f->sync, s[2] * 9u) == 0);
+            FUZZ_CHECK(spv_filter_sync_on_invalid(f->sync, s[2] * 9u) == 0);
         } else {
             grow(f);
         }

@@ -88,7 +88,7 @@ static void take_headers(struct fuzz *f, size_t n)
     const int rc = spv_presync_take(&f->p, &taken, f->message, n, f->now);
     FUZZ_CHECK(taken <= n && rc <= 0);
     FUZZ_CHECK(rc == 0 || taken < n || rc == SPV_ERR_STATE);
-    FUZZ_CHECK(spv_presync_memory(&f->p) <= SPV_PRESYNC_MEMORY);
+    FUZZ_CHECK(spv_presync_memory(&f->p) <= SPV_PRESYNC_MAX_MEMORY);
     FUZZ_CHECK(f->p.phase == before || f->p.phase == before + 1);
     FUZZ_CHECK(f->p.phase != SPV_PRESYNC_PHASE_PRESYNC || spv_presync_n_ready(&f->p) == 0);
     if (rc == SPV_ERR_STATE || rc == SPV_ERR_HDR_UNCONNECTING)

@@ -151,9 +151,9 @@ static void answer(struct fuzz *f, size_t i, size_t at, size_t which)
 
 static void check(struct fuzz *f)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     struct spv_segments_stats stats;
-    while (spv_segments_next_drop(f->segments, &drop))
+    while (spv_segments_next_disconnect(f->segments, &drop))
         for (size_t i = 0; i < PEERS; i++)
             if (f->peer[i].id == drop.id) {
                 FUZZ_CHECK(f->peer[i].off_main_chain ||
@@ -225,7 +225,7 @@ static void step(struct fuzz *f, const uint8_t *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct fuzz f;
-    const struct spv_segments_config cfg = {.payload = &spv_segments_of_headers,
+    const struct spv_segments_config cfg = {.ops = &spv_segments_header_ops,
                                             .peers = &f.peers,
                                             .params = spv_params_get(SPV_REGTEST),
                                             .checkpoints = checkpoints,

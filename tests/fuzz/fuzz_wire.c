@@ -95,7 +95,7 @@ static void codec(const uint8_t *data, size_t size)
     size -= 2;
     if (version != 0 && version < spv_command_since(msg.command))
         version = spv_command_since(msg.command);
-    if (size > spv_command_cap(msg.command) ||
+    if (size > spv_command_max_payload(msg.command) ||
         spv_msg_decode(&msg, data, size, version, &arena) != 0)
         goto out;
     if (msg.command == SPV_CMD_PING && !msg.u.ping.has_nonce)
@@ -128,7 +128,7 @@ static void frame(const uint8_t *data, size_t size)
         return;
     FUZZ_CHECK(memcmp(data, net->magic, 4) == 0);
     FUZZ_CHECK(strlen(frame.name) <= SPV_COMMAND_SIZE);
-    FUZZ_CHECK(frame.length <= spv_command_cap(frame.command));
+    FUZZ_CHECK(frame.length <= spv_command_max_payload(frame.command));
     if (frame.length <= size - SPV_FRAME_HEADER)
         (void)spv_frame_check(&frame, data + SPV_FRAME_HEADER);
 }

@@ -123,7 +123,7 @@ static void an_output_of_a_fetched_block_settles_a_dispute(void **state)
 static const struct sim_filters *exhausting_table(struct filter_scenario *s)
 {
     struct sim_filters *table = filter_table(s);
-    unsigned left = 17; /* one more than SPV_FILTER_BRANCH_PROOFS */
+    unsigned left = 17; /* one more than SPV_FILTER_MAX_BRANCH_PROOFS */
     uint32_t height = 0;
     while (left > 0) {
         const struct sim_block *block = filter_chain.at[++height];

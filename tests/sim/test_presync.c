@@ -232,7 +232,7 @@ static void slots_taken(struct sim *sim)
     struct sim_client *client = client_of(sim, &high_min_work);
     const struct spv_now start = sim_now(sim);
     while (!sim_broken(sim) && !scenario_on_tip(client, &high_work) &&
-           sim_now(sim).mono_us - start.mono_us < SPV_PRESYNC_PEERS_TIME + 300 * SPV_SECOND)
+           sim_now(sim).mono_us - start.mono_us < SPV_PRESYNC_PEERS_SLOT_US + 300 * SPV_SECOND)
         sim_run(sim, 10 * SPV_SECOND, NULL, NULL);
     if (!scenario_on_tip(client, &high_work))
         sim_break(sim, "endless chains block an honest one");

@@ -236,7 +236,7 @@ static void future(struct sim *sim)
     /* Two hours before its time the header is valid and has the most work. Its successors are
      * ten minutes apart each. */
     e.want = &forged;
-    const uint64_t wait = AHEAD - SPV_MAX_FUTURE + 600 * 5 + 1200;
+    const uint64_t wait = AHEAD - SPV_MAX_FUTURE_S + 600 * 5 + 1200;
     if (sim_run(sim, wait * SPV_SECOND, adopted, &e) == 0)
         sim_break(sim, "deferred headers were not accepted when they became valid");
     scenario_check(sim, &e);

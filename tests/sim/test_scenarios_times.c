@@ -17,8 +17,8 @@ static int mine_chains(void **state)
     (void)state;
     retarget_params = scenario_params(false);
     stale_tip_params = retarget_params;
-    stale_tip_params.fresh_peers_s = 1800;
-    stale_tip_params.stale_tip_s = 5400;
+    stale_tip_params.extra_peers_after_s = 1800;
+    stale_tip_params.stale_warning_after_s = 5400;
     stale_tip_params.dns_seeds = seeds;
     scenario_mine(&present, &retarget_params, 1);
     const uint32_t left = SIM_UNIX - sim_store_tip(&present)->header.time;

@@ -48,7 +48,7 @@ static int mine_chains(void **state)
     uint32_t time = SIM_UNIX + 2 * 86400;
     sim_store_copy(&fast, &present, 0);
     sim_store_forge(&fast, 1, 6, date, &time);
-    time = SIM_UNIX + SPV_MAX_FUTURE + 30;
+    time = SIM_UNIX + SPV_MAX_FUTURE_S + 30;
     sim_store_copy(&soon, &present, 0);
     sim_store_forge(&soon, 1, 7, date, &time);
     return 0;

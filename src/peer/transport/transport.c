@@ -1,6 +1,6 @@
 /* An inbound connection with automatic choice begins undetected: its bytes are kept by the v1
- * reader until they differ from how v1 begins (then they move to a new v2 machine), or contain all
- * of it. */
+ * reader until they differ from how v1 begins (then they move to a new v2 state machine), or
+ * contain all of it. */
 #include "peer/transport/transport.h"
 
 #include <stdlib.h>
@@ -110,7 +110,7 @@ static int detect_transport(struct spv_transport_state *t)
 }
 
 /* Opens the next packet with a message. Packets that name no known form of message are skipped. */
-static int open_packet(struct spv_transport_state *t, struct spv_buffer *out, uint32_t cap)
+static int open_packet(struct spv_transport_state *t, struct spv_buffer *out, uint32_t max_payload)
 {
     const uint8_t *contents = NULL;
     size_t n = 0;
@@ -129,15 +129,16 @@ static int open_packet(struct spv_transport_state *t, struct spv_buffer *out, ui
     }
     t->frame.length = (uint32_t)(n - name);
     t->frame_bytes = SPV_V2_OVERHEAD + n;
-    if (!t->has_unknown_id &&
-        (t->frame.length > cap || t->frame.length > spv_command_cap(t->frame.command)))
+    if (!t->has_unknown_id && (t->frame.length > max_payload ||
+                               t->frame.length > spv_command_max_payload(t->frame.command)))
         return SPV_ERR_LENGTH;
     t->packet = contents + name;
     t->have_packet = true;
     return 1;
 }
 
-int spv_transport_header(struct spv_transport_state *t, struct spv_buffer *out, uint32_t cap)
+int spv_transport_header(struct spv_transport_state *t, struct spv_buffer *out,
+                         uint32_t max_payload)
 {
     if (t->kind == SPV_TRANSPORT_PENDING && !t->v2) {
         const int rc = detect_transport(t);
@@ -145,8 +146,8 @@ int spv_transport_header(struct spv_transport_state *t, struct spv_buffer *out, 
             return rc;
     }
     if (t->v2)
-        return open_packet(t, out, cap);
-    const int rc = spv_frame_reader_header(&t->v1, t->cfg.net, cap);
+        return open_packet(t, out, max_payload);
+    const int rc = spv_frame_reader_header(&t->v1, t->cfg.net, max_payload);
     if (rc == 1 || rc == SPV_ERR_LENGTH) {
         t->frame = t->v1.frame;
         t->frame_bytes = SPV_FRAME_HEADER + (size_t)t->frame.length;

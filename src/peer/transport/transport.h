@@ -45,12 +45,14 @@ int spv_transport_start(struct spv_transport_state *t, struct spv_buffer *out);
 
 /* Appends n received bytes. Returns 0 or SPV_ERR_NOMEM. */
 int spv_transport_feed(struct spv_transport_state *t, const uint8_t *bytes, size_t n);
-/* Reads the frame header of the next message into t->frame; cap limits its payload in bytes. What
- * the v2 handshake has to send is appended to out. Returns 1, 0 when more bytes are needed, or an
- * error after which the connection is unusable: those of spv_frame_read for v1; SPV_ERR_V1_PEER (v2
- * was chosen and the peer uses v1), SPV_ERR_ADDRESS_LIMIT (not allowed), SPV_ERR_MAGIC,
- * SPV_ERR_LENGTH, SPV_ERR_V2_GARBAGE, SPV_ERR_V2_TAG, SPV_ERR_CRYPTO, SPV_ERR_NOMEM. */
-int spv_transport_header(struct spv_transport_state *t, struct spv_buffer *out, uint32_t cap);
+/* Reads the frame header of the next message into t->frame; max_payload limits its payload in
+ * bytes. What the v2 handshake has to send is appended to out. Returns 1, 0 when more bytes are
+ * needed, or an error after which the connection is unusable: those of spv_frame_read for v1;
+ * SPV_ERR_V1_PEER (v2 was chosen and the peer uses v1), SPV_ERR_ADDRESS_LIMIT (not allowed),
+ * SPV_ERR_MAGIC, SPV_ERR_LENGTH, SPV_ERR_V2_GARBAGE, SPV_ERR_V2_TAG, SPV_ERR_CRYPTO, SPV_ERR_NOMEM.
+ */
+int spv_transport_header(struct spv_transport_state *t, struct spv_buffer *out,
+                         uint32_t max_payload);
 /* After that returned 1: returns 1 and the payload of t->frame, 0 while it is incomplete, or
  * SPV_ERR_CHECKSUM, after which the next message may be read. *payload is borrowed: valid until the
  * next call. */

@@ -60,13 +60,14 @@ int spv_frame_reader_feed(struct spv_frame_reader *in, const uint8_t *bytes, siz
     return in->buf.error;
 }
 
-int spv_frame_reader_header(struct spv_frame_reader *in, const struct spv_netid *net, uint32_t cap)
+int spv_frame_reader_header(struct spv_frame_reader *in, const struct spv_netid *net,
+                            uint32_t max_payload)
 {
     if (in->have_frame)
         return 1;
     if (spv_frame_reader_buffered(in) < SPV_FRAME_HEADER)
         return 0;
-    int rc = spv_frame_read(&in->frame, in->buf.data + in->off, net, cap);
+    int rc = spv_frame_read(&in->frame, in->buf.data + in->off, net, max_payload);
     if (rc < 0)
         return rc;
     in->have_frame = true;

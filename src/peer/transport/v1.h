@@ -25,7 +25,8 @@ int spv_frame_reader_feed(struct spv_frame_reader *in, const uint8_t *bytes, siz
 
 /* Reads the next frame's header into in->frame. Returns 1, 0 when it is incomplete, or
  * SPV_ERR_MAGIC, _COMMAND or _LENGTH. */
-int spv_frame_reader_header(struct spv_frame_reader *in, const struct spv_netid *net, uint32_t cap);
+int spv_frame_reader_header(struct spv_frame_reader *in, const struct spv_netid *net,
+                            uint32_t max_payload);
 /* After spv_frame_reader_header has returned 1: returns 1 when the frame is complete and its
  * checksum is right, 0 when it is incomplete, or SPV_ERR_CHECKSUM, after which the next calls
  * continue with the frame after it. *payload is borrowed: valid until the next call. */

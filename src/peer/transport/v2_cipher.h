@@ -1,6 +1,6 @@
 /* The packets of BIP324: a 3-byte encrypted length (FSChaCha20), then header byte and contents
- * under FSChaCha20Poly1305, both with a new key after each 224 packets. One cipher a direction. It
- * owns its keys and overwrites each as soon as it is replaced. */
+ * under FSChaCha20Poly1305, both with a new key after each 224 packets. One cipher per direction.
+ * It owns its keys and overwrites each as soon as it is replaced. */
 #ifndef SPV_PEER_TRANSPORT_V2_CIPHER_H
 #define SPV_PEER_TRANSPORT_V2_CIPHER_H
 
@@ -9,8 +9,8 @@
 #define SPV_V2_REKEY_INTERVAL 224
 #define SPV_V2_LENGTH 3
 #define SPV_V2_HEADER 1
-#define SPV_V2_OVERHEAD                                                                            \
-    (SPV_V2_LENGTH + SPV_V2_HEADER + SPV_AEAD_TAG) /* bytes of an empty packet */
+/* bytes of an empty packet */
+#define SPV_V2_OVERHEAD (SPV_V2_LENGTH + SPV_V2_HEADER + SPV_AEAD_TAG)
 #define SPV_V2_TERMINATOR 16
 #define SPV_V2_IGNORE 0x80 /* header bit: a decoy; the other bits are ignored */
 /* 13 bytes of message type (0, then the name) and a payload of 4,000,000 bytes */

@@ -20,12 +20,12 @@
 
 #define DAY 86400
 #define FIRST_CAP 64 /* entries allocated at first */
-#define FUTURE_MAX 600 /* seconds: a time further ahead is false or from a wrong clock */
-#define HORIZON (30 * DAY) /* not seen for so long: terrible (as Bitcoin Core) */
+#define MAX_FUTURE_S 600 /* seconds: a time further ahead is false or from a wrong clock */
+#define HORIZON_S (30 * DAY) /* not seen for this long: terrible (as Bitcoin Core) */
 #define RETRIES 3 /* attempts after which an address that never answered is terrible */
-#define MAX_FAILURES 10 /* attempts after which one that answered before MIN_FAIL is */
-#define MIN_FAIL (7 * DAY)
-#define JUST_TRIED 60 /* seconds: not terrible while an attempt may be in progress */
+#define MAX_FAILURES 10 /* attempts after which one that answered before MIN_FAIL_S is */
+#define MIN_FAIL_S (7 * DAY)
+#define JUST_TRIED_S 60 /* seconds: not terrible while an attempt may be in progress */
 
 void spv_addrman_init(struct spv_addrman *am, const uint8_t *key, struct spv_rng rng)
 {
@@ -222,13 +222,13 @@ static void evict_new(struct spv_addrman *am, int entry)
 bool spv_addrman_is_terrible(const struct spv_addrman_entry *e, int64_t now)
 {
     const struct spv_addr_info *a = &e->a;
-    if (e->in_use || (a->last_try && now - a->last_try < JUST_TRIED))
+    if (e->in_use || (a->last_try && now - a->last_try < JUST_TRIED_S))
         return false;
-    if (a->last_seen > now + FUTURE_MAX || now - a->last_seen > HORIZON)
+    if (a->last_seen > now + MAX_FUTURE_S || now - a->last_seen > HORIZON_S)
         return true;
     if (!a->last_success)
         return a->attempts >= RETRIES;
-    return now - a->last_success > MIN_FAIL && a->attempts >= MAX_FAILURES;
+    return now - a->last_success > MIN_FAIL_S && a->attempts >= MAX_FAILURES;
 }
 
 int spv_addrman_new_slot(struct spv_addrman *am, const struct spv_addr_info *a, int64_t now)
@@ -281,7 +281,7 @@ int spv_addrman_add(struct spv_addrman *am, const struct spv_netaddr *addr, uint
         struct spv_addrman_entry *e = &am->entries[known];
         /* gossip repeats: update hourly for an address seen within a day, else daily */
         const int64_t interval = now.unix_s - seen < DAY ? 3600 : DAY;
-        if (seen > e->a.last_seen + interval && seen <= now.unix_s + FUTURE_MAX) {
+        if (seen > e->a.last_seen + interval && seen <= now.unix_s + MAX_FUTURE_S) {
             e->a.last_seen = seen;
             spv_addrman_mark_dirty(am, e);
         }

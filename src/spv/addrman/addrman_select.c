@@ -8,9 +8,9 @@
 #include "util/deadline.h"
 #include "util/rng.h"
 
-#define TRIED_RECENTLY 600 /* seconds: tried so recently, others are preferred */
-#define REPLACEMENT (4 * 3600) /* seconds: an incumbent that answered within this stays */
-#define TEST_WINDOW (40 * 60) /* seconds: then an unresolved collision replaces the incumbent */
+#define TRIED_RECENTLY_S 600 /* seconds: others are preferred to one tried more recently */
+#define REPLACEMENT_S (4 * 3600) /* seconds: an incumbent that answered within this stays */
+#define TEST_WINDOW_S (40 * 60) /* seconds: then an unresolved collision replaces the incumbent */
 
 unsigned spv_net_bit(const struct spv_netaddr *addr)
 {
@@ -32,7 +32,7 @@ static uint32_t selection_chance(const struct spv_addr_info *a, int64_t now)
         chance = chance * 66 / 100;
     for (uint32_t i = 0; i < a->slow && i < 8; i++)
         chance = chance * 66 / 100;
-    if (a->last_try && now - a->last_try < TRIED_RECENTLY)
+    if (a->last_try && now - a->last_try < TRIED_RECENTLY_S)
         chance /= 100;
     return chance ? chance : 1;
 }
@@ -212,7 +212,7 @@ void spv_addrman_released(struct spv_addrman *am, int entry, enum spv_conn_outco
     case SPV_CONN_OUTCOME_DROPPED:
         break;
     }
-    e->next_try_us = now.mono_us + spv_backoff(e->failures, SPV_BACKOFF_MAX, am->rng);
+    e->next_try_us = now.mono_us + spv_backoff(e->failures, SPV_BACKOFF_MAX_US, am->rng);
     spv_addrman_mark_dirty(am, e);
 }
 
@@ -251,12 +251,12 @@ static bool resolve_collision(struct spv_addrman *am, const struct spv_addrman_c
     }
     const int incumbent = incumbent_of(am, entry);
     const struct spv_addr_info *h = &am->entries[incumbent].a;
-    if (now.unix_s - h->last_success < REPLACEMENT) {
+    if (now.unix_s - h->last_success < REPLACEMENT_S) {
         spv_addrman_remove_collision(am, entry);
         return true;
     }
     const bool failed = h->last_try >= c->since && h->attempts > 0;
-    if (am->entries[incumbent].in_use || (!failed && now.unix_s - c->since <= TEST_WINDOW))
+    if (am->entries[incumbent].in_use || (!failed && now.unix_s - c->since <= TEST_WINDOW_S))
         return false;
     replace_incumbent(am, entry, incumbent, now);
     return true;

@@ -5,14 +5,14 @@
 #include "spv/types.h"
 #include "util/rng.h"
 
-#define SPV_BACKOFF_FIRST (SPV_SECOND / 2) /* ours: a peer may restart within a second */
-#define SPV_BACKOFF_MANUAL (30 * SPV_SECOND) /* ours: short, as the user selected this peer */
-#define SPV_BACKOFF_MAX (600 * SPV_SECOND) /* ours: no address is excluded for good */
+#define SPV_BACKOFF_FIRST_US (SPV_SECOND / 2) /* ours: a peer may restart within a second */
+#define SPV_BACKOFF_MANUAL_US (30 * SPV_SECOND) /* ours: short, as the user selected this peer */
+#define SPV_BACKOFF_MAX_US (600 * SPV_SECOND) /* ours: no address is excluded for good */
 
 /* Doubles with each failure in a row (0 counts as 1), up to `most`; the upper half is random. */
 static inline uint64_t spv_backoff(unsigned failures, uint64_t most, struct spv_rng rng)
 {
-    uint64_t wait = SPV_BACKOFF_FIRST;
+    uint64_t wait = SPV_BACKOFF_FIRST_US;
     for (unsigned i = 1; i < failures && wait < most; i++)
         wait *= 2;
     if (wait > most)

@@ -51,7 +51,7 @@ void spv_manual_peers_released(struct spv_manual_peers *m, int index, bool healt
     struct spv_manual_peer *p = &m->peers[index];
     p->in_use = false;
     p->failures = healthy ? 0 : p->failures + 1;
-    p->next_try_us = now.mono_us + spv_backoff(p->failures, SPV_BACKOFF_MANUAL, rng);
+    p->next_try_us = now.mono_us + spv_backoff(p->failures, SPV_BACKOFF_MANUAL_US, rng);
 }
 
 uint64_t spv_manual_peers_next(const struct spv_manual_peers *m, int index)

@@ -46,7 +46,7 @@ struct spv_chain {
 /* spv_chain_accept for up to SPV_CHAIN_HASHED_MAX headers that the caller has hashed: each prev is
  * the hash of the header before, *last is the hash of the last one. All other rules are checked.
  */
-#define SPV_CHAIN_HASHED_MAX 8064 /* four periods: SPV_SEGMENTS_BATCH */
+#define SPV_CHAIN_HASHED_MAX 8064 /* four periods: SPV_SEGMENTS_MAX_BATCH */
 int spv_chain_accept_hashed(struct spv_chain *c, struct spv_accept_result *out,
                             const struct spv_header *headers, size_t n,
                             const struct spv_blockhash *last, struct spv_now now);

@@ -11,7 +11,7 @@
 
 #define CLAMP 4 /* a retarget moves the target by at most this factor each way */
 #define LATE_SPACINGS 2 /* a block later by more than this many may have pow_limit_bits */
-#define MAX_TIMEWARP 600 /* BIP94: seconds that a period may start before its parent */
+#define MAX_TIMEWARP_S 600 /* BIP94: seconds that a period may start before its parent */
 
 int spv_consensus_target(const struct spv_params *params, struct spv_u256 *target, uint32_t bits)
 {
@@ -116,7 +116,7 @@ int spv_consensus_time(const struct spv_params *params, uint32_t height, uint32_
     /* BIP94: "the first block of each difficulty period must have a timestamp no earlier than 600
      * seconds before its parent's" */
     if (params->bip94 && height % spv_params_interval(params) == 0 &&
-        (int64_t)time < (int64_t)parent_time - MAX_TIMEWARP)
+        (int64_t)time < (int64_t)parent_time - MAX_TIMEWARP_S)
         return SPV_ERR_HDR_TIME_WARP;
     return 0;
 }
@@ -124,7 +124,7 @@ int spv_consensus_time(const struct spv_params *params, uint32_t height, uint32_
 int spv_consensus_future(uint32_t time, struct spv_now now)
 {
     /* "time-too-new": at most two hours ahead of our clock (MAX_FUTURE_BLOCK_TIME) */
-    return (int64_t)time > now.unix_s + SPV_MAX_FUTURE ? SPV_ERR_HDR_TIME_FUTURE : 0;
+    return (int64_t)time > now.unix_s + SPV_MAX_FUTURE_S ? SPV_ERR_HDR_TIME_FUTURE : 0;
 }
 
 void spv_median_push(struct spv_median *m, uint32_t time)

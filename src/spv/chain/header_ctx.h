@@ -30,7 +30,7 @@ struct spv_header_ctx {
     uint32_t next_target; /* the slot that is overwritten next */
 };
 
-/* Checks all rules but prev hash, checkpoints and the two-hour limit for a child of the last
+/* Checks all rules except prev hash, checkpoints and the two-hour limit for a child of the last
  * header. entry->header and entry->hash are set. Returns 0 and fills entry's height and chain work,
  * or SPV_ERR_HDR_*. */
 int spv_header_ctx_check(struct spv_header_ctx *ctx, struct spv_chain_header *entry);

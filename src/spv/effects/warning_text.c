@@ -1,4 +1,4 @@
-/* One text a warning, the same for every program. */
+/* One text per warning, the same for every program. */
 #include "spv/effects/warning_text.h"
 
 const char *spv_warning_text(enum spv_warning warning)
@@ -28,7 +28,7 @@ const char *spv_warning_text(enum spv_warning warning)
     case SPV_WARN_FILTERS_ONE_GROUP:
         return "only one group of peers serves filter headers; nothing else confirms them";
     case SPV_WARN_FILTERS_DISPUTED:
-        return "peers disagree about a filter, and its block proves neither false; both are used";
+        return "peers disagree about a filter, and its block proves neither invalid; both are used";
     case SPV_WARN_FILTERS_BUILT_IN:
         return "every peer contradicts a built-in filter header; no filter headers are synced";
     case SPV_WARN_FILTERS_START:

@@ -13,8 +13,8 @@
 #include "spv/merkle.h"
 #include "util/hash.h"
 
-#define COMMITMENT_AT 6 /* OP_RETURN, a push of 36 bytes, 0xaa21a9ed; then the hash */
-#define HASH 32
+#define COMMITMENT_AT 6 /* bytes before the hash: OP_RETURN, a push of 36 bytes, 0xaa21a9ed */
+#define HASH 32 /* bytes */
 
 /* "If there are more than one scriptPubKey matching the pattern, the one with highest output index
  * is assumed to be the commitment." NULL: there is none. */

@@ -8,7 +8,7 @@
 
 #define SPV_MAX_BLOCK_WEIGHT 4000000 /* BIP141 */
 
-/* Checks a block of a height, whose hash is known to be right and which was requested with its
+/* Checks a block of a height, whose hash is that of the best chain and which was requested with its
  * witnesses. Returns 0, SPV_ERR_BLOCK_COINBASE, SPV_ERR_BLOCK_WEIGHT, SPV_ERR_MERKLE_DUPLICATE,
  * SPV_ERR_BLOCK_ROOT, SPV_ERR_BLOCK_WITNESS, or SPV_ERR_NOMEM. */
 int spv_block_check(const struct spv_block *block, uint32_t height,

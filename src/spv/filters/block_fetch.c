@@ -1,6 +1,6 @@
 /* Each wanted block is requested from one peer, chosen at random among those that should have it
- * and have a free slot; from a second one when it is slow. An answer is recognised by its hash. A
- * request that is late stays open, as its answer is still of use when it comes. */
+ * and have a free slot; from a second one when the first is slow. An answer is attributed by its
+ * block hash. A request that timed out (late) stays open, as its answer is still used. */
 #include "spv/filters/block_fetch.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "util/deadline.h"
 #include "util/rng.h"
 
-#define MAX_INFLIGHT 2 /* ours: peers that a block is requested from, but for late ones */
+#define MAX_INFLIGHT 2 /* ours: peers with a request for a block that is not late */
 
 void spv_block_fetch_init(struct spv_block_fetch *f, const struct spv_chain *chain,
                           const struct spv_params *params, struct spv_effects *effects,
@@ -30,13 +30,14 @@ static struct spv_block_request *find_request(struct spv_block_peer *p,
     return NULL;
 }
 
-static bool is_asked(struct spv_block_peer *p, const struct spv_blockhash *hash)
+static bool is_requested_from(struct spv_block_peer *p, const struct spv_blockhash *hash)
 {
     const struct spv_block_request *r = find_request(p, hash);
     return r && !r->late;
 }
 
-/* One answer has come. */
+/* Closes a request that was answered once; when it was sent more often, the other answers may still
+ * come. */
 static void close_request(struct spv_block_peer *p, struct spv_block_request *r)
 {
     if (--r->n_sent > 0) {
@@ -50,31 +51,32 @@ static void set_lacks(struct spv_block_peer *p, uint32_t height, struct spv_now 
 {
     if (!p->lacks_until_us || height > p->lacks_height)
         p->lacks_height = height;
-    p->lacks_until_us = now.mono_us + SPV_BLOCKS_LACKS;
+    p->lacks_until_us = now.mono_us + SPV_BLOCKS_LACKS_US;
 }
 
-static bool lacks(const struct spv_block_peer *p, uint32_t height)
+static bool peer_lacks_height(const struct spv_block_peer *p, uint32_t height)
 {
     return p->lacks_until_us && height <= p->lacks_height;
 }
 
-/* The height up to which the peer has or claims to have the chain. */
-static uint32_t tip_of(const struct spv_peer_entry *p)
+/* The height of the chain that the peer has, or claims to have. */
+static uint32_t peer_tip_height(const struct spv_peer_entry *p)
 {
-    const uint32_t shown = p->sync.claimed_height > p->filters.shown_height
+    const uint32_t known = p->sync.claimed_height > p->filters.best_known_height
                                ? p->sync.claimed_height
-                               : p->filters.shown_height;
+                               : p->filters.best_known_height;
 
-    return p->start_height > shown ? p->start_height : shown;
+    return p->start_height > known ? p->start_height : known;
 }
 
-/* Whether the peer offers blocks as deep. */
-static bool serves(const struct spv_block_fetch *f, const struct spv_peer_entry *p, uint32_t height)
+/* Whether the peer offers the block at a height. */
+static bool peer_serves_height(const struct spv_block_fetch *f, const struct spv_peer_entry *p,
+                               uint32_t height)
 {
     const uint32_t tip = spv_chain_tip(f->chain)->height;
 
-    if (!p->blocks.added || p->blocks.drop || p->sync.drop || !(p->services & SPV_NODE_WITNESS) ||
-        height > tip_of(p))
+    if (!p->blocks.added || p->blocks.disconnect_error || p->sync.disconnect_error ||
+        !(p->services & SPV_NODE_WITNESS) || height > peer_tip_height(p))
         return false;
     return (p->services & SPV_NODE_NETWORK) ||
            ((p->services & SPV_NODE_NETWORK_LIMITED) && height + SPV_BLOCKS_LIMITED_DEPTH > tip);
@@ -85,7 +87,8 @@ static bool can_request(const struct spv_block_fetch *f, struct spv_peer_entry *
 {
     struct spv_block_peer *b = &p->blocks;
 
-    return serves(f, p, w->height) && !lacks(b, w->height) && !is_asked(b, &w->hash) &&
+    return peer_serves_height(f, p, w->height) && !peer_lacks_height(b, w->height) &&
+           !is_requested_from(b, &w->hash) &&
            (b->n_open < SPV_BLOCKS_MAX_OPEN || find_request(b, &w->hash));
 }
 
@@ -101,14 +104,15 @@ static void send_request(const struct spv_block_fetch *f, struct spv_peer_entry 
     }
     r->n_sent++;
     r->late = false;
-    r->asked_us = now.mono_us;
+    r->requested_us = now.mono_us;
     memcpy(item.hash.b, w->hash.b, sizeof item.hash.b);
     spv_effects_send_getdata(f->effects, p->id, &item, 1);
 }
 
 /* ---- the scheduler ---- */
 
-/* One of the peers that may be asked, each with the same chance; NULL: there is none. */
+/* A random one of the peers that may get the request, each with the same probability; NULL: none.
+ */
 static struct spv_peer_entry *pick_peer(const struct spv_block_fetch *f,
                                         const struct spv_wanted_block *w)
 {
@@ -121,7 +125,7 @@ static struct spv_peer_entry *pick_peer(const struct spv_block_fetch *f,
     return picked;
 }
 
-static bool has_peer(const struct spv_block_fetch *f, const struct spv_wanted_block *w)
+static bool has_available_peer(const struct spv_block_fetch *f, const struct spv_wanted_block *w)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers, p));)
         if (can_request(f, p, w))
@@ -129,33 +133,34 @@ static bool has_peer(const struct spv_block_fetch *f, const struct spv_wanted_bl
     return false;
 }
 
-/* How many peers are asked for it, and when the last one was. */
+/* The number of unanswered requests for a block that are not late, and when the last one was sent.
+ */
 static unsigned count_inflight(const struct spv_block_fetch *f, const struct spv_wanted_block *w,
-                               uint64_t *asked_us)
+                               uint64_t *requested_us)
 {
     unsigned n = 0;
 
-    *asked_us = 0;
+    *requested_us = 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers, p));) {
         const struct spv_block_request *r = find_request(&p->blocks, &w->hash);
         if (!r || r->late)
             continue;
         n++;
-        if (r->asked_us > *asked_us)
-            *asked_us = r->asked_us;
+        if (r->requested_us > *requested_us)
+            *requested_us = r->requested_us;
     }
     return n;
 }
 
-static int schedule(struct spv_block_fetch *f, struct spv_now now)
+static int block_fetch_schedule(struct spv_block_fetch *f, struct spv_now now)
 {
     for (size_t i = 0; i < f->n_wanted && !f->effects->error; i++) {
         const struct spv_wanted_block *w = &f->wanted[i];
-        uint64_t asked_us;
-        const unsigned n = count_inflight(f, w, &asked_us);
+        uint64_t requested_us;
+        const unsigned n = count_inflight(f, w, &requested_us);
         struct spv_peer_entry *p;
 
-        if (n >= MAX_INFLIGHT || (n > 0 && now.mono_us < asked_us + SPV_BLOCKS_HEDGE))
+        if (n >= MAX_INFLIGHT || (n > 0 && now.mono_us < requested_us + SPV_BLOCKS_HEDGE_DELAY_US))
             continue;
         p = pick_peer(f, w);
         if (p)
@@ -197,10 +202,10 @@ int spv_block_fetch_want(struct spv_block_fetch *f, enum spv_block_owner owner,
     memmove(&f->wanted[at + 1], &f->wanted[at], (f->n_wanted - at) * sizeof f->wanted[0]);
     f->n_wanted++;
     f->wanted[at] = (struct spv_wanted_block){.hash = *hash, .height = height, .owners = owner};
-    return schedule(f, now);
+    return block_fetch_schedule(f, now);
 }
 
-static void disown(struct spv_block_fetch *f, size_t at, enum spv_block_owner owner)
+static void remove_owner(struct spv_block_fetch *f, size_t at, enum spv_block_owner owner)
 {
     f->wanted[at].owners &= ~(unsigned)owner;
     if (!f->wanted[at].owners)
@@ -213,14 +218,14 @@ void spv_block_fetch_cancel(struct spv_block_fetch *f, enum spv_block_owner owne
     const size_t at = find_wanted(f, hash);
 
     if (at < f->n_wanted)
-        disown(f, at, owner);
+        remove_owner(f, at, owner);
 }
 
 void spv_block_fetch_cancel_from(struct spv_block_fetch *f, enum spv_block_owner owner,
                                  uint32_t height)
 {
     for (size_t i = f->n_wanted; i-- > 0 && f->wanted[i].height >= height;)
-        disown(f, i, owner);
+        remove_owner(f, i, owner);
 }
 
 /* ---- peers ---- */
@@ -232,14 +237,14 @@ int spv_block_fetch_add(struct spv_block_fetch *f, uint64_t id, struct spv_now n
     if (!p || p->blocks.added)
         return 0;
     p->blocks = (struct spv_block_peer){.added = true};
-    for (size_t i = 0; i < SPV_BLOCKS_CLOSED; i++) {
+    for (size_t i = 0; i < SPV_BLOCKS_MAX_CLOSED; i++) {
         if (f->closed[i].group != p->group || f->closed[i].until_us <= now.mono_us)
             continue;
         if (f->closed[i].height > p->blocks.lacks_height)
             p->blocks.lacks_height = f->closed[i].height;
         p->blocks.lacks_until_us = f->closed[i].until_us;
     }
-    return schedule(f, now);
+    return block_fetch_schedule(f, now);
 }
 
 static void remember_closed(struct spv_block_fetch *f, const struct spv_peer_entry *p,
@@ -252,8 +257,8 @@ static void remember_closed(struct spv_block_fetch *f, const struct spv_peer_ent
             height = p->blocks.requests[i].height;
     f->closed[f->next_closed].group = p->group;
     f->closed[f->next_closed].height = height;
-    f->closed[f->next_closed].until_us = now.mono_us + SPV_BLOCKS_LACKS;
-    f->next_closed = (f->next_closed + 1) % SPV_BLOCKS_CLOSED;
+    f->closed[f->next_closed].until_us = now.mono_us + SPV_BLOCKS_LACKS_US;
+    f->next_closed = (f->next_closed + 1) % SPV_BLOCKS_MAX_CLOSED;
 }
 
 int spv_block_fetch_remove(struct spv_block_fetch *f, uint64_t id, struct spv_now now)
@@ -265,16 +270,16 @@ int spv_block_fetch_remove(struct spv_block_fetch *f, uint64_t id, struct spv_no
     if (p->blocks.n_open > 0)
         remember_closed(f, p, now);
     p->blocks = (struct spv_block_peer){0};
-    return schedule(f, now);
+    return block_fetch_schedule(f, now);
 }
 
-int spv_block_fetch_next_drop(struct spv_block_fetch *f, struct spv_segments_drop *out)
+int spv_block_fetch_next_disconnect(struct spv_block_fetch *f, struct spv_disconnect *out)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers, p));) {
-        if (!p->blocks.drop || p->blocks.reported)
+        if (!p->blocks.disconnect_error || p->blocks.is_disconnect_reported)
             continue;
-        p->blocks.reported = true;
-        *out = (struct spv_segments_drop){.id = p->id, .error = p->blocks.drop};
+        p->blocks.is_disconnect_reported = true;
+        *out = (struct spv_disconnect){.id = p->id, .error = p->blocks.disconnect_error};
         return 1;
     }
     return 0;
@@ -288,13 +293,13 @@ int spv_block_fetch_recv(struct spv_block_fetch *f, struct spv_fetched_block *ou
     struct spv_peer_entry *p = spv_peer_table_find(f->peers, id);
     struct spv_blockhash hash;
 
-    if (!p || !p->blocks.added || p->blocks.drop)
+    if (!p || !p->blocks.added || p->blocks.disconnect_error)
         return 0;
     spv_header_hash(&hash, &block->header);
     struct spv_block_request *r = find_request(&p->blocks, &hash);
     if (!r) {
-        if (++p->blocks.n_unrequested == SPV_BLOCKS_UNREQUESTED)
-            p->blocks.drop = SPV_ERR_UNREQUESTED;
+        if (++p->blocks.n_unsolicited == SPV_BLOCKS_MAX_UNSOLICITED)
+            p->blocks.disconnect_error = SPV_ERR_UNSOLICITED;
         return 0;
     }
     const size_t at = find_wanted(f, &hash);
@@ -303,7 +308,7 @@ int spv_block_fetch_recv(struct spv_block_fetch *f, struct spv_fetched_block *ou
         return error;
     close_request(&p->blocks, r);
     p->blocks.last_us = now.mono_us;
-    p->blocks.drop = error;
+    p->blocks.disconnect_error = error;
     int rc = 0;
     if (at < f->n_wanted && !error) {
         *out = (struct spv_fetched_block){.block = *block,
@@ -314,7 +319,7 @@ int spv_block_fetch_recv(struct spv_block_fetch *f, struct spv_fetched_block *ou
         remove_wanted(f, at);
         rc = 1;
     }
-    const int failed = schedule(f, now);
+    const int failed = block_fetch_schedule(f, now);
     return failed ? failed : rc;
 }
 
@@ -334,15 +339,15 @@ int spv_block_fetch_notfound(struct spv_block_fetch *f, uint64_t id, const struc
         set_lacks(&p->blocks, r->height, now);
         close_request(&p->blocks, r);
     }
-    return schedule(f, now);
+    return block_fetch_schedule(f, now);
 }
 
 /* ---- time ---- */
 
-/* A peer answers one request after the other: the time runs from its last block. */
+/* A peer answers one request after the other: the time counts from its last block. */
 static uint64_t late_us(const struct spv_block_peer *p, const struct spv_block_request *r)
 {
-    return (p->last_us > r->asked_us ? p->last_us : r->asked_us) + SPV_BLOCKS_TIMEOUT;
+    return (p->last_us > r->requested_us ? p->last_us : r->requested_us) + SPV_BLOCKS_TIMEOUT_US;
 }
 
 int spv_block_fetch_timer(struct spv_block_fetch *f, struct spv_now now)
@@ -358,7 +363,7 @@ int spv_block_fetch_timer(struct spv_block_fetch *f, struct spv_now now)
             set_lacks(b, b->requests[i].height, now);
         }
     }
-    return schedule(f, now);
+    return block_fetch_schedule(f, now);
 }
 
 static uint64_t peer_deadline(const struct spv_block_peer *p)
@@ -376,14 +381,14 @@ uint64_t spv_block_fetch_deadline(const struct spv_block_fetch *f)
     uint64_t first = SPV_NEVER;
 
     if (!f->n_wanted)
-        return SPV_NEVER; /* nothing depends on what is open or known of a peer */
+        return SPV_NEVER; /* no decision depends on the requests and heights of peers */
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers, p));)
         first = spv_min_deadline(first, peer_deadline(&p->blocks));
     for (size_t i = 0; i < f->n_wanted; i++) {
-        uint64_t asked_us;
-        const unsigned n = count_inflight(f, &f->wanted[i], &asked_us);
-        if (n > 0 && n < MAX_INFLIGHT && has_peer(f, &f->wanted[i]))
-            first = spv_min_deadline(first, asked_us + SPV_BLOCKS_HEDGE);
+        uint64_t requested_us;
+        const unsigned n = count_inflight(f, &f->wanted[i], &requested_us);
+        if (n > 0 && n < MAX_INFLIGHT && has_available_peer(f, &f->wanted[i]))
+            first = spv_min_deadline(first, requested_us + SPV_BLOCKS_HEDGE_DELAY_US);
     }
     return first;
 }

@@ -1,5 +1,5 @@
-/* The scripts are collected once a block, sorted, and duplicates removed: a script keeps its
- * strongest source. One query then tells which of them a filter has. */
+/* The scripts are collected once per block, sorted, and duplicates removed: a script keeps its
+ * strongest source. One query then finds which of them a filter has. */
 #include "spv/filters/block_scripts.h"
 
 #include <stdlib.h>
@@ -15,7 +15,8 @@
 enum script_source { FROM_OUTPUT, FROM_KNOWN_PREVOUT, INFERRED_PREVOUT };
 
 struct expected_script {
-    struct spv_bytes script; /* in the block, of the caller, or computed: then owned is set */
+    struct spv_bytes
+        script; /* borrowed from the block or the caller; computed ones are in `owned` */
     uint8_t *owned;
     enum script_source source;
 };
@@ -25,7 +26,7 @@ struct spv_block_scripts {
     enum script_source *sources;
     size_t n;
     size_t n_of[INFERRED_PREVOUT + 1]; /* expected scripts by source */
-    size_t n_inputs; /* but the coinbase's */
+    size_t n_inputs; /* without the coinbase's */
 };
 
 /* A transaction of the block, to find the outputs that later ones spend. */
@@ -52,7 +53,7 @@ static int add_expected(struct collector *c, struct spv_bytes script, enum scrip
     if (!grown)
         return SPV_ERR_NOMEM;
     c->expected = grown;
-    if (script.n > 0) /* "empty ones" are no elements */
+    if (script.n > 0) /* BIP158 leaves empty scripts out */
         c->expected[c->n++] = (struct expected_script){.script = script, .source = source};
     return 0;
 }
@@ -92,7 +93,7 @@ static int txid_cmp(const void *a, const void *b)
     return memcmp(((const struct block_tx *)a)->txid.b, ((const struct block_tx *)b)->txid.b, 32);
 }
 
-/* An output of the same block. */
+/* Finds the output that an input spends in the same block. */
 static bool find_in_block(const struct collector *c, struct spv_bytes *script,
                           const struct spv_tx_input *input)
 {
@@ -185,7 +186,7 @@ static int collect_scripts(struct collector *c, const struct spv_block *block)
     return rc;
 }
 
-/* Makes the query of all different scripts. */
+/* Builds the query of all distinct scripts. */
 static int build_query(struct spv_block_scripts *b, struct collector *c)
 {
     struct spv_bytes *scripts = calloc(c->n + 1, sizeof *scripts);

@@ -1,5 +1,5 @@
 /* A singly linked list, oldest first: a peer has a few, and their filters come in order, so that
- * the next one of a range is nearly always the right one. */
+ * the next filter of a range is nearly always the one received. */
 #include "spv/filters/fetch_ranges.h"
 
 #include <stdlib.h>
@@ -66,7 +66,7 @@ void spv_fetch_ranges_free(struct spv_fetch_ranges *r)
         remove_at(&r->oldest);
 }
 
-/* True and the index: the filter of the block is missing in this range. */
+/* Whether the filter of the block is missing in this range, and its index. */
 static bool find_missing(const struct spv_fetch_range *range, uint32_t *index,
                          const struct spv_blockhash *block)
 {
@@ -111,7 +111,7 @@ void spv_fetch_ranges_set_late(struct spv_fetch_ranges *r, uint64_t peer,
             range->late = true;
         n += range->peer == peer && range->late;
     }
-    for (struct spv_fetch_range **at = &r->oldest; *at && n > SPV_FETCH_RANGES_LATE;) {
+    for (struct spv_fetch_range **at = &r->oldest; *at && n > SPV_FETCH_MAX_LATE;) {
         if ((*at)->peer == peer && (*at)->late) {
             remove_at(at);
             n--;

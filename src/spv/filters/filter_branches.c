@@ -1,14 +1,15 @@
-/* What some peers say instead of what is stored, where a block proved neither false. From the first
- * difference on the filter headers differ for ever, but not the filters: so a branch is a list of
- * heights with other hashes, and the filter header with which it goes on. Whatever its peers say of
- * later heights is compared hash by hash, and the list grows only where the hashes differ. */
+/* A filter branch: filter headers that some peers serve in place of ours, neither proven invalid.
+ * Once one filter hash differs all later filter headers differ, even where filters are equal; so a
+ * branch stores only the heights with other filter hashes, and its last filter header. The later
+ * filter hashes of its peers are compared with ours one by one, and the list grows only where they
+ * differ. */
 #include <stdlib.h>
 
 #include "spv/filters/filter_sync_state.h"
 
 static int free_branch(const struct spv_filter_sync *fs)
 {
-    for (int i = 0; i < SPV_FILTER_BRANCHES; i++)
+    for (int i = 0; i < SPV_FILTER_MAX_BRANCHES; i++)
         if (!fs->branch[i].n)
             return i;
     return SPV_ERR_TOO_MANY;
@@ -46,11 +47,11 @@ int spv_filter_branches_add(struct spv_filter_sync *fs, int index,
         return index;
     struct spv_filter_branch *b = &fs->branch[index];
     if (is_new)
-        b->proofs_left = SPV_FILTER_BRANCH_PROOFS;
+        b->proofs_left = SPV_FILTER_MAX_BRANCH_PROOFS;
     for (uint32_t i = 0; i < d->high - d->low; i++) {
         if (spv_filter_hash_eq(&ours[i], &theirs[i]))
             continue;
-        if (b->n == SPV_FILTER_BRANCH_DIFFS) {
+        if (b->n == SPV_FILTER_MAX_BRANCH_DIFFS) {
             b->frozen = true;
             break;
         }
@@ -74,7 +75,7 @@ void spv_filter_branches_remove(struct spv_filter_sync *fs, int index)
 
 void spv_filter_branches_free(struct spv_filter_sync *fs)
 {
-    for (int i = 0; i < SPV_FILTER_BRANCHES; i++)
+    for (int i = 0; i < SPV_FILTER_MAX_BRANCHES; i++)
         clear_branch(&fs->branch[i]);
 }
 
@@ -82,11 +83,11 @@ void spv_filter_branches_join(struct spv_filter_sync *fs, int index)
 {
     const struct spv_filter_branch *b = &fs->branch[index];
     int same = 0;
-    while (same < SPV_FILTER_BRANCHES &&
+    while (same < SPV_FILTER_MAX_BRANCHES &&
            (same == index || !fs->branch[same].n || fs->branch[same].top_height != b->top_height ||
             !spv_filter_header_eq(&fs->branch[same].top, &b->top)))
         same++;
-    if (same == SPV_FILTER_BRANCHES)
+    if (same == SPV_FILTER_MAX_BRANCHES)
         return;
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
         if (p->filters.branch == (unsigned)index + 1)
@@ -94,7 +95,7 @@ void spv_filter_branches_join(struct spv_filter_sync *fs, int index)
     clear_branch(&fs->branch[index]);
 }
 
-/* Computes the filter header of a branch at a height from ours, below its first difference, on. */
+/* Computes the filter header of a branch at a height, from ours below its first difference. */
 static int header_of_branch(const struct spv_filter_sync *fs, const struct spv_filter_branch *b,
                             struct spv_filter_header *out, uint32_t height)
 {
@@ -116,7 +117,7 @@ static int header_of_branch(const struct spv_filter_sync *fs, const struct spv_f
 
 int spv_filter_branches_check(struct spv_filter_sync *fs)
 {
-    for (int i = 0; i < SPV_FILTER_BRANCHES; i++) {
+    for (int i = 0; i < SPV_FILTER_MAX_BRANCHES; i++) {
         struct spv_filter_branch *b = &fs->branch[i];
         struct spv_filter_header top;
         if (!b->n || !b->unchecked || b->top_height > fs->height)
@@ -131,7 +132,7 @@ int spv_filter_branches_check(struct spv_filter_sync *fs)
     return 0;
 }
 
-static int lower_branch(struct spv_filter_sync *fs, int index, uint32_t height)
+static int rollback_branch(struct spv_filter_sync *fs, int index, uint32_t height)
 {
     struct spv_filter_branch *b = &fs->branch[index];
     while (b->n && b->diffs[b->n - 1].height > height)
@@ -142,24 +143,24 @@ static int lower_branch(struct spv_filter_sync *fs, int index, uint32_t height)
     }
     if (b->top_height <= height)
         return 0;
-    if (b->unchecked) { /* nothing can be computed from what is stored */
+    if (b->unchecked) { /* the stored hashes are not those that it branches off from */
         spv_filter_branches_remove(fs, index);
         return 0;
     }
     const int rc = header_of_branch(fs, b, &b->top, height);
     if (rc > 0)
         b->top_height = height;
-    else if (rc == 0) /* hashes are missing: its peers are compared anew */
+    else if (rc == 0) /* hashes are missing: its peers are compared again */
         spv_filter_branches_remove(fs, index);
     return rc < 0 ? rc : 0;
 }
 
-int spv_filter_branches_lower(struct spv_filter_sync *fs, uint32_t height)
+int spv_filter_branches_rollback(struct spv_filter_sync *fs, uint32_t height)
 {
     int rc = 0;
-    for (int i = 0; !rc && i < SPV_FILTER_BRANCHES; i++)
+    for (int i = 0; !rc && i < SPV_FILTER_MAX_BRANCHES; i++)
         if (fs->branch[i].n)
-            rc = lower_branch(fs, i, height);
+            rc = rollback_branch(fs, i, height);
     return rc;
 }
 
@@ -176,7 +177,7 @@ size_t spv_filter_sync_alternatives(const struct spv_filter_sync *fs, struct spv
                                     uint32_t height)
 {
     size_t found = 0;
-    for (int i = 0; fs && i < SPV_FILTER_BRANCHES; i++) {
+    for (int i = 0; fs && i < SPV_FILTER_MAX_BRANCHES; i++) {
         const struct spv_filter_branch *b = &fs->branch[i];
         size_t low = 0, high = b->n;
         while (low < high) {

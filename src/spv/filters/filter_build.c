@@ -1,5 +1,5 @@
-/* Building a filter: items are hashed and sorted by hash, which brings equal ones together; hashes
- * map to values in order, so that nothing is sorted twice. */
+/* Building a filter: items are hashed and sorted by hash, so that equal ones are adjacent; the map
+ * from hashes to values keeps the order, so that values need no sorting. */
 #include "spv/filter.h"
 
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static int element_cmp(const void *left, const void *right)
     return memcmp(a->item.bytes, b->item.bytes, a->item.n);
 }
 
-/* Removes equal elements that stand beside each other; returns how many are left. */
+/* Removes adjacent equal elements; returns how many are left. */
 static size_t drop_equal(struct element *elements, size_t n)
 {
     size_t kept = 0;

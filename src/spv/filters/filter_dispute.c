@@ -1,14 +1,15 @@
-/* A dispute is about one range: at `low` the filter headers of both sides are equal (or, where a
- * branch is followed, known), at `high` they differ.
+/* A dispute is about one range of heights: at `low` the filter headers of both sides are equal (or
+ * known, where a branch is compared), at `high` they differ. One side has our filter headers, the
+ * other one those of the challenger.
  *
  *     CHECKPOINTS   a long range is narrowed down by their cfcheckpt to 1,000 heights
- *     HASHES        the filter hashes of both sides; a side whose hashes do not lead from its
+ *     HASHES        the filter hashes of both sides; a peer whose hashes do not lead from its
  *                   filter header of low to that of high contradicts itself
  *     PROVE         at the first heights where hashes differ: both filters and the block
  *
- * Who committed to a filter that is proven false is dropped for a lie, all of that side. When
- * nothing is proven, their hashes become a branch, and that side is only compared from then on. One
- * dispute takes place at a time. */
+ * Every peer that committed to a filter that is proven invalid is banned. When nothing is proven,
+ * the hashes of the other side become a filter branch, and its peers no longer vote. There is one
+ * dispute at a time. */
 #include <stdlib.h>
 
 #include "spv/filters/filter_sync_state.h"
@@ -29,38 +30,40 @@ void spv_filter_dispute_end(struct spv_filter_sync *fs)
 
 /* ---- begin ---- */
 
-static void open_dispute(struct spv_filter_sync *fs, uint64_t them, uint32_t low, uint32_t high)
+static void open_dispute(struct spv_filter_sync *fs, uint64_t challenger, uint32_t low,
+                         uint32_t high)
 {
     struct spv_filter_dispute *d = &fs->dispute;
     const uint64_t serial = (d->serial + 1) | SPV_FILTER_OF_DISPUTE;
     spv_filter_prove_clear(d);
-    *d = (struct spv_filter_dispute){.step = high - low > SPV_FILTER_RANGE
+    *d = (struct spv_filter_dispute){.step = high - low > SPV_FILTER_MAX_VOTE_HEIGHTS
                                                  ? SPV_FILTER_DISPUTE_CHECKPOINTS
                                                  : SPV_FILTER_DISPUTE_HASHES,
                                      .serial = serial,
-                                     .them = them,
+                                     .challenger = challenger,
                                      .low = low,
                                      .high = high,
                                      .branch = -1,
-                                     .proofs_left = SPV_FILTER_BRANCH_PROOFS,
+                                     .proofs_left = SPV_FILTER_MAX_BRANCH_PROOFS,
                                      .block_until_us = SPV_NEVER};
     d->side[0].until_us = d->side[1].until_us = SPV_NEVER;
 }
 
-void spv_filter_dispute_begin(struct spv_filter_sync *fs, uint64_t them,
-                              const struct spv_filter_point *low,
-                              const struct spv_filter_point *ours,
+void spv_filter_dispute_begin(struct spv_filter_sync *fs, uint64_t challenger,
+                              const struct spv_filter_checkpoint *low,
+                              const struct spv_filter_checkpoint *ours,
                               const struct spv_filter_header *theirs)
 {
     struct spv_filter_dispute *d = &fs->dispute;
-    open_dispute(fs, them, low->height, ours->height);
+    open_dispute(fs, challenger, low->height, ours->height);
     d->our_low = d->their_low = low->header;
     d->our_high = ours->header;
     d->their_high = *theirs;
     d->their_high_known = true;
 }
 
-static int copy_hashes(struct spv_filter_disputant *s, const struct spv_hash256 *hashes, size_t n)
+static int copy_hashes(struct spv_filter_dispute_side *s, const struct spv_hash256 *hashes,
+                       size_t n)
 {
     s->hashes = malloc(n * sizeof *s->hashes);
     if (!s->hashes)
@@ -70,8 +73,8 @@ static int copy_hashes(struct spv_filter_disputant *s, const struct spv_hash256 
     return 0;
 }
 
-int spv_filter_dispute_know(struct spv_filter_sync *fs, const struct spv_hash256 *ours,
-                            const struct spv_hash256 *theirs)
+int spv_filter_dispute_set_hashes(struct spv_filter_sync *fs, const struct spv_hash256 *ours,
+                                  const struct spv_hash256 *theirs)
 {
     struct spv_filter_dispute *d = &fs->dispute;
     const size_t n = d->high - d->low;
@@ -81,11 +84,11 @@ int spv_filter_dispute_know(struct spv_filter_sync *fs, const struct spv_hash256
     return rc;
 }
 
-int spv_filter_dispute_follow(struct spv_filter_sync *fs, int index, struct spv_peer_entry *p)
+int spv_filter_dispute_begin_branch(struct spv_filter_sync *fs, int index, struct spv_peer_entry *p)
 {
     const struct spv_filter_branch *b = &fs->branch[index];
     struct spv_filter_dispute *d = &fs->dispute;
-    uint32_t high = b->top_height + SPV_FILTER_RANGE;
+    uint32_t high = b->top_height + SPV_FILTER_MAX_VOTE_HEIGHTS;
     if (high > fs->height)
         high = fs->height;
     open_dispute(fs, p->id, b->top_height, high);
@@ -104,38 +107,39 @@ int spv_filter_dispute_follow(struct spv_filter_sync *fs, int index, struct spv_
     return rc < 0 ? rc : 0;
 }
 
-/* ---- what comes of it ---- */
+/* ---- outcomes ---- */
 
 static void ban_side(struct spv_filter_sync *fs, enum spv_filter_side side)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
         if (p->filters.side == side)
-            spv_filter_peers_drop(p, SPV_ERR_FILTER_FALSE);
+            spv_filter_peers_disconnect(p, SPV_ERR_FILTER_INVALID);
 }
 
-/* One or both sides are proven to lie about the height that was tested. */
-static int punish(struct spv_filter_sync *fs, const bool is_false[2])
+/* The filter of one side, or those of both, are proven invalid at the tested height. */
+static int dispute_ban_invalid_side(struct spv_filter_sync *fs, const bool is_invalid[2])
 {
     struct spv_filter_dispute *d = &fs->dispute;
     const int branch = d->branch;
     uint32_t from = d->at;
     for (int i = 0; i < 2; i++) {
-        if (!is_false[i])
+        if (!is_invalid[i])
             continue;
-        spv_filter_headers_add_disproved(fs, d->at, &d->side[i].hashes[d->at - d->low - 1]);
+        spv_filter_headers_add_invalid(fs, d->at, &d->side[i].hashes[d->at - d->low - 1]);
         ban_side(fs, i == 0 ? SPV_FILTER_OURS : SPV_FILTER_THEIRS);
     }
-    /* what that side said of lower heights against the branch has no support either */
-    if (is_false[0] && branch >= 0)
+    /* the hashes of that side at lower heights, which differ from the branch, have no support
+     * either */
+    if (is_invalid[0] && branch >= 0)
         from = fs->branch[branch].diffs[0].height;
     spv_filter_dispute_end(fs);
     if (branch >= 0)
         spv_filter_branches_remove(fs, branch);
     spv_filter_votes_restart(fs);
-    return is_false[0] ? spv_filter_rollback_drop(fs, from) : 0;
+    return is_invalid[0] ? spv_filter_rollback_stored(fs, from) : 0;
 }
 
-/* Nothing could be proven: their hashes are kept beside ours. */
+/* Nothing could be proven: the hashes of the other side become a branch beside ours. */
 static int keep_both(struct spv_filter_sync *fs)
 {
     struct spv_filter_dispute *d = &fs->dispute;
@@ -149,7 +153,7 @@ static int keep_both(struct spv_filter_sync *fs)
     if (index >= 0)
         fs->branch[index].proofs_left = d->proofs_left;
     if (!fs->warned_disputed && d->branch < 0)
-        spv_filter_headers_warn(fs, SPV_WARN_FILTERS_DISPUTED, d->them, first);
+        spv_filter_headers_warn(fs, SPV_WARN_FILTERS_DISPUTED, d->challenger, first);
     fs->warned_disputed |= d->branch < 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (p->filters.side != SPV_FILTER_THEIRS)
@@ -157,7 +161,8 @@ static int keep_both(struct spv_filter_sync *fs)
         if (index >= 0)
             p->filters.branch = (unsigned)index + 1;
         else
-            p->filters.silent_until_us = SPV_NEVER; /* no branch is free: never asked again */
+            p->filters.silent_until_us = SPV_NEVER; /* no branch slot is free: the peer gets no
+                                                       request for filter headers again */
         p->filters.agrees = false;
         spv_filter_votes_forget(p);
     }
@@ -167,14 +172,15 @@ static int keep_both(struct spv_filter_sync *fs)
     return 0;
 }
 
-/* No peer of a side can be asked any more. */
-static int abandon(struct spv_filter_sync *fs, enum spv_filter_side side, struct spv_now now)
+/* Ends the dispute: no peer of a side can get requests any more. */
+static int dispute_give_up(struct spv_filter_sync *fs, enum spv_filter_side side,
+                           struct spv_now now)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
         if (p->filters.side != side)
             continue;
         if (p->filters.silent_until_us <= now.mono_us)
-            p->filters.silent_until_us = now.mono_us + SPV_FILTER_SILENT;
+            p->filters.silent_until_us = now.mono_us + SPV_FILTER_SILENT_US;
         spv_filter_votes_forget(p);
     }
     spv_filter_dispute_end(fs);
@@ -183,20 +189,20 @@ static int abandon(struct spv_filter_sync *fs, enum spv_filter_side side, struct
 
 /* ---- CHECKPOINTS ---- */
 
-/* Sends a request to a representative of the side. 1: it was sent, or waits for an answer or for a
- * peer; 0: there is none to be asked. */
-static int ask_side(struct spv_filter_sync *fs, int side, struct spv_filter_request r,
-                    struct spv_now now)
+/* Sends a request to a peer of a side. 1: it was sent, or an answer or a peer is awaited; 0: no
+ * peer of the side can get it. */
+static int request_from_side(struct spv_filter_sync *fs, int side, struct spv_filter_request r,
+                             struct spv_now now)
 {
     struct spv_filter_dispute *d = &fs->dispute;
-    struct spv_filter_disputant *s = &d->side[side];
+    struct spv_filter_dispute_side *s = &d->side[side];
     bool wait;
     if (s->peer && s->until_us > now.mono_us)
         return 1;
     if (s->peer) {
         struct spv_peer_entry *late = spv_peer_table_find(fs->cfg.peers, s->peer);
         if (late)
-            late->filters.silent_until_us = now.mono_us + SPV_FILTER_SILENT;
+            late->filters.silent_until_us = now.mono_us + SPV_FILTER_SILENT_US;
     }
     s->peer = 0;
     s->until_us = SPV_NEVER;
@@ -210,7 +216,7 @@ static int ask_side(struct spv_filter_sync *fs, int side, struct spv_filter_requ
     r.serial = d->serial;
     spv_filter_requests_send(fs->cfg.effects, p, &r);
     s->peer = p->id;
-    s->until_us = now.mono_us + SPV_FILTER_TIMEOUT;
+    s->until_us = now.mono_us + SPV_FILTER_TIMEOUT_US;
     return fs->cfg.effects->error < 0 ? fs->cfg.effects->error : 1;
 }
 
@@ -220,12 +226,13 @@ static int run_checkpoints(struct spv_filter_sync *fs, struct spv_now now)
     const struct spv_filter_request r = {.command = SPV_CMD_GETCFCHECKPT,
                                          .stop = d->high / SPV_CFCHECKPT_INTERVAL *
                                                  SPV_CFCHECKPT_INTERVAL};
-    const int rc = ask_side(fs, 1, r, now);
-    return rc == 0 ? abandon(fs, SPV_FILTER_THEIRS, now) : rc;
+    const int rc = request_from_side(fs, 1, r, now);
+    return rc == 0 ? dispute_give_up(fs, SPV_FILTER_THEIRS, now) : rc;
 }
 
-/* Sets low and high to the first two neighbours between which they leave ours. */
-static int narrow(struct spv_filter_sync *fs, const struct spv_msg_cfcheckpt *msg)
+/* Sets low and high to the first two neighbouring checkpoints between which their filter headers
+ * begin to differ from ours. */
+static int dispute_narrow_range(struct spv_filter_sync *fs, const struct spv_msg_cfcheckpt *msg)
 {
     struct spv_filter_dispute *d = &fs->dispute;
     for (size_t i = 0; i < msg->n; i++) {
@@ -276,7 +283,7 @@ static int read_our_hashes(struct spv_filter_sync *fs)
     return rc < 0 ? rc : 0;
 }
 
-/* The answer of a side's representative. */
+/* The filter hashes from a peer of a side. */
 static int take_hashes(struct spv_filter_sync *fs, struct spv_peer_entry *p, int side,
                        const struct spv_msg_cfheaders *msg)
 {
@@ -289,7 +296,7 @@ static int take_hashes(struct spv_filter_sync *fs, struct spv_peer_entry *p, int
     }
     const bool known = side == 0 || d->their_high_known;
     if (!begins && side == 1 && spv_filter_headers_built_in(fs, d->low)) {
-        p->filters.contradicts = true;
+        p->filters.contradicts_built_in = true;
         p->filters.side = SPV_FILTER_SIDE_NONE;
         d->side[1].peer = 0;
         d->side[1].until_us = SPV_NEVER;
@@ -297,7 +304,7 @@ static int take_hashes(struct spv_filter_sync *fs, struct spv_peer_entry *p, int
     }
     if (!begins ||
         (known && !spv_filter_header_eq(&header, side == 0 ? &d->our_high : &d->their_high))) {
-        spv_filter_peers_drop(p, SPV_ERR_FILTER_CONTRADICTION);
+        spv_filter_peers_disconnect(p, SPV_ERR_FILTER_CONTRADICTION);
         d->side[side].peer = 0;
         d->side[side].until_us = SPV_NEVER;
         return 0;
@@ -319,8 +326,8 @@ static uint32_t next_difference(const struct spv_filter_dispute *d)
     return 0;
 }
 
-/* Tests the next height where they differ; when there is none, or enough were tested, both are
- * kept. */
+/* Tests the next height where the hashes differ; when there is none, or enough were tested, keeps
+ * both. */
 static int test_next(struct spv_filter_sync *fs)
 {
     struct spv_filter_dispute *d = &fs->dispute;
@@ -342,10 +349,10 @@ static int run_hashes(struct spv_filter_sync *fs, struct spv_now now)
     for (int i = 1; rc >= 0 && i >= 0; i--) {
         if (d->side[i].hashes)
             continue;
-        rc = ask_side(fs, i, r, now);
-        if (rc == 0) /* what is stored stays, without hashes to compare */
-            return abandon(fs, i == 0 && d->high > fs->height ? SPV_FILTER_OURS : SPV_FILTER_THEIRS,
-                           now);
+        rc = request_from_side(fs, i, r, now);
+        if (rc == 0) /* without hashes to compare the stored ones stay */
+            return dispute_give_up(
+                fs, i == 0 && d->high > fs->height ? SPV_FILTER_OURS : SPV_FILTER_THEIRS, now);
     }
     if (rc < 0 || !d->side[0].hashes || !d->side[1].hashes)
         return rc < 0 ? rc : 0;
@@ -356,22 +363,23 @@ static int run_hashes(struct spv_filter_sync *fs, struct spv_now now)
 
 static int run_prove(struct spv_filter_sync *fs, struct spv_now now)
 {
-    bool is_false[2];
+    bool is_invalid[2];
     int rc = spv_filter_prove_fetch(fs, now);
     if (rc <= 0)
         return rc;
-    rc = spv_filter_prove_test(fs, is_false);
+    rc = spv_filter_prove_test(fs, is_invalid);
     if (rc < 0)
         return rc;
-    return is_false[0] || is_false[1] ? punish(fs, is_false) : test_next(fs);
+    return is_invalid[0] || is_invalid[1] ? dispute_ban_invalid_side(fs, is_invalid)
+                                          : test_next(fs);
 }
 
-/* ---- all ---- */
+/* ---- the steps together ---- */
 
 static bool has_side(const struct spv_filter_sync *fs, enum spv_filter_side side)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
-        if (p->filters.side == side && !p->filters.drop && !p->sync.drop)
+        if (p->filters.side == side && !p->filters.disconnect_error && !p->sync.disconnect_error)
             return true;
     return false;
 }
@@ -382,7 +390,7 @@ int spv_filter_dispute_run(struct spv_filter_sync *fs, struct spv_now now)
     int rc = 0;
     do {
         if (fs->dispute.step && !has_side(fs, SPV_FILTER_THEIRS))
-            spv_filter_dispute_end(fs); /* no peer says it any more */
+            spv_filter_dispute_end(fs); /* no peer of that side is left */
         before = fs->dispute.step;
         switch (before) {
         case SPV_FILTER_DISPUTE_NONE:
@@ -406,14 +414,14 @@ int spv_filter_dispute_recv(struct spv_filter_sync *fs, struct spv_peer_entry *p
 {
     struct spv_filter_dispute *d = &fs->dispute;
     if (r->serial != d->serial || d->step == SPV_FILTER_DISPUTE_NONE)
-        return 0; /* an earlier dispute's */
+        return 0; /* of an earlier dispute */
     if (msg->command == SPV_CMD_CFILTER)
         return spv_filter_prove_recv(fs, p, &msg->u.cfilter);
     if (msg->command == SPV_CMD_CFCHECKPT && d->step == SPV_FILTER_DISPUTE_CHECKPOINTS &&
         d->side[1].peer == p->id) {
         d->side[1].peer = 0;
         d->side[1].until_us = SPV_NEVER;
-        return narrow(fs, &msg->u.cfcheckpt);
+        return dispute_narrow_range(fs, &msg->u.cfcheckpt);
     }
     if (msg->command != SPV_CMD_CFHEADERS || d->step != SPV_FILTER_DISPUTE_HASHES)
         return 0;

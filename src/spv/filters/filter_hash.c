@@ -1,5 +1,5 @@
-/* BIP157: a filter's hash is the double SHA-256 of its bytes; a filter header is that of the filter
- * hash and the filter header before. */
+/* BIP157: the hash of a filter is the double SHA-256 of its bytes; a filter header is the double
+ * SHA-256 of the filter hash and the previous filter header. */
 #include "spv/filter.h"
 
 #include <string.h>

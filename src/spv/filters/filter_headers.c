@@ -1,6 +1,6 @@
-/* Our filter headers: a run from a built-in one up to the highest that is stored, of which only the
- * two ends are in memory; and above it, while ranges are fetched, the checkpoints that peers agreed
- * on. */
+/* Our filter headers: a run from a built-in one up to the highest stored one, of which only the two
+ * ends are in memory; and above it, while ranges are fetched, the checkpoints that peers agreed on.
+ */
 #include <stdlib.h>
 
 #include "spv/effects/warning_text.h"
@@ -90,7 +90,7 @@ static int begin_at_built_in(struct spv_filter_sync *fs)
         if (c->height < start.height)
             continue;
         if (c->height > spv_chain_tip(fs->cfg.chain)->height)
-            return 0; /* the chain will get there */
+            return 0; /* the chain will reach it */
         fs->start_height = fs->height = c->height;
         fs->start = fs->top = c->header;
         return 1;
@@ -133,7 +133,7 @@ int spv_filter_headers_store(struct spv_filter_sync *fs, const struct spv_filter
     fs->headers = malloc(n * sizeof *fs->headers);
     fs->hashes = malloc(n * sizeof *fs->hashes);
     if (!fs->headers || !fs->hashes)
-        return SPV_ERR_NOMEM; /* the node fails, and frees them */
+        return SPV_ERR_NOMEM; /* the node fails and frees them */
     memcpy(fs->hashes, hashes, n * sizeof *hashes);
     for (size_t i = 0; i < n; i++) {
         spv_filter_compute_header(&header, &hashes[i], &header);
@@ -150,7 +150,7 @@ int spv_filter_headers_store(struct spv_filter_sync *fs, const struct spv_filter
     return 0;
 }
 
-/* What peers have committed to above this height is not ours any more. */
+/* Commitments of peers above this height are not to our filter headers any more. */
 void spv_filter_headers_limit_agreement(struct spv_filter_sync *fs, uint32_t height)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
@@ -170,22 +170,22 @@ void spv_filter_headers_forget_agreed(struct spv_filter_sync *fs)
     spv_filter_headers_limit_agreement(fs, fs->height);
 }
 
-/* ---- false filters ---- */
+/* ---- invalid filters ---- */
 
-void spv_filter_headers_add_disproved(struct spv_filter_sync *fs, uint32_t height,
-                                      const struct spv_filter_hash *hash)
+void spv_filter_headers_add_invalid(struct spv_filter_sync *fs, uint32_t height,
+                                    const struct spv_filter_hash *hash)
 {
-    fs->disproved[fs->n_disproved++ % SPV_FILTER_DISPROVED] =
-        (struct spv_filter_disproved){.height = height, .hash = *hash};
+    fs->invalid[fs->n_invalid++ % SPV_FILTER_MAX_INVALID] =
+        (struct spv_filter_invalid){.height = height, .hash = *hash};
 }
 
-bool spv_filter_headers_has_disproved(const struct spv_filter_sync *fs, uint32_t from,
-                                      const struct spv_hash256 *hashes, size_t n)
+bool spv_filter_headers_has_invalid(const struct spv_filter_sync *fs, uint32_t from,
+                                    const struct spv_hash256 *hashes, size_t n)
 {
     const size_t known =
-        fs->n_disproved < SPV_FILTER_DISPROVED ? fs->n_disproved : SPV_FILTER_DISPROVED;
+        fs->n_invalid < SPV_FILTER_MAX_INVALID ? fs->n_invalid : SPV_FILTER_MAX_INVALID;
     for (size_t i = 0; i < known; i++) {
-        const struct spv_filter_disproved *d = &fs->disproved[i];
+        const struct spv_filter_invalid *d = &fs->invalid[i];
         if (d->height >= from && d->height - from < n &&
             memcmp(hashes[d->height - from].b, d->hash.b, sizeof d->hash.b) == 0)
             return true;

@@ -1,12 +1,12 @@
 /* Matching decodes all values of a filter, hashes all scripts with the filter's key, and compares
  * the two lists by way of a bitmap that divides the range into 2^19 intervals:
  *
- * 1. With few scripts, the bits of their intervals are set first, and values in other intervals are
- *    dropped.
- * 2. The bits of the remaining values' intervals are set. A script whose interval has its bit set
- * is looked up among the values, which ascend, from the first in its bucket (256 intervals) on.
+ * 1. With few scripts only: set the bit of the interval of each script; discard values whose
+ * interval has no bit.
+ * 2. Set the bit of the interval of each remaining value. A script whose interval has its bit set
+ * is searched among the values, which ascend, from the first one in its bucket (256 intervals) on.
  *
- * Nothing is sorted, and nothing is allocated for a filter that is not larger than all before. The
+ * Nothing is sorted, and memory is allocated only for a filter larger than all previous ones. The
  * bitmap is empty between uses. */
 #include "spv/filter.h"
 
@@ -20,7 +20,7 @@
 
 #define INTERVALS_LOG2 SPV_FILTER_INTERVALS_LOG2
 #define BITMAP_WORDS (((size_t)1 << INTERVALS_LOG2) / 64)
-#define FEW_BITS 2048 /* fewer are cleared one by one: cheaper than clearing 64 KiB */
+#define FEW_BITS 2048 /* up to this many are cleared one by one: cheaper than clearing 64 KiB */
 
 static unsigned interval_shift(uint64_t range)
 {
@@ -81,8 +81,7 @@ static void index_values(struct spv_filter_matcher *m, const uint64_t *values, s
     }
 }
 
-/* Whether a value whose interval has its bit set is among the values. UINT64_MAX stands behind the
- * last. */
+/* Whether a value whose interval has its bit set is among the values, which end with UINT64_MAX. */
 static bool is_among(const struct spv_filter_matcher *m, const uint64_t *values, uint64_t value,
                      unsigned shift)
 {
@@ -93,12 +92,13 @@ static bool is_among(const struct spv_filter_matcher *m, const uint64_t *values,
     return values[i] == value;
 }
 
-/* Whether scripts of a group, which have these values, are among the filter's; with hits, which. */
-static bool find_group(struct spv_filter_matcher *m, bool *hits,
-                       const struct spv_filter_group *group, const uint64_t *script_values,
+/* Whether a script of a batch, of which script_values are the values, is in the filter; sets hits[]
+ * when it is not NULL. */
+static bool find_batch(struct spv_filter_matcher *m, bool *hits,
+                       const struct spv_script_batch *batch, const uint64_t *script_values,
                        const uint64_t *values, unsigned shift)
 {
-    const size_t n = group->n_rows * SPV_FILTER_LANES;
+    const size_t n = batch->n_rows * SPV_FILTER_LANES;
     size_t n_candidates = 0;
     bool found = false;
 
@@ -112,13 +112,13 @@ static bool find_group(struct spv_filter_matcher *m, bool *hits,
             continue;
         found = true;
         if (hits)
-            hits[m->query->script_of[group->first_slot + slot]] = true;
+            hits[m->query->script_of[batch->first_slot + slot]] = true;
     }
     return found;
 }
 
-/* Whether a script is in a filter with these values, set->n of them; with hits, which scripts. The
- * values are changed, and there is room for one more. */
+/* Whether a script is in a filter with these values, set->n of them; sets hits[] when it is not
+ * NULL. The values are changed, and there is room for one more. */
 static bool find_scripts(struct spv_filter_matcher *m, bool *hits, uint64_t *values,
                          const struct spv_gcs *set, struct spv_gcs_key key)
 {
@@ -129,9 +129,9 @@ static bool find_scripts(struct spv_filter_matcher *m, bool *hits, uint64_t *val
     size_t n = set->n;
 
     if (few_scripts) {
-        for (size_t g = 0; g < query->n_groups; g++)
-            spv_filter_group_hash(m->script_values + query->groups[g].first_slot, &query->groups[g],
-                                  key, set->range, m->simd);
+        for (size_t g = 0; g < query->n_batches; g++)
+            spv_script_batch_hash(m->script_values + query->batches[g].first_slot,
+                                  &query->batches[g], key, set->range, m->simd);
         set_bits(m->bitmap, m->script_values, query->n_slots, shift);
         n = keep_values_with_bit(values, n, m->bitmap, shift);
         clear_bits(m->bitmap, m->script_values, query->n_slots, shift);
@@ -140,12 +140,12 @@ static bool find_scripts(struct spv_filter_matcher *m, bool *hits, uint64_t *val
     }
     values[n] = UINT64_MAX;
     index_values(m, values, n, shift);
-    for (size_t g = 0; g < query->n_groups && (hits || !found); g++) {
-        const struct spv_filter_group *group = &query->groups[g];
-        uint64_t *script_values = m->script_values + (few_scripts ? group->first_slot : 0);
+    for (size_t g = 0; g < query->n_batches && (hits || !found); g++) {
+        const struct spv_script_batch *batch = &query->batches[g];
+        uint64_t *script_values = m->script_values + (few_scripts ? batch->first_slot : 0);
         if (!few_scripts)
-            spv_filter_group_hash(script_values, group, key, set->range, m->simd);
-        if (find_group(m, hits, group, script_values, values, shift))
+            spv_script_batch_hash(script_values, batch, key, set->range, m->simd);
+        if (find_batch(m, hits, batch, script_values, values, shift))
             found = true;
     }
     clear_bits(m->bitmap, values, n, shift);

@@ -1,11 +1,10 @@
-/* A peer is asked to show a block by a getheaders whose locator starts at the block's parent and
- * whose stop hash is the block:
+/* A probe is a getheaders whose locator starts at the parent of a block and whose stop hash is the
+ * block:
  *
  *     locator: parent, parent - 1, - 3, - 7, ..., genesis      stop: block
  *
- * A peer that knows the block sends its header and no other; an empty answer shows that it does
- * not. The rest of the locator keeps a peer on another branch from sending its chain from genesis
- * on. */
+ * A peer that has the block sends its header and no other; an empty answer means that it has not.
+ * The rest of the locator keeps a peer on another branch from sending its chain from genesis on. */
 #include "spv/filters/filter_peers.h"
 
 #include <string.h>
@@ -22,21 +21,21 @@ void spv_filter_peers_add(struct spv_filter_peers *fp, struct spv_peer_entry *p)
     struct spv_chain_header genesis;
     p->filters = (struct spv_filter_peer){.added = true};
     if (spv_chain_header_at(fp->chain, &genesis, 0) == 1)
-        p->filters.shown_hash = genesis.hash;
+        p->filters.best_known_hash = genesis.hash;
 }
 
-/* ---- what messages show ---- */
+/* ---- headers and inv messages ---- */
 
-static int raise_shown(const struct spv_filter_peers *fp, struct spv_peer_entry *p,
-                       const struct spv_blockhash *hash)
+static int raise_best_known(const struct spv_filter_peers *fp, struct spv_peer_entry *p,
+                            const struct spv_blockhash *hash)
 {
     struct spv_chain_header h;
     bool in_best_chain = false;
     const int rc = spv_chain_find(fp->chain, &h, &in_best_chain, hash);
-    if (rc == 1 && in_best_chain && h.height > p->filters.shown_height) {
-        p->filters.shown_height = h.height;
-        p->filters.shown_hash = h.hash;
-        p->filters.show_until_us = 0;
+    if (rc == 1 && in_best_chain && h.height > p->filters.best_known_height) {
+        p->filters.best_known_height = h.height;
+        p->filters.best_known_hash = h.hash;
+        p->filters.probe_until_us = 0;
     }
     return rc < 0 ? rc : 0;
 }
@@ -50,14 +49,14 @@ int spv_filter_peers_headers(struct spv_filter_peers *fp, uint64_t id,
     if (!p || !p->filters.added)
         return 0;
     const bool answer =
-        msg->role == SPV_HEADERS_ANSWER && msg->tag && msg->tag == p->filters.show_tag;
+        msg->role == SPV_HEADERS_ANSWER && msg->tag && msg->tag == p->filters.probe_tag;
     if (answer) {
-        p->filters.show_tag = 0;
-        p->filters.show_until_us = now.mono_us + SPV_FILTER_SHOW_RETRY;
+        p->filters.probe_tag = 0;
+        p->filters.probe_until_us = now.mono_us + SPV_FILTER_PROBE_RETRY_US;
     }
     if (msg->n) {
         spv_header_hash(&last, &msg->headers[msg->n - 1]);
-        rc = raise_shown(fp, p, &last);
+        rc = raise_best_known(fp, p, &last);
     }
     return rc;
 }
@@ -73,15 +72,15 @@ int spv_filter_peers_inv(struct spv_filter_peers *fp, uint64_t id, const struct 
         if ((msg->items[i].type & ~SPV_INV_WITNESS) != SPV_INV_BLOCK)
             continue;
         memcpy(hash.b, msg->items[i].hash.b, sizeof hash.b);
-        return raise_shown(fp, p, &hash);
+        return raise_best_known(fp, p, &hash);
     }
     return 0;
 }
 
 /* ---- reorganisations ---- */
 
-/* 1: the former tip is still on the best chain. By height, as the hash of an old header may be
- * known to no index. */
+/* 1: the former tip is still on the best chain. By height, as no hash index may hold an old header.
+ */
 static int is_extended(const struct spv_filter_peers *fp)
 {
     struct spv_chain_header h;
@@ -90,7 +89,7 @@ static int is_extended(const struct spv_filter_peers *fp)
 }
 
 /* The last header that the branch of a former tip has in common with the best chain; genesis when
- * that branch is forgotten. */
+ * that branch is not stored any more. */
 static int find_fork(const struct spv_filter_peers *fp, struct spv_chain_header *fork)
 {
     struct spv_blockhash hash = fp->tip.hash;
@@ -115,23 +114,23 @@ int spv_filter_peers_update(struct spv_filter_peers *fp, uint32_t *fork)
     if (extended)
         return 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fp->peers, p));) {
-        if (p->filters.shown_height <= common.height)
+        if (p->filters.best_known_height <= common.height)
             continue;
-        p->filters.shown_height = common.height;
-        p->filters.shown_hash = common.hash;
+        p->filters.best_known_height = common.height;
+        p->filters.best_known_hash = common.hash;
     }
     *fork = common.height;
     return 1;
 }
 
-/* ---- asking ---- */
+/* ---- probes ---- */
 
-#define SHOW_LOCATOR 34 /* one hash for each power of two of a height, and genesis */
+#define PROBE_LOCATOR 34 /* one hash for each power of two of a height, and genesis */
 
-static int send_show(struct spv_filter_peers *fp, struct spv_peer_entry *p,
-                     const struct spv_blockhash *block, uint32_t height, struct spv_now now)
+static int send_probe(struct spv_filter_peers *fp, struct spv_peer_entry *p,
+                      const struct spv_blockhash *block, uint32_t height, struct spv_now now)
 {
-    struct spv_blockhash locator[SHOW_LOCATOR];
+    struct spv_blockhash locator[PROBE_LOCATOR];
     size_t n = 0;
     uint32_t at = height - 1;
     for (uint32_t step = 1;; step *= 2) {
@@ -145,61 +144,61 @@ static int send_show(struct spv_filter_peers *fp, struct spv_peer_entry *p,
             break;
         at = at > step ? at - step : 0;
     }
-    p->filters.show_tag = spv_effects_send_getheaders_until(fp->effects, p->id, locator, n, block);
-    p->filters.show_until_us = now.mono_us + SPV_FILTER_SHOW_TIMEOUT;
+    p->filters.probe_tag = spv_effects_send_getheaders_until(fp->effects, p->id, locator, n, block);
+    p->filters.probe_until_us = now.mono_us + SPV_FILTER_PROBE_TIMEOUT_US;
     return fp->effects->error;
 }
 
-int spv_filter_peers_show(struct spv_filter_peers *fp, struct spv_peer_entry *p, uint32_t height,
-                          struct spv_now now)
+int spv_filter_peers_probe(struct spv_filter_peers *fp, struct spv_peer_entry *p, uint32_t height,
+                           struct spv_now now)
 {
     struct spv_filter_peer *f = &p->filters;
     struct spv_chain_header block;
-    if (spv_filter_peer_has_shown(p, height))
-        return SPV_FILTER_SHOWN;
-    if (!f->added || p->sync.drop || f->drop)
-        return SPV_FILTER_NOT_SHOWN;
-    if (f->show_tag && f->show_until_us <= now.mono_us) { /* an answer may still come, and counts */
-        f->show_tag = 0;
-        f->show_until_us = now.mono_us + SPV_FILTER_SHOW_RETRY;
+    if (spv_filter_peer_has_block(p, height))
+        return SPV_FILTER_BLOCK_KNOWN;
+    if (!f->added || p->sync.disconnect_error || f->disconnect_error)
+        return SPV_FILTER_BLOCK_UNKNOWN;
+    if (f->probe_tag && f->probe_until_us <= now.mono_us) { /* a late answer is still used */
+        f->probe_tag = 0;
+        f->probe_until_us = now.mono_us + SPV_FILTER_PROBE_RETRY_US;
     }
-    if (f->show_tag)
-        return SPV_FILTER_ASKED;
-    if (f->show_until_us > now.mono_us)
-        return SPV_FILTER_NOT_SHOWN;
+    if (f->probe_tag)
+        return SPV_FILTER_BLOCK_PROBING;
+    if (f->probe_until_us > now.mono_us)
+        return SPV_FILTER_BLOCK_UNKNOWN;
     int rc = spv_chain_header_at(fp->chain, &block, height);
     if (rc == 1)
-        rc = send_show(fp, p, &block.hash, height, now);
+        rc = send_probe(fp, p, &block.hash, height, now);
     else if (rc == 0)
-        return SPV_FILTER_NOT_SHOWN; /* above our tip */
-    return rc < 0 ? rc : SPV_FILTER_ASKED;
+        return SPV_FILTER_BLOCK_UNKNOWN; /* above our tip */
+    return rc < 0 ? rc : SPV_FILTER_BLOCK_PROBING;
 }
 
 uint64_t spv_filter_peers_deadline(const struct spv_peer_entry *p)
 {
-    return p->filters.show_until_us ? p->filters.show_until_us : SPV_NEVER;
+    return p->filters.probe_until_us ? p->filters.probe_until_us : SPV_NEVER;
 }
 
-/* ---- drops ---- */
+/* ---- disconnecting ---- */
 
-void spv_filter_peers_drop(struct spv_peer_entry *p, int error)
+void spv_filter_peers_disconnect(struct spv_peer_entry *p, int error)
 {
-    if (!p->filters.drop)
-        p->filters.drop = error;
+    if (!p->filters.disconnect_error)
+        p->filters.disconnect_error = error;
 }
 
-void spv_filter_peers_unasked(struct spv_peer_entry *p)
+void spv_filter_peers_unsolicited(struct spv_peer_entry *p)
 {
-    if (++p->filters.n_unasked >= SPV_FILTER_MAX_UNASKED)
-        spv_filter_peers_drop(p, SPV_ERR_FILTER_ANSWER);
+    if (++p->filters.n_unsolicited >= SPV_FILTER_MAX_UNSOLICITED)
+        spv_filter_peers_disconnect(p, SPV_ERR_FILTER_ANSWER);
 }
 
-int spv_filter_peers_next_drop(struct spv_filter_peers *fp, struct spv_filter_drop *out)
+int spv_filter_peers_next_disconnect(struct spv_filter_peers *fp, struct spv_disconnect *out)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fp->peers, p));) {
-        if (!p->filters.drop)
+        if (!p->filters.disconnect_error)
             continue;
-        *out = (struct spv_filter_drop){.id = p->id, .error = p->filters.drop};
+        *out = (struct spv_disconnect){.id = p->id, .error = p->filters.disconnect_error};
         return 1;
     }
     return 0;

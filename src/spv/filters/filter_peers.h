@@ -1,12 +1,13 @@
-/* What each peer has shown of our best chain. Bitcoin Core closes the connection on a request for
- * filters whose stop hash it does not know, and some of its versions on one above what they have
- * announced; so no request names a block that is not an ancestor of what its peer has shown.
+/* The best known block of each peer (Core: pindexBestKnownBlock), on our best chain. Bitcoin Core
+ * closes the connection on a request for filters whose stop hash it does not know, and some of its
+ * versions on one above the block that they have announced; so every stop hash is the best known
+ * block of its peer or an ancestor.
  *
- * Every headers message that ends in a block of our best chain, and every inv of one, shows that
- * block and all below it. A peer that has not shown a block may be asked to: by a getheaders that
- * only this block answers. A reorganisation lowers what was shown to the fork.
+ * Every headers message that ends in a block of our best chain, and every inv of one, raises it. A
+ * peer can be probed for a higher block: by a getheaders that is answered with a header only by
+ * peers that have the block. A reorganisation lowers it to the fork.
  *
- * A part of the node, used by all modules of this room; its state of a peer is a part of the peer
+ * A part of the node, used by all modules of this folder; its state per peer is a part of the peer
  * table. */
 #ifndef SPV_SPV_FILTERS_FILTER_PEERS_H
 #define SPV_SPV_FILTERS_FILTER_PEERS_H
@@ -14,26 +15,25 @@
 #include "spv/effects/effects.h"
 #include "spv/sync/peer_table.h"
 
-/* ours: until a peer counts as one that lacks the block; as SPV_SYNC_REQUEST */
-#define SPV_FILTER_SHOW_TIMEOUT (20 * SPV_SECOND)
-/* ours: a peer that lacked a block is not asked again for so long, unless it shows more by itself
- */
-#define SPV_FILTER_SHOW_RETRY (60 * SPV_SECOND)
+/* ours: time to answer a probe, after which the peer counts as lacking the block */
+#define SPV_FILTER_PROBE_TIMEOUT_US (20 * SPV_SECOND)
+/* ours: time until a peer that lacked a block is probed again */
+#define SPV_FILTER_PROBE_RETRY_US (60 * SPV_SECOND)
 
-#define SPV_FILTER_MAX_UNASKED 3 /* ours: then the connection is closed */
+#define SPV_FILTER_MAX_UNSOLICITED 3 /* ours: messages; then the connection is closed */
 
 struct spv_filter_peers {
-    const struct spv_chain *chain; /* borrowed, as all here */
+    const struct spv_chain *chain; /* borrowed, as the pointers below */
     struct spv_effects *effects;
     struct spv_peer_table *peers;
-    struct spv_chain_header tip; /* the best chain's at the last update */
+    struct spv_chain_header tip; /* of the best chain at the last update */
 };
 
-/* Whether a peer has shown a block of our best chain. */
-enum spv_filter_shown {
-    SPV_FILTER_NOT_SHOWN = 0, /* it was asked, and lacks the block for now */
-    SPV_FILTER_ASKED = 1, /* a getheaders is open */
-    SPV_FILTER_SHOWN = 2,
+/* Whether a peer has a block of our best chain. */
+enum spv_filter_block_state {
+    SPV_FILTER_BLOCK_UNKNOWN = 0, /* it was probed and lacks the block, or cannot be probed now */
+    SPV_FILTER_BLOCK_PROBING = 1, /* a probe is unanswered */
+    SPV_FILTER_BLOCK_KNOWN = 2, /* its best known block, or an ancestor */
 };
 
 void spv_filter_peers_init(struct spv_filter_peers *fp, const struct spv_chain *chain,
@@ -47,42 +47,38 @@ int spv_filter_peers_headers(struct spv_filter_peers *fp, uint64_t id,
 /* An inv message. Returns 0 or a failure of ours. */
 int spv_filter_peers_inv(struct spv_filter_peers *fp, uint64_t id, const struct spv_msg_inv *msg);
 
-/* After every input, before any other module of this room: looks whether the best chain has
- * changed. 1: it was reorganised above *fork, and what peers have shown is lowered to that height;
- * 0: it was not, or a failure of ours. */
+/* After every input, before any other module of this folder: checks whether the best chain has
+ * changed. Returns 1 when it was reorganised above *fork, to which the best known blocks were
+ * lowered; 0 when it was not; or a failure of ours. */
 int spv_filter_peers_update(struct spv_filter_peers *fp, uint32_t *fork);
 
-/* Whether the peer has shown the block at a height of our best chain; it is asked to when it has
- * not. A negative enum spv_err: a failure of ours. */
-int spv_filter_peers_show(struct spv_filter_peers *fp, struct spv_peer_entry *p, uint32_t height,
-                          struct spv_now now);
-/* When the answer of this peer is overdue, or it may be asked again because it lacked a block; a
- * module that waits for the peer calls spv_filter_peers_show then. SPV_NEVER: neither. */
+/* Returns whether the peer has the block at a height of our best chain (enum
+ * spv_filter_block_state), and sends a probe when that is unknown; or a failure of ours. */
+int spv_filter_peers_probe(struct spv_filter_peers *fp, struct spv_peer_entry *p, uint32_t height,
+                           struct spv_now now);
+/* When the answer to the probe is overdue, or another probe may be sent; a module that waits for
+ * the peer calls spv_filter_peers_probe then. SPV_NEVER: neither. */
 uint64_t spv_filter_peers_deadline(const struct spv_peer_entry *p);
 
-/* A message about filters that no request of this room asked for, or that came twice. The third one
- * closes the connection. */
-void spv_filter_peers_unasked(struct spv_peer_entry *p);
+/* An unsolicited message about filters: it answers no request of this folder, or one that was
+ * answered. The third one closes the connection. */
+void spv_filter_peers_unsolicited(struct spv_peer_entry *p);
 /* The peer is disconnected after this input; a MISBEHAVING error bans it. */
-void spv_filter_peers_drop(struct spv_peer_entry *p, int error);
-struct spv_filter_drop {
-    uint64_t id;
-    int error;
-};
-/* The next peer to be disconnected, and why: 1 or 0. */
-int spv_filter_peers_next_drop(struct spv_filter_peers *fp, struct spv_filter_drop *out);
+void spv_filter_peers_disconnect(struct spv_peer_entry *p, int error);
+/* Returns 1 and the next peer to be disconnected, with the reason; or 0. */
+int spv_filter_peers_next_disconnect(struct spv_filter_peers *fp, struct spv_disconnect *out);
 
-/* The peer offers compact filters, and is not being dropped. */
+/* Whether the peer offers compact filters and is not about to be disconnected. */
 static inline bool spv_filter_peer_serves(const struct spv_peer_entry *p)
 {
-    return p->filters.added && (p->services & SPV_NODE_COMPACT_FILTERS) && !p->sync.drop &&
-           !p->filters.drop;
+    return p->filters.added && (p->services & SPV_NODE_COMPACT_FILTERS) &&
+           !p->sync.disconnect_error && !p->filters.disconnect_error;
 }
 
-/* The same without asking it. */
-static inline bool spv_filter_peer_has_shown(const struct spv_peer_entry *p, uint32_t height)
+/* Whether the block at a height is known to be on the peer's chain; sends no probe. */
+static inline bool spv_filter_peer_has_block(const struct spv_peer_entry *p, uint32_t height)
 {
-    return p->filters.added && p->filters.shown_height >= height;
+    return p->filters.added && p->filters.best_known_height >= height;
 }
 
 #endif

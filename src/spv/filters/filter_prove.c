@@ -1,6 +1,6 @@
-/* Two filters of one height, each from a peer that committed to its hash, are tested with the block
- * (block_scripts.h). A filter with another hash than its peer committed to shows that the peer
- * contradicts itself. A block alone proves nothing about a filter that no peer gives. */
+/* Tests two filters of one height, each from a peer that committed to its hash, with the block
+ * (block_scripts.h). A peer that sends a filter with another hash contradicts itself. About a
+ * filter that no peer sends the block proves nothing. */
 #include <stdlib.h>
 
 #include "spv/filters/filter_sync_state.h"
@@ -29,15 +29,15 @@ struct spv_peer_entry *spv_filter_prove_peer(struct spv_filter_sync *fs, enum sp
         if (p->filters.side != side || !spv_filter_peer_serves(p) ||
             p->filters.silent_until_us > now.mono_us)
             continue;
-        const int shown = spv_filter_peers_show(fs->cfg.filter_peers, p, height, now);
-        if (shown == SPV_FILTER_SHOWN)
+        const int state = spv_filter_peers_probe(fs->cfg.filter_peers, p, height, now);
+        if (state == SPV_FILTER_BLOCK_KNOWN)
             return p;
-        *wait |= shown == SPV_FILTER_ASKED;
+        *wait |= state == SPV_FILTER_BLOCK_PROBING;
     }
     return NULL;
 }
 
-static int keep_filter(struct spv_filter_disputant *s, const uint8_t *bytes, size_t n)
+static int copy_filter(struct spv_filter_dispute_side *s, const uint8_t *bytes, size_t n)
 {
     s->filter = malloc(n ? n : 1);
     if (!s->filter)
@@ -70,15 +70,15 @@ static int read_kept(struct spv_filter_sync *fs)
     spv_filter_compute_hash(&hash, &filter);
     if (!spv_filter_hash_eq(&hash, hash_at(d, 0)))
         return 0;
-    rc = keep_filter(&d->side[0], bytes.bytes, bytes.n);
+    rc = copy_filter(&d->side[0], bytes.bytes, bytes.n);
     return rc < 0 ? rc : 1;
 }
 
-/* 1: the filter is there, or no peer gives it. */
+/* Fetches the filter of a side. 1: it was received, or no peer sends it; 0: not yet. */
 static int fetch_filter(struct spv_filter_sync *fs, int side, struct spv_now now)
 {
     struct spv_filter_dispute *d = &fs->dispute;
-    struct spv_filter_disputant *s = &d->side[side];
+    struct spv_filter_dispute_side *s = &d->side[side];
     bool wait;
     int rc = 0;
     if (s->filter || s->no_filter)
@@ -88,7 +88,7 @@ static int fetch_filter(struct spv_filter_sync *fs, int side, struct spv_now now
             return 0;
         struct spv_peer_entry *late = spv_peer_table_find(fs->cfg.peers, s->peer);
         if (late)
-            late->filters.silent_until_us = now.mono_us + SPV_FILTER_SILENT;
+            late->filters.silent_until_us = now.mono_us + SPV_FILTER_SILENT_US;
         s->peer = 0;
         s->until_us = SPV_NEVER;
     }
@@ -109,7 +109,7 @@ static int fetch_filter(struct spv_filter_sync *fs, int side, struct spv_now now
                                          .stop_block = d->block};
     spv_filter_requests_send(fs->cfg.effects, p, &r);
     s->peer = p->id;
-    s->until_us = now.mono_us + SPV_FILTER_TIMEOUT;
+    s->until_us = now.mono_us + SPV_FILTER_TIMEOUT_US;
     return fs->cfg.effects->error;
 }
 
@@ -123,10 +123,10 @@ int spv_filter_prove_fetch(struct spv_filter_sync *fs, struct spv_now now)
     if (!ready[0] || !ready[1])
         return 0;
     if (!d->side[0].filter && !d->side[1].filter)
-        return 1; /* nothing to test */
+        return 1; /* no filter to test */
     if (d->block_until_us == SPV_NEVER) { /* not before the filters: a block is larger */
         d->block_wanted = true;
-        d->block_until_us = now.mono_us + SPV_FILTER_BLOCK_TIMEOUT;
+        d->block_until_us = now.mono_us + SPV_FILTER_BLOCK_TIMEOUT_US;
     }
     return d->block_bytes || d->block_until_us <= now.mono_us;
 }
@@ -142,20 +142,20 @@ int spv_filter_prove_recv(struct spv_filter_sync *fs, struct spv_peer_entry *p,
             continue;
         spv_filter_compute_hash(&hash, &filter);
         if (spv_filter_hash_eq(&hash, hash_at(d, i)))
-            return keep_filter(&d->side[i], msg->filter, msg->n);
-        spv_filter_peers_drop(p, SPV_ERR_FILTER_CONTRADICTION);
+            return copy_filter(&d->side[i], msg->filter, msg->n);
+        spv_filter_peers_disconnect(p, SPV_ERR_FILTER_CONTRADICTION);
         d->side[i].peer = 0;
         d->side[i].until_us = SPV_NEVER;
     }
     return 0;
 }
 
-int spv_filter_prove_test(struct spv_filter_sync *fs, bool is_false[2])
+int spv_filter_prove_test(struct spv_filter_sync *fs, bool is_invalid[2])
 {
     const struct spv_filter_dispute *d = &fs->dispute;
     struct spv_block_scripts *scripts = NULL;
     struct spv_block block;
-    is_false[0] = is_false[1] = false;
+    is_invalid[0] = is_invalid[1] = false;
     if (!d->block_bytes || spv_block_parse(&block, d->block_bytes, d->n_block) < 0)
         return 0;
     int rc = spv_block_scripts_new(&scripts, &block, d->at >= fs->cfg.params->segwit_height,
@@ -167,11 +167,11 @@ int spv_filter_prove_test(struct spv_filter_sync *fs, bool is_false[2])
         if (!d->side[i].filter)
             continue;
         rc = spv_block_scripts_check_filter(&result, scripts, &filter);
-        /* set padding bits, which matching tolerates, are in no filter of BIP158 either */
+        /* BIP158 sets no padding bits; matching tolerates them */
         const int encoding = rc ? rc : spv_filter_check(NULL, &filter);
         if (encoding == SPV_ERR_NOMEM)
             rc = encoding;
-        is_false[i] = !rc && (result.error != 0 || encoding < 0);
+        is_invalid[i] = !rc && (result.error != 0 || encoding < 0);
     }
     spv_block_scripts_free(scripts);
     return rc;

@@ -1,5 +1,5 @@
-/* A query sorts its scripts by word count and lays each group out in rows of lanes (see the
- * header). Hashing a group runs SipHash over eight lanes at once: in two AVX2 vectors where the
+/* A query sorts its scripts by word count and writes each batch into rows of lanes (see the
+ * header). Hashing a batch runs SipHash over eight lanes at once: in two AVX2 vectors where the
  * processor has them, else lane by lane. */
 #include "spv/filters/filter_query.h"
 
@@ -36,7 +36,7 @@ static void fill_lane(uint64_t *row, size_t lane, const struct spv_bytes *script
     row[(n_words - 1) * LANES + lane] = last;
 }
 
-/* A script's place in the order of the slots. */
+/* A script and its number of words, to sort scripts into slots. */
 struct sized {
     size_t n_words;
     uint32_t script;
@@ -51,12 +51,12 @@ static int sized_cmp(const void *left, const void *right)
     return a->script < b->script ? -1 : a->script > b->script;
 }
 
-/* How many of sized[0..n) are in the group of the first. */
-static size_t group_size(const struct sized *sized, size_t n)
+/* The number of sized[0..n) that are in one batch with the first. */
+static size_t batch_size(const struct sized *sized, size_t n)
 {
     size_t k = 0;
 
-    while (k < n && k < SPV_FILTER_GROUP_SLOTS && sized[k].n_words == sized[0].n_words)
+    while (k < n && k < SPV_SCRIPT_BATCH_SLOTS && sized[k].n_words == sized[0].n_words)
         k++;
     return k;
 }
@@ -66,28 +66,28 @@ static size_t rows_of(size_t n)
     return (n + LANES - 1) / LANES;
 }
 
-/* Lays out the scripts that sized[0..n) orders. Returns 0 or SPV_ERR_NOMEM. */
-static int lay_out(struct spv_filter_query *query, const struct sized *sized, size_t n,
-                   const struct spv_bytes *scripts)
+/* Writes the scripts into batches, in the order of sized[0..n). Returns 0 or SPV_ERR_NOMEM. */
+static int query_lay_out(struct spv_filter_query *query, const struct sized *sized, size_t n,
+                         const struct spv_bytes *scripts)
 {
     size_t n_words = 0, slot = 0;
     uint64_t *row;
 
     for (size_t at = 0, k; at < n; at += k) {
-        k = group_size(sized + at, n - at);
-        query->n_groups++;
+        k = batch_size(sized + at, n - at);
+        query->n_batches++;
         query->n_slots += rows_of(k) * LANES;
         n_words += rows_of(k) * LANES * sized[at].n_words;
     }
-    query->groups = calloc(query->n_groups + 1, sizeof *query->groups);
+    query->batches = calloc(query->n_batches + 1, sizeof *query->batches);
     query->script_of = calloc(query->n_slots + 1, sizeof *query->script_of);
     query->words = calloc(n_words + 1, sizeof *query->words);
-    if (!query->groups || !query->script_of || !query->words)
+    if (!query->batches || !query->script_of || !query->words)
         return SPV_ERR_NOMEM;
     row = query->words;
     for (size_t at = 0, k, g = 0; at < n; at += k, g++) {
-        k = group_size(sized + at, n - at);
-        query->groups[g] = (struct spv_filter_group){
+        k = batch_size(sized + at, n - at);
+        query->batches[g] = (struct spv_script_batch){
             .n_words = sized[at].n_words, .n_rows = rows_of(k), .first_slot = slot, .words = row};
         for (size_t i = 0; i < rows_of(k) * LANES; i++) {
             const uint32_t script = sized[at + (i < k ? i : k - 1)].script;
@@ -123,7 +123,7 @@ int spv_filter_query_new(struct spv_filter_query **out, const struct spv_bytes *
             sized[n_sized++] =
                 (struct sized){.n_words = words_of(scripts[i].n), .script = (uint32_t)i};
     qsort(sized, n_sized, sizeof *sized, sized_cmp);
-    rc = lay_out(query, sized, n_sized, scripts);
+    rc = query_lay_out(query, sized, n_sized, scripts);
     free(sized);
     if (rc != 0) {
         spv_filter_query_free(query);
@@ -137,7 +137,7 @@ void spv_filter_query_free(struct spv_filter_query *query)
 {
     if (!query)
         return;
-    free(query->groups);
+    free(query->batches);
     free(query->script_of);
     free(query->words);
     free(query);
@@ -157,7 +157,7 @@ SPV_INLINE uint64_t hash_lane(const uint64_t *words, size_t n_words, struct spv_
 }
 
 #if SPV_SIMD_X86
-/* Four lanes a vector. */
+/* Four lanes per vector. */
 struct sip4 {
     __m256i v0, v1, v2, v3;
 };
@@ -216,33 +216,33 @@ SPV_TARGET_AVX2 SPV_INLINE void hash_row_avx2(uint64_t *out, const uint64_t *wor
     _mm256_storeu_si256((__m256i *)(void *)(out + 4), sip_end4(&b));
 }
 
-SPV_TARGET_AVX2 static void group_hash_avx2(uint64_t *out, const struct spv_filter_group *group,
+SPV_TARGET_AVX2 static void batch_hash_avx2(uint64_t *out, const struct spv_script_batch *batch,
                                             const struct spv_sip *start, uint64_t range)
 {
-    for (size_t r = 0; r < group->n_rows; r++) {
+    for (size_t r = 0; r < batch->n_rows; r++) {
         uint64_t hashes[LANES];
-        hash_row_avx2(hashes, group->words + r * group->n_words * LANES, group->n_words, start);
+        hash_row_avx2(hashes, batch->words + r * batch->n_words * LANES, batch->n_words, start);
         for (unsigned l = 0; l < LANES; l++)
             *out++ = spv_gcs_value(hashes[l], range);
     }
 }
 #endif
 
-void spv_filter_group_hash(uint64_t *out, const struct spv_filter_group *group,
+void spv_script_batch_hash(uint64_t *out, const struct spv_script_batch *batch,
                            struct spv_gcs_key key, uint64_t range, enum spv_simd simd)
 {
     const struct spv_sip start = spv_sip_start(key.k0, key.k1);
 
 #if SPV_SIMD_X86
     if (simd == SPV_SIMD_AVX2) {
-        group_hash_avx2(out, group, &start, range);
+        batch_hash_avx2(out, batch, &start, range);
         return;
     }
 #endif
     (void)simd;
-    for (size_t r = 0; r < group->n_rows; r++) {
-        const uint64_t *row = group->words + r * group->n_words * LANES;
+    for (size_t r = 0; r < batch->n_rows; r++) {
+        const uint64_t *row = batch->words + r * batch->n_words * LANES;
         for (unsigned l = 0; l < LANES; l++)
-            *out++ = spv_gcs_value(hash_lane(row + l, group->n_words, start), range);
+            *out++ = spv_gcs_value(hash_lane(row + l, batch->n_words, start), range);
     }
 }

@@ -1,4 +1,4 @@
-/* A short array a peer, searched from its start. */
+/* A short array per peer, searched from its start. */
 #include "spv/filters/filter_requests.h"
 
 #include <string.h>
@@ -17,14 +17,14 @@ void spv_filter_requests_send(struct spv_effects *effects, struct spv_peer_entry
     else
         e->message.u.getcfilters = (struct spv_msg_getcfilters){
             .type = SPV_FILTER_BASIC, .start = request->start, .stop = request->stop_block};
-    if (f->n_requests == SPV_FILTER_REQUESTS) {
+    if (f->n_requests == SPV_FILTER_MAX_REQUESTS) {
         f->n_requests--;
         memmove(f->request, f->request + 1, f->n_requests * sizeof f->request[0]);
     }
     f->request[f->n_requests++] = *request;
 }
 
-/* What an answer is about. */
+/* The fields that attribute an answer to its request. */
 struct answer_key {
     enum spv_command command; /* of the request */
     const struct spv_blockhash *stop;
@@ -60,21 +60,21 @@ enum spv_filter_answer_match spv_filter_requests_take(struct spv_peer_entry *p,
                                                       const struct spv_msg *msg)
 {
     struct spv_filter_peer *f = &p->filters;
-    enum spv_filter_answer_match match = SPV_FILTER_MATCH_NONE;
+    enum spv_filter_answer_match match = SPV_FILTER_ANSWER_NONE;
     struct answer_key key;
     if (!read_key(&key, msg))
-        return SPV_FILTER_MATCH_NONE;
+        return SPV_FILTER_ANSWER_NONE;
     for (unsigned i = 0; i < f->n_requests; i++) {
         const struct spv_filter_request *r = &f->request[i];
         if (r->command != key.command || !spv_blockhash_eq(&r->stop_block, key.stop))
             continue;
-        match = SPV_FILTER_MATCH_LENGTH;
+        match = SPV_FILTER_ANSWER_WRONG_LENGTH;
         if (answer_length(r) != key.n)
             continue;
         *out = *r;
         f->n_requests--;
         memmove(f->request + i, f->request + i + 1, (f->n_requests - i) * sizeof f->request[0]);
-        return SPV_FILTER_MATCH_EXACT;
+        return SPV_FILTER_ANSWER_EXACT;
     }
     return match;
 }

@@ -1,11 +1,12 @@
-/* The main pass goes from the first height to the last, with all scripts that are known when a
- * filter is matched. For scripts that come later, the heights that were matched without them are
- * remembered as gaps; when the main pass has reached its end, a second look goes over the gaps with
- * those scripts only, and may leave gaps of its own. Then the main pass goes on.
+/* The main pass goes from the first height to the last, with all scripts that are watched when a
+ * filter is matched. The heights that were matched without scripts that were added later are
+ * remembered as missed ranges; when the main pass has reached its end, a catch-up pass goes over
+ * these with the added scripts only, and may leave missed ranges of its own. Then the main pass
+ * resumes.
  *
- *     heights:   done | base: the lowest in progress ... fetched_to | to be fetched ... end
+ *     heights:   finished | lowest (in progress) ... fetched_to | to be fetched ... end
  *
- * Filters come and are matched in any order; heights are done with in order, from base on. */
+ * Filters arrive and are matched in any order; heights are finished in order, from `lowest` on. */
 #include "spv/filters/filter_scan.h"
 
 #include <stdlib.h>
@@ -31,10 +32,10 @@ int spv_filter_scan_new(struct spv_filter_scan **out, const struct spv_filter_sc
     if (!s)
         return SPV_ERR_NOMEM;
     s->cfg = *cfg;
-    s->undone_to = UINT32_MAX;
-    s->heights = calloc(SPV_SCAN_RING, 1);
-    s->ambiguous = calloc(SPV_SCAN_AMBIGUOUS, sizeof *s->ambiguous);
-    if (!s->heights || !s->ambiguous || spv_filter_fetch_new(&s->fetch, &fetch) < 0) {
+    s->rolled_back_to = UINT32_MAX;
+    s->heights = calloc(SPV_SCAN_RING_HEIGHTS, 1);
+    s->conflicts = calloc(SPV_SCAN_MAX_CONFLICTS, sizeof *s->conflicts);
+    if (!s->heights || !s->conflicts || spv_filter_fetch_new(&s->fetch, &fetch) < 0) {
         spv_filter_scan_free(s);
         return SPV_ERR_NOMEM;
     }
@@ -50,16 +51,16 @@ void spv_filter_scan_free(struct spv_filter_scan *s)
     spv_scan_free_matching(s);
     spv_filter_fetch_free(s->fetch);
     free(s->heights);
-    free(s->ambiguous);
-    free(s->hits);
+    free(s->conflicts);
+    free(s->candidates);
     free(s);
 }
 
-/* Heights that are checked although their filters do not match. Filter headers come once the chain
- * is synced, so that its tip is known. */
+/* Chooses SPV_SCAN_SAMPLES random heights whose blocks are fetched although their filter does not
+ * match, to detect invalid filters. The tip is known: filter headers are synced after the chain. */
 static void choose_samples(struct spv_filter_scan *s)
 {
-    const uint32_t tip = spv_chain_tip(s->cfg.chain)->height, first = s->base;
+    const uint32_t tip = spv_chain_tip(s->cfg.chain)->height, first = s->lowest;
     const uint32_t last = s->last < tip ? s->last : tip;
 
     memset(s->samples, 0, sizeof s->samples);
@@ -68,11 +69,11 @@ static void choose_samples(struct spv_filter_scan *s)
         s->samples[i] = first + (uint32_t)spv_rng_below(&s->cfg.rng, (uint64_t)last - first + 1);
 }
 
-/* Nothing is in progress, and the next height is `base`. */
-static void set_base(struct spv_filter_scan *s, uint32_t base)
+/* Sets the next height when none is in progress. */
+static void set_lowest(struct spv_filter_scan *s, uint32_t lowest)
 {
-    s->base = base;
-    s->fetched_to = s->top = s->queried_to = base - 1;
+    s->lowest = lowest;
+    s->fetched_to = s->top = s->queried_to = lowest - 1;
     s->query_is_old = true;
 }
 
@@ -95,23 +96,23 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
     }
     s->first = first;
     s->last = last;
-    s->second_look = false;
-    s->ranges.n = s->gaps.n = 0;
+    s->catch_up = false;
+    s->ranges.n = s->missed.n = 0;
     s->first_script = 0;
-    s->undone_to = UINT32_MAX;
+    s->rolled_back_to = UINT32_MAX;
     s->reported_to = 0;
     s->done_reported = false;
-    s->disproved = 0;
+    s->invalid_height = 0;
     s->stats = (struct spv_scan_stats){0};
-    memset(s->heights, SPV_SCAN_IS_MISSING, SPV_SCAN_RING);
-    set_base(s, first);
+    memset(s->heights, SPV_SCAN_IS_MISSING, SPV_SCAN_RING_HEIGHTS);
+    set_lowest(s, first);
     s->samples_chosen = false;
     s->reports_all = false;
     s->range_known = false;
     s->keeps_only = s->cfg.keep && s->cfg.keep_bytes && spv_scan_watch_count(s->watch) == 0;
     s->window_first = 0;
     s->largest_filter = 0;
-    s->lowest = 1;
+    s->first_checkable = 1;
     for (struct spv_peer_entry *p = NULL; rc == 0 && (p = spv_peer_table_next(s->cfg.peers, p));)
         rc = spv_filter_fetch_add(s->fetch, p->id, now);
     return rc;
@@ -126,67 +127,68 @@ void spv_filter_scan_stop(struct spv_filter_scan *s)
 {
     if (!s->watch)
         return;
-    spv_filter_fetch_undo(s->fetch, 0);
+    spv_filter_fetch_rollback(s->fetch, 0);
     spv_scan_free_filters(s);
-    spv_scan_drop_hits_above(s, 0);
+    spv_scan_remove_candidates_above(s, 0);
     spv_scan_forget_search(s);
     spv_scan_watch_free(s->watch);
     s->watch = NULL;
     s->query_is_old = true;
-    s->disproved = 0;
+    s->invalid_height = 0;
 }
 
 /* ---- passes ---- */
 
-/* The last height that the pass can go to now. */
+/* The last height that the pass can reach now. */
 static uint32_t pass_end(const struct spv_filter_scan *s)
 {
-    if (s->second_look)
+    if (s->catch_up)
         return s->ranges.list[0].last;
     return s->last < s->available ? s->last : s->available;
 }
 
-static void begin_second_look(struct spv_filter_scan *s)
+static void begin_catch_up(struct spv_filter_scan *s)
 {
-    s->second_look = true;
-    s->main_next = s->base;
-    s->ranges = s->gaps;
-    s->gaps.n = 0;
-    s->first_script = s->gap_script;
-    set_base(s, s->ranges.list[0].first);
+    s->catch_up = true;
+    s->main_next = s->lowest;
+    s->ranges = s->missed;
+    s->missed.n = 0;
+    s->first_script = s->missed_script;
+    set_lowest(s, s->ranges.list[0].first);
 }
 
-/* The next gap, or the main pass again. */
+/* The next missed range, or the main pass again. */
 static void next_range(struct spv_filter_scan *s)
 {
     if (s->ranges.n > 0)
         spv_scan_ranges_remove_first(&s->ranges);
     if (s->ranges.n > 0) {
-        set_base(s, s->ranges.list[0].first);
+        set_lowest(s, s->ranges.list[0].first);
         return;
     }
-    s->second_look = false;
+    s->catch_up = false;
     s->first_script = 0;
-    set_base(s, s->main_next);
+    set_lowest(s, s->main_next);
 }
 
-/* The scripts from a number on are to be looked for in the heights from one on that were passed. */
+/* Scripts from number `script` on are searched for again in the heights from `from` on that were
+ * already passed. */
 static void search_passed(struct spv_filter_scan *s, size_t script, uint32_t from)
 {
-    const uint32_t first = from > s->lowest ? from : s->lowest;
-    uint32_t passed = s->queried_to > s->base - 1 ? s->queried_to : s->base - 1;
+    const uint32_t first = from > s->first_checkable ? from : s->first_checkable;
+    uint32_t passed = s->queried_to > s->lowest - 1 ? s->queried_to : s->lowest - 1;
 
     s->query_is_old = true;
     s->done_reported = false;
-    if (!s->window_first) /* it has not begun at the tip: it goes up from its first height */
+    if (!s->window_first) /* not begun at the tip yet: it goes up from its first height */
         s->keeps_only = false;
-    if (s->second_look)
+    if (s->catch_up)
         passed = s->main_next - 1;
     if (first > passed)
         return;
-    if (s->gaps.n == 0 || script < s->gap_script)
-        s->gap_script = script;
-    spv_scan_ranges_add(&s->gaps, first, passed);
+    if (s->missed.n == 0 || script < s->missed_script)
+        s->missed_script = script;
+    spv_scan_ranges_add(&s->missed, first, passed);
 }
 
 int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
@@ -208,18 +210,18 @@ int spv_filter_scan_search(struct spv_filter_scan *s, const struct spv_bytes *sc
     if (!s->watch)
         return SPV_ERR_STATE;
     const int rc = spv_scan_watch_add(s->watch, scripts, n);
-    const size_t lowest = spv_scan_watch_lowest(s->watch, scripts, n);
+    const size_t first = spv_scan_watch_lowest(s->watch, scripts, n);
 
     s->done_reported = false;
-    if (rc == 0 && lowest < spv_scan_watch_count(s->watch))
-        search_passed(s, lowest, from);
+    if (rc == 0 && first < spv_scan_watch_count(s->watch))
+        search_passed(s, first, from);
     return rc;
 }
 
-void spv_filter_scan_look_again(struct spv_filter_scan *s, uint32_t first, uint32_t last)
+void spv_filter_scan_rescan(struct spv_filter_scan *s, uint32_t first, uint32_t last)
 {
-    /* filters that wait to be matched came before the others were known */
-    const uint32_t passed = s->second_look ? s->main_next - 1 : s->top;
+    /* filters that wait to be matched arrived before the alternatives were known */
+    const uint32_t passed = s->catch_up ? s->main_next - 1 : s->top;
 
     if (!s->watch || s->keeps_only)
         return;
@@ -229,8 +231,8 @@ void spv_filter_scan_look_again(struct spv_filter_scan *s, uint32_t first, uint3
         last = passed;
     if (first > last)
         return;
-    s->gap_script = 0;
-    spv_scan_ranges_add(&s->gaps, first, last);
+    s->missed_script = 0;
+    spv_scan_ranges_add(&s->missed, first, last);
     s->done_reported = false;
 }
 
@@ -247,39 +249,40 @@ int spv_filter_scan_add_output(struct spv_filter_scan *s, const struct spv_txid 
 
 static void next_height(struct spv_filter_scan *s)
 {
-    *spv_scan_state_of(s, s->base) = SPV_SCAN_IS_MISSING; /* the slot is that of another height */
-    s->base++;
+    *spv_scan_state_of(s, s->lowest) = SPV_SCAN_IS_MISSING; /* the slot is for another height now */
+    s->lowest++;
 }
 
-/* 1: the block at base is there and searched, and has a match that is to be reported. */
-static int search_base(struct spv_filter_scan *s)
+/* Searches the block at `lowest` once it was fetched. 1: it is to be reported; 0: not, or not yet.
+ */
+static int search_lowest(struct spv_filter_scan *s)
 {
-    const struct spv_scan_hit *hit = spv_scan_base_hit(s);
+    const struct spv_scan_candidate *candidate = spv_scan_lowest_candidate(s);
 
-    if (!hit || !hit->block || s->disproved)
+    if (!candidate || !candidate->block || s->invalid_height)
         return 0;
-    const int rc = s->is_searched ? 0 : spv_scan_search_hit(s, hit);
-    return rc < 0 ? rc : spv_scan_is_match(s);
+    const int rc = s->is_searched ? 0 : spv_scan_search_candidate(s, candidate);
+    return rc < 0 ? rc : spv_scan_is_found(s);
 }
 
-/* Goes on over heights that are done with, to the next match that is to be reported. Returns as
- * search_base. */
-static int advance(struct spv_filter_scan *s)
+/* Passes over finished heights up to the next block that is to be reported. Returns as
+ * search_lowest. */
+static int scan_advance(struct spv_filter_scan *s)
 {
-    while (s->base <= pass_end(s) && s->base <= s->top) {
-        const enum spv_scan_height state = *spv_scan_state_of(s, s->base);
+    while (s->lowest <= pass_end(s) && s->lowest <= s->top) {
+        const enum spv_scan_height state = *spv_scan_state_of(s, s->lowest);
         switch (state) {
         case SPV_SCAN_IS_MISSING:
         case SPV_SCAN_IS_WAITING:
-        case SPV_SCAN_IS_AMBIGUOUS:
+        case SPV_SCAN_IS_CONFLICT:
             return 0;
         case SPV_SCAN_IS_UNMATCHED:
             break;
-        case SPV_SCAN_IS_HIT: {
-            const int rc = search_base(s);
+        case SPV_SCAN_IS_CANDIDATE: {
+            const int rc = search_lowest(s);
             if (rc != 0 || !s->is_searched)
                 return rc;
-            spv_scan_remove_base_hit(s);
+            spv_scan_remove_lowest_candidate(s);
             break;
         }
         }
@@ -288,24 +291,24 @@ static int advance(struct spv_filter_scan *s)
     return 0;
 }
 
-/* The same, and to the next pass when one is at its end. */
-static int advance_passes(struct spv_filter_scan *s)
+/* The same, and begins the next pass when one has reached its end. */
+static int scan_advance_passes(struct spv_filter_scan *s)
 {
-    int rc = advance(s);
+    int rc = scan_advance(s);
 
-    while (rc == 0 && s->base > pass_end(s) &&
-           (s->second_look || s->gaps.n > 0 || spv_scan_keep_next(s))) {
-        if (s->second_look)
+    while (rc == 0 && s->lowest > pass_end(s) &&
+           (s->catch_up || s->missed.n > 0 || spv_scan_keep_next(s))) {
+        if (s->catch_up)
             next_range(s);
         else
-            begin_second_look(s);
-        rc = advance(s);
+            begin_catch_up(s);
+        rc = scan_advance(s);
     }
     return rc;
 }
 
-/* A filter is checked with the filter header of the block before: heights without one are left out.
- */
+/* A filter is checked with the filter header of the previous block: heights without one are left
+ * out. */
 static int skip_unstored(struct spv_filter_scan *s)
 {
     const struct spv_filter_db *db = &s->cfg.filter_db;
@@ -317,11 +320,11 @@ static int skip_unstored(struct spv_filter_scan *s)
     if (rc <= 0)
         return rc;
     s->range_known = true;
-    s->lowest = first + 1;
-    spv_scan_ranges_remove_below(&s->gaps, s->lowest);
-    if (s->first < s->lowest) { /* nothing is in progress yet */
-        s->first = s->lowest;
-        set_base(s, s->lowest);
+    s->first_checkable = first + 1;
+    spv_scan_ranges_remove_below(&s->missed, s->first_checkable);
+    if (s->first < s->first_checkable) { /* nothing is in progress yet */
+        s->first = s->first_checkable;
+        set_lowest(s, s->first_checkable);
     }
     return 0;
 }
@@ -334,7 +337,7 @@ static int begin_fetch(struct spv_filter_scan *s, struct spv_now now)
         return 0;
     if (!spv_filter_fetch_done(s->fetch) || s->fetched_to >= end)
         return 0;
-    /* nothing depends on filters that are only kept, and their peers may serve no old blocks */
+    /* no result depends on filters that are only kept, and their peers may not serve old blocks */
     if (!s->samples_chosen && !s->keeps_only)
         choose_samples(s);
     s->fetched_to = end;
@@ -345,11 +348,12 @@ static int begin_fetch(struct spv_filter_scan *s, struct spv_now now)
 
 static int set_limit(struct spv_filter_scan *s, struct spv_now now)
 {
-    const uint32_t ring =
-        UINT32_MAX - s->base < SPV_SCAN_RING ? UINT32_MAX : s->base + SPV_SCAN_RING - 1;
+    const uint32_t ring = UINT32_MAX - s->lowest < SPV_SCAN_RING_HEIGHTS
+                              ? UINT32_MAX
+                              : s->lowest + SPV_SCAN_RING_HEIGHTS - 1;
 
-    return spv_filter_fetch_limit(s->fetch, s->base, s->held_bytes < SPV_SCAN_HELD_BYTES ? ring : 0,
-                                  now);
+    return spv_filter_fetch_limit(s->fetch, s->lowest,
+                                  s->buffered_bytes < SPV_SCAN_MAX_BUFFERED_BYTES ? ring : 0, now);
 }
 
 static int read_kept(struct spv_filter_scan *s, struct spv_now now)
@@ -375,16 +379,16 @@ int spv_filter_scan_run(struct spv_filter_scan *s, uint32_t available, bool at_t
     if (!s->watch)
         return 0;
     if (s->is_reported) {
-        spv_scan_remove_base_hit(s);
+        spv_scan_remove_lowest_candidate(s);
         next_height(s);
     }
     int rc = skip_unstored(s);
     if (s->keeps_only && !s->window_first && spv_scan_keep_begin(s))
-        set_base(s, s->window_first);
+        set_lowest(s, s->window_first);
     if (rc == 0)
         rc = spv_scan_take_missing(s);
     if (rc == 0)
-        rc = advance_passes(s);
+        rc = scan_advance_passes(s);
     if (rc >= 0)
         rc = begin_fetch(s, now);
     if (rc >= 0)
@@ -400,65 +404,65 @@ int spv_filter_scan_run(struct spv_filter_scan *s, uint32_t available, bool at_t
 
 static void report_match(struct spv_filter_scan *s, struct spv_scan_event *out)
 {
-    const struct spv_scan_hit *hit = spv_scan_base_hit(s);
+    const struct spv_scan_candidate *candidate = spv_scan_lowest_candidate(s);
 
-    *out = (struct spv_scan_event){.kind = SPV_SCAN_MATCH,
-                                   .height = hit->height,
-                                   .hash = hit->hash,
+    *out = (struct spv_scan_event){.kind = SPV_SCAN_FOUND,
+                                   .height = candidate->height,
+                                   .hash = candidate->hash,
                                    .positions = s->positions,
                                    .n = s->n_positions};
-    (void)spv_block_parse(&out->block, hit->block, hit->n_block);
+    (void)spv_block_parse(&out->block, candidate->block, candidate->n_block);
     s->is_reported = true;
-    if (hit->height > s->reported_to)
-        s->reported_to = hit->height;
-    s->stats.matches++;
+    if (candidate->height > s->reported_to)
+        s->reported_to = candidate->height;
+    s->stats.found++;
 }
 
 int spv_filter_scan_next(struct spv_filter_scan *s, struct spv_scan_event *out)
 {
     if (!s->watch)
         return 0;
-    if (s->undone_to != UINT32_MAX) {
-        *out = (struct spv_scan_event){.kind = SPV_SCAN_UNDONE, .height = s->undone_to};
-        s->undone_to = UINT32_MAX;
+    if (s->rolled_back_to != UINT32_MAX) {
+        *out = (struct spv_scan_event){.kind = SPV_SCAN_ROLLED_BACK, .height = s->rolled_back_to};
+        s->rolled_back_to = UINT32_MAX;
         return 1;
     }
-    if (spv_scan_is_match(s)) {
+    if (spv_scan_is_found(s)) {
         if (s->is_reported)
             return 0;
         report_match(s, out);
         return 1;
     }
-    if (s->second_look || s->gaps.n > 0 || s->done_reported || s->base <= pass_end(s) ||
-        (s->base <= s->last && !s->at_tip))
+    if (s->catch_up || s->missed.n > 0 || s->done_reported || s->lowest <= pass_end(s) ||
+        (s->lowest <= s->last && !s->at_tip))
         return 0;
-    *out = (struct spv_scan_event){.kind = SPV_SCAN_DONE, .height = s->base - 1};
+    *out = (struct spv_scan_event){.kind = SPV_SCAN_DONE, .height = s->lowest - 1};
     s->done_reported = true;
     return 1;
 }
 
-int spv_filter_scan_disproved(const struct spv_filter_scan *s, uint32_t *height, int *error)
+int spv_filter_scan_get_invalid(const struct spv_filter_scan *s, uint32_t *height, int *error)
 {
-    if (!s->disproved)
+    if (!s->invalid_height)
         return 0;
-    *height = s->disproved;
-    *error = s->disproved_error;
+    *height = s->invalid_height;
+    *error = s->invalid_error;
     return 1;
 }
 
 /* ---- reorganisations ---- */
 
-/* The heights above one are to be fetched again, and those below it that have not come yet. */
+/* Filters above a height are to be fetched again, and those below that have not arrived. */
 static void forget_heights_above(struct spv_filter_scan *s, uint32_t height)
 {
-    uint32_t next = s->base;
+    uint32_t next = s->lowest;
 
-    while (s->top > height && s->top >= s->base) {
-        if (s->top - s->base < SPV_SCAN_RING)
+    while (s->top > height && s->top >= s->lowest) {
+        if (s->top - s->lowest < SPV_SCAN_RING_HEIGHTS)
             *spv_scan_state_of(s, s->top) = SPV_SCAN_IS_MISSING;
         s->top--;
     }
-    while (next <= s->top && next - s->base < SPV_SCAN_RING &&
+    while (next <= s->top && next - s->lowest < SPV_SCAN_RING_HEIGHTS &&
            *spv_scan_state_of(s, next) != SPV_SCAN_IS_MISSING)
         next++;
     s->fetched_to = next - 1;
@@ -466,34 +470,34 @@ static void forget_heights_above(struct spv_filter_scan *s, uint32_t height)
         s->queried_to = height;
 }
 
-void spv_filter_scan_undo(struct spv_filter_scan *s, uint32_t height)
+void spv_filter_scan_rollback(struct spv_filter_scan *s, uint32_t height)
 {
     if (s->available > height)
         s->available = height;
     if (!s->watch)
         return;
-    spv_filter_fetch_undo(s->fetch, height);
-    spv_scan_drop_filters_above(s, height);
-    spv_scan_drop_hits_above(s, height);
-    if (s->disproved > height)
-        s->disproved = 0;
-    if ((s->done_reported && s->base - 1 > height) || s->reported_to > height) {
-        if (height < s->undone_to)
-            s->undone_to = height;
+    spv_filter_fetch_rollback(s->fetch, height);
+    spv_scan_remove_filters_above(s, height);
+    spv_scan_remove_candidates_above(s, height);
+    if (s->invalid_height > height)
+        s->invalid_height = 0;
+    if ((s->done_reported && s->lowest - 1 > height) || s->reported_to > height) {
+        if (height < s->rolled_back_to)
+            s->rolled_back_to = height;
         if (s->reported_to > height)
             s->reported_to = height;
     }
     s->done_reported = false;
-    spv_scan_ranges_truncate(&s->gaps, height);
+    spv_scan_ranges_truncate(&s->missed, height);
     forget_heights_above(s, height);
-    if (s->second_look) {
+    if (s->catch_up) {
         spv_scan_ranges_truncate(&s->ranges, height);
         if (s->main_next > height + 1)
             s->main_next = height + 1 > s->first ? height + 1 : s->first;
         if (s->ranges.n == 0)
             next_range(s);
-    } else if (s->base > height + 1) {
-        set_base(s, height + 1 > s->first ? height + 1 : s->first);
+    } else if (s->lowest > height + 1) {
+        set_lowest(s, height + 1 > s->first ? height + 1 : s->first);
     }
     if (s->window_first > height + 1)
         s->window_first = height + 1 > s->first ? height + 1 : s->first;
@@ -511,9 +515,9 @@ int spv_filter_scan_remove_peer(struct spv_filter_scan *s, uint64_t id, struct s
     return spv_filter_fetch_remove(s->fetch, id, now);
 }
 
-int spv_filter_scan_shown(struct spv_filter_scan *s, struct spv_now now)
+int spv_filter_scan_schedule(struct spv_filter_scan *s, struct spv_now now)
 {
-    return s->watch ? spv_filter_fetch_shown(s->fetch, now) : 0;
+    return s->watch ? spv_filter_fetch_schedule(s->fetch, now) : 0;
 }
 
 int spv_filter_scan_cfilter(struct spv_filter_scan *s, uint64_t id,
@@ -526,7 +530,7 @@ int spv_filter_scan_cfilter(struct spv_filter_scan *s, uint64_t id,
         rc = spv_scan_take_filter(s, &filter, now);
         return rc < 0 ? rc : 1;
     }
-    return rc < 0 ? rc : rc != SPV_FILTER_UNREQUESTED;
+    return rc < 0 ? rc : rc != SPV_FILTER_UNSOLICITED;
 }
 
 int spv_filter_scan_matched(struct spv_filter_scan *s)
@@ -544,9 +548,9 @@ uint64_t spv_filter_scan_deadline(const struct spv_filter_scan *s)
     return spv_filter_fetch_deadline(s->fetch);
 }
 
-int spv_filter_scan_next_drop(struct spv_filter_scan *s, struct spv_segments_drop *out)
+int spv_filter_scan_next_disconnect(struct spv_filter_scan *s, struct spv_disconnect *out)
 {
-    return spv_filter_fetch_next_drop(s->fetch, out);
+    return spv_filter_fetch_next_disconnect(s->fetch, out);
 }
 
 static uint32_t count_heights(const struct spv_scan_ranges *ranges)
@@ -562,20 +566,20 @@ uint32_t spv_filter_scan_left(const struct spv_filter_scan *s)
 {
     const uint32_t tip = spv_chain_tip(s->cfg.chain)->height;
     const uint32_t end = s->last < tip ? s->last : tip;
-    const uint32_t next = s->second_look ? s->main_next : s->base;
+    const uint32_t next = s->catch_up ? s->main_next : s->lowest;
     uint32_t left = next <= end ? end - next + 1 : 0;
 
     if (!s->watch)
         return 0;
-    left += count_heights(&s->gaps);
-    if (s->second_look) /* the first range is that in progress */
-        left += count_heights(&s->ranges) - (s->base - s->ranges.list[0].first);
+    left += count_heights(&s->missed);
+    if (s->catch_up) /* the first range is in progress */
+        left += count_heights(&s->ranges) - (s->lowest - s->ranges.list[0].first);
     return left;
 }
 
-uint32_t spv_filter_scan_lowest(const struct spv_filter_scan *s)
+uint32_t spv_filter_scan_first_checkable(const struct spv_filter_scan *s)
 {
-    return s->lowest;
+    return s->first_checkable;
 }
 
 void spv_filter_scan_get_stats(const struct spv_filter_scan *s, struct spv_scan_stats *out)
@@ -584,11 +588,11 @@ void spv_filter_scan_get_stats(const struct spv_filter_scan *s, struct spv_scan_
     out->running = s->watch != NULL;
     out->first = s->first;
     out->last = s->last;
-    out->height = s->second_look ? s->main_next : s->base;
+    out->next_height = s->catch_up ? s->main_next : s->lowest;
     out->scripts = s->watch ? spv_scan_watch_count(s->watch) : 0;
-    out->memory = sizeof *s + SPV_SCAN_RING + SPV_SCAN_AMBIGUOUS * sizeof *s->ambiguous +
-                  s->held_bytes + s->block_bytes + s->cap_hits * sizeof *s->hits +
-                  (s->pending.cap + s->matching.cap + s->keeping.cap) * sizeof *s->pending.list +
-                  s->cap_views * (sizeof *s->views + sizeof *s->results) +
-                  spv_filter_fetch_memory(s->fetch);
+    out->memory =
+        sizeof *s + SPV_SCAN_RING_HEIGHTS + SPV_SCAN_MAX_CONFLICTS * sizeof *s->conflicts +
+        s->buffered_bytes + s->block_bytes + s->cap_candidates * sizeof *s->candidates +
+        (s->pending.cap + s->matching.cap + s->keeping.cap) * sizeof *s->pending.list +
+        s->cap_views * (sizeof *s->views + sizeof *s->results) + spv_filter_fetch_memory(s->fetch);
 }

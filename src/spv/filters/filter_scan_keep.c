@@ -1,22 +1,23 @@
-/* A scan without scripts keeps filters, the highest ones. It goes from the tip down, so that
- * nothing is fetched that would be deleted again for want of space: a window of heights at a time,
- * each as large as the space that is left for filters of the largest size so far.
+/* A scan without scripts keeps filters, the highest ones. It goes down from the tip, so that no
+ * filter is fetched that would be deleted again when the space is full: a window of heights at a
+ * time, sized so that filters as large as the largest so far fit into the space left.
  *
  *     first ........ | window 3 | window 2 |  window 1  | new blocks
- *                      <- second looks ->     main pass
+ *                    <- catch-up passes -> <----- main pass ------->
  */
 #include "spv/filters/filter_scan_state.h"
 
-#define FIRST_PART 4 /* ours: no size is known at first: a quarter of the space, by a guess */
+/* ours: while no size is known: the first window has 1 / FIRST_PART of the space, by a guess */
+#define FIRST_PART 4
 
 static uint32_t window_size(uint64_t bytes, uint64_t filter_bytes)
 {
     const uint64_t n = bytes / filter_bytes;
 
-    return n < SPV_SCAN_KEEP_WINDOW ? (uint32_t)n : SPV_SCAN_KEEP_WINDOW;
+    return n < SPV_SCAN_KEEP_WINDOW_HEIGHTS ? (uint32_t)n : SPV_SCAN_KEEP_WINDOW_HEIGHTS;
 }
 
-/* Where a window ends that has n heights up to `last`. */
+/* The first height of a window of n heights up to `last`. */
 static uint32_t window_first(const struct spv_filter_scan *s, uint32_t last, uint32_t n)
 {
     return last - s->first + 1 > n ? last - n + 1 : s->first;
@@ -25,7 +26,7 @@ static uint32_t window_first(const struct spv_filter_scan *s, uint32_t last, uin
 uint32_t spv_scan_keep_begin(struct spv_filter_scan *s)
 {
     const uint32_t last = s->last < s->available ? s->last : s->available;
-    const uint32_t n = window_size(s->cfg.keep_bytes / FIRST_PART, SPV_FILTER_FETCH_GUESS);
+    const uint32_t n = window_size(s->cfg.keep_bytes / FIRST_PART, SPV_FILTER_FETCH_GUESS_BYTES);
 
     if (!s->at_tip || last < s->first)
         return 0;
@@ -45,7 +46,7 @@ bool spv_scan_keep_next(struct spv_filter_scan *s)
         return false;
     const uint32_t last = s->window_first - 1;
     s->window_first = window_first(s, last, n);
-    s->gap_script = 0;
-    spv_scan_ranges_add(&s->gaps, s->window_first, last);
+    s->missed_script = 0;
+    spv_scan_ranges_add(&s->missed, s->window_first, last);
     return true;
 }

@@ -1,5 +1,6 @@
-/* Filters wait until the matcher is free, and then go to it together. Of a height with several
- * filters, any match wants the block, and so does a filter that no peer sends. */
+/* Filters wait until no MATCH_FILTERS effect is unanswered, and then go into the next one together.
+ * The block of a height with several filters (a conflict) is fetched if any of them matches or
+ * cannot be obtained. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 static void free_bytes(struct spv_filter_scan *s, struct spv_scan_filter *f)
 {
     if (f->bytes)
-        s->held_bytes -= f->n;
+        s->buffered_bytes -= f->n;
     free(f->bytes);
     f->bytes = NULL;
 }
@@ -35,7 +36,7 @@ static int push_pending(struct spv_filter_scan *s, const struct spv_fetched_filt
                                             .n = f->filter.n,
                                             .is_alternative = f->is_alternative,
                                             .is_kept = f->is_kept};
-    s->held_bytes += f->filter.n;
+    s->buffered_bytes += f->filter.n;
     if (f->filter.n > s->largest_filter)
         s->largest_filter = f->filter.n;
     s->stats.filters++;
@@ -46,40 +47,35 @@ static int push_pending(struct spv_filter_scan *s, const struct spv_fetched_filt
 
 /* ---- heights with several filters ---- */
 
-static bool hash_eq(const struct spv_filter_hash *a, const struct spv_filter_hash *b)
+static struct spv_scan_conflict *find_conflict(struct spv_filter_scan *s, uint32_t height)
 {
-    return memcmp(a->b, b->b, sizeof a->b) == 0;
-}
-
-static struct spv_scan_ambiguous *find_ambiguous(struct spv_filter_scan *s, uint32_t height)
-{
-    for (size_t i = 0; i < s->n_ambiguous; i++)
-        if (s->ambiguous[i].height == height)
-            return &s->ambiguous[i];
+    for (size_t i = 0; i < s->n_conflicts; i++)
+        if (s->conflicts[i].height == height)
+            return &s->conflicts[i];
     return NULL;
 }
 
-static void remove_ambiguous(struct spv_filter_scan *s, struct spv_scan_ambiguous *a)
+static void remove_conflict(struct spv_filter_scan *s, struct spv_scan_conflict *a)
 {
     if (a->stored)
-        s->held_bytes -= a->n_stored;
+        s->buffered_bytes -= a->n_stored;
     free(a->stored);
-    *a = s->ambiguous[--s->n_ambiguous];
+    *a = s->conflicts[--s->n_conflicts];
 }
 
-/* The block is wanted, whatever its other filters are. */
-static int ambiguous_hit(struct spv_filter_scan *s, struct spv_scan_ambiguous *a)
+/* The block is to be fetched, whether or not its other filters match. */
+static int add_conflict_candidate(struct spv_filter_scan *s, struct spv_scan_conflict *a)
 {
-    const int rc = spv_scan_add_hit(s, a->height, &a->block, a->stored, a->n_stored);
+    const int rc = spv_scan_add_candidate(s, a->height, &a->block, a->stored, a->n_stored);
 
     if (rc < 0)
         return rc;
-    a->stored = NULL; /* the hit's now */
-    remove_ambiguous(s, a);
+    a->stored = NULL; /* owned by the candidate now */
+    remove_conflict(s, a);
     return 0;
 }
 
-/* True: the block is fetched although its filter does not match. */
+/* Whether the block is fetched although its filter does not match. */
 static bool is_sample(struct spv_filter_scan *s, uint32_t height)
 {
     for (size_t i = 0; i < SPV_SCAN_SAMPLES; i++) {
@@ -92,11 +88,11 @@ static bool is_sample(struct spv_filter_scan *s, uint32_t height)
     return false;
 }
 
-static int unmatched(struct spv_filter_scan *s, uint32_t height, const struct spv_blockhash *hash,
-                     uint8_t **filter, size_t n)
+static int scan_on_no_match(struct spv_filter_scan *s, uint32_t height,
+                            const struct spv_blockhash *hash, uint8_t **filter, size_t n)
 {
     if (is_sample(s, height)) {
-        const int rc = spv_scan_add_hit(s, height, hash, *filter, n);
+        const int rc = spv_scan_add_candidate(s, height, hash, *filter, n);
         if (rc < 0)
             return rc;
         *filter = NULL;
@@ -107,24 +103,25 @@ static int unmatched(struct spv_filter_scan *s, uint32_t height, const struct sp
     return 0;
 }
 
-/* The block is fetched when it is wanted, and the stored filter is there to be checked with it. */
-static int settle_ambiguous(struct spv_filter_scan *s, struct spv_scan_ambiguous *a)
+/* Adds the candidate once the block is wanted and the stored filter arrived or cannot be obtained;
+ * ends the conflict when no filter matches. */
+static int resolve_conflict(struct spv_filter_scan *s, struct spv_scan_conflict *a)
 {
-    size_t n_unmatched = 0;
+    size_t n_no_match = 0;
 
     if (a->wants_block)
-        return a->has_stored ? ambiguous_hit(s, a) : 0;
+        return a->has_stored ? add_conflict_candidate(s, a) : 0;
     for (size_t i = 0; i < a->n; i++)
-        n_unmatched += a->unmatched[i];
-    if (n_unmatched < a->n)
+        n_no_match += a->no_match[i];
+    if (n_no_match < a->n)
         return 0;
-    const int rc = unmatched(s, a->height, &a->block, &a->stored, a->n_stored);
+    const int rc = scan_on_no_match(s, a->height, &a->block, &a->stored, a->n_stored);
     if (rc == 0)
-        remove_ambiguous(s, a);
+        remove_conflict(s, a);
     return rc;
 }
 
-/* The stored filter's hash: that of a filter that came, or from the database. 1: it is known. */
+/* The hash of the stored filter: of the fetched filter, or from the database. 1: it is known. */
 static int stored_hash(const struct spv_filter_scan *s, struct spv_filter_hash *out,
                        const struct spv_fetched_filter *f)
 {
@@ -136,40 +133,40 @@ static int stored_hash(const struct spv_filter_scan *s, struct spv_filter_hash *
     return 1;
 }
 
-static bool has_hash(const struct spv_scan_ambiguous *a, const struct spv_filter_hash *hash)
+static bool has_hash(const struct spv_scan_conflict *a, const struct spv_filter_hash *hash)
 {
     for (size_t i = 0; i < a->n; i++)
-        if (hash_eq(&a->hashes[i], hash))
+        if (spv_filter_hash_eq(&a->hashes[i], hash))
             return true;
     return false;
 }
 
-/* The first filter of a height that has n others. */
-static int begin_ambiguous(struct spv_filter_scan *s, const struct spv_fetched_filter *f,
-                           const struct spv_filter_hash *others, size_t n, struct spv_now now)
+/* The first filter of a height that has n alternatives. */
+static int begin_conflict(struct spv_filter_scan *s, const struct spv_fetched_filter *f,
+                          const struct spv_filter_hash *alternatives, size_t n, struct spv_now now)
 {
-    struct spv_scan_ambiguous a = {.height = f->height, .block = f->filter.block, .n = 1};
+    struct spv_scan_conflict a = {.height = f->height, .block = f->filter.block, .n = 1};
     int rc = stored_hash(s, &a.hashes[0], f);
 
     if (rc < 0)
         return rc;
-    if (rc == 0 || s->n_ambiguous == SPV_SCAN_AMBIGUOUS)
-        return spv_scan_add_hit(s, f->height, &f->filter.block, NULL, 0);
+    if (rc == 0 || s->n_conflicts == SPV_SCAN_MAX_CONFLICTS)
+        return spv_scan_add_candidate(s, f->height, &f->filter.block, NULL, 0);
     for (size_t i = 0; i < n; i++)
-        if (!has_hash(&a, &others[i]))
-            a.hashes[a.n++] = others[i];
+        if (!has_hash(&a, &alternatives[i]))
+            a.hashes[a.n++] = alternatives[i];
     rc = push_pending(s, f);
     if (rc < 0)
         return rc;
-    struct spv_scan_ambiguous *kept = &s->ambiguous[s->n_ambiguous++];
+    struct spv_scan_conflict *kept = &s->conflicts[s->n_conflicts++];
     *kept = a;
-    *spv_scan_state_of(s, f->height) = SPV_SCAN_IS_AMBIGUOUS;
+    *spv_scan_state_of(s, f->height) = SPV_SCAN_IS_CONFLICT;
     for (size_t i = 0; i < a.n; i++) {
-        if (hash_eq(&a.hashes[i], &f->hash))
+        if (spv_filter_hash_eq(&a.hashes[i], &f->hash))
             continue;
-        rc = spv_filter_fetch_want_other(s->fetch, f->height, &a.hashes[i], now);
+        rc = spv_filter_fetch_want_alternative(s->fetch, f->height, &a.hashes[i], now);
         if (rc == SPV_ERR_TOO_MANY)
-            return ambiguous_hit(s, kept);
+            return add_conflict_candidate(s, kept);
         if (rc < 0)
             return rc;
     }
@@ -180,18 +177,18 @@ int spv_scan_take_filter(struct spv_filter_scan *s, const struct spv_fetched_fil
                          struct spv_now now)
 {
     const struct spv_filter_knowledge *k = &s->cfg.knowledge;
-    struct spv_filter_hash others[SPV_FILTER_BRANCHES];
+    struct spv_filter_hash alternatives[SPV_FILTER_MAX_BRANCHES];
 
     if (!spv_scan_in_progress(s, f->height))
         return 0;
     uint8_t *state = spv_scan_state_of(s, f->height);
-    if (*state == SPV_SCAN_IS_AMBIGUOUS)
+    if (*state == SPV_SCAN_IS_CONFLICT)
         return push_pending(s, f);
     if (*state != SPV_SCAN_IS_MISSING)
-        return 0; /* twice */
-    const size_t n = k->alternatives ? k->alternatives(k->ctx, others, f->height) : 0;
+        return 0; /* received before */
+    const size_t n = k->alternatives ? k->alternatives(k->ctx, alternatives, f->height) : 0;
     if (n > 0 || f->is_alternative)
-        return begin_ambiguous(s, f, others, n, now);
+        return begin_conflict(s, f, alternatives, n, now);
     const int rc = push_pending(s, f);
     if (rc == 0)
         *state = SPV_SCAN_IS_WAITING;
@@ -205,12 +202,12 @@ int spv_scan_take_missing(struct spv_filter_scan *s)
     int rc = 0;
 
     while (rc == 0 && spv_filter_fetch_next_missing(s->fetch, &height, &hash)) {
-        struct spv_scan_ambiguous *a = find_ambiguous(s, height);
+        struct spv_scan_conflict *a = find_conflict(s, height);
         if (!a)
             continue;
         a->wants_block = true;
-        a->has_stored |= hash_eq(&a->hashes[0], &hash);
-        rc = settle_ambiguous(s, a);
+        a->has_stored |= spv_filter_hash_eq(&a->hashes[0], &hash);
+        rc = resolve_conflict(s, a);
     }
     return rc;
 }
@@ -227,7 +224,7 @@ static int reserve_views(struct spv_filter_scan *s, size_t n)
     s->views = views;
     int *results = realloc(s->results, cap * sizeof *results);
     if (!results)
-        return SPV_ERR_NOMEM; /* cap_views is still that of both */
+        return SPV_ERR_NOMEM; /* cap_views still holds for both */
     s->results = results;
     s->cap_views = cap;
     return 0;
@@ -267,36 +264,36 @@ int spv_scan_match(struct spv_filter_scan *s)
     struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_MATCH_FILTERS, 0);
     if (!e)
         return s->cfg.effects->error;
-    e->match = (struct spv_match_task){
+    e->match = (struct spv_match_filters_task){
         .query = s->query, .filters = s->views, .results = s->results, .n = m->n};
     s->is_matching = true;
     return 0;
 }
 
-static int ambiguous_result(struct spv_filter_scan *s, struct spv_scan_filter *f, bool matches)
+static int take_conflict_result(struct spv_filter_scan *s, struct spv_scan_filter *f, bool matches)
 {
-    struct spv_scan_ambiguous *a = find_ambiguous(s, f->height);
+    struct spv_scan_conflict *a = find_conflict(s, f->height);
     size_t at = 0;
 
     if (!a)
         return 0;
-    while (at < a->n && !hash_eq(&a->hashes[at], &f->hash))
+    while (at < a->n && !spv_filter_hash_eq(&a->hashes[at], &f->hash))
         at++;
-    if (at == a->n || (at == 0 ? a->has_stored : a->unmatched[at]))
-        return 0; /* of a branch that is disproved since, or twice */
+    if (at == a->n || (at == 0 ? a->has_stored : a->no_match[at]))
+        return 0; /* of a branch that was removed meanwhile, or matched before */
     if (at == 0) {
         a->has_stored = true;
         a->stored = f->bytes;
         a->n_stored = f->n;
         f->bytes = NULL;
     }
-    a->unmatched[at] = !matches;
+    a->no_match[at] = !matches;
     a->wants_block |= matches;
-    return settle_ambiguous(s, a);
+    return resolve_conflict(s, a);
 }
 
-/* A filter that cannot be decoded, but has the right hash, says nothing: its block is fetched, and
- * will disprove it. */
+/* A filter with the right hash that cannot be decoded is invalid: its block is fetched, which
+ * proves it. */
 static int take_result(struct spv_filter_scan *s, struct spv_scan_filter *f, int result)
 {
     if (result == SPV_ERR_NOMEM)
@@ -304,13 +301,13 @@ static int take_result(struct spv_filter_scan *s, struct spv_scan_filter *f, int
     if (f->height == 0 || !spv_scan_in_progress(s, f->height))
         return 0;
     const uint8_t state = *spv_scan_state_of(s, f->height);
-    if (state == SPV_SCAN_IS_AMBIGUOUS)
-        return ambiguous_result(s, f, result != 0);
+    if (state == SPV_SCAN_IS_CONFLICT)
+        return take_conflict_result(s, f, result != 0);
     if (state != SPV_SCAN_IS_WAITING)
         return 0;
     if (result == 0)
-        return unmatched(s, f->height, &f->block, &f->bytes, f->n);
-    const int rc = spv_scan_add_hit(s, f->height, &f->block, f->bytes, f->n);
+        return scan_on_no_match(s, f->height, &f->block, &f->bytes, f->n);
+    const int rc = spv_scan_add_candidate(s, f->height, &f->block, f->bytes, f->n);
     if (rc == 0)
         f->bytes = NULL;
     return rc;
@@ -341,7 +338,8 @@ static int reserve_kept(struct spv_filter_scan *s, size_t n)
     return 0;
 }
 
-/* Those that are being matched, by their views: some bytes belong to hits by now. */
+/* Emits KEEP_FILTERS for the filters that were matched. By their views, as some bytes will belong
+ * to candidates. */
 static int emit_keep(struct spv_filter_scan *s)
 {
     const struct spv_scan_filters *m = &s->matching;
@@ -352,8 +350,8 @@ static int emit_keep(struct spv_filter_scan *s)
         return rc;
     for (size_t i = 0; i < m->n; i++) {
         const struct spv_scan_filter *f = &m->list[i];
-        /* disputed ones are freed before the effect is executed, and may be false */
-        if (f->height == 0 || f->is_kept || f->is_alternative || find_ambiguous(s, f->height))
+        /* those in a conflict are freed before the effect is executed, and may be invalid */
+        if (f->height == 0 || f->is_kept || f->is_alternative || find_conflict(s, f->height))
             continue;
         s->kept_heights[n] = f->height;
         s->kept_views[n++] = s->views[i];
@@ -363,7 +361,8 @@ static int emit_keep(struct spv_filter_scan *s)
     struct spv_effect *e = spv_effects_push(s->cfg.effects, SPV_EFFECT_KEEP_FILTERS, 0);
     if (!e)
         return s->cfg.effects->error;
-    e->keep = (struct spv_keep_task){.heights = s->kept_heights, .filters = s->kept_views, .n = n};
+    e->keep = (struct spv_keep_filters_task){
+        .heights = s->kept_heights, .filters = s->kept_views, .n = n};
     return 0;
 }
 
@@ -382,7 +381,7 @@ int spv_scan_take_results(struct spv_filter_scan *s)
         rc = take_result(s, &m->list[i], s->results[i]);
     for (size_t i = 0; i < m->n; i++)
         if (m->list[i].bytes)
-            s->held_bytes -= m->list[i].n;
+            s->buffered_bytes -= m->list[i].n;
     const struct spv_scan_filters swap = s->keeping;
     s->keeping = *m;
     *m = swap;
@@ -391,9 +390,9 @@ int spv_scan_take_results(struct spv_filter_scan *s)
     return rc;
 }
 
-/* ---- the end of filters ---- */
+/* ---- freeing ---- */
 
-void spv_scan_drop_filters_above(struct spv_filter_scan *s, uint32_t height)
+void spv_scan_remove_filters_above(struct spv_filter_scan *s, uint32_t height)
 {
     size_t n = 0;
 
@@ -404,17 +403,17 @@ void spv_scan_drop_filters_above(struct spv_filter_scan *s, uint32_t height)
             s->pending.list[n++] = s->pending.list[i];
     }
     s->pending.n = n;
-    for (size_t i = 0; i < s->matching.n; i++) /* with the matcher: the bytes stay */
+    for (size_t i = 0; i < s->matching.n; i++) /* being matched: the bytes stay */
         if (s->matching.list[i].height > height)
             s->matching.list[i].height = 0;
-    for (size_t i = s->n_ambiguous; i-- > 0;)
-        if (s->ambiguous[i].height > height)
-            remove_ambiguous(s, &s->ambiguous[i]);
+    for (size_t i = s->n_conflicts; i-- > 0;)
+        if (s->conflicts[i].height > height)
+            remove_conflict(s, &s->conflicts[i]);
 }
 
 void spv_scan_free_filters(struct spv_filter_scan *s)
 {
-    spv_scan_drop_filters_above(s, 0);
+    spv_scan_remove_filters_above(s, 0);
     free(s->pending.list);
     s->pending = (struct spv_scan_filters){0};
 }

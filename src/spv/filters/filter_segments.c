@@ -1,5 +1,5 @@
-/* A range of at most 2,000 heights is one request, so that an answer completes a segment or is of
- * no use. An answer is recognised by its stop hash: the stop hashes of open requests differ, as
+/* A range of at most 2,000 heights is one request, so that an answer completes a segment or is
+ * useless. An answer is attributed by its stop hash: the stop hashes of open requests differ, as
  * segments do not overlap. */
 #include "spv/filters/filter_segments.h"
 
@@ -8,9 +8,9 @@
 #include "spv/filter.h"
 #include "spv/sync/segments_state.h"
 
-static const struct spv_filter_segments *context(const struct spv_segments_config *cfg)
+static const struct spv_filter_segments *filter_segments_of(const struct spv_segments_config *cfg)
 {
-    return cfg->payload_ctx;
+    return cfg->ops_ctx;
 }
 
 static struct spv_hash256 generic_hash(const struct spv_filter_header *header)
@@ -22,18 +22,18 @@ static struct spv_hash256 generic_hash(const struct spv_filter_header *header)
 
 static uint32_t end_height(const struct spv_segments_config *cfg, size_t i)
 {
-    return context(cfg)->ends[i].height;
+    return filter_segments_of(cfg)->ends[i].height;
 }
 
 static struct spv_hash256 end_hash(const struct spv_segments_config *cfg, size_t i)
 {
-    return generic_hash(&context(cfg)->ends[i].header);
+    return generic_hash(&filter_segments_of(cfg)->ends[i].header);
 }
 
 static void send_getcfheaders(struct spv_segments *segs, struct spv_segments_peer *p,
                               const struct spv_segment *s, struct spv_segment_request *o)
 {
-    const struct spv_filter_segments *f = context(&segs->cfg);
+    const struct spv_filter_segments *f = filter_segments_of(&segs->cfg);
     struct spv_effects *q = segs->cfg.effects;
     const uint32_t start = s->from + s->have + 1;
     const int rc = f->block_hash(f->ctx, &o->stop_block, start + o->n - 1);
@@ -50,10 +50,11 @@ static void send_getcfheaders(struct spv_segments *segs, struct spv_segments_pee
         .type = SPV_FILTER_BASIC, .start = start, .stop = o->stop_block};
 }
 
-const struct spv_segments_payload spv_segments_of_filter_headers = {
+const struct spv_segments_ops spv_segments_filter_header_ops = {
     .unit_size = sizeof(struct spv_filter_hash),
     .request_units = SPV_MAX_CFHEADERS, /* BIP157: stop - start < 2,000 */
-    .guess_rate = 10000, /* ours: an answer is as long as one of headers, but made of an index */
+    .guess_rate =
+        10000, /* ours: an answer is as long as one of headers, but is read from an index */
     .end_hash = end_hash,
     .end_height = end_height,
     .send = send_getcfheaders,
@@ -82,17 +83,18 @@ static bool leads_to_end(const struct spv_segment *s, const struct spv_msg_cfhea
     return memcmp(header.b, s->stop.b, sizeof header.b) == 0;
 }
 
-/* Stores the answer to a request for all of a segment, or sets why the peer is of no use. */
+/* Stores the answer to a request for a whole segment, or sets why the peer is to be disconnected.
+ */
 static void take_answer(struct spv_segments *segs, struct spv_segments_peer *p,
                         struct spv_segment *s, const struct spv_msg_cfheaders *msg,
                         struct spv_now now)
 {
     if (msg->n != s->end - s->from) { /* BIP157: exactly stop - start + 1 */
-        p->drop = SPV_ERR_FILTER_ANSWER;
+        p->disconnect_error = SPV_ERR_FILTER_ANSWER;
         return;
     }
     if (!leads_to_end(s, msg)) {
-        p->drop = SPV_ERR_FILTER_HEADERS;
+        p->disconnect_error = SPV_ERR_FILTER_HEADERS;
         return;
     }
     memcpy(s->units, msg->hashes, msg->n * sizeof *msg->hashes);
@@ -114,7 +116,8 @@ int spv_filter_segments_recv(struct spv_segments *segs, uint64_t id,
         return 0;
     const struct spv_segment_request o = p->requests[at];
     struct spv_segment *s = spv_segments_find(segs, o.serial);
-    const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
+    const bool wanted =
+        s && !spv_segments_complete(s) && spv_segments_requests_next(&o, s) && !p->disconnect_error;
     if (wanted && !spv_segments_alloc(segs, s))
         return SPV_ERR_NOMEM;
     spv_segments_close_request(p, at);

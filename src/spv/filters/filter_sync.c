@@ -1,6 +1,6 @@
-/* After every input: an open dispute goes on; else votes are collected and compared, and what they
- * agree on is stored, at the tip directly, far below it through ranges. Then branches are compared
- * with what was stored. Only one update is stored at a time. */
+/* After every input an open dispute continues; without one, votes are collected and compared, and
+ * agreed filter headers are stored: near the tip at once, far below it through ranges. Then filter
+ * branches are compared with the stored ones. Only one update is stored at a time. */
 #include "spv/filters/filter_sync.h"
 
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include "spv/filters/filter_sync_state.h"
 #include "util/deadline.h"
 
-/* ours: a dispute that ends leads to another decision at once; so many in one input */
-#define MAX_DECISIONS 16
+/* ours: runs after one input at most: the end of a dispute leads to another run at once */
+#define MAX_RUNS 16
 
 int spv_filter_sync_new(struct spv_filter_sync **out, const struct spv_filter_sync_config *cfg)
 {
@@ -20,7 +20,7 @@ int spv_filter_sync_new(struct spv_filter_sync **out, const struct spv_filter_sy
     if (!fs)
         return SPV_ERR_NOMEM;
     fs->cfg = *cfg;
-    fs->undone = fs->drop_from = fs->fork = UINT32_MAX;
+    fs->rolled_back_from = fs->drop_from = fs->fork = UINT32_MAX;
     fs->dispute.branch = -1;
     spv_filter_prove_clear(&fs->dispute);
     *out = fs;
@@ -60,7 +60,7 @@ int spv_filter_sync_remove(struct spv_filter_sync *fs, uint64_t id, struct spv_n
     p->filters.side = SPV_FILTER_SIDE_NONE;
     p->filters.added = false;
     for (int i = 0; i < 2; i++) {
-        struct spv_filter_disputant *s = &fs->dispute.side[i];
+        struct spv_filter_dispute_side *s = &fs->dispute.side[i];
         if (s->peer != id)
             continue;
         s->peer = 0;
@@ -75,18 +75,18 @@ int spv_filter_sync_recv(struct spv_filter_sync *fs, uint64_t id, const struct s
     struct spv_peer_entry *p = fs ? spv_peer_table_find(fs->cfg.peers, id) : NULL;
     struct spv_filter_request r;
     int rc = 0;
-    if (!p || p->filters.drop)
+    if (!p || p->filters.disconnect_error)
         return 0;
     const enum spv_filter_answer_match match = spv_filter_requests_take(p, &r, msg);
-    if (match == SPV_FILTER_MATCH_EXACT) {
+    if (match == SPV_FILTER_ANSWER_EXACT) {
         rc = r.serial & SPV_FILTER_OF_DISPUTE ? spv_filter_dispute_recv(fs, p, &r, msg)
                                               : spv_filter_votes_recv(fs, p, &r, msg);
         return rc < 0 ? rc : 1;
     }
     if (msg->command == SPV_CMD_CFHEADERS && fs->segments)
         rc = spv_filter_segments_recv(fs->segments, id, &msg->u.cfheaders, now);
-    if (rc == 0 && match == SPV_FILTER_MATCH_LENGTH) {
-        spv_filter_peers_drop(p, SPV_ERR_FILTER_ANSWER);
+    if (rc == 0 && match == SPV_FILTER_ANSWER_WRONG_LENGTH) {
+        spv_filter_peers_disconnect(p, SPV_ERR_FILTER_ANSWER);
         rc = 1;
     }
     return rc;
@@ -99,10 +99,10 @@ bool spv_filter_sync_disputing(const struct spv_filter_sync *fs)
     return fs && fs->dispute.step != SPV_FILTER_DISPUTE_NONE;
 }
 
-/* Compares the next part of a branch whose peers are there. 1: a dispute has begun. */
-static int follow_branches(struct spv_filter_sync *fs, struct spv_now now)
+/* Compares the next range of a branch that has peers. 1: a dispute has begun. */
+static int compare_branches(struct spv_filter_sync *fs, struct spv_now now)
 {
-    for (int i = 0; i < SPV_FILTER_BRANCHES; i++) {
+    for (int i = 0; i < SPV_FILTER_MAX_BRANCHES; i++) {
         const struct spv_filter_branch *b = &fs->branch[i];
         if (!b->n || b->frozen || b->top_height >= fs->height)
             continue;
@@ -110,14 +110,15 @@ static int follow_branches(struct spv_filter_sync *fs, struct spv_now now)
             if (p->filters.branch != (unsigned)i + 1 || !spv_filter_peer_serves(p) ||
                 p->filters.silent_until_us > now.mono_us)
                 continue;
-            const int rc = spv_filter_dispute_follow(fs, i, p);
+            const int rc = spv_filter_dispute_begin_branch(fs, i, p);
             return rc < 0 ? rc : 1;
         }
     }
     return 0;
 }
 
-/* No peer supports what is stored, but a branch has peers: it takes its place. */
+/* Replaces the stored filter headers by a branch that has peers when no peer supports the stored
+ * ones. */
 static int adopt_branch(struct spv_filter_sync *fs, struct spv_now now)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));) {
@@ -129,7 +130,7 @@ static int adopt_branch(struct spv_filter_sync *fs, struct spv_now now)
     return 0;
 }
 
-/* More groups support a branch: "the chain of most independent groups is stored". */
+/* Replaces the stored filter headers by a branch that more network groups support. */
 static int exchange_branch(struct spv_filter_sync *fs, struct spv_now now)
 {
     const int index = spv_filter_agree_preferred(fs, now);
@@ -139,8 +140,8 @@ static int exchange_branch(struct spv_filter_sync *fs, struct spv_now now)
     return spv_filter_rollback_adopt(fs, index);
 }
 
-/* One round of decisions. 1: another one may follow. */
-static int decide(struct spv_filter_sync *fs, struct spv_now now)
+/* Does all that is possible now. 1: another run may do more. */
+static int sync_run_once(struct spv_filter_sync *fs, struct spv_now now)
 {
     int rc = spv_filter_dispute_run(fs, now);
     if (rc < 0 || fs->drop_from != UINT32_MAX)
@@ -160,7 +161,7 @@ static int decide(struct spv_filter_sync *fs, struct spv_now now)
     rc = spv_filter_branches_check(fs);
     if (rc < 0)
         return rc;
-    rc = follow_branches(fs, now);
+    rc = compare_branches(fs, now);
     if (!rc)
         rc = adopt_branch(fs, now);
     return rc || fs->drop_from != UINT32_MAX ? rc : exchange_branch(fs, now);
@@ -177,12 +178,12 @@ static int send_drop(struct spv_filter_sync *fs)
     return 0;
 }
 
-/* Not before the peers that are there were compared, as far as they answer in time. */
+/* Not before all peers were compared, except those that do not answer in time. */
 static void report_synced(struct spv_filter_sync *fs, bool synced, struct spv_now now)
 {
     const struct spv_chain_header *tip = spv_chain_tip(fs->cfg.chain);
     if (spv_filter_sync_disputing(fs) || (spv_filter_agree_pending(fs, now) &&
-                                          fs->round.start_us + SPV_FILTER_TIMEOUT > now.mono_us))
+                                          fs->round.start_us + SPV_FILTER_TIMEOUT_US > now.mono_us))
         return;
     if (!synced || fs->storing || !fs->begun || fs->height != tip->height ||
         spv_blockhash_eq(&fs->reported, &tip->hash))
@@ -195,7 +196,7 @@ static void report_synced(struct spv_filter_sync *fs, bool synced, struct spv_no
     fs->reported = tip->hash;
 }
 
-int spv_filter_sync_run(struct spv_filter_sync *fs, bool synced, enum spv_filter_more more,
+int spv_filter_sync_run(struct spv_filter_sync *fs, bool synced, enum spv_more_peers more,
                         struct spv_now now)
 {
     int rc = 1;
@@ -207,12 +208,12 @@ int spv_filter_sync_run(struct spv_filter_sync *fs, bool synced, enum spv_filter
         fs->phase = SPV_FILTER_SYNC_RUNNING;
     if (fs->phase != SPV_FILTER_SYNC_RUNNING || fs->storing)
         return 0;
-    for (int i = 0; rc > 0 && i < MAX_DECISIONS && !fs->storing; i++) {
+    for (int i = 0; rc > 0 && i < MAX_RUNS && !fs->storing; i++) {
         if (fs->drop_from != UINT32_MAX)
             return send_drop(fs);
         rc = fs->begun ? 1 : spv_filter_headers_begin(fs);
         if (rc > 0)
-            rc = decide(fs, now);
+            rc = sync_run_once(fs, now);
         if (rc >= 0 && fs->drop_from != UINT32_MAX)
             rc = 1;
     }
@@ -234,7 +235,7 @@ uint64_t spv_filter_sync_deadline(const struct spv_filter_sync *fs)
     first = spv_min_deadline(first, spv_filter_agree_deadline(fs, fs->now));
     first = spv_min_deadline(first, spv_filter_dispute_deadline(fs, fs->now));
     if (!fs->segments || spv_filter_sync_disputing(fs))
-        return first; /* what ranges have brought waits for the end of the dispute */
+        return first; /* received ranges wait for the end of the dispute */
     return spv_min_deadline(first, spv_segments_deadline(fs->segments));
 }
 
@@ -260,7 +261,7 @@ int spv_filter_sync_stored(struct spv_filter_sync *fs)
     fs->added += fs->n_update;
     free_update(fs);
     fs->fork = UINT32_MAX;
-    return fork == UINT32_MAX ? 0 : spv_filter_rollback_lower(fs, fork);
+    return fork == UINT32_MAX ? 0 : spv_filter_rollback_to(fs, fork);
 }
 
 int spv_filter_sync_reorganised(struct spv_filter_sync *fs, uint32_t fork)
@@ -271,13 +272,13 @@ int spv_filter_sync_reorganised(struct spv_filter_sync *fs, uint32_t fork)
     spv_filter_votes_restart(fs);
     fs->round.kind = SPV_FILTER_ROUND_NONE;
     if (!fs->storing || fs->dropping)
-        return spv_filter_rollback_lower(fs, fork);
+        return spv_filter_rollback_to(fs, fork);
     if (fork < fs->fork)
         fs->fork = fork;
     return 0;
 }
 
-/* ---- for those who use the filter headers ---- */
+/* ---- for modules that use the filter headers ---- */
 
 int spv_filter_sync_height(const struct spv_filter_sync *fs, uint32_t *height)
 {
@@ -287,23 +288,23 @@ int spv_filter_sync_height(const struct spv_filter_sync *fs, uint32_t *height)
     return 1;
 }
 
-int spv_filter_sync_disproved(struct spv_filter_sync *fs, uint32_t height)
+int spv_filter_sync_on_invalid(struct spv_filter_sync *fs, uint32_t height)
 {
     struct spv_filter_hash hash;
     if (!fs || !fs->begun || height > fs->height || height <= fs->start_height)
         return 0;
     const int rc = spv_filter_headers_hashes(fs, &hash, height, 1);
     if (rc > 0)
-        spv_filter_headers_add_disproved(fs, height, &hash);
+        spv_filter_headers_add_invalid(fs, height, &hash);
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(fs->cfg.peers, p));)
         if (p->filters.agrees && p->filters.agrees_height >= height)
-            spv_filter_peers_drop(p, SPV_ERR_FILTER_FALSE);
+            spv_filter_peers_disconnect(p, SPV_ERR_FILTER_INVALID);
     spv_filter_dispute_end(fs);
     spv_filter_votes_restart(fs);
     if (rc < 0)
         return rc;
     if (!fs->storing || fs->dropping)
-        return spv_filter_rollback_drop(fs, height);
+        return spv_filter_rollback_stored(fs, height);
     if (height - 1 < fs->fork)
         fs->fork = height - 1;
     if (height < fs->drop_from)
@@ -311,12 +312,12 @@ int spv_filter_sync_disproved(struct spv_filter_sync *fs, uint32_t height)
     return 0;
 }
 
-int spv_filter_sync_next_undone(struct spv_filter_sync *fs, uint32_t *from)
+int spv_filter_sync_next_rollback(struct spv_filter_sync *fs, uint32_t *from)
 {
-    if (!fs || fs->undone == UINT32_MAX)
+    if (!fs || fs->rolled_back_from == UINT32_MAX)
         return 0;
-    *from = fs->undone;
-    fs->undone = UINT32_MAX;
+    *from = fs->rolled_back_from;
+    fs->rolled_back_from = UINT32_MAX;
     return 1;
 }
 
@@ -346,7 +347,7 @@ void spv_filter_sync_get_stats(const struct spv_filter_sync *fs, struct spv_filt
     out->memory = sizeof *fs + segments.memory +
                   fs->n_agreed * (sizeof *fs->agreed + sizeof *fs->ends) +
                   fs->n_update * (sizeof *fs->headers + sizeof *fs->hashes) + fs->dispute.n_block;
-    for (int i = 0; i < SPV_FILTER_BRANCHES; i++) {
+    for (int i = 0; i < SPV_FILTER_MAX_BRANCHES; i++) {
         out->branches += fs->branch[i].n > 0;
         out->memory += fs->branch[i].cap * sizeof *fs->branch[i].diffs;
     }

@@ -1,6 +1,6 @@
-/* Golomb-coded sets (BIP158): N values below N * M, ascending, each as its difference from the one
- * before in a Golomb-Rice code: the difference divided by 2^P in unary (ones, then a zero), then P
- * bits of remainder, most significant bit first; the last byte is padded with zeros. */
+/* Golomb-coded sets (BIP158): N values below N * M, ascending, each as its difference from the
+ * previous one in a Golomb-Rice code: the difference divided by 2^P in unary (ones, then a zero),
+ * then P bits of remainder, most significant bit first; the last byte is padded with zeros. */
 #ifndef SPV_SPV_FILTERS_GCS_H
 #define SPV_SPV_FILTERS_GCS_H
 
@@ -19,20 +19,20 @@ struct spv_gcs_key spv_gcs_key_of(const struct spv_blockhash *block);
 
 /* A filter's coded set. */
 struct spv_gcs {
-    size_t n; /* elements: their codes may be cut short, but each has at least its P + 1 bits */
+    size_t n; /* elements, for which the bytes suffice; the codes may still end too early */
     uint64_t range; /* n * M */
     const uint8_t *bits, *end;
 };
 
-/* Reads the number of elements, which is bounded by the bytes behind it: nothing is computed or
- * allocated for a count that cannot be true. Returns 0, SPV_ERR_SHORT, SPV_ERR_COMPACT_SIZE, or
+/* Reads the number of elements, which is bounded by the bytes that follow: nothing is computed or
+ * allocated for an impossible count. Returns 0, SPV_ERR_SHORT, SPV_ERR_COMPACT_SIZE, or
  * SPV_ERR_TRAILING for bytes after an empty set. */
 int spv_gcs_open(struct spv_gcs *out, const uint8_t *bytes, size_t n);
 
 /* Decodes all values into out, set.n of them. Returns 0, SPV_ERR_SHORT, SPV_ERR_TRAILING or
  * SPV_ERR_FILTER_RANGE. */
 int spv_gcs_decode(uint64_t *out, const struct spv_gcs *set, enum spv_simd simd);
-/* The same for two sets at once: their codes do not wait for each other. rc has both results. */
+/* The same for two sets in turn, which hides the latency of each. rc has both results. */
 void spv_gcs_decode_pair(int rc[2], uint64_t *out[2], const struct spv_gcs *set[2],
                          enum spv_simd simd);
 

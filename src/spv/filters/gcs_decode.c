@@ -1,4 +1,4 @@
-/* Decoding is latency-bound: where a code begins is known only after the one before it is decoded
+/* Decoding is latency-bound: where a code begins is known only after the previous one is decoded
  * (count the ones, shift them out, shift the remainder out). Two sets decoded in turn hide each
  * other's latency. A register holds the next 56 bits or more, filled with one load of eight bytes
  * for two codes of up to SHORT_CODE ones; codes of more ones (one in 400) and the last bytes take
@@ -27,8 +27,8 @@ struct reader {
 /* A code read by the bounds-checked path. */
 struct step {
     struct reader r;
-    uint64_t delta; /* to the value before */
-    bool ok; /* false: it is cut short */
+    uint64_t delta; /* from the previous value */
+    bool ok; /* false: the code ends too early */
 };
 
 SPV_INLINE uint64_t load_be64(const uint8_t *p)
@@ -50,7 +50,7 @@ SPV_INLINE void reader_fill(struct reader *r)
     r->n |= 56;
 }
 
-/* Leaves 56 to 63 bits, or all that there are. */
+/* Leaves 56 to 63 bits, or all that are left. */
 static void reader_fill_end(struct reader *r)
 {
     for (; r->n < 56 && r->p < r->end; r->n += 8)
@@ -77,7 +77,7 @@ static struct step checked_step(struct reader r)
         reader_fill_end(&r);
         const unsigned here = leading_ones(r.bits);
         if (r.n == 0)
-            break; /* cut short: no remainder either */
+            break; /* ends too early: no remainder either */
         if (here < r.n) {
             ones += here;
             reader_skip(&r, here + 1);
@@ -94,7 +94,7 @@ static struct step checked_step(struct reader r)
     return (struct step){.r = r, .delta = ones << REMAINDER | remainder, .ok = true};
 }
 
-/* A code with this many ones, which must be in the register whole. */
+/* Decodes a code with this many ones, which must be in the register completely. */
 SPV_INLINE uint64_t short_step(struct reader *r, unsigned ones)
 {
     reader_skip(r, ones + 1);

@@ -1,5 +1,5 @@
 /* A set-associative table: a hash with a secret key chooses a set of four entries, in which a new
- * output replaces a free entry or the oldest one. Whole txids are compared: a peer is banned on
+ * output replaces a free entry or the oldest one. Complete txids are compared: peers are banned on
  * this evidence. */
 #include "spv/filters/output_cache.h"
 
@@ -14,11 +14,11 @@
 #define WAYS 4
 
 struct cached_output {
-    uint32_t age; /* the number of its block, counted from 1; 0: free */
+    uint32_t age; /* number of the block that it was last added with, from 1; 0: free */
     uint32_t index;
     struct spv_txid txid;
     uint8_t n;
-    uint8_t script[SPV_OUTPUT_CACHE_SCRIPT];
+    uint8_t script[SPV_OUTPUT_CACHE_SCRIPT_BYTES];
 };
 
 struct spv_output_cache {
@@ -49,7 +49,7 @@ void spv_output_cache_free(struct spv_output_cache *c)
 
 size_t spv_output_cache_memory(const struct spv_output_cache *c)
 {
-    return sizeof *c + (c->entries ? SPV_OUTPUT_CACHE * sizeof *c->entries : 0);
+    return sizeof *c + (c->entries ? SPV_OUTPUT_CACHE_ENTRIES * sizeof *c->entries : 0);
 }
 
 static struct cached_output *find_set(const struct spv_output_cache *c, const struct spv_txid *txid,
@@ -60,7 +60,7 @@ static struct cached_output *find_set(const struct spv_output_cache *c, const st
     memcpy(both, txid->b, sizeof txid->b);
     memcpy(both + sizeof txid->b, &index, sizeof index);
     const uint64_t hash = spv_siphash(c->key[0], c->key[1], both, sizeof both);
-    return &c->entries[hash % (SPV_OUTPUT_CACHE / WAYS) * WAYS];
+    return &c->entries[hash % (SPV_OUTPUT_CACHE_ENTRIES / WAYS) * WAYS];
 }
 
 static bool is_output(const struct cached_output *e, const struct spv_txid *txid, uint32_t index)
@@ -101,10 +101,12 @@ static void add_output(struct spv_output_cache *c, const struct spv_txid *txid, 
     memcpy(entry->script, script->bytes, script->n);
 }
 
-/* An output that cannot be spent, or is no element of a filter, proves nothing. */
+/* Whether an output can be evidence: one that cannot be spent, or is no element of filters, proves
+ * nothing. */
 static bool is_evidence(const struct spv_bytes *script)
 {
-    return script->n > 0 && script->n <= SPV_OUTPUT_CACHE_SCRIPT && script->bytes[0] != OP_RETURN;
+    return script->n > 0 && script->n <= SPV_OUTPUT_CACHE_SCRIPT_BYTES &&
+           script->bytes[0] != OP_RETURN;
 }
 
 int spv_output_cache_add(struct spv_output_cache *c, const struct spv_block *block)
@@ -113,7 +115,7 @@ int spv_output_cache_add(struct spv_output_cache *c, const struct spv_block *blo
     struct spv_tx tx;
 
     if (!c->entries)
-        c->entries = calloc(SPV_OUTPUT_CACHE, sizeof *c->entries);
+        c->entries = calloc(SPV_OUTPUT_CACHE_ENTRIES, sizeof *c->entries);
     if (!c->entries)
         return SPV_ERR_NOMEM;
     c->n_blocks += c->n_blocks < UINT32_MAX;

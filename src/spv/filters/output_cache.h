@@ -1,6 +1,6 @@
-/* Outputs of the blocks that were fetched, as evidence against filters: a txid commits to the
- * scripts of its outputs, so that a later block that spends one of them must have its script in its
- * filter. Nothing of it depends on the chain: a reorganisation leaves the outputs true.
+/* Outputs of the blocks that were fetched, as evidence about filters: a txid commits to the scripts
+ * of its outputs, so the filter of a later block that spends one of them must contain its script.
+ * This does not depend on the chain: it holds after a reorganisation, too.
  *
  * A cache of bounded size: the oldest outputs are forgotten. */
 #ifndef SPV_SPV_FILTERS_OUTPUT_CACHE_H
@@ -11,11 +11,11 @@
 
 #include "spv/block.h"
 
-/* ours: outputs, 5 MB; as many as ten full blocks have, most of which are spent soon or never */
-#define SPV_OUTPUT_CACHE 65536
+/* ours: outputs, 5 MB, those of about ten full blocks; most outputs are spent soon or never */
+#define SPV_OUTPUT_CACHE_ENTRIES 65536
 /* ours: bytes of a script: P2WSH, taproot and a compressed key with OP_CHECKSIG fit; longer ones
  * are rare and left out */
-#define SPV_OUTPUT_CACHE_SCRIPT 35
+#define SPV_OUTPUT_CACHE_SCRIPT_BYTES 35
 
 struct spv_output_cache;
 
@@ -25,7 +25,7 @@ void spv_output_cache_free(struct spv_output_cache *c);
 
 /* Adds the outputs of a block whose merkle root was checked. Returns 0 or SPV_ERR_NOMEM. */
 int spv_output_cache_add(struct spv_output_cache *c, const struct spv_block *block);
-/* True and the script of an output, valid until the next block is added. */
+/* Returns true and the script of an output, valid until the next block is added; or false. */
 bool spv_output_cache_find(const struct spv_output_cache *c, struct spv_bytes *script,
                            const struct spv_txid *txid, uint32_t index);
 

@@ -11,10 +11,10 @@
 #include "util/hash.h"
 #include "util/script_forms.h"
 
-#define COMPRESSED_KEY 33
-#define UNCOMPRESSED_KEY 65
-#define MIN_SIGNATURE 9 /* DER, with its hash type */
-#define MAX_SIGNATURE 73
+#define COMPRESSED_KEY 33 /* bytes */
+#define UNCOMPRESSED_KEY 65 /* bytes */
+#define MIN_SIGNATURE 9 /* bytes: DER, with its hash type */
+#define MAX_SIGNATURE 73 /* bytes */
 #define TAPROOT_ANNEX 0x50
 
 /* The forms that Bitcoin Core relays: no hybrid keys. */

@@ -1,4 +1,4 @@
-/* What an input shows of the script of the output that it spends. */
+/* The script of the output that an input spends, as far as the input reveals it. */
 #ifndef SPV_SPV_FILTERS_PREVOUT_SCRIPT_H
 #define SPV_SPV_FILTERS_PREVOUT_SCRIPT_H
 
@@ -11,8 +11,8 @@
 #define SPV_PREVOUT_SCRIPT_MAX 34 /* bytes: P2WSH */
 
 enum spv_prevout_kind {
-    SPV_PREVOUT_UNKNOWN, /* nothing can be said: a bare public key, taproot, any bare script */
-    SPV_PREVOUT_INFERRED, /* what its shape suggests */
+    SPV_PREVOUT_UNKNOWN, /* not revealed: a bare public key, taproot, any bare script */
+    SPV_PREVOUT_INFERRED, /* likely, by the shape of the input */
     SPV_PREVOUT_CERTAIN,
 };
 

@@ -30,7 +30,7 @@ void spv_scan_ranges_add(struct spv_scan_ranges *r, uint32_t first, uint32_t las
 {
     size_t at = 0;
 
-    if (r->n == SPV_SCAN_RANGES)
+    if (r->n == SPV_SCAN_MAX_RANGES)
         join_closest(r);
     while (at < r->n && r->list[at].last < first && r->list[at].last + 1 < first)
         at++;

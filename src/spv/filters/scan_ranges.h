@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SPV_SCAN_RANGES 64 /* ours: then the closest ones are joined */
+#define SPV_SCAN_MAX_RANGES 64 /* ours: ranges; beyond, the closest ones are joined */
 
 struct spv_scan_range {
     uint32_t first, last;
@@ -13,7 +13,7 @@ struct spv_scan_range {
 
 /* Ascending; there is at least one height between two. */
 struct spv_scan_ranges {
-    struct spv_scan_range list[SPV_SCAN_RANGES];
+    struct spv_scan_range list[SPV_SCAN_MAX_RANGES];
     size_t n;
 };
 

@@ -13,7 +13,7 @@
 struct watched_output {
     struct spv_txid txid;
     uint32_t index;
-    uint32_t script; /* its number */
+    uint32_t script; /* number of the script that it pays */
 };
 
 /* Slots hold an index + 1; 0: free. */
@@ -118,7 +118,8 @@ static uint32_t *output_slot(const struct spv_scan_watch *w, const struct spv_tx
     return NULL;
 }
 
-/* A table of twice the size when it is half full; the caller enters all again. 1: it is new. */
+/* Allocates an empty table of twice the size when it would be more than half full. 1: the caller
+ * inserts all entries again. */
 static int grow_table(struct index_table *t, size_t n)
 {
     const size_t size = t->n_slots ? 2 * t->n_slots : 64;
@@ -155,7 +156,7 @@ static int add_script(struct spv_scan_watch *w, const struct spv_bytes *script)
 
     if (!script->n || (known && *known))
         return 0;
-    if (w->n_scripts == SPV_SCAN_SCRIPTS_MAX)
+    if (w->n_scripts == SPV_SCAN_MAX_SCRIPTS)
         return SPV_ERR_TOO_MANY;
     const int rc = reserve_script(w);
     uint8_t *copy = rc ? NULL : malloc(script->n);
@@ -262,7 +263,7 @@ static bool spends_watched(const struct spv_scan_watch *w, const struct spv_tx *
     return false;
 }
 
-/* 1: it pays a watched script; its outputs that do are watched. */
+/* 1: the transaction pays a watched script; watches its outputs that do. */
 static int pays_watched(struct spv_scan_watch *w, const struct spv_tx *tx)
 {
     struct spv_tx_iter outputs = spv_tx_outputs(tx);

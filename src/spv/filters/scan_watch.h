@@ -1,11 +1,11 @@
-/* What a scan looks for: scripts, and the outputs that were found to pay them. */
+/* What a scan searches for: scripts, and the outputs found that pay them. */
 #ifndef SPV_SPV_FILTERS_SCAN_WATCH_H
 #define SPV_SPV_FILTERS_SCAN_WATCH_H
 
 #include "spv/block.h"
 #include "spv/filter.h"
 
-#define SPV_SCAN_SCRIPTS_MAX 4000000 /* ours: 200 MB of scripts; thousands are usual */
+#define SPV_SCAN_MAX_SCRIPTS 4000000 /* ours: 200 MB of scripts; thousands are usual */
 
 struct spv_scan_watch;
 
@@ -15,18 +15,21 @@ void spv_scan_watch_free(struct spv_scan_watch *w);
 /* Copies scripts; empty ones and those that are watched already are left out. Returns 0,
  * SPV_ERR_TOO_MANY or SPV_ERR_NOMEM; some are watched then. */
 int spv_scan_watch_add(struct spv_scan_watch *w, const struct spv_bytes *scripts, size_t n);
-/* How many are watched. They are numbered in the order in which they were added. */
+/* The number of watched scripts. Scripts are numbered from 0 in the order in which they were added.
+ */
 size_t spv_scan_watch_count(const struct spv_scan_watch *w);
-/* The lowest number of n scripts that are watched; their count when none is. */
+/* The lowest number among those of n scripts that are watched; spv_scan_watch_count when none is.
+ */
 size_t spv_scan_watch_lowest(const struct spv_scan_watch *w, const struct spv_bytes *scripts,
                              size_t n);
-/* A query of the scripts from a number on. */
+/* Creates a query of the scripts from number `first` on. */
 int spv_scan_watch_query(const struct spv_scan_watch *w, struct spv_filter_query **out,
                          size_t first);
-/* Watches an output that pays a script: its spending is found. Returns 0 or SPV_ERR_NOMEM. */
+/* Watches an output that pays a script, to find the transaction that spends it. Returns 0 or
+ * SPV_ERR_NOMEM. */
 int spv_scan_watch_add_output(struct spv_scan_watch *w, const struct spv_txid *txid, uint32_t index,
                               const struct spv_bytes *script);
-/* The script of a watched output. */
+/* Returns true and the script of a watched output, or false. */
 bool spv_scan_watch_find_output(const struct spv_scan_watch *w, struct spv_bytes *script,
                                 const struct spv_txid *txid, uint32_t index);
 

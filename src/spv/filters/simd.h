@@ -1,6 +1,6 @@
 /* Which instructions a hot function uses. Builds are for the baseline of their architecture; on
- * x86-64 the functions of this room exist for newer processors, too, and are chosen at run time.
- * All give equal results. */
+ * x86-64 variants of these functions for newer processors are chosen at run time. All give equal
+ * results. */
 #ifndef SPV_SPV_FILTERS_SIMD_H
 #define SPV_SPV_FILTERS_SIMD_H
 

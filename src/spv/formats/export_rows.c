@@ -145,7 +145,7 @@ static uint64_t neutrino_end_of(const struct spv_export_rows *e, uint64_t height
 static const struct format {
     const char *name;
     bool branches; /* supports side branches */
-    /* Each may be NULL, but not row. */
+    /* Each may be NULL, except row. */
     int (*head)(const struct spv_export_rows *e);
     int (*row)(const struct spv_export_rows *e, const struct spv_chain_header *h, bool side);
     int (*reorg)(const struct spv_export_rows *e, uint32_t fork_height,

@@ -1,4 +1,4 @@
-/* 80 bytes a header. Where a file does not contain the height of its first header, the header
+/* 80 bytes per header. Where a file does not contain the height of its first header, the header
  * itself may determine it: genesis has no previous hash, and the previous hash of the next one is
  * that of genesis.
  *

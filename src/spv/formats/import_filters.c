@@ -1,5 +1,5 @@
-/* 32 bytes a filter header, in the order of the wire. A raw file does not contain its first height:
- * it begins at genesis, whose filter header is built in. */
+/* 32 bytes per filter header, in the order of the wire. A raw file does not contain its first
+ * height: it begins at genesis, whose filter header is built in. */
 #include <string.h>
 
 #include "spv/export_rows.h" /* SPV_FILTER_HEADER_SIZE */

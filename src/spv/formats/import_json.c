@@ -1,5 +1,6 @@
-/* One flat object a line: fields with known names are read, others are ignored; all must have plain
- * values. The strings that are read consist of digits and letters, so escapes are not decoded. */
+/* One flat object per line: fields with known names are read, others are ignored; all must have
+ * plain values. The strings that are read consist of digits and letters, so escapes are not
+ * decoded. */
 #include <string.h>
 
 #include "spv/formats/import.h"

@@ -21,11 +21,11 @@ void spv_health_init(struct spv_health *h, const struct spv_params *params, unsi
                      struct spv_peer_table *peers)
 {
     memset(h, 0, sizeof *h);
-    h->fresh_s = params->fresh_peers_s;
-    h->stale_s = params->stale_tip_s;
+    h->extra_peers_after_s = params->extra_peers_after_s;
+    h->stale_warning_after_s = params->stale_warning_after_s;
     h->wanted = wanted;
     h->peers = peers;
-    h->fresh_us = h->stale_us = h->check_us = h->no_peers_us = SPV_NEVER;
+    h->extra_peers_us = h->stale_warning_us = h->check_us = h->no_peers_us = SPV_NEVER;
 }
 
 void spv_health_connected(struct spv_health *h, uint64_t id, int64_t ahead_s, struct spv_now now)
@@ -52,7 +52,7 @@ void spv_health_closed(struct spv_health *h, uint64_t id, struct spv_now now)
     p->health = (struct spv_health_peer){0};
     if (--h->n_peers)
         return;
-    h->no_peers_us = now.mono_us + SPV_HEALTH_NO_PEERS_DELAY;
+    h->no_peers_us = now.mono_us + SPV_HEALTH_NO_PEERS_DELAY_US;
     h->check_us = SPV_NEVER;
 }
 
@@ -77,10 +77,10 @@ bool spv_health_tip(struct spv_health *h, bool synced, const struct spv_chain_he
     h->started = true;
     h->tip = tip->hash;
     h->moved_us = (int64_t)now.mono_us - old * (int64_t)SPV_SECOND;
-    h->fresh_us = due_us(h->moved_us, h->fresh_s);
-    h->stale_us = due_us(h->moved_us, h->stale_s);
-    h->tip_resumed = h->stale;
-    h->stale = false;
+    h->extra_peers_us = due_us(h->moved_us, h->extra_peers_after_s);
+    h->stale_warning_us = due_us(h->moved_us, h->stale_warning_after_s);
+    h->tip_resumed = h->wants_extra_peers;
+    h->wants_extra_peers = false;
     return true;
 }
 
@@ -93,7 +93,7 @@ uint64_t spv_health_age(const struct spv_health *h, struct spv_now now)
 /* The median of the clocks when more than half of them are off by too much on the same side. */
 static int64_t clock_skew(const struct spv_health *h, struct spv_now now)
 {
-    const size_t needed = h->wanted < SPV_HEALTH_CLOCKS ? h->wanted : SPV_HEALTH_CLOCKS;
+    const size_t needed = h->wanted < SPV_HEALTH_MIN_CLOCKS ? h->wanted : SPV_HEALTH_MIN_CLOCKS;
     int64_t ahead[SPV_NODE_MAX_PEERS];
     size_t n = 0, early = 0, late = 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(h->peers, p));) {
@@ -104,8 +104,8 @@ static int64_t clock_skew(const struct spv_health *h, struct spv_now now)
         for (; at > 0 && ahead[at - 1] > x; at--)
             ahead[at] = ahead[at - 1];
         ahead[at] = x;
-        early += x < -SPV_HEALTH_SKEW;
-        late += x > SPV_HEALTH_SKEW;
+        early += x < -SPV_HEALTH_MAX_SKEW_S;
+        late += x > SPV_HEALTH_MAX_SKEW_S;
     }
     if (n == 0 || n < needed)
         return 0;
@@ -132,21 +132,21 @@ int spv_health_next(struct spv_health *h, struct spv_health_event *out, struct s
         h->no_peers_us = SPV_NEVER;
         return push_warning(out, SPV_WARN_NO_PEERS, 0);
     }
-    if (h->fresh_us <= now.mono_us) {
-        h->fresh_us = now.mono_us + h->fresh_s * SPV_SECOND;
-        h->stale = true;
-        *out = (struct spv_health_event){.kind = SPV_HEALTH_FRESH_PEERS};
+    if (h->extra_peers_us <= now.mono_us) {
+        h->extra_peers_us = now.mono_us + h->extra_peers_after_s * SPV_SECOND;
+        h->wants_extra_peers = true;
+        *out = (struct spv_health_event){.kind = SPV_HEALTH_EXTRA_PEERS};
         return 1;
     }
-    if (h->stale_us <= now.mono_us) {
-        h->stale_us = now.mono_us + SPV_HEALTH_AGAIN;
+    if (h->stale_warning_us <= now.mono_us) {
+        h->stale_warning_us = now.mono_us + SPV_HEALTH_REPEAT_US;
         return push_warning(out, SPV_WARN_STALE_TIP, (int64_t)spv_health_age(h, now));
     }
     if (h->check_us <= now.mono_us) {
-        h->check_us = now.mono_us + SPV_HEALTH_CLOCK_INTERVAL;
+        h->check_us = now.mono_us + SPV_HEALTH_CLOCK_INTERVAL_US;
         h->skew_s = clock_skew(h, now);
         if (h->skew_s != 0 && h->skew_us <= now.mono_us) {
-            h->skew_us = now.mono_us + SPV_HEALTH_AGAIN;
+            h->skew_us = now.mono_us + SPV_HEALTH_REPEAT_US;
             return push_warning(out, SPV_WARN_CLOCK, h->skew_s);
         }
     }
@@ -155,7 +155,7 @@ int spv_health_next(struct spv_health *h, struct spv_health_event *out, struct s
 
 uint64_t spv_health_deadline(const struct spv_health *h)
 {
-    const uint64_t at[] = {h->no_peers_us, h->fresh_us, h->stale_us, h->check_us};
+    const uint64_t at[] = {h->no_peers_us, h->extra_peers_us, h->stale_warning_us, h->check_us};
     uint64_t first = h->tip_resumed ? 0 : SPV_NEVER;
     for (size_t i = 0; i < sizeof at / sizeof at[0]; i++)
         first = spv_min_deadline(first, at[i]);

@@ -7,16 +7,19 @@
 #include "spv/sync/peer_table.h"
 
 /* a warning is repeated at most hourly while it lasts */
-#define SPV_HEALTH_AGAIN (3600 * SPV_SECOND)
-#define SPV_HEALTH_SKEW 600 /* seconds that a peer's clock may be off */
-#define SPV_HEALTH_CLOCKS 5 /* clocks needed for a majority, where so many peers are wanted */
+#define SPV_HEALTH_REPEAT_US (3600 * SPV_SECOND)
+#define SPV_HEALTH_MAX_SKEW_S 600 /* seconds that a peer's clock may be off */
+/* clocks needed for a majority, if at least that many peers are wanted */
+#define SPV_HEALTH_MIN_CLOCKS 5
 /* ours: how often clocks are compared: ours may be corrected */
-#define SPV_HEALTH_CLOCK_INTERVAL (600 * SPV_SECOND)
-#define SPV_HEALTH_NO_PEERS_DELAY (10 * SPV_SECOND) /* ours: a lost peer may reconnect at once */
-#define SPV_HEALTH_EXTRA 2 /* ours: extra peers while the tip is stale */
+#define SPV_HEALTH_CLOCK_INTERVAL_US (600 * SPV_SECOND)
+/* ours: a lost peer may reconnect at once */
+#define SPV_HEALTH_NO_PEERS_DELAY_US (10 * SPV_SECOND)
+#define SPV_HEALTH_MAX_EXTRA_PEERS 2 /* ours: while the tip does not move */
 
 enum spv_health_kind {
-    SPV_HEALTH_FRESH_PEERS, /* the tip is stale: connect to other peers */
+    SPV_HEALTH_EXTRA_PEERS, /* the tip has not moved for extra_peers_after_s: connect to more peers
+                             */
     SPV_HEALTH_TIP_RESUMED, /* the tip has moved since */
     SPV_HEALTH_WARNING, /* emit a WARNING */
 };
@@ -27,7 +30,7 @@ struct spv_health_event {
 };
 
 struct spv_health {
-    uint64_t fresh_s, stale_s; /* the network's limits; 0: never */
+    uint64_t extra_peers_after_s, stale_warning_after_s; /* as in struct spv_params; 0: never */
     unsigned wanted;
     struct spv_peer_table *peers; /* borrowed */
     size_t n_peers; /* that are ready */
@@ -35,9 +38,9 @@ struct spv_health {
     struct spv_blockhash tip;
     /* when the tip moved, monotonic; negative when the tip is older than our clock */
     int64_t moved_us;
-    bool stale; /* FRESH_PEERS was returned */
+    bool wants_extra_peers; /* EXTRA_PEERS was returned, and the tip has not moved since */
     bool tip_resumed; /* TIP_RESUMED is due */
-    uint64_t fresh_us, stale_us; /* when each is due next; SPV_NEVER */
+    uint64_t extra_peers_us, stale_warning_us; /* when each is due next; SPV_NEVER */
     uint64_t check_us; /* when clocks are compared next */
     uint64_t skew_us; /* when a skew may be reported again */
     int64_t skew_s; /* 0, or the median by which most clocks are ahead of ours */

@@ -58,8 +58,8 @@ static void set_quorum(struct spv_node *n, struct spv_now now)
         if (alive < groups)
             groups = alive;
     }
-    if (groups > SPV_SYNC_GROUPS)
-        groups = SPV_SYNC_GROUPS;
+    if (groups > SPV_SYNC_MIN_NETGROUPS)
+        groups = SPV_SYNC_MIN_NETGROUPS;
     spv_sync_set_quorum(&n->sync, groups ? (unsigned)groups : 1, now);
 }
 
@@ -130,7 +130,7 @@ static unsigned outbound_count(const struct spv_node *n)
            spv_outbound_count(&n->outbound, SPV_CONN_STATE_READY);
 }
 
-/* Disconnects the extra stale-tip peers, except the one that advanced the tip. */
+/* Disconnects the extra peers (Bitcoin Core: stale tip), except the one that advanced the tip. */
 static void close_extra(struct spv_node *n, struct spv_now now)
 {
     struct spv_outbound *o = &n->outbound;
@@ -153,7 +153,7 @@ static void emit_warning(struct spv_node *n, enum spv_warning warning, int64_t s
     event->text = spv_warning_text(warning);
 }
 
-/* Fresh peers when the tip is older than 30 minutes, a warning at 90. */
+/* Extra peers when the tip is older than 30 minutes, a warning at 90. */
 static void handle_health(struct spv_node *n, struct spv_now now)
 {
     struct spv_health_event event;
@@ -161,12 +161,12 @@ static void handle_health(struct spv_node *n, struct spv_now now)
         n->tip_peer = n->current_peer;
     while (!n->effects.error && spv_health_next(&n->health, &event, now)) {
         switch (event.kind) {
-        case SPV_HEALTH_FRESH_PEERS:
+        case SPV_HEALTH_EXTRA_PEERS:
             if (n->n_extra)
                 close_extra(n, now);
             else
                 n->last_regular = n->outbound.next_id;
-            n->n_extra = !n->outbound.discovery ? 0 : SPV_HEALTH_EXTRA;
+            n->n_extra = !n->outbound.discovery ? 0 : SPV_HEALTH_MAX_EXTRA_PEERS;
             if (n->n_extra > SPV_NODE_MAX_PEERS - n->target_outbound)
                 n->n_extra = SPV_NODE_MAX_PEERS - n->target_outbound;
             break;
@@ -196,42 +196,40 @@ static void add_addresses(struct spv_node *n)
 /* Compact filters follow what header sync has made of the best chain. */
 static void run_filters(struct spv_node *n, struct spv_now now)
 {
-    struct spv_filter_drop drop;
-    const struct spv_node_filters_input in = {
-        .synced = n->sync.synced,
-        .storing = n->sync.storing || spv_checkpoint_start_storing(n->start) ||
-                   spv_backfill_storing(n->backfill),
-        .more = more_peers(n, now) == SPV_MORE_PEERS_NONE ? SPV_FILTER_NO_MORE_PEERS
-                                                          : SPV_FILTER_MORE_PEERS};
+    struct spv_disconnect disconnect;
+    const struct spv_node_filters_input in = {.synced = n->sync.synced,
+                                              .storing = n->sync.storing ||
+                                                         spv_checkpoint_start_storing(n->start) ||
+                                                         spv_backfill_storing(n->backfill),
+                                              .more = more_peers(n, now)};
     (void)node_fail(n, spv_node_filters_run(&n->filters, &in, now));
-    while (!n->error && spv_node_filters_next_drop(&n->filters, &drop)) {
-        struct spv_conn *conn = spv_outbound_find(&n->outbound, drop.id);
+    while (!n->error && spv_node_filters_next_disconnect(&n->filters, &disconnect)) {
+        struct spv_conn *conn = spv_outbound_find(&n->outbound, disconnect.id);
         if (conn)
-            close_peer(n, conn, drop.error, now);
+            close_peer(n, conn, disconnect.error, now);
     }
 }
 
-/* After every input: disconnects the peers that are to be dropped, and fills free slots. */
+/* After every input: disconnects the peers that the modules report, and fills free slots. */
 int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now)
 {
     n->now = now;
-    struct spv_sync_drop drop;
-    struct spv_segments_drop other;
+    struct spv_disconnect disconnect;
     add_addresses(n);
-    while (!node_fail(n, rc) && spv_sync_next_drop(&n->sync, &drop)) {
-        struct spv_conn *conn = spv_outbound_find(&n->outbound, drop.id);
+    while (!node_fail(n, rc) && spv_sync_next_disconnect(&n->sync, &disconnect)) {
+        struct spv_conn *conn = spv_outbound_find(&n->outbound, disconnect.id);
         if (conn)
-            close_peer(n, conn, drop.error, now);
+            close_peer(n, conn, disconnect.error, now);
     }
     if (!n->error && !n->sync.storing && !spv_node_filters_storing(&n->filters))
         (void)node_fail(n, spv_checkpoint_start_running(n->start)
                                ? spv_checkpoint_start_run(n->start, now)
                                : spv_backfill_run(n->backfill, n->sync.synced, now));
-    while (!n->error && (spv_checkpoint_start_next_drop(n->start, &other) ||
-                         spv_backfill_next_drop(n->backfill, &other))) {
-        struct spv_conn *conn = spv_outbound_find(&n->outbound, other.id);
+    while (!n->error && (spv_checkpoint_start_next_disconnect(n->start, &disconnect) ||
+                         spv_backfill_next_disconnect(n->backfill, &disconnect))) {
+        struct spv_conn *conn = spv_outbound_find(&n->outbound, disconnect.id);
         if (conn)
-            close_peer(n, conn, other.error, now);
+            close_peer(n, conn, disconnect.error, now);
     }
     if (!n->error)
         run_filters(n, now);

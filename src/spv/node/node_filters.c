@@ -1,12 +1,12 @@
-/* The machines see an input in the order in which they depend on each other: what peers have shown,
- * the blocks, the filter headers. */
+/* Each input is passed to the state machines in dependency order: filter_peers, block_fetch,
+ * filter_sync, filter_scan. */
 #include "spv/node/node_filters.h"
 
 #include "spv/node/node_bloom.h"
 
 #include "util/deadline.h"
 
-static size_t alternatives(void *ctx, struct spv_filter_hash *out, uint32_t height)
+static size_t list_alternatives(void *ctx, struct spv_filter_hash *out, uint32_t height)
 {
     const struct spv_node_filters *f = ctx;
     return spv_filter_sync_alternatives(f->sync, out, height);
@@ -44,7 +44,7 @@ static int init_scan(struct spv_node_filters *f, const struct spv_node_config *c
                                                 .effects = effects,
                                                 .blocks = &f->blocks,
                                                 .filter_db = cfg->filter_db,
-                                                .knowledge = {.alternatives = alternatives,
+                                                .knowledge = {.alternatives = list_alternatives,
                                                               .has_committed = has_committed,
                                                               .is_compared = is_compared,
                                                               .ctx = f},
@@ -132,7 +132,7 @@ static int recv_filters(struct spv_node_filters *f, uint64_t id, const struct sp
     if (rc == 0 && msg->command == SPV_CMD_CFILTER)
         rc = spv_filter_scan_cfilter(f->scan, id, &msg->u.cfilter, now);
     if (rc == 0 && p)
-        spv_filter_peers_unasked(p);
+        spv_filter_peers_unsolicited(p);
     return rc < 0 ? rc : 0;
 }
 
@@ -155,14 +155,14 @@ static int recv_block(struct spv_node_filters *f, uint64_t id, const struct spv_
     return rc;
 }
 
-/* What a peer shows of the best chain. */
+/* Messages that may raise the best known block of a peer. */
 static int recv_shown(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
                       struct spv_now now)
 {
     const int rc = msg->command == SPV_CMD_HEADERS
                        ? spv_filter_peers_headers(&f->peers, id, &msg->u.headers, now)
                        : spv_filter_peers_inv(&f->peers, id, &msg->u.inv);
-    return rc < 0 || !f->on ? rc : spv_filter_scan_shown(f->scan, now);
+    return rc < 0 || !f->on ? rc : spv_filter_scan_schedule(f->scan, now);
 }
 
 int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
@@ -195,15 +195,16 @@ static int want_block(struct spv_node_filters *f, struct spv_now now)
     return spv_block_fetch_want(&f->blocks, SPV_BLOCKS_OF_SYNC, &hash, height, now);
 }
 
-/* The scan's height is proven false: filter sync drops the filter headers from there. */
+/* A block has proven the filter of the scan's height invalid: filter sync drops the filter headers
+ * from there. */
 static int pass_disproved(struct spv_node_filters *f)
 {
     uint32_t height;
     int error;
-    if (!spv_filter_scan_disproved(f->scan, &height, &error) || height == f->disproved)
+    if (!spv_filter_scan_get_invalid(f->scan, &height, &error) || height == f->disproved)
         return 0;
     f->disproved = height;
-    return spv_filter_sync_disproved(f->sync, height);
+    return spv_filter_sync_on_invalid(f->sync, height);
 }
 
 /* A number that changes when filters may be requested from more peers. */
@@ -218,19 +219,19 @@ static uint64_t count_compared(const struct spv_node_filters *f)
 static int run_scan(struct spv_node_filters *f, struct spv_now now)
 {
     uint32_t from, last, height;
-    while (spv_filter_sync_next_undone(f->sync, &from)) {
-        spv_filter_scan_undo(f->scan, from > 0 ? from - 1 : 0);
+    while (spv_filter_sync_next_rollback(f->sync, &from)) {
+        spv_filter_scan_rollback(f->scan, from > 0 ? from - 1 : 0);
         f->disproved = 0;
     }
     while (spv_filter_sync_next_differing(f->sync, &from, &last))
-        spv_filter_scan_look_again(f->scan, from, last);
+        spv_filter_scan_rescan(f->scan, from, last);
     if (!spv_filter_sync_height(f->sync, &height))
         return 0;
     int rc = spv_filter_scan_run(f->scan, height, f->at_tip, now);
     const uint64_t n_compared = count_compared(f);
     if (rc >= 0 && n_compared != f->compared) {
         f->compared = n_compared;
-        rc = spv_filter_scan_shown(f->scan, now);
+        rc = spv_filter_scan_schedule(f->scan, now);
     }
     return rc < 0 ? rc : pass_disproved(f);
 }
@@ -299,7 +300,7 @@ int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filte
         spv_bloom_scan_undo(f->bloom_scan, fork);
     if (rc > 0 && f->on) {
         spv_block_fetch_cancel_from(&f->blocks, SPV_BLOCKS_OF_SYNC, fork + 1);
-        spv_filter_scan_undo(f->scan, fork);
+        spv_filter_scan_rollback(f->scan, fork);
         rc = spv_filter_sync_reorganised(f->sync, fork);
     }
     if (rc < 0 || in->storing)
@@ -363,14 +364,12 @@ uint64_t spv_node_filters_deadline(const struct spv_node_filters *f)
     return spv_min_deadline(first, spv_filter_sync_deadline(f->sync));
 }
 
-int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_drop *out)
+int spv_node_filters_next_disconnect(struct spv_node_filters *f, struct spv_disconnect *out)
 {
-    struct spv_segments_drop drop;
     if (!is_used(f))
         return 0;
-    if (!spv_block_fetch_next_drop(&f->blocks, &drop) &&
-        !(f->on && spv_filter_scan_next_drop(f->scan, &drop)))
-        return f->on && spv_filter_peers_next_drop(&f->peers, out);
-    *out = (struct spv_filter_drop){.id = drop.id, .error = drop.error};
-    return 1;
+    if (spv_block_fetch_next_disconnect(&f->blocks, out))
+        return 1;
+    return f->on && (spv_filter_scan_next_disconnect(f->scan, out) ||
+                     spv_filter_peers_next_disconnect(&f->peers, out));
 }

@@ -1,6 +1,6 @@
-/* Compact filters and whole blocks in the node: passes messages to the machines of spv/filters and
- * to the scan of blocks of a wallet, which share the list of wanted blocks, and disconnects the
- * peers that they report. Without either every function does nothing. */
+/* Compact filters and whole blocks in the node: passes messages to the state machines of
+ * spv/filters and to the scan of blocks of a wallet, which share the list of wanted blocks, and
+ * disconnects the peers that they report. Without either every function does nothing. */
 #ifndef SPV_SPV_NODE_NODE_FILTERS_H
 #define SPV_SPV_NODE_NODE_FILTERS_H
 
@@ -22,8 +22,9 @@ struct spv_node_filters { /* zeroed: without filters, and without a scan of bloc
     struct spv_filter_sync *sync;
     struct spv_filter_scan *scan; /* NULL: without filters */
     struct spv_output_cache *outputs; /* of the blocks that were fetched */
-    uint32_t disproved; /* height that the scan proved false and filter sync was told; 0: none */
-    bool reported; /* an event of the scan was returned: it goes on with the next poll */
+    uint32_t disproved; /* height whose filter a block has disproved, as reported to filter sync; 0:
+                           none */
+    bool reported; /* an event of the scan was returned: the scan continues with the next poll */
     uint64_t compared; /* peers that were compared, at the scan's last step */
     bool at_tip; /* filter headers reach the tip of the synced chain */
 };
@@ -43,11 +44,11 @@ int spv_node_filters_remove(struct spv_node_filters *f, uint64_t id, struct spv_
 int spv_node_filters_recv(struct spv_node_filters *f, uint64_t id, const struct spv_msg *msg,
                           struct spv_now now);
 
-/* What the node knows when it runs filters. */
+/* The node's state that filters depend on. */
 struct spv_node_filters_input {
     bool synced; /* header sync */
     bool storing; /* another module's effect waits for spv_node_stored */
-    enum spv_filter_more more;
+    enum spv_more_peers more;
 };
 /* After every input. Returns 0 or a failure of ours. */
 int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filters_input *in,
@@ -57,7 +58,7 @@ bool spv_node_filters_storing(const struct spv_node_filters *f);
 /* The next event of the scan, when no effect is queued; what follows from the last one may queue
  * effects first. 1 and out->scan, or 0; or a failure of ours. */
 int spv_node_filters_poll(struct spv_node_filters *f, struct spv_effect *out, struct spv_now now);
-/* The next event of the scan of blocks, which goes on first; valid until the next call. 1, 0, or a
+/* Continues the scan of blocks and returns its next event, valid until the next call. 1, 0, or a
  * failure of ours. */
 int spv_node_filters_next_block(struct spv_node_filters *f, struct spv_source_event *out,
                                 struct spv_now now);
@@ -65,6 +66,6 @@ int spv_node_filters_stored(struct spv_node_filters *f);
 int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now);
 uint64_t spv_node_filters_deadline(const struct spv_node_filters *f);
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_node_filters_next_drop(struct spv_node_filters *f, struct spv_filter_drop *out);
+int spv_node_filters_next_disconnect(struct spv_node_filters *f, struct spv_disconnect *out);
 
 #endif

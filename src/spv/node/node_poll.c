@@ -1,4 +1,4 @@
-/* What the node wants from its caller: the next effect, and the next call of the timer. */
+/* What the caller has to do next: the next effect, and the time of the next call of the timer. */
 #include "spv/node/node_state.h"
 #include "util/deadline.h"
 

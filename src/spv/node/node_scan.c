@@ -1,5 +1,7 @@
-/* The inputs of a scan, which goes through the node to the machine of spv/filters. An error of the
- * caller is returned, and changes nothing; any other one is a failure, which stops the node. */
+/* The inputs of a scan, which the node passes to its state machine (filters/filter_scan.h). An
+ * error of the caller is returned, and changes nothing; any other one is a failure, which stops the
+ * node.
+ */
 #include "spv/node/node_state.h"
 
 int spv_node_scan(struct spv_node *n, const struct spv_bytes *scripts, size_t n_scripts,

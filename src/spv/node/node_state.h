@@ -35,7 +35,7 @@ struct spv_node {
     struct spv_peer_rates peer_rates;
     struct spv_params params; /* the caller's, with the checkpoints that are in force */
     unsigned target_outbound;
-    unsigned n_extra; /* peers beside them while the tip is stale: those after last_regular */
+    unsigned n_extra; /* more peers while health wants them: those connected after last_regular */
     uint64_t last_regular; /* peer id */
     uint64_t current_peer; /* the peer of the last message */
     uint64_t tip_peer; /* the peer whose message last moved the tip */
@@ -55,11 +55,11 @@ static inline int node_fail(struct spv_node *n, int error)
     return n->error;
 }
 
-/* node.c. After every input, with what it returned: disconnects the peers that are to be dropped,
+/* node.c. After every input, with what it returned: disconnects the peers that the modules report,
  * and fills free slots. Returns 0 or the node's error. */
 int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now);
-/* node_broadcast.c. How many connections are wanted now: those of the target, fresh ones while the
- * tip is stale, and while something is published as many as lack relay 1. */
+/* node_broadcast.c. How many connections are wanted now: those of the target, extra ones while the
+ * tip does not move, and while something is published those that are missing with relay 1. */
 unsigned spv_node_wanted_outbound(const struct spv_node *n);
 
 #endif

@@ -66,7 +66,7 @@ void spv_node_get_stats(const struct spv_node *n, struct spv_node_stats *out)
         .peers_connecting = spv_outbound_count(&n->outbound, SPV_CONN_STATE_CONNECTING),
         .sync_peer = n->sync.sync_peer,
         .synced = n->sync.synced && ready > 0,
-        .stale = n->health.stale,
+        .wants_extra_peers = n->health.wants_extra_peers,
         .clock_skew_s = n->health.skew_s,
         .reorgs = n->sync.reorgs,
         .stalls = n->sync.stalls,

@@ -52,8 +52,8 @@ static void filters_progress(const void *ctx, struct spv_source_progress *out)
     struct spv_scan_stats stats;
 
     spv_filter_scan_get_stats(f->scan, &stats);
-    *out = (struct spv_source_progress){.height = stats.height,
-                                        .lowest = spv_filter_scan_lowest(f->scan),
+    *out = (struct spv_source_progress){.height = stats.next_height,
+                                        .lowest = spv_filter_scan_first_checkable(f->scan),
                                         .left = spv_filter_scan_left(f->scan),
                                         .is_matching = true};
 }
@@ -354,8 +354,8 @@ static bool poll_event(struct spv_node *n, struct spv_effect *out)
 /* The next event of the source goes to the wallet: 1, 0 when there is none, or an error. */
 static int take_source_event(struct spv_node *n)
 {
-    static const enum spv_source_event_kind kinds[] = {[SPV_SCAN_MATCH] = SPV_SOURCE_MATCH,
-                                                       [SPV_SCAN_UNDONE] = SPV_SOURCE_UNDONE,
+    static const enum spv_source_event_kind kinds[] = {[SPV_SCAN_FOUND] = SPV_SOURCE_MATCH,
+                                                       [SPV_SCAN_ROLLED_BACK] = SPV_SOURCE_UNDONE,
                                                        [SPV_SCAN_DONE] = SPV_SOURCE_DONE};
     struct spv_source_event block;
     struct spv_effect found;

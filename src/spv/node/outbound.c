@@ -14,7 +14,7 @@
 #include "util/rng.h"
 
 /* Half to one and a half times as long. */
-static uint64_t jittered(struct spv_outbound *o, uint64_t us)
+static uint64_t with_jitter(struct spv_outbound *o, uint64_t us)
 {
     return spv_rng_jitter(&o->rng, us, us / 2);
 }
@@ -89,9 +89,9 @@ int spv_outbound_init(struct spv_outbound *o, const struct spv_node_config *cfg,
     shuffle_seeds(o);
     /* With a filled addrman the seeds are queried only when its addresses fail. */
     o->dns_us = now.mono_us +
-                (o->addrman.n_new + o->addrman.n_tried < SPV_ADDRMAN_ENOUGH ? 0 : SPV_DNS_STEP);
-    o->fixed_seeds_us = now.mono_us + (o->proxied ? 0 : SPV_FIXED_SEEDS_AFTER);
-    o->feeler_us = now.mono_us + jittered(o, SPV_FEELER_INTERVAL);
+                (o->addrman.n_new + o->addrman.n_tried < SPV_ADDRMAN_ENOUGH ? 0 : SPV_DNS_STEP_US);
+    o->fixed_seeds_us = now.mono_us + (o->proxied ? 0 : SPV_FIXED_SEEDS_AFTER_US);
+    o->feeler_us = now.mono_us + with_jitter(o, SPV_FEELER_INTERVAL_US);
     o->save_us = SPV_NEVER;
     return 0;
 }
@@ -146,7 +146,7 @@ static bool dial_entry(struct spv_outbound *o, int entry, enum spv_conn_type kin
     const struct spv_netaddr addr = o->addrman.entries[entry].a.addr;
     struct spv_endpoint endpoint = {.port = addr.port};
     char text[SPV_ENDPOINT_TEXT];
-    uint64_t until = now.mono_us + SPV_BACKOFF_MAX;
+    uint64_t until = now.mono_us + SPV_BACKOFF_MAX_US;
     if (spv_netaddr_to_host(endpoint.host, &addr) < 0) {
         spv_addrman_defer(&o->addrman, entry, until);
         return false;
@@ -169,7 +169,8 @@ static bool dial_entry(struct spv_outbound *o, int entry, enum spv_conn_type kin
     conn->entry = entry;
     conn->services = e->a.services;
     if (kind == SPV_CONN_FEELER)
-        conn->deadline_us = now.mono_us + (o->proxied ? SPV_PROXY_TIMEOUT : SPV_FEELER_TIMEOUT);
+        conn->deadline_us =
+            now.mono_us + (o->proxied ? SPV_PROXY_TIMEOUT_US : SPV_FEELER_TIMEOUT_US);
     conn->netgroup = spv_netgroup_of(&addr);
     conn->group =
         spv_siphash(o->group_key[0], o->group_key[1], conn->netgroup.b, conn->netgroup.len);
@@ -266,7 +267,7 @@ static void dial_for_filters(struct spv_outbound *o, unsigned wanted, struct spv
         if (dial_addrman(o, SPV_CONN_OUTBOUND, DIAL_FILTERS_ONLY, now))
             spv_outbound_find(o, id + 1)->for_filters = true;
         else
-            o->filter_dial_us = now.mono_us + SPV_FILTER_DIAL_INTERVAL;
+            o->filter_dial_us = now.mono_us + SPV_FILTER_DIAL_INTERVAL_US;
     }
 }
 
@@ -292,7 +293,7 @@ void spv_outbound_tick(struct spv_outbound *o, unsigned wanted, struct spv_now n
         /* only when the slots are full: before that, dials test addresses anyway */
         if (outbound_count(o) >= wanted && !count_kind(o, SPV_CONN_FEELER))
             o->feelers += open_feeler(o, now);
-        o->feeler_us = now.mono_us + jittered(o, SPV_FEELER_INTERVAL);
+        o->feeler_us = now.mono_us + with_jitter(o, SPV_FEELER_INTERVAL_US);
     }
     spv_outbound_plan_save(o, now);
 }
@@ -337,7 +338,7 @@ void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn,
         break;
     case SPV_CONN_ADDR_FETCH:
         spv_effects_send_empty(o->effects, conn->id, SPV_CMD_GETADDR);
-        conn->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT;
+        conn->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT_US;
         break;
     }
 }

@@ -12,33 +12,33 @@
 
 #define SPV_CONNS_SPARE 4 /* slots for feelers and addr_fetch beside the peers */
 #define SPV_CONNS (SPV_NODE_MAX_PEERS + SPV_CONNS_SPARE)
-#define SPV_DNS_AT_ONCE 3 /* seeds queried at a time, in random order; as in Bitcoin Core */
-#define SPV_DNS_STEP (10 * SPV_SECOND) /* ours: until the next seeds are queried */
-#define SPV_DNS_INTERVAL (60 * SPV_SECOND) /* ours: between rounds through all seeds */
+#define SPV_DNS_MAX_PARALLEL 3 /* seeds queried at a time, in random order; as in Bitcoin Core */
+#define SPV_DNS_STEP_US (10 * SPV_SECOND) /* ours: until the next seeds are queried */
+#define SPV_DNS_INTERVAL_US (60 * SPV_SECOND) /* ours: between rounds through all seeds */
 #define SPV_DNS_SEEDS 16 /* in a network's list, at most */
 #define SPV_ADDRMAN_ENOUGH 8 /* ours: with fewer addresses the seeds are queried at once */
-#define SPV_FIXED_SEEDS_AFTER (60 * SPV_SECOND) /* as in Bitcoin Core */
-#define SPV_FEELER_INTERVAL (120 * SPV_SECOND) /* on average, as in Bitcoin Core */
+#define SPV_FIXED_SEEDS_AFTER_US (60 * SPV_SECOND) /* as in Bitcoin Core */
+#define SPV_FEELER_INTERVAL_US (120 * SPV_SECOND) /* on average, as in Bitcoin Core */
 /* ours: from dial to handshake; through a proxy, which may be Tor; an addr_fetch connection's from
  * handshake, too */
-#define SPV_FEELER_TIMEOUT (30 * SPV_SECOND)
-#define SPV_PROXY_TIMEOUT (120 * SPV_SECOND)
-#define SPV_ADDR_FETCH_TIMEOUT SPV_PROXY_TIMEOUT
+#define SPV_FEELER_TIMEOUT_US (30 * SPV_SECOND)
+#define SPV_PROXY_TIMEOUT_US (120 * SPV_SECOND)
+#define SPV_ADDR_FETCH_TIMEOUT_US SPV_PROXY_TIMEOUT_US
 /* addresses accepted from a peer at first: one full answer to getaddr */
 #define SPV_ADDR_BUDGET 1000
-#define SPV_ADDR_PER_SECOND 10 /* hundredths of an address after that; as in Bitcoin Core */
-#define SPV_SAVE_AFTER (180 * SPV_SECOND) /* ours: after gossip */
-#define SPV_SAVE_SOON (10 * SPV_SECOND) /* ours: after a successful connection */
-#define SPV_V1_FIRST_TIME                                                                          \
-    (7 * 86400 * SPV_SECOND) /* ours: an address that fell back gets v1 first */
-#define SPV_V2_BLOCKED_GROUPS 3 /* ours: so many fall back: the path blocks v2 */
-#define SPV_V2_BLOCKED_TIME (3600 * SPV_SECOND) /* ours: then v2 is tried again */
+#define SPV_ADDR_CENTI_PER_SECOND 10 /* hundredths of an address after that; as in Bitcoin Core */
+#define SPV_SAVE_AFTER_US (180 * SPV_SECOND) /* ours: after gossip */
+#define SPV_SAVE_SOON_US (10 * SPV_SECOND) /* ours: after a successful connection */
+/* ours: an address that fell back gets v1 first for this long */
+#define SPV_V1_FIRST_US (7 * 86400 * SPV_SECOND)
+#define SPV_V2_BLOCKED_GROUPS 3 /* ours: that fell back: then the path blocks v2 */
+#define SPV_V2_BLOCKED_US (3600 * SPV_SECOND) /* ours: then v2 is tried again */
 #define SPV_ANCHORS 2 /* as in Bitcoin Core */
-/* With filters: network groups of peers that serve them. While there are fewer, so many peers more
- * than wanted are dialled, if addresses are known that offer filters. */
+/* With filters: network groups of peers that serve them. While there are fewer, up to this many
+ * peers more than wanted are dialled, if addresses are known that offer filters. */
 #define SPV_OUTBOUND_FILTER_GROUPS 2
-#define SPV_FILTER_DIAL_INTERVAL                                                                   \
-    (10 * SPV_SECOND) /* ours: until such addresses are looked for again */
+/* ours: until such addresses are looked for again */
+#define SPV_FILTER_DIAL_INTERVAL_US (10 * SPV_SECOND)
 
 enum spv_conn_type {
     SPV_CONN_OUTBOUND, /* serves headers; takes a slot */
@@ -97,7 +97,8 @@ struct spv_outbound {
     uint64_t feelers; /* opened in this run */
     enum spv_transport_choice transport;
     bool v2_reached; /* a v2 handshake succeeded in this run */
-    struct spv_netgroup fell_back[SPV_V2_BLOCKED_GROUPS]; /* though their peers offer v2 */
+    struct spv_netgroup
+        fell_back[SPV_V2_BLOCKED_GROUPS]; /* groups of peers that offer v2 and fell back */
     size_t n_fell_back;
     uint64_t v2_blocked_until_us; /* v1 is dialled until then; 0: v2 was never blocked */
     bool v2_blocked_reported;
@@ -135,7 +136,7 @@ uint64_t spv_outbound_deadline(const struct spv_outbound *o, unsigned wanted);
 void spv_outbound_on_handshake(struct spv_outbound *o, struct spv_conn *conn,
                                const struct spv_peer_stats *info, struct spv_now now);
 /* A dial with v2 has ended such that the peer may know v1 only: with automatic choice it is dialled
- * once more, with v1. When that succeeds, its address gets v1 first for SPV_V1_FIRST_TIME; and when
+ * once more, with v1. When that succeeds, its address gets v1 first for SPV_V1_FIRST_US; and when
  * its peer offers v2 all the same, something on the path may block v2. Returns false when the end
  * counts as any other. */
 bool spv_outbound_fall_back(struct spv_outbound *o, struct spv_conn *conn, int error);

@@ -228,7 +228,7 @@ enum spv_transport spv_outbound_transport(const struct spv_outbound *o, enum spv
 static void v1_succeeded(struct spv_outbound *o, const struct spv_conn *conn, uint64_t services,
                          struct spv_now now)
 {
-    set_v1_first(o, conn, now.mono_us + SPV_V1_FIRST_TIME);
+    set_v1_first(o, conn, now.mono_us + SPV_V1_FIRST_US);
     if (o->v2_reached || !(services & SPV_NODE_P2P_V2))
         return;
     const struct spv_netgroup group = dialled_group(conn);
@@ -236,7 +236,7 @@ static void v1_succeeded(struct spv_outbound *o, const struct spv_conn *conn, ui
     if (o->n_fell_back < SPV_V2_BLOCKED_GROUPS)
         return;
     o->n_fell_back = 0;
-    o->v2_blocked_until_us = now.mono_us + SPV_V2_BLOCKED_TIME;
+    o->v2_blocked_until_us = now.mono_us + SPV_V2_BLOCKED_US;
     clear_v1_first(o);
 }
 

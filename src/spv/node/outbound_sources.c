@@ -14,7 +14,7 @@
 
 #define DAY 86400
 #define OLDEST_TIME 100000000 /* an earlier time is none; as in Bitcoin Core */
-#define TIME_PENALTY 7200 /* seconds subtracted from the times of gossip; as in Bitcoin Core */
+#define TIME_PENALTY_S 7200 /* seconds subtracted from the times of gossip; as in Bitcoin Core */
 #define SERVICES_X9 (SPV_NODE_NETWORK | SPV_NODE_WITNESS)
 /* Lower ports belong to other services: gossip must not make us dial them. */
 #define LOWEST_PORT 1024
@@ -59,7 +59,7 @@ static void fetch_addrs_from(struct spv_outbound *o, const char *name, struct sp
         spv_outbound_connect(o, SPV_CONN_ADDR_FETCH, &endpoint,
                              spv_outbound_transport(o, SPV_V2_NOT_OFFERED, 0, now), now);
     if (conn)
-        conn->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT;
+        conn->deadline_us = now.mono_us + SPV_ADDR_FETCH_TIMEOUT_US;
 }
 
 /* Best first; the last is no filter. */
@@ -109,9 +109,9 @@ static const struct seed_prefix *prefix_of(const char *host)
     return p;
 }
 
-static void ask_seeds(struct spv_outbound *o, struct spv_now now)
+static void query_seeds(struct spv_outbound *o, struct spv_now now)
 {
-    for (unsigned i = 0; i < (o->proxied ? ADDR_FETCH_MAX : SPV_DNS_AT_ONCE) &&
+    for (unsigned i = 0; i < (o->proxied ? ADDR_FETCH_MAX : SPV_DNS_MAX_PARALLEL) &&
                          o->next_seed < o->n_seeds && !o->effects->error;
          i++) {
         const struct spv_dns_seed *seed = &o->params->dns_seeds[o->seed_order[o->next_seed++]];
@@ -121,10 +121,10 @@ static void ask_seeds(struct spv_outbound *o, struct spv_now now)
         else
             push_resolve(o, best_prefix(o, seed->prefixes)->text, seed->name);
     }
-    o->dns_us = now.mono_us + SPV_DNS_STEP;
+    o->dns_us = now.mono_us + SPV_DNS_STEP_US;
     if (o->next_seed == o->n_seeds) {
         o->next_seed = 0;
-        o->dns_us = now.mono_us + SPV_DNS_INTERVAL;
+        o->dns_us = now.mono_us + SPV_DNS_INTERVAL_US;
     }
 }
 
@@ -153,7 +153,7 @@ void spv_outbound_replenish(struct spv_outbound *o, unsigned wanted, struct spv_
     if (o->fixed_seeds_us <= now.mono_us && wants_fixed_seeds(o))
         add_fixed_seeds(o, now);
     if (o->dns_us <= now.mono_us && wants_seeds(o, wanted))
-        ask_seeds(o, now);
+        query_seeds(o, now);
 }
 
 uint64_t spv_outbound_sources_deadline(const struct spv_outbound *o, unsigned wanted)
@@ -194,7 +194,7 @@ static void refill_tokens(struct spv_conn *conn, struct spv_now now)
 {
     const uint64_t most = SPV_ADDR_BUDGET * 100;
     const uint64_t earned =
-        (now.mono_us - conn->addr_tokens_us) / (SPV_SECOND / SPV_ADDR_PER_SECOND);
+        (now.mono_us - conn->addr_tokens_us) / (SPV_SECOND / SPV_ADDR_CENTI_PER_SECOND);
     if (!earned)
         return;
     conn->addr_tokens = conn->addr_tokens + earned < most ? conn->addr_tokens + earned : most;
@@ -206,7 +206,7 @@ static int64_t sane_time(uint32_t claimed, int64_t now)
     int64_t seen = claimed;
     if (seen <= OLDEST_TIME || seen > now + 600)
         seen = now - 5 * DAY;
-    return seen - TIME_PENALTY;
+    return seen - TIME_PENALTY_S;
 }
 
 int spv_outbound_gossip(struct spv_outbound *o, struct spv_conn *conn,
@@ -236,7 +236,7 @@ void spv_outbound_plan_save(struct spv_outbound *o, struct spv_now now)
 {
     uint64_t at = SPV_NEVER;
     if (o->discovery && o->addrman.changed)
-        at = now.mono_us + (o->addrman.save_soon ? SPV_SAVE_SOON : SPV_SAVE_AFTER);
+        at = now.mono_us + (o->addrman.save_soon ? SPV_SAVE_SOON_US : SPV_SAVE_AFTER_US);
     if (o->banman.changed)
         at = now.mono_us;
     o->save_us = spv_min_deadline(o->save_us, at);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define HALF (SPV_PEER_RATES_SPAN / 2)
+#define HALF (SPV_PEER_RATES_SPAN_US / 2)
 
 void spv_peer_rates_add(struct spv_peer_rates *r, uint64_t id, struct spv_now now)
 {

@@ -5,7 +5,7 @@
 #include "spv/sync/peer_table.h"
 
 /* ours: a rate is measured over half of it to all of it */
-#define SPV_PEER_RATES_SPAN (10 * SPV_SECOND)
+#define SPV_PEER_RATES_SPAN_US (10 * SPV_SECOND)
 /* ours: addresses whose stalls are remembered after they disconnect */
 #define SPV_PEER_RATES_STALLS 64
 

@@ -1,4 +1,4 @@
-/* The built-in checkpoints of the public networks: generated tables, one a network. */
+/* The built-in checkpoints of the public networks: generated tables, one per network. */
 #ifndef SPV_SPV_PARAMS_CHECKPOINTS_H
 #define SPV_SPV_PARAMS_CHECKPOINTS_H
 

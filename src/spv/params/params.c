@@ -13,12 +13,12 @@
 #include "util/hash.h"
 #include "util/network_ids.h"
 
-#define TWO_WEEKS 1209600 /* seconds between retargets */
-#define TEN_MINUTES 600 /* seconds between blocks */
+#define TWO_WEEKS_S 1209600 /* seconds between retargets */
+#define TEN_MINUTES_S 600 /* seconds between blocks */
 #define FOUR_YEARS 210000 /* blocks */
 /* ours, seconds since the tip moved: then connect to more peers; then warn the user */
-#define FRESH_PEERS 1800
-#define STALE_TIP 5400
+#define EXTRA_PEERS_AFTER_S 1800
+#define STALE_WARNING_AFTER_S 5400
 
 /* Five of the six networks have the coinbase of mainnet's genesis block. */
 #define GENESIS_ROOT                                                                               \
@@ -85,11 +85,11 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .genesis = {1, {{0}}, GENESIS_ROOT, 1231006505, 0x1d00ffff, 2083236893},
         .pow_limit = LIMIT_32_BITS,
         .pow_limit_bits = 0x1d00ffff,
-        .target_timespan = TWO_WEEKS,
-        .target_spacing = TEN_MINUTES,
+        .target_timespan = TWO_WEEKS_S,
+        .target_spacing = TEN_MINUTES_S,
         .halving_interval = FOUR_YEARS,
-        .fresh_peers_s = FRESH_PEERS,
-        .stale_tip_s = STALE_TIP,
+        .extra_peers_after_s = EXTRA_PEERS_AFTER_S,
+        .stale_warning_after_s = STALE_WARNING_AFTER_S,
         .bip34_height = 227931,
         .bip66_height = 363725,
         .bip65_height = 388381,
@@ -107,11 +107,11 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .genesis = {1, {{0}}, GENESIS_ROOT, 1296688602, 0x1d00ffff, 414098458},
         .pow_limit = LIMIT_32_BITS,
         .pow_limit_bits = 0x1d00ffff,
-        .target_timespan = TWO_WEEKS,
-        .target_spacing = TEN_MINUTES,
+        .target_timespan = TWO_WEEKS_S,
+        .target_spacing = TEN_MINUTES_S,
         .halving_interval = FOUR_YEARS,
-        .fresh_peers_s = FRESH_PEERS,
-        .stale_tip_s = STALE_TIP,
+        .extra_peers_after_s = EXTRA_PEERS_AFTER_S,
+        .stale_warning_after_s = STALE_WARNING_AFTER_S,
         .min_difficulty = true,
         .bip34_height = 21111,
         .bip66_height = 330776,
@@ -129,11 +129,11 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .genesis = {1, {{0}}, TESTNET4_ROOT, 1714777860, 0x1d00ffff, 393743547},
         .pow_limit = LIMIT_32_BITS,
         .pow_limit_bits = 0x1d00ffff,
-        .target_timespan = TWO_WEEKS,
-        .target_spacing = TEN_MINUTES,
+        .target_timespan = TWO_WEEKS_S,
+        .target_spacing = TEN_MINUTES_S,
         .halving_interval = FOUR_YEARS,
-        .fresh_peers_s = FRESH_PEERS,
-        .stale_tip_s = STALE_TIP,
+        .extra_peers_after_s = EXTRA_PEERS_AFTER_S,
+        .stale_warning_after_s = STALE_WARNING_AFTER_S,
         .min_difficulty = true,
         .bip94 = true,
         .bip34_height = 1,
@@ -153,11 +153,11 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .genesis = {1, {{0}}, GENESIS_ROOT, 1598918400, 0x1e0377ae, 52613770},
         .pow_limit = LIMIT_SIGNET,
         .pow_limit_bits = 0x1e0377ae,
-        .target_timespan = TWO_WEEKS,
-        .target_spacing = TEN_MINUTES,
+        .target_timespan = TWO_WEEKS_S,
+        .target_spacing = TEN_MINUTES_S,
         .halving_interval = FOUR_YEARS,
-        .fresh_peers_s = FRESH_PEERS,
-        .stale_tip_s = STALE_TIP,
+        .extra_peers_after_s = EXTRA_PEERS_AFTER_S,
+        .stale_warning_after_s = STALE_WARNING_AFTER_S,
         .bip34_height = 1,
         .bip66_height = 1,
         .bip65_height = 1,
@@ -180,8 +180,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .genesis = {1, {{0}}, GENESIS_ROOT, 1296688602, 0x207fffff, 2},
         .pow_limit = LIMIT_1_BIT,
         .pow_limit_bits = 0x207fffff,
-        .target_timespan = TWO_WEEKS,
-        .target_spacing = TEN_MINUTES,
+        .target_timespan = TWO_WEEKS_S,
+        .target_spacing = TEN_MINUTES_S,
         .no_retarget = true,
         .bip34_height = 1,
         .bip66_height = 1,
@@ -196,8 +196,8 @@ static const struct spv_params all_params[SPV_NETWORKS] = {
         .genesis = {1, {{0}}, GENESIS_ROOT, 1401292357, 0x207fffff, 2},
         .pow_limit = LIMIT_1_BIT,
         .pow_limit_bits = 0x207fffff,
-        .target_timespan = TWO_WEEKS,
-        .target_spacing = TEN_MINUTES,
+        .target_timespan = TWO_WEEKS_S,
+        .target_spacing = TEN_MINUTES_S,
         .halving_interval = FOUR_YEARS,
         .min_difficulty = true,
         .segwit_height = UINT32_MAX,

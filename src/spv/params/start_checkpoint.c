@@ -35,7 +35,7 @@ const struct spv_checkpoint *spv_params_birthday_checkpoint(const struct spv_par
 {
     for (size_t i = n; i-- > 0;)
         if (list[i].next_time != 0 &&
-            (int64_t)list[i].next_time + SPV_BIRTHDAY_MARGIN <= birthday &&
+            (int64_t)list[i].next_time + SPV_BIRTHDAY_MARGIN_S <= birthday &&
             is_possible(params, list, i))
             return &list[i];
     return NULL;

@@ -167,7 +167,7 @@ static int answer_cfcheckpt(const struct spv_header_db *headers,
      * block height is a multiple of 1,000 greater than 0" */
     const size_t n = stop / SPV_CFCHECKPT_INTERVAL;
     if (n > SPV_MAX_CFCHECKPT)
-        return 0; /* no message can have so many */
+        return 0; /* more than a message can have */
     rc = read_checkpoints(filters, checkpoints, n);
     if (rc != 1)
         return rc;

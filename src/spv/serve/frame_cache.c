@@ -5,7 +5,7 @@
  *
  * An answer spans one chunk or two. A chunk of which at least half is needed is read whole and
  * cached; of another one only the needed headers are read. So a client that syncs the chain at any
- * alignment costs one read of a chunk an answer when it is the first, and none otherwise.
+ * alignment costs one read of a chunk per answer when it is the first, and none otherwise.
  *
  * A full cache evicts a random chunk: with least-recently-used eviction, a client that syncs a
  * chain longer than the cache would miss on every chunk, as each is evicted before it is needed

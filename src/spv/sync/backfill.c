@@ -30,7 +30,7 @@ struct spv_backfill {
     bool storing;
     size_t n_storing; /* headers in the update that is being stored */
     uint64_t added;
-    struct spv_segments_drop drop; /* a peer whose headers the chain rejected; id 0: none */
+    struct spv_disconnect rejected; /* a peer whose headers the chain rejected; id 0: none */
 };
 
 /* The checkpoints below the first stored header, and the header that it follows. */
@@ -73,7 +73,7 @@ static int open_chain(struct spv_backfill *b, enum backfill_from from)
 static int open_segments(struct spv_backfill *b, struct spv_now now)
 {
     const struct spv_segments_config cfg = {.owner = SPV_SEGMENTS_OF_BACKFILL,
-                                            .payload = &spv_segments_of_headers,
+                                            .ops = &spv_segments_header_ops,
                                             .peers = b->cfg.peers,
                                             .params = b->cfg.params,
                                             .checkpoints = b->checkpoints,
@@ -156,7 +156,7 @@ static int accept_batch(struct spv_backfill *b, const struct spv_segments_batch 
     if (v.error && batch->proven)
         return SPV_ERR_INVALID; /* the checkpoints themselves break the rules */
     if (v.error)
-        b->drop = (struct spv_segments_drop){.id = batch->peer, .error = error_of(b, &v)};
+        b->rejected = (struct spv_disconnect){.id = batch->peer, .error = error_of(b, &v)};
     if (v.update.kind == SPV_UPDATE_NONE)
         return 0;
     if (v.update.kind == SPV_UPDATE_BRANCH) {
@@ -185,7 +185,7 @@ static int run_backfill(struct spv_backfill *b, struct spv_now now)
         int rc = accept_batch(b, &batch);
         /* what was rejected is requested from other peers, above what was accepted */
         if (!rc)
-            rc = b->drop.id ? fetch_from_tip(b, now) : spv_segments_consume(b->segments, now);
+            rc = b->rejected.id ? fetch_from_tip(b, now) : spv_segments_consume(b->segments, now);
         if (rc < 0)
             return rc;
     }
@@ -263,8 +263,8 @@ int spv_backfill_remove(struct spv_backfill *b, uint64_t id, struct spv_now now)
 {
     if (!b)
         return 0;
-    if (b->drop.id == id)
-        b->drop.id = 0;
+    if (b->rejected.id == id)
+        b->rejected.id = 0;
     return b->segments ? spv_segments_remove(b->segments, id, now) : 0;
 }
 
@@ -284,16 +284,16 @@ uint64_t spv_backfill_deadline(const struct spv_backfill *b)
     return b && b->segments ? spv_segments_deadline(b->segments) : SPV_NEVER;
 }
 
-int spv_backfill_next_drop(struct spv_backfill *b, struct spv_segments_drop *out)
+int spv_backfill_next_disconnect(struct spv_backfill *b, struct spv_disconnect *out)
 {
     if (!b)
         return 0;
-    if (b->drop.id) {
-        *out = b->drop;
-        b->drop.id = 0;
+    if (b->rejected.id) {
+        *out = b->rejected;
+        b->rejected.id = 0;
         return 1;
     }
-    return b->segments ? spv_segments_next_drop(b->segments, out) : 0;
+    return b->segments ? spv_segments_next_disconnect(b->segments, out) : 0;
 }
 
 int spv_backfill_run(struct spv_backfill *b, bool synced, struct spv_now now)

@@ -42,8 +42,8 @@ int spv_backfill_headers(struct spv_backfill *b, uint64_t id, const struct spv_m
                          struct spv_now now);
 int spv_backfill_timer(struct spv_backfill *b, struct spv_now now);
 uint64_t spv_backfill_deadline(const struct spv_backfill *b);
-/* The next peer to be dropped, and why: 1 or 0. */
-int spv_backfill_next_drop(struct spv_backfill *b, struct spv_segments_drop *out);
+/* The next peer to be disconnected, and why: 1 or 0. */
+int spv_backfill_next_disconnect(struct spv_backfill *b, struct spv_disconnect *out);
 
 /* After every input, while no update waits to be stored: begins once the node is synced, and
  * accepts the received headers. SPV_ERR_DB_DAMAGED when the first stored header cannot be read;

@@ -19,7 +19,7 @@ struct spv_checkpoint_start {
     uint64_t added;
 };
 
-static uint32_t interval(const struct spv_checkpoint_start *c)
+static uint32_t retarget_interval(const struct spv_checkpoint_start *c)
 {
     return spv_params_interval(c->cfg.params);
 }
@@ -30,7 +30,7 @@ int spv_checkpoint_start_new(struct spv_checkpoint_start **out,
     const struct spv_params *p = cfg->params;
     const struct spv_checkpoint *before = cfg->start;
     const struct spv_segments_config segments = {.owner = SPV_SEGMENTS_OF_START,
-                                                 .payload = &spv_segments_of_headers,
+                                                 .ops = &spv_segments_header_ops,
                                                  .peers = cfg->peers,
                                                  .params = p,
                                                  .checkpoints = p->checkpoints,
@@ -44,9 +44,9 @@ int spv_checkpoint_start_new(struct spv_checkpoint_start **out,
     if (!c)
         return SPV_ERR_NOMEM;
     c->cfg = *cfg;
-    while (before > p->checkpoints && before->height + interval(c) > cfg->start->height)
+    while (before > p->checkpoints && before->height + retarget_interval(c) > cfg->start->height)
         before--;
-    c->headers = calloc(interval(c), sizeof *c->headers);
+    c->headers = calloc(retarget_interval(c), sizeof *c->headers);
     if (!c->headers)
         goto fail;
     c->ctx.params = p;
@@ -108,7 +108,7 @@ size_t spv_checkpoint_start_memory(const struct spv_checkpoint_start *c)
         return 0;
     if (c->segments)
         spv_segments_get_stats(c->segments, &stats);
-    return sizeof *c + stats.memory + (c->headers ? interval(c) * sizeof *c->headers : 0);
+    return sizeof *c + stats.memory + (c->headers ? retarget_interval(c) * sizeof *c->headers : 0);
 }
 
 /* ---- peers ---- */
@@ -139,9 +139,9 @@ uint64_t spv_checkpoint_start_deadline(const struct spv_checkpoint_start *c)
     return spv_checkpoint_start_running(c) ? spv_segments_deadline(c->segments) : SPV_NEVER;
 }
 
-int spv_checkpoint_start_next_drop(struct spv_checkpoint_start *c, struct spv_segments_drop *out)
+int spv_checkpoint_start_next_disconnect(struct spv_checkpoint_start *c, struct spv_disconnect *out)
 {
-    return spv_checkpoint_start_running(c) ? spv_segments_next_drop(c->segments, out) : 0;
+    return spv_checkpoint_start_running(c) ? spv_segments_next_disconnect(c->segments, out) : 0;
 }
 
 /* ---- the period ---- */
@@ -153,14 +153,14 @@ static int add_header(struct spv_checkpoint_start *c, const struct spv_header *h
     struct spv_chain_header *r = &c->headers[c->n_headers];
     struct spv_u256 work;
 
-    if (c->n_headers == interval(c))
+    if (c->n_headers == retarget_interval(c))
         return SPV_ERR_INVALID;
     r->header = *header;
     r->height = height;
     spv_header_hash(&r->hash, header);
     if (spv_header_ctx_check_pow(&c->ctx, &work, header, &r->hash) < 0)
         return SPV_ERR_INVALID;
-    /* Inside a period all headers have the same bits, but on test networks. */
+    /* Inside a period all headers have the same bits, except on test networks. */
     if (!c->cfg.params->min_difficulty && header->bits != c->headers[0].header.bits)
         return SPV_ERR_INVALID;
     c->ctx.work = spv_u256_add(&c->ctx.work, &work);
@@ -176,7 +176,7 @@ static int store_period(struct spv_checkpoint_start *c)
     const struct spv_chain_header *last = &c->headers[c->n_headers - 1];
     struct spv_effect *e;
 
-    if (c->n_headers != interval(c) || last->height != end->height ||
+    if (c->n_headers != retarget_interval(c) || last->height != end->height ||
         !spv_blockhash_eq(&last->hash, &end->hash))
         return SPV_ERR_INVALID;
     e = spv_effects_push(c->cfg.effects, SPV_EFFECT_STORE, 0);

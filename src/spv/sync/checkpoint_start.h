@@ -43,8 +43,9 @@ int spv_checkpoint_start_headers(struct spv_checkpoint_start *c, uint64_t id,
                                  const struct spv_msg_headers *msg, struct spv_now now);
 int spv_checkpoint_start_timer(struct spv_checkpoint_start *c, struct spv_now now);
 uint64_t spv_checkpoint_start_deadline(const struct spv_checkpoint_start *c);
-/* The next peer to be dropped, and why: 1 or 0. */
-int spv_checkpoint_start_next_drop(struct spv_checkpoint_start *c, struct spv_segments_drop *out);
+/* The next peer to be disconnected, and why: 1 or 0. */
+int spv_checkpoint_start_next_disconnect(struct spv_checkpoint_start *c,
+                                         struct spv_disconnect *out);
 
 /* After every input: consumes the received headers. SPV_ERR_INVALID when the checkpoints themselves
  * contradict the rules. */

@@ -15,8 +15,8 @@ int spv_sync_init(struct spv_sync *s, const struct spv_sync_config *cfg, struct 
     memset(s, 0, sizeof *s);
     s->cfg = *cfg;
     if (!s->cfg.request_timeout_us)
-        s->cfg.request_timeout_us = SPV_SYNC_REQUEST;
-    s->quorum = SPV_SYNC_GROUPS;
+        s->cfg.request_timeout_us = SPV_SYNC_REQUEST_TIMEOUT_US;
+    s->quorum = SPV_SYNC_MIN_NETGROUPS;
     s->retry_us = SPV_NEVER;
     s->recheck_us = SPV_NEVER;
     return spv_sync_segments_new(s, now);
@@ -120,15 +120,16 @@ static uint64_t effective_deadline(const struct spv_sync *s, const struct spv_pe
 {
     return spv_sync_has_other_peers(s, p)
                ? p->sync.deadline_us
-               : p->sync.asked_us + SPV_SYNC_LONE_PEER_FACTOR * s->cfg.request_timeout_us;
+               : p->sync.requested_us + SPV_SYNC_LONE_PEER_FACTOR * s->cfg.request_timeout_us;
 }
 
 int spv_sync_timer(struct spv_sync *s, struct spv_now now)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (!spv_sync_request_open(p) || p->sync.drop || effective_deadline(s, p) > now.mono_us)
+        if (!spv_sync_request_open(p) || p->sync.disconnect_error ||
+            effective_deadline(s, p) > now.mono_us)
             continue;
-        spv_sync_drop_peer(s, p, SPV_ERR_STALL);
+        spv_sync_disconnect(s, p, SPV_ERR_STALL);
     }
     spv_sync_presync_timer(s, now);
     spv_sync_synced_timer(s, now);
@@ -140,13 +141,14 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now)
     if (retry)
         spv_sync_retry_future_headers(s);
     if (recheck)
-        s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
+        s->recheck_us = now.mono_us + SPV_SYNC_RECHECK_INTERVAL_US;
     if (!rc && retry)
         rc = spv_sync_segments_begin(s, now);
     for (struct spv_peer_entry *p = NULL;
          !rc && (retry || recheck) && (p = spv_sync_next_peer(s, p));) {
-        if (!spv_sync_busy(p) && !p->sync.drop && !s->sync_peer && !s->fetching_segments)
-            rc = spv_sync_ask(s, p, NULL, now);
+        if (!spv_sync_busy(p) && !p->sync.disconnect_error && !s->sync_peer &&
+            !s->fetching_segments)
+            rc = spv_sync_send_getheaders(s, p, NULL, now);
     }
     if (!rc && !s->fetching_segments)
         rc = spv_sync_schedule(s, now);

@@ -2,7 +2,7 @@
  * peers that stall, and decides when we are synced.
  *
  * Its state of each peer is a part of the peer table. Everything to be done goes into the node's
- * effect queue, except that the node disconnects the peers that spv_sync_next_drop names. */
+ * effect queue, except that the node disconnects the peers that spv_sync_next_disconnect names. */
 #ifndef SPV_SPV_SYNC_HEADER_SYNC_H
 #define SPV_SPV_SYNC_HEADER_SYNC_H
 
@@ -11,20 +11,25 @@
 #include "spv/sync/presync_peers.h"
 #include "spv/sync/segments.h"
 
-#define SPV_SYNC_REQUEST (20 * SPV_SECOND) /* ours: a full answer is 162 kB; slower is a stall */
-#define SPV_SYNC_LONE_PEER_FACTOR 4 /* ours: so many times longer for our only peer */
-#define SPV_SYNC_RECHECK (600 * SPV_SECOND) /* ours: an announcement may be lost: request again */
-/* unconnecting announcements in a row: then the peer is dropped */
+/* ours: a full answer is 162 kB; slower is a stall */
+#define SPV_SYNC_REQUEST_TIMEOUT_US (20 * SPV_SECOND)
+#define SPV_SYNC_LONE_PEER_FACTOR 4 /* ours: factor of the timeout for our only peer */
+/* ours: an announcement may be lost: request again */
+#define SPV_SYNC_RECHECK_INTERVAL_US (600 * SPV_SECOND)
+/* unconnecting announcements in a row, after which the peer is disconnected */
 #define SPV_SYNC_MAX_UNCONNECTING 10
 #define SPV_SYNC_MAX_NO_NEW 3 /* full answers in a row without a new header */
-#define SPV_SYNC_SLOW 4 /* ours: a peer so many times slower than the fastest comes after it */
-#define SPV_SYNC_RETRY 600 /* ours: seconds at most until future headers are requested again */
-#define SPV_SYNC_FUTURE_WAIT 60 /* ours: seconds that SYNCED waits for headers to become valid */
+/* ours: a peer slower than the fastest by this factor comes after it */
+#define SPV_SYNC_SLOW_FACTOR 4
+/* ours: future headers (spv/sync/sync_warnings.c) are requested again at the latest after this */
+#define SPV_SYNC_FUTURE_RETRY_S 600
+/* ours: SYNCED waits for future headers that become valid within this */
+#define SPV_SYNC_FUTURE_WAIT_S 60
 #define SPV_SYNC_MAX_FORK_WARNINGS 8 /* ours: warnings about forks below the database's start */
-/* ours: SYNCED waits for an open request at least so long, ... */
-#define SPV_SYNC_WAIT (5 * SPV_SECOND)
-#define SPV_SYNC_WAIT_TIMES 4 /* ... and so many times longer than the slowest answer took */
-#define SPV_SYNC_GROUPS 2 /* network groups that SYNCED requires */
+/* ours: SYNCED waits for an open request for at least this long, ... */
+#define SPV_SYNC_MIN_WAIT_US (5 * SPV_SECOND)
+#define SPV_SYNC_WAIT_FACTOR 4 /* ... and this many times as long as the slowest answer */
+#define SPV_SYNC_MIN_NETGROUPS 2 /* network groups that SYNCED requires */
 
 /* Which manual peers are neither ready nor banned. UNRESOLVED is not emitted while one is EXPECTED.
  */
@@ -40,7 +45,7 @@ struct spv_sync_config {
     struct spv_peer_table *peers;
     const struct spv_params *params;
     struct spv_u256 min_work; /* minimum chain work */
-    uint64_t request_timeout_us; /* 0: SPV_SYNC_REQUEST */
+    uint64_t request_timeout_us; /* 0: SPV_SYNC_REQUEST_TIMEOUT_US */
     bool indexed; /* the database has its hash index */
     bool discovers; /* discovery finds other peers for useless ones */
     struct spv_rng rng;
@@ -49,14 +54,14 @@ struct spv_sync_config {
 /* The part of a peer's entry that header sync uses. */
 struct spv_sync_peer {
     bool added; /* false: header sync does not use the peer */
-    int drop; /* why it is to be disconnected; 0: it is not */
+    int disconnect_error; /* the reason to disconnect it; 0: none */
     uint32_t claimed_height; /* the height that it claims, or a higher one that it has shown */
     bool claim_valid; /* it has not failed to show claimed_height */
     bool at_tip; /* it has shown that it has no better chain than ours */
     enum spv_warning excluded; /* not NONE: it has answered, but does not count towards SYNCED */
     enum spv_warning warned; /* the last warning about it, at warned_tip: not repeated */
     struct spv_blockhash warned_tip;
-    uint32_t shown_height; /* where its answers ended */
+    uint32_t last_answer_height; /* where its last answer ended */
     int64_t future_s; /* FUTURE_HEADERS: how far the rejected header is ahead of our clock */
     struct spv_u256 low_work; /* LOW_WORK: the work of its chain */
     bool recheck; /* an announcement came while a request was open: request again, ... */
@@ -65,25 +70,20 @@ struct spv_sync_peer {
     bool failing; /* it failed the last time: comes after others */
     bool was_useful; /* it has sent new headers, or shown that it is at its tip */
     bool below; /* at its tip, which is below ours with less work */
-    struct spv_u256 shown_work; /* of its chain, as its last answer showed; 0: that was empty */
+    struct spv_u256 last_answer_work; /* work of its chain there; 0: that answer was empty */
     unsigned n_unconnecting; /* announcements in a row */
     unsigned n_no_new; /* full answers in a row */
     uint32_t known_branch; /* the highest header of a known side branch that it has sent */
     uint64_t request_tag; /* of its open getheaders; 0: none is open */
     uint64_t deadline_us; /* of that request */
-    uint64_t asked_us; /* when that was sent */
+    uint64_t requested_us; /* when that was sent */
     uint64_t answer_us; /* how long its last answer took; 0: there was none */
-    /* of the first request since it last moved the best chain; 0: none */
+    /* when the first request since it last moved the best chain was sent; 0: none */
     uint64_t waiting_since_us;
-    struct spv_blockhash asked_tip; /* our tip when the last request was sent */
+    struct spv_blockhash request_tip; /* our tip when the last request was sent */
     /* its last answer was not full and it may have more: others get requests as well */
     bool partial;
     bool overdue; /* SYNCED no longer waits for its answer */
-};
-
-struct spv_sync_drop {
-    uint64_t id;
-    int error;
 };
 
 struct spv_sync {
@@ -146,7 +146,7 @@ int spv_sync_timer(struct spv_sync *s, struct spv_now now);
 uint64_t spv_sync_deadline(const struct spv_sync *s);
 
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_sync_next_drop(struct spv_sync *s, struct spv_sync_drop *out);
+int spv_sync_next_disconnect(struct spv_sync *s, struct spv_disconnect *out);
 
 /* Fills in header sync's part of the peer out->id. */
 void spv_sync_peer_info(const struct spv_sync *s, struct spv_node_peer *out);

@@ -9,14 +9,14 @@
 #include "util/u256.h"
 
 /* The peer has no more headers: its claim is void, and requests may go to other peers. */
-static void peer_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
+static void set_at_tip(struct spv_sync *s, struct spv_peer_entry *p)
 {
     spv_presync_peers_forget(s, p);
     p->sync.at_tip = true;
     p->sync.excluded = SPV_WARN_NONE;
     p->sync.below = spv_sync_chain_below_tip(s, p);
-    if (spv_u256_is_zero(&p->sync.shown_work))
-        p->sync.shown_height = p->sync.claimed_height;
+    if (spv_u256_is_zero(&p->sync.last_answer_work))
+        p->sync.last_answer_height = p->sync.claimed_height;
     p->sync.claim_valid = false;
     p->sync.was_useful = true;
     p->sync.partial = false;
@@ -54,12 +54,12 @@ static int no_more_headers(struct spv_sync *s, struct spv_peer_entry *p, struct 
     if (rc < 0)
         return rc;
     if (!claims_more && !p->sync.recheck) {
-        peer_at_tip(s, p);
+        set_at_tip(s, p);
         return 0;
     }
     if (claims_more)
         p->sync.claim_valid = false; /* only one further request for a claim */
-    return spv_sync_ask(s, p, NULL, now);
+    return spv_sync_send_getheaders(s, p, NULL, now);
 }
 
 /* Returns whether these headers have moved the best chain; SYNCED then waits for this peer again.
@@ -139,11 +139,11 @@ static int request_more(struct spv_sync *s, struct spv_peer_entry *p,
     if (!p->sync.partial && !p->sync.overdue && !s->sync_peer)
         s->sync_peer = p->id;
     return s->sync_peer == p->id || p->sync.partial || p->sync.overdue
-               ? spv_sync_ask(s, p, last, now)
+               ? spv_sync_send_getheaders(s, p, last, now)
                : 0;
 }
 
-enum headers_origin { HEADERS_UNREQUESTED, HEADERS_REQUESTED };
+enum headers_origin { ORIGIN_UNSOLICITED, ORIGIN_REQUESTED };
 
 /* Updates the peer by the chain's result for its message, and sends the next request if there may
  * be more. Few headers that answer no request are an announcement, and while a request is open only
@@ -157,18 +157,18 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
         return 0;
     }
     if (v->error) {
-        spv_sync_drop_peer(s, p, v->error);
+        spv_sync_disconnect(s, p, v->error);
         return 0;
     }
     p->sync.was_useful |= v->accepted > 0;
     const bool moved = tip_moved(p, v);
     struct spv_blockhash last;
     spv_header_hash(&last, &msg->headers[msg->n - 1]);
-    int rc = spv_sync_note_shown(s, p, &last);
+    int rc = spv_sync_note_answer_end(s, p, &last);
     if (rc < 0)
         return rc;
-    if (origin == HEADERS_UNREQUESTED &&
-        (msg->n <= SPV_SYNC_ANNOUNCED || spv_sync_request_open(p))) {
+    if (origin == ORIGIN_UNSOLICITED &&
+        (msg->n <= SPV_SYNC_MAX_ANNOUNCED || spv_sync_request_open(p))) {
         p->sync.below = p->sync.at_tip && spv_sync_chain_below_tip(s, p);
         return 0;
     }
@@ -183,12 +183,12 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
         /* our tip has moved since the request was sent: known headers show nothing about the peer
          */
         const struct spv_blockhash *tip = &spv_chain_tip(s->cfg.chain)->hash;
-        if (!onward && !full && !spv_blockhash_eq(&p->sync.asked_tip, tip))
-            return spv_sync_ask(s, p, NULL, now);
+        if (!onward && !full && !spv_blockhash_eq(&p->sync.request_tip, tip))
+            return spv_sync_send_getheaders(s, p, NULL, now);
         return no_more_headers(s, p, now);
     }
     /* a side branch does not change the synced state, nor do a few headers */
-    if (s->synced && moved && msg->n > SPV_SYNC_ANNOUNCED) {
+    if (s->synced && moved && msg->n > SPV_SYNC_MAX_ANNOUNCED) {
         s->synced = false;
         spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_BEHIND, p->id);
     }
@@ -204,23 +204,23 @@ static int after_headers(struct spv_sync *s, struct spv_peer_entry *p,
 
 /* ---- presync ---- */
 
-static void drop_in_presync(struct spv_sync *s, struct spv_peer_entry *p,
-                            const struct spv_presync_drop *drop, struct spv_now now)
+static void disconnect_in_presync(struct spv_sync *s, struct spv_peer_entry *p,
+                                  const struct spv_presync_failure *failure, struct spv_now now)
 {
-    if (drop->error == SPV_ERR_LOW_WORK)
-        spv_sync_on_low_work(s, p, drop->height, &drop->work);
-    else if (drop->error == SPV_ERR_HDR_TIME_FUTURE)
-        spv_sync_on_future_header(s, p, drop->time, now);
+    if (failure->error == SPV_ERR_LOW_WORK)
+        spv_sync_on_low_work(s, p, failure->height, &failure->work);
+    else if (failure->error == SPV_ERR_HDR_TIME_FUTURE)
+        spv_sync_on_future_header(s, p, failure->time, now);
     else
-        spv_sync_drop_peer(s, p, drop->error);
+        spv_sync_disconnect(s, p, failure->error);
 }
 
 void spv_sync_presync_timer(struct spv_sync *s, struct spv_now now)
 {
-    struct spv_presync_drop drop;
-    struct spv_peer_entry *p = spv_presync_peers_timer(s, &drop, now);
+    struct spv_presync_failure failure;
+    struct spv_peer_entry *p = spv_presync_peers_timer(s, &failure, now);
     if (p)
-        drop_in_presync(s, p, &drop, now);
+        disconnect_in_presync(s, p, &failure, now);
 }
 
 /* The chain has accepted all of the peer's presynced headers: it may have more. */
@@ -232,12 +232,12 @@ static int presync_finished(struct spv_sync *s, struct spv_peer_entry *p,
     if (rc < 0)
         return rc;
     p->sync.at_tip = false;
-    const int noted = spv_sync_note_shown(s, p, last);
+    const int noted = spv_sync_note_answer_end(s, p, last);
     if (noted < 0)
         return noted;
     if (!s->sync_peer)
         s->sync_peer = p->id;
-    return spv_sync_ask(s, p, rc == 1 ? last : NULL, now);
+    return spv_sync_send_getheaders(s, p, rc == 1 ? last : NULL, now);
 }
 
 static int accept_presync_batch(struct spv_sync *s, const struct spv_presync_batch *batch,
@@ -258,7 +258,7 @@ static int accept_presync_batch(struct spv_sync *s, const struct spv_presync_bat
         if (v.error == SPV_ERR_HDR_TIME_FUTURE)
             spv_sync_on_future_header(s, p, time, now);
         else
-            spv_sync_drop_peer(s, p, v.error);
+            spv_sync_disconnect(s, p, v.error);
     }
     return s->cfg.effects->error;
 }
@@ -292,7 +292,7 @@ static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *b
         const struct spv_msg_headers msg = {.headers = batch->headers, .n = batch->n};
         s->fetching_segments = false;
         if (p)
-            rc = after_headers(s, p, &msg, HEADERS_REQUESTED, &v, now);
+            rc = after_headers(s, p, &msg, ORIGIN_REQUESTED, &v, now);
         emit_update(s, batch->peer, &v);
         spv_sync_segments_stop(s);
         return rc;
@@ -306,7 +306,7 @@ static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *b
     else if (batch->proven) /* the checkpoints themselves break the rules: use no segments */
         s->segments_disabled = true;
     else if (p)
-        spv_sync_drop_peer(s, p, v.error);
+        spv_sync_disconnect(s, p, v.error);
     spv_sync_segments_stop(s);
     emit_update(s, batch->peer, &v);
     return 0;
@@ -314,15 +314,15 @@ static int accept_segment(struct spv_sync *s, const struct spv_segments_batch *b
 
 int spv_sync_accept_segments(struct spv_sync *s, struct spv_now now)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect next;
     struct spv_segments_batch batch;
     int rc = 0;
     if (!s->segments)
         return 0;
-    while (spv_segments_next_drop(s->segments, &drop)) {
-        struct spv_peer_entry *p = spv_sync_find(s, drop.id);
+    while (spv_segments_next_disconnect(s->segments, &next)) {
+        struct spv_peer_entry *p = spv_sync_find(s, next.id);
         if (p)
-            spv_sync_drop_peer(s, p, drop.error);
+            spv_sync_disconnect(s, p, next.error);
     }
     if (!s->fetching_segments)
         return 0;
@@ -346,7 +346,7 @@ static int handle_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
     const bool useful = p->sync.was_useful;
     const int behind = spv_sync_on_fork_below_start(s, p, msg);
     if (behind == 1) {
-        peer_at_tip(s, p);
+        set_at_tip(s, p);
         p->sync.was_useful = useful;
     }
     return behind < 0 ? behind : 0;
@@ -356,29 +356,29 @@ static int handle_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
 static int handle_unconnecting(struct spv_sync *s, struct spv_peer_entry *p, struct spv_now now)
 {
     if (++p->sync.n_unconnecting > SPV_SYNC_MAX_UNCONNECTING) {
-        spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
+        spv_sync_disconnect(s, p, SPV_ERR_HDR_UNCONNECTING);
         return 0;
     }
     p->sync.at_tip = false;
     p->sync.recheck = spv_sync_request_open(p);
     p->sync.announced = (struct spv_blockhash){{0}};
-    return spv_sync_request_open(p) ? 0 : spv_sync_ask(s, p, NULL, now);
+    return spv_sync_request_open(p) ? 0 : spv_sync_send_getheaders(s, p, NULL, now);
 }
 
 static int handle_empty(struct spv_sync *s, struct spv_peer_entry *p,
                         const struct spv_msg_headers *msg, struct spv_now now)
 {
-    struct spv_presync_drop drop;
+    struct spv_presync_failure failure;
     if (!spv_sync_is_answer(p, msg))
         return 0;
     spv_sync_request_done(p, msg, now);
-    int rc = spv_presync_peers_empty(s, p, &drop);
-    if (rc == SPV_SYNC_NOT_MINE)
+    int rc = spv_presync_peers_empty(s, p, &failure);
+    if (rc == SPV_SYNC_NOT_HANDLED)
         rc = no_more_headers(s, p, now);
     else if (rc == SPV_SYNC_CONSUMED)
-        peer_at_tip(s, p);
+        set_at_tip(s, p);
     else
-        drop_in_presync(s, p, &drop, now);
+        disconnect_in_presync(s, p, &failure, now);
     return rc < 0 ? rc : spv_sync_schedule(s, now);
 }
 
@@ -387,16 +387,16 @@ static int accept_headers(struct spv_sync *s, struct spv_peer_entry *p,
                           const struct spv_msg_headers *msg, bool presynced, struct spv_now now)
 {
     const bool answer = spv_sync_is_answer(p, msg);
-    struct spv_presync_drop drop;
+    struct spv_presync_failure failure;
     struct spv_accept_result v;
     int rc = presynced ? spv_chain_accept_presynced(s->cfg.chain, &v, msg->headers, msg->n, now)
                        : spv_chain_accept(s->cfg.chain, &v, msg->headers, msg->n, now);
     if (rc < 0)
         return rc;
     if (v.error == SPV_ERR_CHAIN_BRANCHES) {
-        rc = spv_presync_peers_branch(s, p, &drop, msg, now);
-        if (rc == SPV_SYNC_DROP)
-            drop_in_presync(s, p, &drop, now);
+        rc = spv_presync_peers_branch(s, p, &failure, msg, now);
+        if (rc == SPV_SYNC_DISCONNECT)
+            disconnect_in_presync(s, p, &failure, now);
         return rc < 0 ? rc : spv_sync_schedule(s, now);
     }
     if (v.error == SPV_ERR_FORK_BELOW_START && answer) {
@@ -411,7 +411,7 @@ static int accept_headers(struct spv_sync *s, struct spv_peer_entry *p,
     }
     p->sync.n_unconnecting = 0;
     spv_sync_request_done(p, msg, now);
-    rc = after_headers(s, p, msg, answer ? HEADERS_REQUESTED : HEADERS_UNREQUESTED, &v, now);
+    rc = after_headers(s, p, msg, answer ? ORIGIN_REQUESTED : ORIGIN_UNSOLICITED, &v, now);
     emit_update(s, p->id, &v);
     return rc ? rc : spv_sync_schedule(s, now);
 }
@@ -419,12 +419,12 @@ static int accept_headers(struct spv_sync *s, struct spv_peer_entry *p,
 static int handle_headers(struct spv_sync *s, struct spv_peer_entry *p,
                           const struct spv_msg_headers *msg, struct spv_now now)
 {
-    struct spv_presync_drop drop;
-    int rc = spv_presync_peers_headers(s, p, &drop, msg, now);
-    if (rc == SPV_SYNC_NOT_MINE || rc == SPV_SYNC_ACCEPT)
+    struct spv_presync_failure failure;
+    int rc = spv_presync_peers_headers(s, p, &failure, msg, now);
+    if (rc == SPV_SYNC_NOT_HANDLED || rc == SPV_SYNC_ACCEPT)
         return accept_headers(s, p, msg, rc == SPV_SYNC_ACCEPT, now);
-    if (rc == SPV_SYNC_DROP)
-        drop_in_presync(s, p, &drop, now);
+    if (rc == SPV_SYNC_DISCONNECT)
+        disconnect_in_presync(s, p, &failure, now);
     if (rc == SPV_SYNC_CONSUMED)
         rc = spv_sync_accept_presynced(s, now);
     return rc < 0 ? rc : spv_sync_schedule(s, now);
@@ -434,20 +434,20 @@ int spv_sync_headers(struct spv_sync *s, uint64_t id, const struct spv_msg_heade
                      struct spv_now now)
 {
     struct spv_peer_entry *p = spv_sync_find(s, id);
-    if (!p || p->sync.drop)
+    if (!p || p->sync.disconnect_error)
         return 0;
     const int rc = spv_sync_segments_headers(s, p, msg, now);
-    if (rc == SPV_SYNC_NOT_MINE)
+    if (rc == SPV_SYNC_NOT_HANDLED)
         return msg->n ? handle_headers(s, p, msg, now) : handle_empty(s, p, msg, now);
-    if (rc == SPV_SYNC_DROP)
-        spv_sync_drop_peer(s, p, SPV_ERR_HDR_UNCONNECTING);
+    if (rc == SPV_SYNC_DISCONNECT)
+        spv_sync_disconnect(s, p, SPV_ERR_HDR_UNCONNECTING);
     return rc == SPV_SYNC_ACCEPT ? spv_sync_accept_segments(s, now) : rc < 0 ? rc : 0;
 }
 
 int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg, struct spv_now now)
 {
     struct spv_peer_entry *p = spv_sync_find(s, id);
-    if (!p || p->sync.drop)
+    if (!p || p->sync.disconnect_error)
         return 0;
     /* the last block suffices: inventories list blocks in the order of the chain */
     for (size_t i = msg->n; i-- > 0;) {
@@ -464,7 +464,7 @@ int spv_sync_inv(struct spv_sync *s, uint64_t id, const struct spv_msg_inv *msg,
         p->sync.announced = hash;
         return spv_sync_busy(p) || s->sync_peer || s->fetching_segments
                    ? 0
-                   : spv_sync_ask(s, p, NULL, now);
+                   : spv_sync_send_getheaders(s, p, NULL, now);
     }
     return 0;
 }

@@ -12,9 +12,9 @@
 
 /* The parts of spv/filters and spv/node, whose headers this folder may not include. */
 
-#define SPV_FILTER_REQUESTS 8 /* ours: open requests that are remembered of a peer */
+#define SPV_FILTER_MAX_REQUESTS 8 /* ours: open requests per peer that are remembered */
 
-/* filter_requests.c: an open request of the sync of filter headers */
+/* filter_requests.c: an open request of filter header sync */
 struct spv_filter_request {
     enum spv_command command; /* getcfheaders, getcfcheckpt, getcfilters */
     uint64_t serial; /* of the round of votes or of the dispute that it belongs to */
@@ -26,68 +26,67 @@ struct spv_filter_answer;
 /* On which side of the current dispute about filter headers a peer is. */
 enum spv_filter_side {
     SPV_FILTER_SIDE_NONE = 0,
-    SPV_FILTER_OURS = 1, /* it committed to the filter headers that are stored, or about to be */
+    SPV_FILTER_OURS = 1, /* it committed to the filter headers that are stored or being stored */
     SPV_FILTER_THEIRS = 2, /* it committed to the other ones */
 };
 
 struct spv_filter_peer {
-    /* filter_peers.c: what the peer has shown of our best chain */
+    /* filter_peers.c: the best known block of the peer (Core: pindexBestKnownBlock) */
     bool added; /* false: the node uses no filters */
-    uint32_t shown_height; /* it knows this block of our best chain, and all below it */
-    struct spv_blockhash shown_hash;
-    uint64_t show_tag; /* of the getheaders that asks it to show a block; 0: none is open */
-    uint64_t show_until_us; /* of that request, or how long none is sent after one that failed */
-    int drop; /* why it is to be disconnected; 0: it is not */
-    unsigned n_unasked; /* messages about filters that answered no request */
+    uint32_t best_known_height; /* it has this block of our best chain, and all below */
+    struct spv_blockhash best_known_hash;
+    uint64_t probe_tag; /* of the unanswered probe (filter_peers.h); 0: none */
+    uint64_t probe_until_us; /* when the answer is overdue, or until when no other probe is sent */
+    int disconnect_error; /* why it is to be disconnected; 0: it is not */
+    unsigned n_unsolicited; /* messages about filters that answer no request */
     /* filter_requests.c */
-    struct spv_filter_request request[SPV_FILTER_REQUESTS]; /* oldest first */
+    struct spv_filter_request request[SPV_FILTER_MAX_REQUESTS]; /* oldest first */
     unsigned n_requests;
     /* filter_votes.c: its vote in the current round */
-    uint64_t round; /* that the next four belong to */
     unsigned tries; /* requests sent */
-    uint64_t next_us; /* of the next one; 0: not planned yet */
-    struct spv_filter_answer *answer; /* NULL: none */
-    bool compared; /* it has our filter header where the round begins */
+    uint64_t next_us; /* when the next request is due; 0: not planned yet */
+    struct spv_filter_answer *answer; /* its vote; NULL: none yet */
+    bool compared; /* it has our filter header at our height of the round */
     /* filter_sync.c: what it has committed to */
-    bool agrees; /* to our filter header of this height: */
+    bool agrees; /* it has committed to our filter headers up to agrees_height */
     uint32_t agrees_height;
-    unsigned branch; /* index + 1 of the branch of unproven filters that it is on; 0: none */
-    bool contradicts; /* a built-in filter header */
-    /* filter_votes.c: an answer that came too late for its round gave another filter header than
-     * the stored one of this height; 0: none did */
+    unsigned branch; /* index + 1 of the filter branch that it supports; 0: none */
+    bool contradicts_built_in; /* it sent another filter header than a built-in one */
+    /* filter_votes.c: an answer of an earlier round gave another filter header than the stored one
+     * of this height; 0: none */
     uint32_t differs_at;
-    uint64_t silent_until_us; /* it did not answer, and is not asked until then */
+    uint64_t silent_until_us; /* it did not answer and gets no request until then */
     enum spv_filter_side side;
 };
 
 /* block_fetch.c */
-/* ours: blocks requested from a peer at a time; as Bitcoin Core's MAX_BLOCKS_IN_TRANSIT_PER_PEER */
+/* ours: open block requests per peer; as Bitcoin Core's MAX_BLOCKS_IN_TRANSIT_PER_PEER */
 #define SPV_BLOCKS_MAX_OPEN 16
 struct spv_block_request {
     struct spv_blockhash hash;
     uint32_t height;
     unsigned n_sent; /* answers that may come */
     bool late; /* it counts as not answered */
-    uint64_t asked_us;
+    uint64_t requested_us;
 };
 struct spv_block_peer {
     bool added; /* blocks may be requested from it */
     struct spv_block_request requests[SPV_BLOCKS_MAX_OPEN];
     unsigned n_open;
-    uint64_t last_us; /* when it sent a block last */
-    uint32_t
-        lacks_height; /* it did not send a block of this height: it may lack those below, ... */
+    uint64_t last_us; /* when it last sent a block */
+    uint32_t lacks_height; /* it did not send a block of this height: it may lack all below, ... */
     uint64_t lacks_until_us; /* ... until this time; 0: nothing is known */
-    unsigned n_unrequested; /* blocks that were not requested */
-    int drop; /* why it is to be disconnected; 0: it is not */
-    bool reported; /* spv_block_fetch_next_drop has returned it */
+    unsigned n_unsolicited; /* blocks that answer no request */
+    int disconnect_error; /* why it is to be disconnected; 0: it is not */
+    bool is_disconnect_reported; /* spv_block_fetch_next_disconnect has returned the peer */
 };
 
 /* filter_fetch.c */
 struct spv_filter_fetch_peer {
     bool added; /* filters may be requested from it */
-    /* its group was lost when it should have sent filters above this height, so many times: until
-     * then it gets no request as high while another peer can; 0: nothing is known */
+    /* peers of its network group were lost n_lost times while they owed filters above this height:
+     * until lacks_until_us it gets no request for filters that high while another peer can serve
+     * them; 0: nothing is known */
     uint32_t lacks_from;
     uint64_t lacks_until_us;
     unsigned n_lost;
@@ -126,11 +125,18 @@ struct spv_peer_entry {
     struct spv_peer_rate rate;
 };
 
+/* A peer that the node is to disconnect, as a module reports it. */
+struct spv_disconnect {
+    uint64_t id;
+    int error; /* the reason; of class MISBEHAVING: the node also bans the peer */
+};
+
 struct spv_peer_table { /* zeroed: empty */
     struct spv_peer_entry entry[SPV_NODE_MAX_PEERS];
 };
 
-/* A new entry, zeroed but for the id. NULL: the table is full, or has this id, or the id is 0. */
+/* A new entry, zeroed except for the id. NULL: the table is full, or has this id, or the id is 0.
+ */
 struct spv_peer_entry *spv_peer_table_add(struct spv_peer_table *t, uint64_t id);
 /* The entry becomes free; any id. */
 void spv_peer_table_remove(struct spv_peer_table *t, uint64_t id);

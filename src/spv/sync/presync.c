@@ -41,7 +41,8 @@ _Static_assert(sizeof(struct spv_compressed_header) == 48,
 void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start,
                        const struct spv_u256 *threshold, struct spv_rng rng, struct spv_now now)
 {
-    const int64_t seconds = now.unix_s + SPV_MAX_FUTURE - (int64_t)spv_median_time(&start->median);
+    const int64_t seconds =
+        now.unix_s + SPV_MAX_FUTURE_S - (int64_t)spv_median_time(&start->median);
 
     spv_presync_end(p);
     p->phase = SPV_PRESYNC_PHASE_PRESYNC;
@@ -50,7 +51,7 @@ void spv_presync_begin(struct spv_presync *p, const struct spv_header_ctx *start
     p->threshold = *threshold;
     /* a time exceeds the median of the eleven before, so six headers move it by a second, and no
      * time may be later than two hours from now */
-    p->max = seconds > 0 ? SPV_PRESYNC_PER_SECOND * (uint64_t)seconds : 0;
+    p->max = seconds > 0 ? SPV_PRESYNC_MAX_HEADERS_PER_SECOND * (uint64_t)seconds : 0;
     p->key[0] = spv_rng_u64(&rng);
     p->key[1] = spv_rng_u64(&rng);
     p->offset = (uint32_t)spv_rng_below(&rng, SPV_PRESYNC_PERIOD);
@@ -65,7 +66,7 @@ void spv_presync_end(struct spv_presync *p)
 
 /* ---- commitments ---- */
 
-static unsigned commitment(const struct spv_presync *p, const struct spv_blockhash *hash)
+static unsigned commitment_bit(const struct spv_presync *p, const struct spv_blockhash *hash)
 {
     return (unsigned)(spv_siphash(p->key[0], p->key[1], hash->b, sizeof hash->b) & 1);
 }
@@ -90,7 +91,7 @@ static int store_commitment(struct spv_presync *p, const struct spv_blockhash *h
     }
     if (p->n_bits % 8 == 0)
         p->bits[byte] = 0;
-    p->bits[byte] |= (uint8_t)(commitment(p, hash) << (p->n_bits % 8));
+    p->bits[byte] |= (uint8_t)(commitment_bit(p, hash) << (p->n_bits % 8));
     p->n_bits++;
     return 0;
 }
@@ -103,7 +104,7 @@ static int check_commitment(struct spv_presync *p, const struct spv_blockhash *h
     if (i >= p->n_bits)
         return SPV_ERR_REDOWNLOAD_MISMATCH;
     bit = (unsigned)p->bits[i / 8] >> (i % 8) & 1;
-    return bit == commitment(p, hash) ? 0 : SPV_ERR_REDOWNLOAD_MISMATCH;
+    return bit == commitment_bit(p, hash) ? 0 : SPV_ERR_REDOWNLOAD_MISMATCH;
 }
 
 /* ---- the second pass's buffer ---- */

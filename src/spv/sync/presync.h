@@ -1,6 +1,6 @@
 /* Presync of one peer's chain: a first pass checks every header by all rules and keeps one salted
- * bit for each 600 of them, until the chain has shown enough work; a second pass over the same
- * chain is compared with those bits and releases its headers.
+ * bit for each 600 of them (Bitcoin Core: commitments), until the chain has shown enough work; a
+ * second pass over the same chain is compared with those bits and releases its headers.
  *
  * Owns the bits and the second pass's buffer. It is independent of peers and of the chain: the
  * caller passes in where the headers start and how much work they must show. */
@@ -10,11 +10,11 @@
 #include "spv/chain/header_ctx.h"
 #include "spv/types.h"
 
-#define SPV_PRESYNC_PERIOD 600 /* headers a bit: 960,000 headers take 200 bytes */
+#define SPV_PRESYNC_PERIOD 600 /* headers per bit: 960,000 headers take 200 bytes */
 #define SPV_PRESYNC_REDOWNLOAD_BUF 14400 /* headers: 24 bits follow what is released */
 /* headers: 6 of 11 move their median, which must rise */
-#define SPV_PRESYNC_PER_SECOND 6
-#define SPV_PRESYNC_MEMORY (2u << 20) /* bytes at most: see spv_presync_memory */
+#define SPV_PRESYNC_MAX_HEADERS_PER_SECOND 6
+#define SPV_PRESYNC_MAX_MEMORY (2u << 20) /* bytes at most: see spv_presync_memory */
 
 enum spv_presync_phase {
     SPV_PRESYNC_PHASE_OFF,
@@ -71,8 +71,8 @@ size_t spv_presync_pop_ready(struct spv_presync *p, struct spv_header *out, size
 /* The last header accepted in this pass; at its beginning the one before the start. */
 const struct spv_blockhash *spv_presync_last(const struct spv_presync *p);
 
-/* Bytes allocated: 769 KiB of buffered headers in a second pass, and a byte for
- * 4,800 headers that the first pass saw: at most 0.7 MiB for a chain from 2009 at six a second. */
+/* Bytes allocated: 769 KiB of buffered headers in a second pass, and one byte per 4,800 headers of
+ * the first pass: at most 0.7 MiB for a chain from 2009 at six headers per second. */
 size_t spv_presync_memory(const struct spv_presync *p);
 
 #endif

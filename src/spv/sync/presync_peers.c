@@ -5,8 +5,8 @@
  * Without a free slot the peer waits, and gets a new request when one is free.
  *
  * A chain on our tip must show the network's minimum work; a branch must also show more work than
- * our best chain: a branch that forks so low, or is so long, is useless until it wins. Nothing of a
- * first pass is stored, and an announcement during a pass does not count in it.
+ * our best chain: a branch that forks this low, or is this long, is useless until it wins. Nothing
+ * of a first pass is stored, and an announcement during a pass does not count in it.
  *
  * The headers of a second pass go to the chain one message at a time, each stored before the next
  * one. The next request is sent before that, so that the answer is on its way meanwhile. */
@@ -111,28 +111,29 @@ void spv_presync_peers_abort(struct spv_sync *s, const struct spv_peer_entry *p)
 
 /* The header is invalid. */
 static int on_invalid(struct spv_sync *s, struct spv_presync_peers_slot *slot,
-                      struct spv_presync_drop *drop, const struct spv_header *header, int error)
+                      struct spv_presync_failure *failure, const struct spv_header *header,
+                      int error)
 {
     if (spv_err_class_of(error) == SPV_CLASS_LOCAL || spv_err_class_of(error) == SPV_CLASS_CALLER)
         return error;
-    *drop = (struct spv_presync_drop){.error = error,
-                                      .time = header->time,
-                                      .height = slot->presync.ctx.parent.height,
-                                      .work = slot->presync.ctx.work};
+    *failure = (struct spv_presync_failure){.error = error,
+                                            .time = header->time,
+                                            .height = slot->presync.ctx.parent.height,
+                                            .work = slot->presync.ctx.work};
     clear_slot(s, slot);
-    return SPV_SYNC_DROP;
+    return SPV_SYNC_DISCONNECT;
 }
 
 /* Headers that continue the running pass. */
 static int continue_pass(struct spv_sync *s, struct spv_peer_entry *p,
-                         struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
+                         struct spv_presync_peers_slot *slot, struct spv_presync_failure *failure,
                          const struct spv_msg_headers *msg, struct spv_now now)
 {
     size_t taken;
     int rc = spv_presync_take(&slot->presync, &taken, msg->headers, msg->n, now);
 
     if (rc < 0)
-        return on_invalid(s, slot, drop, &msg->headers[taken], rc);
+        return on_invalid(s, slot, failure, &msg->headers[taken], rc);
     p->sync.n_unconnecting = 0;
     spv_sync_request_done(p, msg, now);
     /* only an empty answer ends a chain */
@@ -144,7 +145,7 @@ static int continue_pass(struct spv_sync *s, struct spv_peer_entry *p,
 /* Assigns a slot to the peer and begins the first pass with the headers after the known ones.
  * ACCEPT: this message shows enough work. */
 static int begin_presync(struct spv_sync *s, struct spv_peer_entry *p,
-                         struct spv_presync_drop *drop, const struct spv_header_ctx *start,
+                         struct spv_presync_failure *failure, const struct spv_header_ctx *start,
                          const struct spv_u256 *threshold, const struct spv_msg_headers *msg,
                          size_t known, struct spv_now now)
 {
@@ -167,7 +168,7 @@ static int begin_presync(struct spv_sync *s, struct spv_peer_entry *p,
     spv_presync_begin(&slot->presync, start, threshold, s->cfg.rng, now);
     rc = spv_presync_take(&slot->presync, &taken, headers, msg->n - known, now);
     if (rc < 0)
-        return on_invalid(s, slot, drop, &headers[taken], rc);
+        return on_invalid(s, slot, failure, &headers[taken], rc);
     if (slot->presync.phase == SPV_PRESYNC_PHASE_REDOWNLOAD) {
         /* the whole chain is in this message: nothing has to be requested again */
         clear_slot(s, slot);
@@ -188,8 +189,9 @@ static struct spv_u256 best_work_plus_one(const struct spv_sync *s)
 
 /* Begins presync of a peer without a slot if its headers require it. Returns an enum
  * spv_sync_result or negative. */
-static int try_presync(struct spv_sync *s, struct spv_peer_entry *p, struct spv_presync_drop *drop,
-                       const struct spv_msg_headers *msg, struct spv_now now)
+static int try_presync(struct spv_sync *s, struct spv_peer_entry *p,
+                       struct spv_presync_failure *failure, const struct spv_msg_headers *msg,
+                       struct spv_now now)
 {
     const struct spv_chain *c = s->cfg.chain;
     const struct spv_chain_header *tip = spv_chain_tip(c);
@@ -226,11 +228,11 @@ static int try_presync(struct spv_sync *s, struct spv_peer_entry *p, struct spv_
         if (spv_u256_cmp(&more, &threshold) > 0)
             threshold = more;
     }
-    return begin_presync(s, p, drop, &start, &threshold, msg, known, now);
+    return begin_presync(s, p, failure, &start, &threshold, msg, known, now);
 }
 
 int spv_presync_peers_branch(struct spv_sync *s, struct spv_peer_entry *p,
-                             struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
+                             struct spv_presync_failure *failure, const struct spv_msg_headers *msg,
                              struct spv_now now)
 {
     const struct spv_u256 threshold = best_work_plus_one(s);
@@ -243,7 +245,7 @@ int spv_presync_peers_branch(struct spv_sync *s, struct spv_peer_entry *p,
         rc = spv_chain_ctx_at(s->cfg.chain, &start, pos);
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : SPV_SYNC_CONSUMED;
-    rc = begin_presync(s, p, drop, &start, &threshold, msg, known, now);
+    rc = begin_presync(s, p, failure, &start, &threshold, msg, known, now);
     /* the chain has already accepted a branch that wins with this message */
     return rc == SPV_SYNC_ACCEPT ? SPV_SYNC_CONSUMED : rc;
 }
@@ -269,9 +271,10 @@ static int chain_caught_up(struct spv_sync *s, struct spv_presync_peers_slot *sl
 }
 
 /* Headers of a peer with a slot that do not follow its last ones: an announcement, or the answer to
- * our request, whose chain has changed. NOT_MINE: the pass begins anew. */
+ * our request, whose chain has changed. NOT_HANDLED: the pass begins anew. */
 static int handle_noncontinuing(struct spv_sync *s, struct spv_peer_entry *p,
-                                struct spv_presync_peers_slot *slot, struct spv_presync_drop *drop,
+                                struct spv_presync_peers_slot *slot,
+                                struct spv_presync_failure *failure,
                                 const struct spv_msg_headers *msg, struct spv_now now)
 {
     struct spv_chain_pos pos;
@@ -281,66 +284,66 @@ static int handle_noncontinuing(struct spv_sync *s, struct spv_peer_entry *p,
     if (rc <= 0 || known == msg->n)
         return rc < 0 ? rc : SPV_SYNC_CONSUMED;
     spv_sync_request_done(p, msg, now);
-    if (slot->restarts == SPV_PRESYNC_PEERS_RESTARTS) {
+    if (slot->restarts == SPV_PRESYNC_PEERS_MAX_RESTARTS) {
         clear_slot(s, slot);
-        *drop = (struct spv_presync_drop){.error = SPV_ERR_REDOWNLOAD_MISMATCH};
-        return SPV_SYNC_DROP;
+        *failure = (struct spv_presync_failure){.error = SPV_ERR_REDOWNLOAD_MISMATCH};
+        return SPV_SYNC_DISCONNECT;
     }
-    return SPV_SYNC_NOT_MINE;
+    return SPV_SYNC_NOT_HANDLED;
 }
 
 int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
-                              struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
-                              struct spv_now now)
+                              struct spv_presync_failure *failure,
+                              const struct spv_msg_headers *msg, struct spv_now now)
 {
     struct spv_presync_peers_slot *slot = p->presync.slot;
     unsigned restarts;
     int rc;
 
     if (!slot)
-        return try_presync(s, p, drop, msg, now);
+        return try_presync(s, p, failure, msg, now);
     rc = chain_caught_up(s, slot);
     if (rc < 0)
         return rc;
     if (rc == 1) {
         clear_slot(s, slot);
-        rc = spv_sync_ask(s, p, NULL, now);
+        rc = spv_sync_send_getheaders(s, p, NULL, now);
         return rc < 0 ? rc : SPV_SYNC_CONSUMED;
     }
     if (spv_blockhash_eq(&msg->headers[0].prev, spv_presync_last(&slot->presync)))
-        return continue_pass(s, p, slot, drop, msg, now);
-    rc = handle_noncontinuing(s, p, slot, drop, msg, now);
-    if (rc != SPV_SYNC_NOT_MINE)
+        return continue_pass(s, p, slot, failure, msg, now);
+    rc = handle_noncontinuing(s, p, slot, failure, msg, now);
+    if (rc != SPV_SYNC_NOT_HANDLED)
         return rc;
     restarts = slot->restarts + 1;
     clear_slot(s, slot);
-    rc = try_presync(s, p, drop, msg, now);
+    rc = try_presync(s, p, failure, msg, now);
     if (p->presync.slot)
         p->presync.slot->restarts = restarts;
     return rc;
 }
 
 int spv_presync_peers_empty(struct spv_sync *s, struct spv_peer_entry *p,
-                            struct spv_presync_drop *drop)
+                            struct spv_presync_failure *failure)
 {
     struct spv_presync_peers_slot *slot = p->presync.slot;
 
     if (!slot)
-        return SPV_SYNC_NOT_MINE;
+        return SPV_SYNC_NOT_HANDLED;
     const bool first = slot->presync.phase == SPV_PRESYNC_PHASE_PRESYNC;
     const bool enough = spv_u256_cmp(&slot->presync.ctx.work, &s->cfg.min_work) >= 0;
-    p->sync.shown_work = slot->presync.ctx.work;
-    p->sync.shown_height = slot->presync.ctx.parent.height;
+    p->sync.last_answer_work = slot->presync.ctx.work;
+    p->sync.last_answer_height = slot->presync.ctx.parent.height;
     clear_slot(s, slot);
     /* A peer that cannot show min_chain_work is disconnected, one that has no better chain is not.
      */
     if (first && enough)
         return SPV_SYNC_CONSUMED;
-    *drop =
-        (struct spv_presync_drop){.error = first ? SPV_ERR_LOW_WORK : SPV_ERR_REDOWNLOAD_MISMATCH,
-                                  .height = p->sync.shown_height,
-                                  .work = p->sync.shown_work};
-    return SPV_SYNC_DROP;
+    *failure = (struct spv_presync_failure){.error = first ? SPV_ERR_LOW_WORK
+                                                           : SPV_ERR_REDOWNLOAD_MISMATCH,
+                                            .height = p->sync.last_answer_height,
+                                            .work = p->sync.last_answer_work};
+    return SPV_SYNC_DISCONNECT;
 }
 
 void spv_presync_peers_forget(struct spv_sync *s, struct spv_peer_entry *p)
@@ -358,7 +361,7 @@ void spv_presync_peers_forget(struct spv_sync *s, struct spv_peer_entry *p)
 static bool any_peer_waits(const struct spv_sync *s)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
-        if (p->presync.waiting && !p->sync.drop)
+        if (p->presync.waiting && !p->sync.disconnect_error)
             return true;
     return false;
 }
@@ -370,12 +373,13 @@ uint64_t spv_presync_peers_deadline(const struct spv_sync *s)
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
         const struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         if (slot->peer)
-            first = spv_min_deadline(first, slot->begun_us + SPV_PRESYNC_PEERS_TIME);
+            first = spv_min_deadline(first, slot->begun_us + SPV_PRESYNC_PEERS_SLOT_US);
     }
     return first != SPV_NEVER && any_peer_waits(s) ? first : SPV_NEVER;
 }
 
-struct spv_peer_entry *spv_presync_peers_timer(struct spv_sync *s, struct spv_presync_drop *drop,
+struct spv_peer_entry *spv_presync_peers_timer(struct spv_sync *s,
+                                               struct spv_presync_failure *failure,
                                                struct spv_now now)
 {
     if (!any_peer_waits(s))
@@ -383,11 +387,11 @@ struct spv_peer_entry *spv_presync_peers_timer(struct spv_sync *s, struct spv_pr
     for (size_t i = 0; i < SPV_PRESYNC_PEERS_SLOTS; i++) {
         struct spv_presync_peers_slot *slot = &s->presync_peers.slot[i];
         struct spv_peer_entry *p = slot->peer;
-        if (!p || slot->begun_us + SPV_PRESYNC_PEERS_TIME > now.mono_us)
+        if (!p || slot->begun_us + SPV_PRESYNC_PEERS_SLOT_US > now.mono_us)
             continue;
-        *drop = (struct spv_presync_drop){.error = SPV_ERR_LOW_WORK,
-                                          .height = slot->presync.ctx.parent.height,
-                                          .work = slot->presync.ctx.work};
+        *failure = (struct spv_presync_failure){.error = SPV_ERR_LOW_WORK,
+                                                .height = slot->presync.ctx.parent.height,
+                                                .work = slot->presync.ctx.work};
         clear_slot(s, slot);
         return p; /* one slot is enough, unless a peer still waits at the next timer */
     }

@@ -12,8 +12,9 @@
 
 #define SPV_PRESYNC_PEERS_SLOTS 2 /* peers in presync at once: one of them may be endless */
 /* ours: then a slot goes to the next peer that waits; enough for a whole chain on a slow line */
-#define SPV_PRESYNC_PEERS_TIME (1200 * SPV_SECOND)
-#define SPV_PRESYNC_PEERS_RESTARTS 3 /* how often a peer's chain may change during its passes */
+#define SPV_PRESYNC_PEERS_SLOT_US (1200 * SPV_SECOND)
+/* how often a peer's chain may change during its passes */
+#define SPV_PRESYNC_PEERS_MAX_RESTARTS 3
 
 struct spv_sync;
 struct spv_peer_entry;
@@ -39,14 +40,14 @@ struct spv_presync_peers {
 
 /* What a module of sync has done with a peer's message. */
 enum spv_sync_result {
-    SPV_SYNC_NOT_MINE, /* nothing: the message is for the next module, or for the chain */
+    SPV_SYNC_NOT_HANDLED, /* nothing: the next module gets the message, or the chain */
     SPV_SYNC_CONSUMED, /* the message is processed */
     SPV_SYNC_ACCEPT, /* there are headers for the chain to accept */
-    SPV_SYNC_DROP, /* the peer must be disconnected */
+    SPV_SYNC_DISCONNECT, /* the peer must be disconnected */
 };
 
-/* Why a peer in presync is to be dropped. */
-struct spv_presync_drop {
+/* Why a peer in presync is to be disconnected. */
+struct spv_presync_failure {
     int error;
     uint32_t time; /* of the invalid header */
     uint32_t height; /* where its chain ends, as far as it was shown */
@@ -63,19 +64,21 @@ struct spv_presync_batch {
 
 void spv_presync_peers_free(struct spv_sync *s);
 
-/* A peer's headers, at least one. Returns an enum spv_sync_result: NOT_MINE: the chain may accept
- * them as any others; ACCEPT: as presynced ones (spv_chain_accept_presynced); DROP: *drop has the
- * reason. Negative: a failure of ours. */
+/* A peer's headers, at least one. Returns an enum spv_sync_result: NOT_HANDLED: the chain may
+ * accept them as any others; ACCEPT: as presynced ones (spv_chain_accept_presynced); DISCONNECT:
+ * *failure has the reason. Negative: a failure of ours. */
 int spv_presync_peers_headers(struct spv_sync *s, struct spv_peer_entry *p,
-                              struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
-                              struct spv_now now);
-/* The chain has no space for this branch (SPV_ERR_CHAIN_BRANCHES). CONSUMED, DROP or negative. */
+                              struct spv_presync_failure *failure,
+                              const struct spv_msg_headers *msg, struct spv_now now);
+/* The chain has no space for this branch (SPV_ERR_CHAIN_BRANCHES). CONSUMED, DISCONNECT or
+ * negative. */
 int spv_presync_peers_branch(struct spv_sync *s, struct spv_peer_entry *p,
-                             struct spv_presync_drop *drop, const struct spv_msg_headers *msg,
+                             struct spv_presync_failure *failure, const struct spv_msg_headers *msg,
                              struct spv_now now);
-/* An empty answer. NOT_MINE; CONSUMED: the peer's chain has ended, and its work is enough; DROP. */
+/* An empty answer. NOT_HANDLED; CONSUMED: the peer's chain has ended, and its work is enough;
+ * DISCONNECT. */
 int spv_presync_peers_empty(struct spv_sync *s, struct spv_peer_entry *p,
-                            struct spv_presync_drop *drop);
+                            struct spv_presync_failure *failure);
 /* The next headers that have passed both passes: 1 and *out, or 0. SPV_ERR_NOMEM. */
 int spv_presync_peers_next_batch(struct spv_sync *s, struct spv_presync_batch *out);
 /* The chain rejected the peer's batch: its passes end. */
@@ -84,8 +87,9 @@ void spv_presync_peers_abort(struct spv_sync *s, const struct spv_peer_entry *p)
 void spv_presync_peers_forget(struct spv_sync *s, struct spv_peer_entry *p);
 
 /* Frees the slot of a peer that has exceeded its time, when another peer waits for one. Returns the
- * peer, and *drop; NULL: none. */
-struct spv_peer_entry *spv_presync_peers_timer(struct spv_sync *s, struct spv_presync_drop *drop,
+ * peer, and *failure; NULL: none. */
+struct spv_peer_entry *spv_presync_peers_timer(struct spv_sync *s,
+                                               struct spv_presync_failure *failure,
                                                struct spv_now now);
 uint64_t spv_presync_peers_deadline(const struct spv_sync *s);
 size_t spv_presync_peers_memory(const struct spv_sync *s);

@@ -19,17 +19,17 @@
 int spv_segments_new(struct spv_segments **out, const struct spv_segments_config *cfg)
 {
     *out = NULL;
-    if (!cfg->payload || !cfg->params || !cfg->effects || !cfg->peers ||
-        (cfg->n_checkpoints && !cfg->checkpoints && !cfg->payload_ctx))
+    if (!cfg->ops || !cfg->params || !cfg->effects || !cfg->peers ||
+        (cfg->n_checkpoints && !cfg->checkpoints && !cfg->ops_ctx))
         return SPV_ERR_INVALID;
     struct spv_segments *segs = calloc(1, sizeof *segs);
     if (!segs)
         return SPV_ERR_NOMEM;
     segs->cfg = *cfg;
     if (!segs->cfg.timeout_us)
-        segs->cfg.timeout_us = SPV_SEGMENTS_TIMEOUT;
-    segs->payload = cfg->payload;
-    segs->batch_buf = malloc(SPV_SEGMENTS_BATCH * segs->payload->unit_size);
+        segs->cfg.timeout_us = SPV_SEGMENTS_TIMEOUT_US;
+    segs->ops = cfg->ops;
+    segs->batch_buf = malloc(SPV_SEGMENTS_MAX_BATCH * segs->ops->unit_size);
     if (!segs->batch_buf) {
         free(segs);
         return SPV_ERR_NOMEM;
@@ -73,21 +73,21 @@ void spv_segments_free(struct spv_segments *segs)
 
 static uint32_t end_height(const struct spv_segments *segs, size_t i)
 {
-    return segs->payload->end_height(&segs->cfg, i);
+    return segs->ops->end_height(&segs->cfg, i);
 }
 
 static size_t max_segments(const struct spv_segments *segs)
 {
-    return segs->payload->max_segments ? segs->payload->max_segments : SPV_SEGMENTS_MAX_SEGMENTS;
+    return segs->ops->max_segments ? segs->ops->max_segments : SPV_SEGMENTS_MAX_SEGMENTS;
 }
 
 /* Where the next segment ends; *at is the argument of end_hash. False: there is none. */
 static bool pick_end(const struct spv_segments *segs, size_t *at, uint32_t *end)
 {
-    if (segs->payload->cut) {
+    if (segs->ops->cut) {
         if (segs->top_height >= segs->to)
             return false;
-        *end = segs->payload->cut(&segs->cfg, segs->top_height, segs->to);
+        *end = segs->ops->cut(&segs->cfg, segs->top_height, segs->to);
         *at = *end;
         return true;
     }
@@ -117,7 +117,7 @@ static void fill_window(struct spv_segments *segs)
                                   .from = segs->top_height,
                                   .end = end,
                                   .start = segs->top,
-                                  .stop = segs->payload->end_hash(&segs->cfg, at),
+                                  .stop = segs->ops->end_hash(&segs->cfg, at),
                                   .is_long = size > SPV_SEGMENTS_MAX_HEADERS};
         held += size;
         segs->top_height = end;
@@ -168,7 +168,7 @@ int spv_segments_begin(struct spv_segments *segs, const struct spv_checkpoint *f
     while (segs->last_end < n_ends && end_height(segs, segs->last_end) <= to)
         segs->last_end++;
     segs->to = to;
-    segs->active = segs->payload->cut ? from->height < to : segs->next_end < segs->last_end;
+    segs->active = segs->ops->cut ? from->height < to : segs->next_end < segs->last_end;
     segs->post_checkpoint = segs->active && segs->cfg.post_checkpoint && segs->last_end == n_ends;
     fill_window(segs);
     return spv_segments_schedule(segs, now);
@@ -189,18 +189,18 @@ bool spv_segments_done(const struct spv_segments *segs)
 /* Unit number i of a segment, or the end of its units. */
 static uint8_t *unit_at(const struct spv_segments *segs, const struct spv_segment *s, uint32_t i)
 {
-    return s->units + (i - s->n_discarded) * segs->payload->unit_size;
+    return s->units + (i - s->n_discarded) * segs->ops->unit_size;
 }
 
 /* Joins small complete segments into one batch. */
 static void merge_small(struct spv_segments *segs, struct spv_segments_batch *out)
 {
-    const size_t size = segs->payload->unit_size;
+    const size_t size = segs->ops->unit_size;
     size_t n = 0;
     for (size_t i = 0; i < segs->n && spv_segments_complete(&segs->segment[i]); i++) {
         const struct spv_segment *s = &segs->segment[i];
         const size_t more = s->have - s->n_consumed;
-        if (s->is_post_checkpoint || s->is_long || n + more > SPV_SEGMENTS_BATCH)
+        if (s->is_post_checkpoint || s->is_long || n + more > SPV_SEGMENTS_MAX_BATCH)
             break;
         memcpy(segs->batch_buf + n * size, unit_at(segs, s, s->n_consumed), more * size);
         n += more;
@@ -224,8 +224,8 @@ static bool may_grow(const struct spv_segments *segs, struct spv_now now)
     size_t n = 0, i = 0;
     for (; i < segs->n && spv_segments_complete(&segs->segment[i]); i++)
         n += segs->segment[i].have - segs->segment[i].n_consumed;
-    return i < segs->n && n < SPV_SEGMENTS_BATCH && segs->segment[0].n_consumed == 0 &&
-           now.mono_us < segs->ready_us + SPV_SEGMENTS_BATCH_DELAY;
+    return i < segs->n && n < SPV_SEGMENTS_MAX_BATCH && segs->segment[0].n_consumed == 0 &&
+           now.mono_us < segs->ready_us + SPV_SEGMENTS_BATCH_DELAY_US;
 }
 
 static bool next_batch(struct spv_segments *segs, struct spv_segments_batch *out)
@@ -237,9 +237,9 @@ static bool next_batch(struct spv_segments *segs, struct spv_segments_batch *out
     size_t n = s->have - s->n_consumed;
     if (!n || (!whole && !s->is_long))
         return false;
-    const bool all = n <= SPV_SEGMENTS_BATCH;
+    const bool all = n <= SPV_SEGMENTS_MAX_BATCH;
     if (!all)
-        n = SPV_SEGMENTS_BATCH;
+        n = SPV_SEGMENTS_MAX_BATCH;
     const struct spv_header *headers = (const void *)unit_at(segs, s, s->n_consumed);
     *out = (struct spv_segments_batch){.headers = headers,
                                        .n = n,
@@ -276,7 +276,7 @@ int spv_segments_consume(struct spv_segments *segs, struct spv_now now)
             freed = true;
         } else if (s->is_long) {
             memmove(s->units, unit_at(segs, s, s->n_consumed),
-                    (s->have - s->n_consumed) * segs->payload->unit_size);
+                    (s->have - s->n_consumed) * segs->ops->unit_size);
             s->n_discarded = s->n_consumed;
             freed = true;
         }
@@ -293,7 +293,7 @@ bool spv_segments_alloc(const struct spv_segments *segs, struct spv_segment *s)
 {
     const size_t n = s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from;
     if (!s->units)
-        s->units = malloc(n * segs->payload->unit_size);
+        s->units = malloc(n * segs->ops->unit_size);
     return s->units != NULL;
 }
 
@@ -308,7 +308,7 @@ void spv_segments_set_behind(struct spv_segments_peer *p, const struct spv_segme
 {
     if (!p->behind_until_us || s->from < p->behind_from)
         p->behind_from = s->from;
-    p->behind_until_us = now.mono_us + SPV_SEGMENTS_BEHIND;
+    p->behind_until_us = now.mono_us + SPV_SEGMENTS_BEHIND_US;
 }
 
 void spv_segments_received(struct spv_segments *segs, struct spv_segments_peer *p,
@@ -357,13 +357,13 @@ void spv_segments_clear_behind(struct spv_segments *segs, uint64_t id)
         p->behind_until_us = 0;
 }
 
-int spv_segments_next_drop(struct spv_segments *segs, struct spv_segments_drop *out)
+int spv_segments_next_disconnect(struct spv_segments *segs, struct spv_disconnect *out)
 {
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
-        if (!p->drop || p->reported)
+        if (!p->disconnect_error || p->reported)
             continue;
         p->reported = true;
-        *out = (struct spv_segments_drop){.id = p->entry->id, .error = p->drop};
+        *out = (struct spv_disconnect){.id = p->entry->id, .error = p->disconnect_error};
         return 1;
     }
     return 0;
@@ -375,7 +375,7 @@ bool spv_segments_all_behind(const struct spv_segments *segs)
     if (!segs->n)
         return false;
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
-        if (p->drop)
+        if (p->disconnect_error)
             continue;
         /* spv_segments_timer clears expired times */
         if (!p->behind_until_us || segs->segment[0].from < p->behind_from)
@@ -390,7 +390,7 @@ bool spv_segments_all_behind(const struct spv_segments *segs)
 static bool has_other_peers(const struct spv_segments *segs, const struct spv_segments_peer *p)
 {
     for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(segs, q));)
-        if (q != p && !q->drop)
+        if (q != p && !q->disconnect_error)
             return true;
     return false;
 }
@@ -399,10 +399,10 @@ static bool has_other_peers(const struct spv_segments *segs, const struct spv_se
  * queue takes long on a slow line. */
 uint64_t spv_segments_stall_us(const struct spv_segments *segs, const struct spv_segments_peer *p)
 {
-    if (p->drop || !p->n_open)
+    if (p->disconnect_error || !p->n_open)
         return SPV_NEVER;
     const uint64_t since =
-        p->last_us > p->requests[0].asked_us ? p->last_us : p->requests[0].asked_us;
+        p->last_us > p->requests[0].requested_us ? p->last_us : p->requests[0].requested_us;
     return since +
            (has_other_peers(segs, p) ? 1 : SPV_SEGMENTS_LONE_PEER_FACTOR) * segs->cfg.timeout_us;
 }
@@ -413,7 +413,7 @@ int spv_segments_timer(struct spv_segments *segs, struct spv_now now)
         if (p->behind_until_us && p->behind_until_us <= now.mono_us)
             p->behind_until_us = 0;
         if (spv_segments_stall_us(segs, p) <= now.mono_us)
-            p->drop = SPV_ERR_STALL;
+            p->disconnect_error = SPV_ERR_STALL;
     }
     return spv_segments_schedule(segs, now);
 }
@@ -422,7 +422,7 @@ uint64_t spv_segments_deadline(const struct spv_segments *segs)
 {
     uint64_t first = segs->sched_us;
     if (segs->ready_us)
-        first = spv_min_deadline(first, segs->ready_us + SPV_SEGMENTS_BATCH_DELAY);
+        first = spv_min_deadline(first, segs->ready_us + SPV_SEGMENTS_BATCH_DELAY_US);
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
         const uint64_t stall = spv_segments_stall_us(segs, p);
         if (stall < first)
@@ -440,7 +440,7 @@ uint64_t spv_segments_answer_us(const struct spv_segments *segs, uint64_t id)
     const struct spv_segments_peer *p = spv_segments_find_peer(segs, id);
     if (!p || !p->rtt_us)
         return 0;
-    double units = segs->payload->request_units;
+    double units = segs->ops->request_units;
     for (unsigned k = 0; k < p->n_open; k++)
         units += p->requests[k].n;
     const double us = units * (double)SPV_SECOND / spv_segments_rate(p);
@@ -465,7 +465,7 @@ void spv_segments_get_stats(const struct spv_segments *segs, struct spv_segments
     *out = (struct spv_segments_stats){.hedges = segs->hedges,
                                        .done = segs->done,
                                        .memory = sizeof *segs +
-                                                 SPV_SEGMENTS_BATCH * segs->payload->unit_size};
+                                                 SPV_SEGMENTS_MAX_BATCH * segs->ops->unit_size};
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(segs, p));) {
         out->in_flight += p->n_open;
         out->memory += SPV_SEGMENTS_MAX_OPEN * sizeof p->requests[0];
@@ -476,6 +476,6 @@ void spv_segments_get_stats(const struct spv_segments *segs, struct spv_segments
         out->waiting += s->have - s->n_consumed;
         if (s->units)
             out->memory +=
-                (s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from) * segs->payload->unit_size;
+                (s->is_long ? SPV_SEGMENTS_LONG_BUF : s->end - s->from) * segs->ops->unit_size;
     }
 }

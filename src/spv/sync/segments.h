@@ -3,11 +3,12 @@
  * segment whose links lead from a known hash to a checkpoint's is proven by that alone. The caller
  * checks the headers by the other rules and stores them.
  *
- * Filter headers and filters are downloaded by the same scheduler, with other payloads
- * (src/spv/filters/filter_segments.h, filter_fetch.h); what is said of headers holds for them.
+ * Filter headers and filters are downloaded by the same scheduler, each kind with its own
+ * struct spv_segments_ops (src/spv/filters/filter_segments.h, filter_fetch.h). The comments below
+ * speak of headers; they hold for the other two as well.
  *
  * A pure state machine. Its inputs are peers, messages and the time; its outputs are getheaders in
- * the effect queue, peers to be disconnected (spv_segments_next_drop) and headers
+ * the effect queue, peers to be disconnected (spv_segments_next_disconnect) and headers
  * (spv_segments_next_batch). When a peer is lost, its requests go to others, and no peer can make
  * it buffer more than SPV_SEGMENTS_MAX_HEADERS headers. */
 #ifndef SPV_SPV_SYNC_SEGMENTS_H
@@ -15,6 +16,7 @@
 
 #include "spv/effects/effects.h"
 
+struct spv_disconnect;
 struct spv_peer_entry;
 struct spv_peer_table;
 
@@ -22,14 +24,16 @@ struct spv_peer_table;
 #define SPV_SEGMENTS_MAX_HEADERS 131072
 #define SPV_SEGMENTS_MAX_SEGMENTS 80 /* ours: in the window; those 65, and some shorter ones */
 #define SPV_SEGMENTS_PERIOD 2016 /* checkpoints closer to each other are skipped */
-#define SPV_SEGMENTS_BATCH (4 * SPV_SEGMENTS_PERIOD) /* ours: at most; each costs a disk flush */
-#define SPV_SEGMENTS_BATCH_DELAY (SPV_SECOND / 50) /* ours: wait so long for a full batch */
+/* ours: at most; each costs a disk flush */
+#define SPV_SEGMENTS_MAX_BATCH (4 * SPV_SEGMENTS_PERIOD)
+#define SPV_SEGMENTS_BATCH_DELAY_US (SPV_SECOND / 50) /* ours: longest wait for a full batch */
 #define SPV_SEGMENTS_MAX_OPEN 60 /* ours: requests on a peer, which keeps SPV_PEER_REQUESTS */
 #define SPV_SEGMENTS_FIRST_OPEN 16 /* ours: segments requested from a peer of unknown rate */
-#define SPV_SEGMENTS_TIMEOUT (20 * SPV_SECOND) /* ours: without any answer; as SPV_SYNC_REQUEST */
-#define SPV_SEGMENTS_LONE_PEER_FACTOR 4 /* ours: so many times longer for our only peer */
-/* ours: a peer that lacks the start of a segment gets no requests for so long */
-#define SPV_SEGMENTS_BEHIND (60 * SPV_SECOND)
+/* ours: without any answer; as SPV_SYNC_REQUEST_TIMEOUT_US */
+#define SPV_SEGMENTS_TIMEOUT_US (20 * SPV_SECOND)
+#define SPV_SEGMENTS_LONE_PEER_FACTOR 4 /* ours: factor of TIMEOUT for our only peer */
+/* ours: for this long, a peer that lacks the start of a segment gets no requests */
+#define SPV_SEGMENTS_BEHIND_US (60 * SPV_SECOND)
 
 /* Whose segments: each owner has a part of its own in the peer table. */
 enum spv_segments_owner {
@@ -41,19 +45,19 @@ enum spv_segments_owner {
 };
 #define SPV_SEGMENTS_OWNERS 5
 
-struct spv_segments_payload;
-extern const struct spv_segments_payload spv_segments_of_headers; /* segments_recv.c */
+struct spv_segments_ops;
+extern const struct spv_segments_ops spv_segments_header_ops; /* segments_recv.c */
 
 struct spv_segments_config {
     enum spv_segments_owner owner;
-    const struct spv_segments_payload *payload; /* what they consist of */
-    const void *payload_ctx; /* as the payload says; NULL for headers */
+    const struct spv_segments_ops *ops; /* for headers, filter headers or filters */
+    const void *ops_ctx; /* argument of ops; NULL for headers */
     struct spv_peer_table *peers; /* has the peers that are added */
     const struct spv_params *params; /* borrowed, as all that is pointed at here */
     const struct spv_checkpoint *checkpoints; /* heights ascending; NULL if not of headers */
-    size_t n_checkpoints; /* where segments end; for another payload, those that it knows */
+    size_t n_checkpoints; /* where segments end; other kinds: the ends that ops_ctx has */
     struct spv_effects *effects; /* takes the getheaders */
-    uint64_t timeout_us; /* 0: SPV_SEGMENTS_TIMEOUT */
+    uint64_t timeout_us; /* 0: SPV_SEGMENTS_TIMEOUT_US */
     bool post_checkpoint; /* fetch one message of what follows the last checkpoint, too */
     /* The last entry is a header of our own chain, not a checkpoint: a peer with another header
      * there does not misbehave. */
@@ -63,8 +67,8 @@ struct spv_segments_config {
 /* Headers that follow each other and those consumed before; valid until spv_segments_consume,
  * _begin or _free. */
 struct spv_segments_batch {
-    const struct spv_header *headers; /* or the payload's units */
-    size_t n; /* 1..SPV_SEGMENTS_BATCH */
+    const struct spv_header *headers; /* or units of ops->unit_size bytes */
+    size_t n; /* 1..SPV_SEGMENTS_MAX_BATCH */
     uint32_t height; /* of the first */
     struct spv_blockhash last; /* the last one's hash; the others are in the next one's prev */
     uint64_t peer; /* who sent the first of it; it may be disconnected by now */
@@ -74,13 +78,8 @@ struct spv_segments_batch {
     bool post_checkpoint; /* what follows the last checkpoint: one whole answer; the last batch */
 };
 
-struct spv_segments_drop {
-    uint64_t id;
-    int error; /* MISBEHAVING class: proven; SPV_ERR_STALL: does not answer; else useless */
-};
-
 struct spv_segments_peer_stats {
-    double rate; /* headers a second; 0: unknown */
+    double rate; /* headers per second; 0: unknown */
     unsigned in_flight; /* requests open */
     unsigned window; /* segments that may be requested from it at once */
     uint64_t segments; /* that it finished first */
@@ -107,8 +106,8 @@ struct spv_segments_peer {
     struct spv_segment_request *requests; /* oldest first; SPV_SEGMENTS_MAX_OPEN allocated */
     unsigned n_open;
     unsigned window; /* segments that may be requested from it at once */
-    int drop; /* why it is to be disconnected; 0: it is not */
-    bool reported; /* spv_segments_next_drop has returned it */
+    int disconnect_error; /* why it is to be disconnected; 0: it is not */
+    bool reported; /* spv_segments_next_disconnect has returned it */
     bool idle; /* scratch of the scheduler: it gets no request in this run */
     uint32_t behind_from; /* it lacks this height, ... */
     uint64_t behind_until_us; /* ... until this time; 0: it is not behind */
@@ -150,7 +149,7 @@ int spv_segments_timer(struct spv_segments *segs, struct spv_now now);
 uint64_t spv_segments_deadline(const struct spv_segments *segs);
 
 /* The next headers in order: true when they fill a batch, or no more are expected, or they have
- * waited for SPV_SEGMENTS_BATCH_DELAY. The same until they are consumed. */
+ * waited for SPV_SEGMENTS_BATCH_DELAY_US. The same until they are consumed. */
 bool spv_segments_next_batch(struct spv_segments *segs, struct spv_segments_batch *out,
                              struct spv_now now);
 /* The batch is consumed; requests more where that freed space. Returns 0, SPV_ERR_STATE (there is
@@ -158,7 +157,7 @@ bool spv_segments_next_batch(struct spv_segments *segs, struct spv_segments_batc
 int spv_segments_consume(struct spv_segments *segs, struct spv_now now);
 
 /* The next peer to be disconnected, and why: 1 or 0. No more is requested from it. */
-int spv_segments_next_drop(struct spv_segments *segs, struct spv_segments_drop *out);
+int spv_segments_next_disconnect(struct spv_segments *segs, struct spv_disconnect *out);
 
 /* Everything was consumed, or nothing was begun. */
 bool spv_segments_done(const struct spv_segments *segs);

@@ -47,7 +47,7 @@ static void send_getheaders(struct spv_segments *segs, struct spv_segments_peer 
     o->tag = spv_effects_send_getheaders_until(segs->cfg.effects, p->entry->id, locator, n, &stop);
 }
 
-const struct spv_segments_payload spv_segments_of_headers = {
+const struct spv_segments_ops spv_segments_header_ops = {
     .unit_size = sizeof(struct spv_header),
     .request_units = SPV_MAX_HEADERS,
     .guess_rate = 2000, /* ours */
@@ -114,7 +114,7 @@ static int verify_segment(const struct spv_segments *segs, struct spv_segment *s
         const uint32_t height = s->from + offset + i + 1;
         if (!spv_blockhash_eq(&header->prev, last))
             return SPV_ERR_HDR_NONCONTINUOUS;
-        /* "Only change once per difficulty adjustment interval", but for the test networks' blocks
+        /* "Only change once per difficulty adjustment interval", except the test networks' blocks
          * of minimum difficulty */
         if (before && !params->min_difficulty && height % segs->interval != 0 &&
             header->bits != bits)
@@ -155,7 +155,7 @@ static void store_answer(struct spv_segments *segs, struct spv_segments_peer *p,
     }
     const int rc = verify_segment(segs, s, offset, &last, msg->headers, due);
     if (rc < 0) {
-        p->drop = rc;
+        p->disconnect_error = rc;
         return;
     }
     if (s->is_post_checkpoint)
@@ -177,12 +177,13 @@ int spv_segments_headers(struct spv_segments *segs, uint64_t id, const struct sp
     struct spv_segment *s = spv_segments_find(segs, o.serial);
     if (!msg->n && s && s->is_post_checkpoint)
         match = MATCH_START; /* the last checkpoint is its tip */
-    const bool wanted = s && !spv_segments_complete(s) && spv_segments_asks_next(&o, s) && !p->drop;
+    const bool wanted =
+        s && !spv_segments_complete(s) && spv_segments_requests_next(&o, s) && !p->disconnect_error;
     if (wanted && match != MATCH_BEHIND && !spv_segments_alloc(segs, s))
         return SPV_ERR_NOMEM;
     spv_segments_close_request(p, at);
     spv_segments_measure(segs, p, &o, match == MATCH_BEHIND ? 0 : msg->n, now);
-    if (match == MATCH_BEHIND && s && !p->drop)
+    if (match == MATCH_BEHIND && s && !p->disconnect_error)
         spv_segments_set_behind(p, s, now);
     else if (wanted)
         store_answer(segs, p, s, match == MATCH_START ? o.offset : 0, msg, now);

@@ -14,10 +14,10 @@
 #include "spv/sync/segments_state.h"
 #include "util/deadline.h"
 
-#define GOOD_TIME (SPV_SECOND / 2) /* ours: how long an answer may wait behind others */
-#define TOLERANCE (SPV_SECOND / 50) /* ours: smaller differences are noise */
-#define SLOW_TIMES 4 /* ours: a peer so many times slower than the best is slow */
-#define LEAST_WINDOW 2 /* one request on its way while one is answered */
+#define MAX_QUEUE_US (SPV_SECOND / 2) /* ours: how long an answer may wait behind others */
+#define TOLERANCE_US (SPV_SECOND / 50) /* ours: smaller differences are noise */
+#define SLOW_FACTOR 4 /* ours: a peer slower than the best by this factor is slow */
+#define MIN_WINDOW 2 /* one request on its way while one is answered */
 #define DECAY 0.875 /* weight of earlier answers in a peer's rate: about the last eight count */
 
 /* ---- rate ---- */
@@ -30,9 +30,9 @@ double spv_segments_rate(const struct spv_segments_peer *p)
 void spv_segments_measure(const struct spv_segments *segs, struct spv_segments_peer *p,
                           const struct spv_segment_request *o, size_t n, struct spv_now now)
 {
-    const uint64_t took = now.mono_us - o->asked_us;
+    const uint64_t took = now.mono_us - o->requested_us;
     /* busy with this request since its last answer, or since the request reached it */
-    const uint64_t reached = o->asked_us + p->rtt_us;
+    const uint64_t reached = o->requested_us + p->rtt_us;
     const uint64_t since = p->last_us > reached ? p->last_us : reached;
     p->last_us = now.mono_us;
     if (!n)
@@ -41,9 +41,9 @@ void spv_segments_measure(const struct spv_segments *segs, struct spv_segments_p
     p->busy_us = p->busy_us * DECAY + (now.mono_us > since ? (double)(now.mono_us - since) : 0);
     if (!p->rtt_us || took < p->rtt_us)
         p->rtt_us = took ? took : 1;
-    if (took <= 2 * p->rtt_us + GOOD_TIME)
+    if (took <= 2 * p->rtt_us + MAX_QUEUE_US)
         p->window += 2;
-    else if (took > 2 * (p->rtt_us + GOOD_TIME) && p->window > LEAST_WINDOW)
+    else if (took > 2 * (p->rtt_us + MAX_QUEUE_US) && p->window > MIN_WINDOW)
         p->window--;
     if (p->window > spv_segments_max_open(segs))
         p->window = spv_segments_max_open(segs);
@@ -58,18 +58,18 @@ struct sched {
     double all_rates;
 };
 
-static double rate(const struct sched *x, const struct spv_segments_peer *p)
+static double peer_rate(const struct sched *x, const struct spv_segments_peer *p)
 {
     const double r = spv_segments_rate(p);
     return r > 0 ? r : x->guess_rate;
 }
 
-static uint64_t rtt(const struct sched *x, const struct spv_segments_peer *p)
+static uint64_t peer_rtt_us(const struct sched *x, const struct spv_segments_peer *p)
 {
     return p->rtt_us ? p->rtt_us : x->guess_rtt_us;
 }
 
-static uint64_t in_time(double units, double per_second)
+static uint64_t duration_us(double units, double per_second)
 {
     const double us = units * (double)SPV_SECOND / per_second;
     return us < 1e15 ? (uint64_t)us : (uint64_t)1e15;
@@ -82,20 +82,21 @@ static uint64_t arrival_us(const struct sched *x, const struct spv_segments_peer
     for (unsigned i = 0; i <= at; i++)
         ahead += p->requests[i].n;
     const uint64_t busy =
-        p->last_us > p->requests[0].asked_us ? p->last_us : p->requests[0].asked_us;
-    const uint64_t by_rate = busy + in_time(ahead, rate(x, p));
-    const uint64_t by_rtt = p->requests[at].asked_us + rtt(x, p);
+        p->last_us > p->requests[0].requested_us ? p->last_us : p->requests[0].requested_us;
+    const uint64_t by_rate = busy + duration_us(ahead, peer_rate(x, p));
+    const uint64_t by_rtt = p->requests[at].requested_us + peer_rtt_us(x, p);
     return by_rate > by_rtt ? by_rate : by_rtt;
 }
 
-/* Time until the expected arrival; of a late one, as long as it is late already. */
-static uint64_t eta(uint64_t expected_us, uint64_t now_us)
+/* Time until the expected arrival; for a late answer, as much time as it is late already. */
+static uint64_t remaining_us(uint64_t expected_us, uint64_t now_us)
 {
     return expected_us > now_us ? expected_us - now_us : now_us - expected_us;
 }
 
-/* How long the peer would take for so many more units. */
-static uint64_t time_for(const struct sched *x, const struct spv_segments_peer *p, uint32_t more)
+/* How long the peer would take for `more` further units. */
+static uint64_t completion_us(const struct sched *x, const struct spv_segments_peer *p,
+                              uint32_t more)
 {
     double n = more;
     uint64_t late = 0;
@@ -105,12 +106,12 @@ static uint64_t time_for(const struct sched *x, const struct spv_segments_peer *
         const uint64_t first = arrival_us(x, p, 0);
         late = x->now_us > first ? x->now_us - first : 0;
     }
-    return rtt(x, p) + in_time(n, rate(x, p)) + late;
+    return peer_rtt_us(x, p) + duration_us(n, peer_rate(x, p)) + late;
 }
 
 static uint32_t next_count(const struct spv_segments *segs, const struct spv_segment *s)
 {
-    const uint32_t left = s->end - s->from - s->have, most = segs->payload->request_units;
+    const uint32_t left = s->end - s->from - s->have, most = segs->ops->request_units;
     return left < most ? left : most;
 }
 
@@ -140,8 +141,8 @@ void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p
                                       .first = *first,
                                       .second = *first,
                                       .stop = s->stop,
-                                      .asked_us = now.mono_us};
-    segs->payload->send(segs, p, s, o);
+                                      .requested_us = now.mono_us};
+    segs->ops->send(segs, p, s, o);
 }
 
 /* ---- scanning ---- */
@@ -152,7 +153,7 @@ static void scan_peers(struct sched *x)
     x->guess_rtt_us = 0;
     x->all_rates = 0;
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
-        p->idle = p->drop != 0;
+        p->idle = p->disconnect_error != 0;
         if (p->idle)
             continue;
         const double r = spv_segments_rate(p);
@@ -163,7 +164,7 @@ static void scan_peers(struct sched *x)
         }
     }
     if (x->guess_rate <= 0)
-        x->guess_rate = x->segs->payload->guess_rate;
+        x->guess_rate = x->segs->ops->guess_rate;
 }
 
 static void add_inflight(const struct sched *x, struct spv_segment *s,
@@ -171,7 +172,8 @@ static void add_inflight(const struct sched *x, struct spv_segment *s,
 {
     const uint64_t expected_us = arrival_us(x, p, at);
     /* no segment is hedged against a peer of unknown rate before it is late */
-    const uint64_t wait = p->rtt_us || expected_us <= x->now_us ? eta(expected_us, x->now_us) : 0;
+    const uint64_t wait =
+        p->rtt_us || expected_us <= x->now_us ? remaining_us(expected_us, x->now_us) : 0;
     if (!s->inflight || wait < s->eta_us)
         s->eta_us = wait;
     if (!s->inflight || expected_us > s->expected_us)
@@ -184,10 +186,10 @@ static void scan_segments(const struct sched *x)
     for (size_t i = 0; i < x->segs->n; i++)
         x->segs->segment[i].inflight = 0;
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
-        for (unsigned at = 0; !p->drop && at < p->n_open; at++) {
+        for (unsigned at = 0; !p->disconnect_error && at < p->n_open; at++) {
             const struct spv_segment_request *o = &p->requests[at];
             struct spv_segment *s = spv_segments_find(x->segs, o->serial);
-            if (s && spv_segments_asks_next(o, s) && !spv_segments_is_behind(p, s, x->now_us))
+            if (s && spv_segments_requests_next(o, s) && !spv_segments_is_behind(p, s, x->now_us))
                 add_inflight(x, s, p, at);
         }
     }
@@ -208,7 +210,7 @@ static bool has_free_slot(const struct spv_segments *segs, const struct spv_segm
 static bool is_requested_from(const struct spv_segments_peer *p, const struct spv_segment *s)
 {
     for (unsigned i = 0; i < p->n_open; i++)
-        if (spv_segments_asks_next(&p->requests[i], s))
+        if (spv_segments_requests_next(&p->requests[i], s))
             return true;
     return false;
 }
@@ -218,14 +220,14 @@ static bool can_request(const struct sched *x, const struct spv_segments_peer *p
 {
     return !spv_segments_complete(s) && !spv_segments_is_behind(p, s, x->now_us) &&
            !(s->is_long && s->have - s->n_discarded > SPV_SEGMENTS_LONG_BUF - SPV_MAX_HEADERS) &&
-           (!x->segs->payload->can_request || x->segs->payload->can_request(x->segs, p, s));
+           (!x->segs->ops->can_request || x->segs->ops->can_request(x->segs, p, s));
 }
 
 /* How much later than the last expected answer the peer may hedge. */
 static uint64_t hedge_delay(const struct sched *x, const struct spv_segments_peer *p,
                             const struct spv_segment *s)
 {
-    return 2 * time_for(x, p, next_count(x->segs, s)) + TOLERANCE;
+    return 2 * completion_us(x, p, next_count(x->segs, s)) + TOLERANCE_US;
 }
 
 static bool worth_hedging(const struct sched *x, const struct spv_segments_peer *p,
@@ -239,14 +241,15 @@ static bool worth_hedging(const struct sched *x, const struct spv_segments_peer 
 static bool too_slow_for(const struct sched *x, const struct spv_segments_peer *p,
                          const struct spv_segment *s)
 {
-    const uint64_t mine = time_for(x, p, next_count(x->segs, s));
+    const uint64_t mine = completion_us(x, p, next_count(x->segs, s));
     const uint64_t needed =
-        x->all_rates > 0 ? in_time(s->from - x->segs->segment[0].from, x->all_rates) : 0;
+        x->all_rates > 0 ? duration_us(s->from - x->segs->segment[0].from, x->all_rates) : 0;
     if (!p->rtt_us || needed >= mine)
         return false;
     for (struct spv_segments_peer *q = NULL; (q = spv_segments_next_peer(x->segs, q));)
-        if (q != p && !q->drop && q->rtt_us && !spv_segments_is_behind(q, s, x->now_us) &&
-            mine > SLOW_TIMES * time_for(x, q, next_count(x->segs, s)) + TOLERANCE)
+        if (q != p && !q->disconnect_error && q->rtt_us &&
+            !spv_segments_is_behind(q, s, x->now_us) &&
+            mine > SLOW_FACTOR * completion_us(x, q, next_count(x->segs, s)) + TOLERANCE_US)
             return true;
     return false;
 }
@@ -278,7 +281,7 @@ static void count_hedge(struct spv_segments *segs, const struct spv_segment *s)
         if (!is_requested_from(p, s))
             continue;
         p->stats.hedged++;
-        p->window = p->window / 2 > LEAST_WINDOW ? p->window / 2 : LEAST_WINDOW;
+        p->window = p->window / 2 > MIN_WINDOW ? p->window / 2 : MIN_WINDOW;
     }
 }
 
@@ -290,7 +293,7 @@ static struct spv_segments_peer *fastest_peer(const struct sched *x)
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
         if (p->idle || !has_free_slot(x->segs, p))
             continue;
-        const uint64_t us = time_for(x, p, x->segs->payload->request_units);
+        const uint64_t us = completion_us(x, p, x->segs->ops->request_units);
         if (!best || us < best_us) {
             best = p;
             best_us = us;
@@ -304,7 +307,7 @@ static uint64_t next_check(const struct sched *x)
 {
     uint64_t first = SPV_NEVER;
     for (struct spv_segments_peer *p = NULL; (p = spv_segments_next_peer(x->segs, p));) {
-        if (p->drop || !has_free_slot(x->segs, p))
+        if (p->disconnect_error || !has_free_slot(x->segs, p))
             continue;
         for (size_t k = 0; k < x->segs->n; k++) {
             const struct spv_segment *s = &x->segs->segment[k];

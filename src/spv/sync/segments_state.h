@@ -17,12 +17,13 @@
 struct spv_segment;
 struct spv_segment_request;
 
-/* What segments consist of: one unit a height, each of which commits to the one before. */
-struct spv_segments_payload {
+/* How segments of one kind are requested: of headers, of filter headers or of filters. They consist
+ * of one unit per height, each of which commits to the one before. */
+struct spv_segments_ops {
     size_t unit_size; /* bytes */
-    uint32_t request_units; /* that one request asks for at most */
-    double guess_rate; /* units a second while no peer's rate is known */
-    /* The hash that the end number i of the configuration fixes; its height. */
+    uint32_t request_units; /* of one request, at most */
+    double guess_rate; /* units per second, while no peer's rate is known */
+    /* The hash that end number i of the configuration must have, and its height. */
     struct spv_hash256 (*end_hash)(const struct spv_segments_config *cfg, size_t i);
     uint32_t (*end_height)(const struct spv_segments_config *cfg, size_t i);
     /* Sends a request for the next units of a segment, and sets what its answer is recognised by;
@@ -72,18 +73,18 @@ struct spv_segment_request {
     struct spv_hash256 second; /* the second locator hash, or the first again; genesis follows */
     struct spv_hash256 stop;
     struct spv_blockhash stop_block; /* getcfheaders: what its answer is recognised by */
-    uint64_t asked_us;
+    uint64_t requested_us;
 };
 
 struct spv_segments {
     struct spv_segments_config cfg;
-    const struct spv_segments_payload *payload;
+    const struct spv_segments_ops *ops;
     struct spv_blockhash genesis;
     uint32_t interval; /* retarget interval */
     bool active;
     bool post_checkpoint; /* its segment is not made yet */
     size_t next_end, last_end; /* the ends of the next segments: [next_end, last_end) */
-    uint32_t to; /* where the last one ends, if the payload cuts the range */
+    uint32_t to; /* where the last one ends, if ops->cut divides the range */
     uint32_t top_height; /* where the next segment starts */
     struct spv_hash256 top; /* hash of the unit there */
     uint64_t serial; /* of the next segment */
@@ -118,7 +119,7 @@ static inline bool spv_segments_hash_eq(const struct spv_hash256 *a, const struc
 /* How many requests may be open on a peer. */
 static inline unsigned spv_segments_max_open(const struct spv_segments *segs)
 {
-    return segs->payload->max_open ? segs->payload->max_open : SPV_SEGMENTS_MAX_OPEN;
+    return segs->ops->max_open ? segs->ops->max_open : SPV_SEGMENTS_MAX_OPEN;
 }
 
 static inline bool spv_segments_complete(const struct spv_segment *s)
@@ -128,8 +129,8 @@ static inline bool spv_segments_complete(const struct spv_segment *s)
 
 /* Returns whether the request is for the next units of the segment. The segment may have been
  * begun again since, with other units. */
-static inline bool spv_segments_asks_next(const struct spv_segment_request *o,
-                                          const struct spv_segment *s)
+static inline bool spv_segments_requests_next(const struct spv_segment_request *o,
+                                              const struct spv_segment *s)
 {
     return o->serial == s->serial && o->offset == s->have &&
            spv_segments_hash_eq(&o->first, s->have ? &s->last : &s->start);
@@ -177,7 +178,7 @@ void spv_segments_request(struct spv_segments *segs, struct spv_segments_peer *p
 /* An answer of n units came: updates the peer's rate. */
 void spv_segments_measure(const struct spv_segments *segs, struct spv_segments_peer *p,
                           const struct spv_segment_request *o, size_t n, struct spv_now now);
-double spv_segments_rate(const struct spv_segments_peer *p); /* units a second; 0: not known */
+double spv_segments_rate(const struct spv_segments_peer *p); /* units per second; 0: not known */
 
 /* segments.c */
 /* After the lowest segment may have changed. */

@@ -13,7 +13,7 @@ static enum speed speed_of(const struct spv_sync *s, const struct spv_peer_entry
         return NOT_MEASURED;
     for (struct spv_peer_entry *q = NULL; (q = spv_sync_next_peer(s, q));) {
         const uint64_t time = !q->sync.at_tip ? spv_segments_answer_us(s->segments, q->id) : 0;
-        if (time && mine / SPV_SYNC_SLOW > time)
+        if (time && mine / SPV_SYNC_SLOW_FACTOR > time)
             return SLOW;
     }
     return NOT_SLOW;
@@ -28,7 +28,7 @@ static struct spv_peer_entry *best_untried(struct spv_sync *s)
     struct spv_peer_entry *best = NULL;
     unsigned best_last = 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (spv_sync_answered(p) || spv_sync_busy(p) || p->sync.drop)
+        if (spv_sync_answered(p) || spv_sync_busy(p) || p->sync.disconnect_error)
             continue;
         const unsigned last = (SLOW + 1u) * p->sync.failing + speed_of(s, p);
         const bool better = !best               ? true
@@ -50,19 +50,19 @@ int spv_sync_schedule(struct spv_sync *s, struct spv_now now)
     if (s->fetching_segments)
         return s->cfg.effects->error;
     if (!s->sync_peer && !spv_sync_groups_at_tip(s)) {
-        bool asking = false;
+        bool requesting = false;
         for (struct spv_peer_entry *q = NULL; (q = spv_sync_next_peer(s, q));)
-            asking |= spv_sync_request_open(q) && !q->presync.slot && !q->sync.overdue &&
-                      !q->sync.partial && !q->sync.drop;
-        struct spv_peer_entry *p = asking ? NULL : best_untried(s);
+            requesting |= spv_sync_request_open(q) && !q->presync.slot && !q->sync.overdue &&
+                          !q->sync.partial && !q->sync.disconnect_error;
+        struct spv_peer_entry *p = requesting ? NULL : best_untried(s);
         if (p) {
             s->sync_peer = p->id;
-            rc = spv_sync_ask(s, p, NULL, now);
+            rc = spv_sync_send_getheaders(s, p, NULL, now);
         }
     } else if (!s->sync_peer) {
         for (struct spv_peer_entry *p = NULL; !rc && (p = spv_sync_next_peer(s, p));) {
-            if (!spv_sync_answered(p) && !spv_sync_busy(p) && !p->sync.drop)
-                rc = spv_sync_ask(s, p, NULL, now);
+            if (!spv_sync_answered(p) && !spv_sync_busy(p) && !p->sync.disconnect_error)
+                rc = spv_sync_send_getheaders(s, p, NULL, now);
         }
     }
     spv_sync_update_synced(s, now);

@@ -36,7 +36,7 @@ int spv_sync_segments_begin(struct spv_sync *s, struct spv_now now)
 int spv_sync_segments_new(struct spv_sync *s, struct spv_now now)
 {
     const struct spv_segments_config cfg = {.owner = SPV_SEGMENTS_OF_SYNC,
-                                            .payload = &spv_segments_of_headers,
+                                            .ops = &spv_segments_header_ops,
                                             .peers = s->cfg.peers,
                                             .params = s->cfg.params,
                                             .checkpoints = s->cfg.params->checkpoints,
@@ -60,7 +60,7 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               const struct spv_msg_headers *msg, struct spv_now now)
 {
     if (!s->segments)
-        return SPV_SYNC_NOT_MINE;
+        return SPV_SYNC_NOT_HANDLED;
     const int rc = spv_segments_headers(s->segments, p->id, msg, now);
     if (rc < 0)
         return rc;
@@ -71,14 +71,14 @@ int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
         return SPV_SYNC_ACCEPT;
     }
     if (!s->fetching_segments || p->presync.slot)
-        return SPV_SYNC_NOT_MINE;
+        return SPV_SYNC_NOT_HANDLED;
     /* An announcement, or the answer to an earlier request: the segments will include these
      * headers. */
-    const bool unrequested = !spv_sync_request_open(p) && msg->n > SPV_SYNC_ANNOUNCED &&
+    const bool unsolicited = !spv_sync_request_open(p) && msg->n > SPV_SYNC_MAX_ANNOUNCED &&
                              ++p->sync.n_no_new > SPV_SYNC_MAX_NO_NEW;
     spv_sync_request_done(p, msg, now);
     p->sync.at_tip = false;
-    return unrequested ? SPV_SYNC_DROP : SPV_SYNC_CONSUMED;
+    return unsolicited ? SPV_SYNC_DISCONNECT : SPV_SYNC_CONSUMED;
 }
 
 int spv_sync_segments_resume(struct spv_sync *s, const struct spv_peer_entry *p, struct spv_now now)

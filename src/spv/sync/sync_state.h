@@ -1,6 +1,6 @@
 /* The internals of header sync, shared by its source files. Each file calls only those above it:
  *
- *   sync_peers.c           the peers of header sync, those to be dropped, getheaders, events
+ *   sync_peers.c           the peers of header sync, those to be disconnected, getheaders, events
  *   presync_peers.c        low-work chains (presync_peers.h)
  *   sync_segments.c        segments up to the last checkpoint
  *   sync_warnings.c        answers that neither extend our chain nor end the search
@@ -14,7 +14,7 @@
 #include "spv/sync/header_sync.h"
 #include "spv/sync/peer_table.h"
 
-#define SPV_SYNC_ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
+#define SPV_SYNC_MAX_ANNOUNCED 8 /* BIP130 peers announce at most 8 headers; more is an answer */
 
 static inline bool spv_sync_request_open(const struct spv_peer_entry *p)
 {
@@ -24,7 +24,7 @@ static inline bool spv_sync_request_open(const struct spv_peer_entry *p)
 /* SYNCED waits for its answer. */
 static inline bool spv_sync_is_waited_for(const struct spv_peer_entry *p)
 {
-    return !p->sync.drop && spv_sync_request_open(p) && !p->sync.overdue;
+    return !p->sync.disconnect_error && spv_sync_request_open(p) && !p->sync.overdue;
 }
 
 /* The message answers the peer's open request: not an earlier one that was replaced, nor one of the
@@ -60,19 +60,19 @@ static inline struct spv_peer_entry *spv_sync_next_peer(const struct spv_sync *s
 /* sync_peers.c */
 /* NULL: no such peer was added to header sync. */
 struct spv_peer_entry *spv_sync_find(const struct spv_sync *s, uint64_t id);
-/* Whether there is another peer that is not being dropped. */
+/* Whether there is another peer that is not being disconnected. */
 bool spv_sync_has_other_peers(const struct spv_sync *s, const struct spv_peer_entry *p);
-/* The node drops it after this input; a MISBEHAVING error bans it. Counts misbehaviour and stalls.
- */
-void spv_sync_drop_peer(struct spv_sync *s, struct spv_peer_entry *p, int error);
+/* The node disconnects it after this input; a MISBEHAVING error bans it. Counts misbehaviour and
+ * stalls. */
+void spv_sync_disconnect(struct spv_sync *s, struct spv_peer_entry *p, int error);
 /* The peer has answered every request, and does not count towards SYNCED for this reason; the
  * numbers of the warning are in its entry. Cleared by the next request to it. */
 void spv_sync_exclude(struct spv_sync *s, struct spv_peer_entry *p, enum spv_warning why);
 /* Sends getheaders from `from`, or from our tip when it is NULL. */
-int spv_sync_ask(struct spv_sync *s, struct spv_peer_entry *p, const struct spv_blockhash *from,
-                 struct spv_now now);
+int spv_sync_send_getheaders(struct spv_sync *s, struct spv_peer_entry *p,
+                             const struct spv_blockhash *from, struct spv_now now);
 /* A getheaders was queued for it: its timeout starts. It replaces an open one, whose answer is then
- * treated as headers that nothing requested. */
+ * treated as unsolicited. */
 void spv_sync_on_request_sent(struct spv_sync *s, struct spv_peer_entry *p, uint64_t tag,
                               struct spv_now now);
 /* Closes the open request if this message answers it. */
@@ -80,8 +80,8 @@ void spv_sync_request_done(struct spv_peer_entry *p, const struct spv_msg_header
                            struct spv_now now);
 bool spv_sync_enough_work(const struct spv_sync *s);
 /* Its answer ended with this header. 0 or negative. */
-int spv_sync_note_shown(struct spv_sync *s, struct spv_peer_entry *p,
-                        const struct spv_blockhash *last);
+int spv_sync_note_answer_end(struct spv_sync *s, struct spv_peer_entry *p,
+                             const struct spv_blockhash *last);
 
 /* sync_segments.c: all do nothing where no checkpoint is ahead. */
 int spv_sync_segments_new(struct spv_sync *s, struct spv_now now);
@@ -93,8 +93,8 @@ int spv_sync_segments_add(struct spv_sync *s, uint64_t id, struct spv_now now);
 bool spv_sync_segments_useful(const struct spv_sync *s, uint64_t id);
 void spv_sync_segments_remove(struct spv_sync *s, uint64_t id, struct spv_now now);
 /* Returns an enum spv_sync_result: ACCEPT: an answer to a segment request (call
- * spv_sync_accept_segments); CONSUMED: no use for it while segments are fetched; DROP: the peer
- * sends headers that were not requested. Negative: failed. */
+ * spv_sync_accept_segments); CONSUMED: no use for it while segments are fetched; DISCONNECT: the
+ * peer sends unsolicited headers. Negative: failed. */
 int spv_sync_segments_headers(struct spv_sync *s, struct spv_peer_entry *p,
                               const struct spv_msg_headers *msg, struct spv_now now);
 /* A peer has moved our tip by headers of its own: 1 when segments are fetched from there. */
@@ -122,7 +122,7 @@ bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_peer_entry *
 void spv_sync_retry_future_headers(struct spv_sync *s);
 /* Its chain ends below our tip, with less work. */
 bool spv_sync_chain_below_tip(const struct spv_sync *s, const struct spv_peer_entry *p);
-/* Its whole chain, which ends here, has too little work: drops it, with a warning. */
+/* Its whole chain, which ends here, has too little work: disconnects it, with a warning. */
 void spv_sync_on_low_work(struct spv_sync *s, struct spv_peer_entry *p, uint32_t height,
                           const struct spv_u256 *work);
 

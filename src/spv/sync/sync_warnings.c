@@ -18,7 +18,7 @@ void spv_sync_describe_warning(const struct spv_sync *s, struct spv_event *event
     event->text = spv_warning_text(why);
     event->seconds = p->sync.future_s;
     event->claimed_height = p->sync.claimed_height;
-    event->given_height = p->sync.shown_height;
+    event->given_height = p->sync.last_answer_height;
     event->work = p->sync.low_work;
     event->wanted_work = s->cfg.min_work;
 }
@@ -76,16 +76,16 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
     spv_chain_get_start(s->cfg.chain, &start);
     if (is_behind(p, msg, &genesis, start.height)) {
         p->sync.request_tag = 0;
-        p->sync.shown_work = genesis.work;
-        p->sync.shown_height = (uint32_t)msg->n;
+        p->sync.last_answer_work = genesis.work;
+        p->sync.last_answer_height = (uint32_t)msg->n;
         return 1;
     }
     exclude_peer(s, p, SPV_WARN_FORK_BELOW_START);
-    p->sync.shown_height = start.height;
+    p->sync.last_answer_height = start.height;
     if (s->cfg.discovers) { /* discovery finds other peers */
         if (s->warned_fork_below_start++ < SPV_SYNC_MAX_FORK_WARNINGS)
             spv_sync_warn(s, p, SPV_WARN_FORK_BELOW_START);
-        spv_sync_drop_peer(s, p, SPV_ERR_FORK_BELOW_START);
+        spv_sync_disconnect(s, p, SPV_ERR_FORK_BELOW_START);
     }
     return 0;
 }
@@ -95,16 +95,16 @@ int spv_sync_on_fork_below_start(struct spv_sync *s, struct spv_peer_entry *p,
 void spv_sync_on_future_header(struct spv_sync *s, struct spv_peer_entry *p, uint32_t time,
                                struct spv_now now)
 {
-    int64_t wait = (int64_t)time - SPV_MAX_FUTURE - now.unix_s;
+    int64_t wait = (int64_t)time - SPV_MAX_FUTURE_S - now.unix_s;
     if (p) {
         exclude_peer(s, p, SPV_WARN_FUTURE_HEADERS);
-        p->sync.shown_height = spv_chain_tip(s->cfg.chain)->height;
+        p->sync.last_answer_height = spv_chain_tip(s->cfg.chain)->height;
         p->sync.future_s = (int64_t)time - now.unix_s;
     }
     if (wait < 1)
         wait = 1;
-    if (wait > SPV_SYNC_RETRY)
-        wait = SPV_SYNC_RETRY; /* our clock may be corrected at any time */
+    if (wait > SPV_SYNC_FUTURE_RETRY_S)
+        wait = SPV_SYNC_FUTURE_RETRY_S; /* our clock may be corrected at any time */
     const uint64_t at = now.mono_us + (uint64_t)wait * SPV_SECOND;
     if (at < s->retry_us)
         s->retry_us = at;
@@ -114,7 +114,7 @@ bool spv_sync_soon_valid(const struct spv_sync *s, const struct spv_peer_entry *
 {
     (void)s;
     return p->sync.excluded == SPV_WARN_FUTURE_HEADERS &&
-           p->sync.future_s <= SPV_MAX_FUTURE + SPV_SYNC_FUTURE_WAIT;
+           p->sync.future_s <= SPV_MAX_FUTURE_S + SPV_SYNC_FUTURE_WAIT_S;
 }
 
 void spv_sync_retry_future_headers(struct spv_sync *s)
@@ -131,9 +131,9 @@ void spv_sync_retry_future_headers(struct spv_sync *s)
 bool spv_sync_chain_below_tip(const struct spv_sync *s, const struct spv_peer_entry *p)
 {
     const struct spv_chain_header *tip = spv_chain_tip(s->cfg.chain);
-    return spv_u256_is_zero(&p->sync.shown_work)
+    return spv_u256_is_zero(&p->sync.last_answer_work)
                ? p->sync.claimed_height < tip->height
-               : spv_u256_cmp(&p->sync.shown_work, &tip->work) < 0;
+               : spv_u256_cmp(&p->sync.last_answer_work, &tip->work) < 0;
 }
 
 /* ---- too little work for the network ---- */
@@ -141,11 +141,11 @@ bool spv_sync_chain_below_tip(const struct spv_sync *s, const struct spv_peer_en
 void spv_sync_on_low_work(struct spv_sync *s, struct spv_peer_entry *p, uint32_t height,
                           const struct spv_u256 *work)
 {
-    p->sync.shown_height = height;
+    p->sync.last_answer_height = height;
     p->sync.low_work = *work;
     /* such a peer reconnects again and again, and may have more each time */
     if (spv_u256_cmp(work, &s->warned_work) != 0)
         spv_sync_warn(s, p, SPV_WARN_LOW_WORK);
     s->warned_work = *work;
-    spv_sync_drop_peer(s, p, SPV_ERR_LOW_WORK);
+    spv_sync_disconnect(s, p, SPV_ERR_LOW_WORK);
 }

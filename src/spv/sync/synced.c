@@ -52,10 +52,10 @@ static uint64_t wait_limit(const struct spv_sync *s)
         if (p->sync.at_tip && p->sync.answer_us > slowest)
             slowest = p->sync.answer_us;
     }
-    const uint64_t wait = SPV_SYNC_WAIT_TIMES * slowest;
-    if (wait > SPV_SYNC_WAIT)
+    const uint64_t wait = SPV_SYNC_WAIT_FACTOR * slowest;
+    if (wait > SPV_SYNC_MIN_WAIT_US)
         return wait < most ? wait : most;
-    return SPV_SYNC_WAIT < most ? SPV_SYNC_WAIT : most;
+    return SPV_SYNC_MIN_WAIT_US < most ? SPV_SYNC_MIN_WAIT_US : most;
 }
 
 static bool any_waited_for(const struct spv_sync *s)
@@ -68,7 +68,7 @@ static bool any_waited_for(const struct spv_sync *s)
 
 static uint64_t waiting_since(const struct spv_peer_entry *p)
 {
-    return p->sync.waiting_since_us ? p->sync.waiting_since_us : p->sync.asked_us;
+    return p->sync.waiting_since_us ? p->sync.waiting_since_us : p->sync.requested_us;
 }
 
 /* How long SYNCED waits for manual peers that are not connected: as for an answer. Without them too
@@ -114,7 +114,7 @@ static bool all_answered(const struct spv_sync *s)
 {
     size_t n = 0;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (p->sync.drop)
+        if (p->sync.disconnect_error)
             continue;
         if (!p->sync.at_tip && !p->sync.excluded && !p->sync.overdue)
             return false;
@@ -148,7 +148,7 @@ static bool is_claim_met(const struct spv_sync *s)
 {
     const uint32_t height = spv_chain_tip(s->cfg.chain)->height;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));)
-        if (!p->sync.drop && p->sync.at_tip && p->sync.claimed_height <= height)
+        if (!p->sync.disconnect_error && p->sync.at_tip && p->sync.claimed_height <= height)
             return true;
     return false;
 }
@@ -159,7 +159,7 @@ static bool is_claim_met(const struct spv_sync *s)
 static bool is_tip_unknown(const struct spv_sync *s)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (p->sync.drop)
+        if (p->sync.disconnect_error)
             continue;
         if (has_future_headers(p) || (p->sync.at_tip && !p->sync.below) ||
             (p->sync.overdue && !spv_sync_chain_below_tip(s, p)))
@@ -173,8 +173,8 @@ static struct spv_peer_entry *highest_claim(struct spv_sync *s)
 {
     struct spv_peer_entry *best = NULL;
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (!p->sync.drop && p->sync.at_tip &&
-            (!best || p->sync.shown_height > best->sync.shown_height))
+        if (!p->sync.disconnect_error && p->sync.at_tip &&
+            (!best || p->sync.last_answer_height > best->sync.last_answer_height))
             best = p;
     }
     return best;
@@ -195,7 +195,7 @@ static void emit_synced(struct spv_sync *s, struct spv_now now)
     }
     s->synced = true;
     s->unresolved = SPV_WARN_NONE;
-    s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
+    s->recheck_us = now.mono_us + SPV_SYNC_RECHECK_INTERVAL_US;
     spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_SYNCED, 0);
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
         if (!p->sync.sendheaders_sent && p->version >= SPV_VERSION_SENDHEADERS) {
@@ -213,7 +213,7 @@ static void emit_unresolved(struct spv_sync *s, const struct spv_peer_entry *p,
         return;
     s->unresolved = why;
     s->unresolved_tip = *tip;
-    s->recheck_us = now.mono_us + SPV_SYNC_RECHECK;
+    s->recheck_us = now.mono_us + SPV_SYNC_RECHECK_INTERVAL_US;
     struct spv_event *event =
         spv_sync_event(s->cfg.effects, s->cfg.chain, SPV_EVENT_UNRESOLVED, p->id);
     if (event)
@@ -243,7 +243,7 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
     bool soon = false; /* a peer has headers that become valid soon */
 
     for (struct spv_peer_entry *p = NULL; (p = spv_sync_next_peer(s, p));) {
-        if (p->sync.drop)
+        if (p->sync.disconnect_error)
             continue;
         if (spv_sync_soon_valid(s, p)) {
             soon = true;
@@ -255,7 +255,7 @@ void spv_sync_update_synced(struct spv_sync *s, struct spv_now now)
         if (!reason)
             continue;
         if (reason == SPV_WARN_UNMET_CLAIM)
-            p->sync.shown_height = spv_chain_tip(s->cfg.chain)->height;
+            p->sync.last_answer_height = spv_chain_tip(s->cfg.chain)->height;
         spv_sync_warn(s, p, reason);
         if (!worst || (unmet && reason == SPV_WARN_UNMET_CLAIM)) {
             worst = p;

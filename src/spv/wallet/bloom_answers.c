@@ -143,7 +143,7 @@ int spv_bloom_scan_merkleblock(struct spv_bloom_scan *s, uint64_t id,
     const unsigned at = p->n_batches > 0 ? find_item(p, &hash) : 0;
     if (p->n_batches == 0 || at == p->batches[0].n) {
         if (++p->n_unrequested == SPV_BLOOM_UNREQUESTED)
-            spv_bloom_drop_peer(p, SPV_ERR_UNREQUESTED);
+            spv_bloom_drop_peer(p, SPV_ERR_UNSOLICITED);
         return 1;
     }
     skip_items(s, id, p, at, now);

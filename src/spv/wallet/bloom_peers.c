@@ -48,13 +48,13 @@ void spv_bloom_drop_peer(struct spv_bloom_peer *p, int error)
         p->drop = error;
 }
 
-int spv_bloom_scan_next_drop(struct spv_bloom_scan *s, struct spv_segments_drop *out)
+int spv_bloom_scan_next_drop(struct spv_bloom_scan *s, struct spv_disconnect *out)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
         if (!p->bloom || !p->bloom->drop || p->bloom->is_drop_reported)
             continue;
         p->bloom->is_drop_reported = true;
-        *out = (struct spv_segments_drop){.id = p->id, .error = p->bloom->drop};
+        *out = (struct spv_disconnect){.id = p->id, .error = p->bloom->drop};
         return 1;
     }
     return 0;
@@ -71,7 +71,7 @@ void spv_bloom_set_lacks(struct spv_bloom_peer *p, uint32_t height, struct spv_n
 
 static bool is_usable(const struct spv_peer_entry *p)
 {
-    return p->bloom && !p->bloom->drop && !p->sync.drop && !p->bloom->is_late;
+    return p->bloom && !p->bloom->drop && !p->sync.disconnect_error && !p->bloom->is_late;
 }
 
 /* Whether the peer offers blocks as deep: limited peers disconnect those that ask deeper. */
@@ -82,8 +82,8 @@ static bool serves(const struct spv_bloom_scan *s, const struct spv_peer_entry *
 
     if (p->sync.claimed_height > has)
         has = p->sync.claimed_height;
-    if (p->filters.shown_height > has)
-        has = p->filters.shown_height;
+    if (p->filters.best_known_height > has)
+        has = p->filters.best_known_height;
     if (height > has || (p->bloom->lacks_until_us && height <= p->bloom->lacks_height))
         return false;
     return (p->services & SPV_NODE_NETWORK) ||
@@ -128,7 +128,7 @@ static void send_batch(struct spv_bloom_scan *s, struct spv_peer_entry *p,
     b->nonce = spv_rng_u64(&s->cfg.rng);
     b->load = bp->load;
     b->version = bp->version;
-    b->asked_us = now.mono_us;
+    b->requested_us = now.mono_us;
     for (unsigned i = 0; i < b->n; i++) {
         items[i].type = SPV_INV_FILTERED_BLOCK;
         memcpy(items[i].hash.b, b->items[i].hash.b, sizeof items[i].hash.b);
@@ -167,7 +167,7 @@ int spv_bloom_schedule(struct spv_bloom_scan *s, struct spv_now now)
 /* Since when the peer owes an answer; a batch is open. */
 static uint64_t waiting_since(const struct spv_bloom_peer *p)
 {
-    return p->last_us > p->batches[0].asked_us ? p->last_us : p->batches[0].asked_us;
+    return p->last_us > p->batches[0].requested_us ? p->last_us : p->batches[0].requested_us;
 }
 
 void spv_bloom_scan_timer(struct spv_bloom_scan *s, struct spv_now now)

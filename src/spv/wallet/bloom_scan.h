@@ -129,7 +129,7 @@ void spv_bloom_scan_undo(struct spv_bloom_scan *s, uint32_t height);
 void spv_bloom_scan_timer(struct spv_bloom_scan *s, struct spv_now now); /* then run */
 uint64_t spv_bloom_scan_deadline(const struct spv_bloom_scan *s);
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_bloom_scan_next_drop(struct spv_bloom_scan *s, struct spv_segments_drop *out);
+int spv_bloom_scan_next_drop(struct spv_bloom_scan *s, struct spv_disconnect *out);
 
 /* After every input: requests blocks up to `available`, a height of the best chain. at_tip: that is
  * the tip of the synced chain. Returns 0; SPV_ERR_BLOOM_RATE when the outpoints that were found do

@@ -64,7 +64,7 @@ struct spv_bloom_batch {
     uint64_t load; /* the filterload that was in force */
     uint32_t version;
     unsigned n, next; /* the first one that may still be answered */
-    uint64_t asked_us;
+    uint64_t requested_us;
     struct {
         uint32_t height;
         struct spv_blockhash hash;

@@ -9,7 +9,7 @@ int spv_bloom_ask_mempools(struct spv_bloom_scan *s)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
         struct spv_bloom_peer *bp = p->bloom;
-        if (!s->bloom || !bp || bp->drop || p->sync.drop)
+        if (!s->bloom || !bp || bp->drop || p->sync.disconnect_error)
             continue;
         if (bp->version != s->version)
             spv_bloom_load(s, p);

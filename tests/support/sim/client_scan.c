@@ -22,7 +22,7 @@ void sim_client_scan_end(struct sim_client *c)
     sim_scan_log_free(&c->scan);
 }
 
-static void match(struct sim *sim, struct sim_client *c, const struct spv_match_task *task)
+static void match(struct sim *sim, struct sim_client *c, const struct spv_match_filters_task *task)
 {
     spv_filter_matcher_free(c->matcher);
     if (spv_filter_matcher_new(&c->matcher, task->query) < 0)
@@ -31,7 +31,7 @@ static void match(struct sim *sim, struct sim_client *c, const struct spv_match_
     sim_note(sim, "client %zu matches %zu filters", c->index, task->n);
 }
 
-static void keep(struct sim *sim, struct sim_client *c, const struct spv_keep_task *task)
+static void keep(struct sim *sim, struct sim_client *c, const struct spv_keep_filters_task *task)
 {
     if (c->cfg.keep_filters == 0)
         sim_break(sim, "filters are to be kept that nobody wanted");
@@ -47,11 +47,11 @@ static void keep(struct sim *sim, struct sim_client *c, const struct spv_keep_ta
 static void report(struct sim *sim, struct sim_client *c, const struct spv_scan_event *event)
 {
     static const char *const names[] = {
-        [SPV_SCAN_MATCH] = "match", [SPV_SCAN_UNDONE] = "undone", [SPV_SCAN_DONE] = "done"};
+        [SPV_SCAN_FOUND] = "match", [SPV_SCAN_ROLLED_BACK] = "undone", [SPV_SCAN_DONE] = "done"};
     const char *wrong = sim_scan_log_event(&c->scan, event);
     sim_note(sim, "client %zu scan %s %lu", c->index, names[event->kind],
              (unsigned long)event->height);
-    if (event->kind == SPV_SCAN_MATCH &&
+    if (event->kind == SPV_SCAN_FOUND &&
         (event->height >= c->store.n ||
          !spv_blockhash_eq(&c->store.at[event->height].hash, &event->hash)))
         wrong = "a match of a block that is not on the best chain";

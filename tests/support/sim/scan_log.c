@@ -46,10 +46,10 @@ static const char *add_match(struct sim_scan_log *log, const struct spv_scan_eve
 const char *sim_scan_log_event(struct sim_scan_log *log, const struct spv_scan_event *event)
 {
     switch (event->kind) {
-    case SPV_SCAN_MATCH:
+    case SPV_SCAN_FOUND:
         log->last_match = event->height;
         return add_match(log, event);
-    case SPV_SCAN_UNDONE:
+    case SPV_SCAN_ROLLED_BACK:
         log->undone++;
         if (log->done > event->height)
             log->done = event->height;

@@ -32,7 +32,7 @@ struct filter_client {
     struct end end;
     struct server_fixture server;
     struct spv_peer_config cfg;
-    struct spv_msg requests[SPV_FILTER_QUEUE + 5];
+    struct spv_msg requests[SPV_FILTER_ANSWERS_MAX_QUEUE + 5];
     unsigned n_requests;
     uint32_t from; /* height of the next cfilter */
     unsigned want; /* cfilters to wait for; 0: wait for the pong */

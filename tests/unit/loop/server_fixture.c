@@ -45,8 +45,8 @@ void mined_free(struct mined *m)
 /* Calls that must return SPV_ERR_STATE in callbacks of the server or of its header database. */
 static void expect_busy(const struct server_fixture *s)
 {
-    assert_int_equal(spv_server_free(s->server), SPV_ERR_STATE);
-    assert_int_equal(spv_server_run(s->server), SPV_ERR_STATE);
+    assert_int_equal(spv_p2p_server_free(s->server), SPV_ERR_STATE);
+    assert_int_equal(spv_p2p_server_run(s->server), SPV_ERR_STATE);
 }
 
 static void on_tip(void *ctx, const struct spv_chain_header *tip)
@@ -83,7 +83,7 @@ static int by_height(void *ctx, struct spv_chain_header *out, uint32_t height)
 {
     struct server_fixture *s = ctx;
     if (s->frees_http && s->http && height == 0) {
-        assert_int_equal(spv_http_free(s->http), SPV_ERR_STATE);
+        assert_int_equal(spv_http_server_free(s->http), SPV_ERR_STATE);
         s->n_busy++;
     }
     if (height > s->height)
@@ -123,7 +123,7 @@ static int range(void *ctx, struct spv_header *out, uint32_t from, uint32_t n)
 static void *run(void *ctx)
 {
     const struct server_fixture *s = ctx;
-    assert_int_equal(spv_server_run(s->server), 0);
+    assert_int_equal(spv_p2p_server_run(s->server), 0);
     return NULL;
 }
 
@@ -135,7 +135,7 @@ void server_fixture_start(struct server_fixture *s, const struct mined *chain, u
     s->height = height;
     const struct spv_header_db own = {
         .ctx = s, .tip = tip, .by_height = by_height, .by_hash = by_hash, .range = range};
-    const struct spv_server_config cfg = {
+    const struct spv_p2p_server_config cfg = {
         .net = spv_netid_get(SPV_REGTEST),
         .header_db = s->header_db ? *s->header_db : own,
         .filter_db = s->filter_db,
@@ -148,31 +148,32 @@ void server_fixture_start(struct server_fixture *s, const struct mined *chain, u
         .on_client = s->frees_server ? on_client : note_client,
         .ctx = s,
     };
-    assert_int_equal(spv_server_new(&s->server, &cfg, &why), 0);
-    const struct spv_http_config web = {
+    assert_int_equal(spv_p2p_server_new(&s->server, &cfg, &why), 0);
+    const struct spv_http_server_config web = {
         .params = spv_params_get(SPV_REGTEST), .header_db = cfg.header_db, .listen = cfg.listen};
     if (s->with_http)
-        assert_int_equal(spv_http_new(&s->http, spv_server_reactor(s->server), &web, &why), 0);
+        assert_int_equal(
+            spv_http_server_new(&s->http, spv_p2p_server_reactor(s->server), &web, &why), 0);
     assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
 }
 
 struct spv_endpoint server_fixture_endpoint(const struct server_fixture *s)
 {
-    return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_server_port(s->server)};
+    return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_p2p_server_port(s->server)};
 }
 
 struct spv_endpoint server_fixture_http_endpoint(const struct server_fixture *s)
 {
-    return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_http_port(s->http)};
+    return (struct spv_endpoint){.host = "127.0.0.1", .port = spv_http_server_port(s->http)};
 }
 
 void server_fixture_stop(struct server_fixture *s)
 {
-    spv_server_stop(s->server);
+    spv_p2p_server_stop(s->server);
     assert_int_equal(pthread_join(s->thread, NULL), 0);
-    spv_server_get_stats(s->server, &s->stats);
-    assert_int_equal(spv_http_free(s->http), 0);
-    assert_int_equal(spv_server_free(s->server), 0);
+    spv_p2p_server_get_stats(s->server, &s->stats);
+    assert_int_equal(spv_http_server_free(s->http), 0);
+    assert_int_equal(spv_p2p_server_free(s->server), 0);
 }
 
 void server_fixture_put_frame(struct spv_buffer *b, const char *command, uint32_t length,

@@ -31,10 +31,10 @@ struct server_fixture {
     const struct spv_filter_db *filter_db;
     uint64_t services; /* set before start */
     atomic_int client_error; /* for which the last client was disconnected */
-    struct spv_server *server;
-    struct spv_http *http;
+    struct spv_p2p_server *server;
+    struct spv_http_server *http;
     pthread_t thread;
-    struct spv_server_stats stats; /* filled by server_fixture_stop */
+    struct spv_p2p_server_stats stats; /* filled by server_fixture_stop */
 };
 /* Listens on a free port of 127.0.0.1. */
 void server_fixture_start(struct server_fixture *s, const struct mined *chain, uint32_t height,

@@ -326,7 +326,7 @@ static void stop_when_all_are_matched(struct run *r)
 {
     struct spv_scan_stats stats;
     spv_evloop_scan_stats(r->loop, &stats);
-    if (stats.filters == BLOCKS && stats.hits == stats.samples && stats.samples > 0)
+    if (stats.filters == BLOCKS && stats.candidates == stats.samples && stats.samples > 0)
         spv_evloop_stop(r->loop);
 }
 

@@ -107,10 +107,10 @@ static void a_request_that_is_not_answered_takes_no_place(void **state)
 static void a_full_queue_holds_16_requests(void **state)
 {
     struct answers_fixture *k = *state;
-    for (uint32_t i = 0; i < SPV_FILTER_QUEUE; i++)
+    for (uint32_t i = 0; i < SPV_FILTER_ANSWERS_MAX_QUEUE; i++)
         assert_int_equal(push(k, i, i), 1);
-    assert_int_equal(k->queue.n, SPV_FILTER_QUEUE);
-    for (uint32_t i = 0; i < SPV_FILTER_QUEUE; i++)
+    assert_int_equal(k->queue.n, SPV_FILTER_ANSWERS_MAX_QUEUE);
+    for (uint32_t i = 0; i < SPV_FILTER_ANSWERS_MAX_QUEUE; i++)
         expect_filter(k, i);
     expect_nothing(k);
 }
@@ -165,15 +165,15 @@ static unsigned drain(struct answers_fixture *k, struct spv_filter_queue *q,
 static void a_client_is_sent_a_burst_and_then_at_its_rate(void **state)
 {
     struct answers_fixture *k = *state;
-    assert_int_equal(drain(k, &k->queue, NULL, 10000), SPV_FILTER_BURST);
+    assert_int_equal(drain(k, &k->queue, NULL, 10000), SPV_FILTER_ANSWERS_BURST);
     assert_true(k->next_us == k->now_us + SPV_SECOND);
     assert_int_equal(k->queue.n, 1); /* its request waits */
     k->now_us = k->next_us;
-    assert_int_equal(drain(k, &k->queue, NULL, 10000), SPV_FILTER_RATE);
+    assert_int_equal(drain(k, &k->queue, NULL, 10000), SPV_FILTER_ANSWERS_PER_SECOND);
     k->now_us += SPV_SECOND / 2;
-    assert_int_equal(drain(k, &k->queue, NULL, 10000), SPV_FILTER_RATE / 2);
+    assert_int_equal(drain(k, &k->queue, NULL, 10000), SPV_FILTER_ANSWERS_PER_SECOND / 2);
     k->now_us += 1000 * SPV_SECOND;
-    assert_int_equal(drain(k, &k->queue, NULL, 10000), SPV_FILTER_BURST);
+    assert_int_equal(drain(k, &k->queue, NULL, 10000), SPV_FILTER_ANSWERS_BURST);
 }
 
 /* Six clients of one group; another client has tokens of its own. */
@@ -188,14 +188,14 @@ static void clients_of_a_group_share_a_rate(void **state)
         spv_filter_queue_init(&clients[i], k->answers, k->now_us);
         sent += drain(k, &clients[i], &group, 10000);
     }
-    assert_int_equal(sent, SPV_FILTER_GROUP_BURST);
+    assert_int_equal(sent, SPV_FILTER_ANSWERS_GROUP_BURST);
     assert_true(k->next_us == k->now_us + SPV_SECOND);
-    assert_int_equal(drain(k, &k->queue, &other, 10000), SPV_FILTER_BURST);
+    assert_int_equal(drain(k, &k->queue, &other, 10000), SPV_FILTER_ANSWERS_BURST);
     k->now_us += SPV_SECOND;
     sent = 0;
     for (unsigned i = 0; i < COUNT(clients); i++)
         sent += drain(k, &clients[i], &group, 10000);
-    assert_int_equal(sent, SPV_FILTER_GROUP_RATE);
+    assert_int_equal(sent, SPV_FILTER_ANSWERS_GROUP_PER_SECOND);
 }
 
 /* A client that has used up its own tokens leaves those of its group to the others. */
@@ -205,10 +205,10 @@ static void waiting_for_the_own_rate_takes_no_token_of_the_group(void **state)
     struct answers_fixture *k = *state;
     const struct spv_netaddr group = {.network = SPV_ADDR_IPV4, .len = 4, .bytes = {192, 0, 2, 0}};
     spv_filter_queue_init(&greedy, k->answers, k->now_us);
-    assert_int_equal(drain(k, &greedy, &group, 10000), SPV_FILTER_BURST);
-    for (unsigned i = 0; i < SPV_FILTER_GROUP_BURST; i++)
+    assert_int_equal(drain(k, &greedy, &group, 10000), SPV_FILTER_ANSWERS_BURST);
+    for (unsigned i = 0; i < SPV_FILTER_ANSWERS_GROUP_BURST; i++)
         assert_int_equal(next_of(k, &greedy, &group), 0);
-    assert_int_equal(drain(k, &k->queue, &group, 10000), SPV_FILTER_BURST);
+    assert_int_equal(drain(k, &k->queue, &group, 10000), SPV_FILTER_ANSWERS_BURST);
 }
 
 static void waiting_reads_nothing(void **state)

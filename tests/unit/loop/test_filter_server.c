@@ -56,14 +56,14 @@ static void cfheaders_and_cfcheckpt_are_sent(void **state)
 static void requests_that_wait_are_answered_in_order(void **state)
 {
     (void)state;
-    struct filter_client a = {.from = 7, .want = 3 * SPV_FILTER_QUEUE + 15};
-    while (a.n_requests < SPV_FILTER_QUEUE + 5) {
+    struct filter_client a = {.from = 7, .want = 3 * SPV_FILTER_ANSWERS_MAX_QUEUE + 15};
+    while (a.n_requests < SPV_FILTER_ANSWERS_MAX_QUEUE + 5) {
         const uint32_t from = a.from + 3 * a.n_requests;
         a.requests[a.n_requests++] = filter_client_getcfilters(from, from + 2);
     }
     filter_client_ask(&a);
     filter_client_end(&a);
-    assert_int_equal(a.server.stats.filter_requests, SPV_FILTER_QUEUE + 5);
+    assert_int_equal(a.server.stats.filter_requests, SPV_FILTER_ANSWERS_MAX_QUEUE + 5);
     assert_int_equal(a.server.stats.filters_sent, a.want);
 }
 
@@ -284,7 +284,7 @@ static int counted_kept(void *ctx, uint32_t *first, uint32_t *last)
 
 static void reorganises_when_full(struct filters_fixture *f)
 {
-    if (kept_calls == SPV_FILTER_QUEUE + 1) {
+    if (kept_calls == SPV_FILTER_ANSWERS_MAX_QUEUE + 1) {
         filters_fixture_reorganise(f, 1050, 2);
         f->before_read = NULL;
     }
@@ -299,14 +299,14 @@ static void a_reorganisation_makes_room_in_a_full_queue(void **state)
         .from = 100, .server = {.header_db = &filter_client_headers, .filter_db = &counting}};
     counting.kept = counted_kept;
     kept_calls = 0;
-    while (a.n_requests < SPV_FILTER_QUEUE)
+    while (a.n_requests < SPV_FILTER_ANSWERS_MAX_QUEUE)
         a.requests[a.n_requests++] = filter_client_getcfilters(100, 1099);
     filter_client_chain.before_read = reorganises_when_full;
     filter_client_ask(&a);
     assert_int_equal(a.end.n_closed, 0);
     assert_int_equal(a.end.messages[SPV_CMD_PONG], 1);
     filter_client_end(&a);
-    assert_int_equal(a.server.stats.filter_requests, SPV_FILTER_QUEUE);
+    assert_int_equal(a.server.stats.filter_requests, SPV_FILTER_ANSWERS_MAX_QUEUE);
 }
 
 int main(void)

@@ -128,7 +128,8 @@ static void queued_requests_are_bounded(void **state)
     server_fixture_stop(&a.server);
     const uint64_t sent = a.server.stats.filters_sent - 400;
     assert_in_range(sent, 4, 100);
-    assert_in_range(a.server.stats.filter_requests - 1, sent / 3, sent / 3 + SPV_FILTER_QUEUE + 1);
+    assert_in_range(a.server.stats.filter_requests - 1, sent / 3,
+                    sent / 3 + SPV_FILTER_ANSWERS_MAX_QUEUE + 1);
     filter_client_hang_up(&a);
     (void)close(fd);
 }
@@ -166,7 +167,7 @@ static void a_client_may_close_in_the_middle_of_an_answer(void **state)
 
 /* The order in which clients are sent filters: each has heights of its own. */
 struct order {
-    struct spv_server *server;
+    struct spv_p2p_server *server;
     uint8_t client[BUSY_CLIENTS * 500];
     size_t n;
 };
@@ -176,7 +177,7 @@ static int ordered_filter(void *ctx, struct spv_bytes *out, uint32_t height)
 {
     order.client[order.n++] = (uint8_t)(height / 600);
     if (order.n == sizeof order.client)
-        spv_server_stop(order.server);
+        spv_p2p_server_stop(order.server);
     return filter_client_filters.filter(ctx, out, height);
 }
 
@@ -190,15 +191,15 @@ static void filters_are_sent_round_robin(void **state)
     (void)state;
     recording.filter = ordered_filter;
     order = (struct order){.n = 0};
-    const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                          .header_db = filter_client_headers,
-                                          .filter_db = &recording,
-                                          .listen = {.host = "127.0.0.1"}};
-    assert_int_equal(spv_server_new(&order.server, &cfg, &why), 0);
-    const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_server_port(order.server)};
+    const struct spv_p2p_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                              .header_db = filter_client_headers,
+                                              .filter_db = &recording,
+                                              .listen = {.host = "127.0.0.1"}};
+    assert_int_equal(spv_p2p_server_new(&order.server, &cfg, &why), 0);
+    const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_p2p_server_port(order.server)};
     for (uint32_t i = 0; i < BUSY_CLIENTS; i++)
         fds[i] = unread_client(&at, i * 600, 500, 1);
-    assert_int_equal(spv_server_run(order.server), 0);
+    assert_int_equal(spv_p2p_server_run(order.server), 0);
     for (uint32_t i = 0; i < BUSY_CLIENTS; i++) {
         unsigned since[BUSY_CLIENTS] = {0}, left = 500;
         for (size_t k = 0; k < order.n && left > 0; k++) {
@@ -210,7 +211,7 @@ static void filters_are_sent_round_robin(void **state)
         }
         assert_int_equal(left, 0);
     }
-    spv_server_free(order.server);
+    spv_p2p_server_free(order.server);
     for (uint32_t i = 0; i < BUSY_CLIENTS; i++)
         (void)close(fds[i]);
 }

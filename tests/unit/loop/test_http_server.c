@@ -171,7 +171,7 @@ struct asked {
     size_t n, want;
 };
 
-static int asked_tip(void *ctx, struct spv_chain_header *out)
+static int request_tip(void *ctx, struct spv_chain_header *out)
 {
     (void)ctx;
     *out = chain.records[HEADERS];
@@ -192,16 +192,16 @@ static int asked_by_height(void *ctx, struct spv_chain_header *out, uint32_t hei
 static void connection_gets_one_answer_a_turn(void **state)
 {
     struct asked a = {.want = 5};
-    struct spv_http *http;
+    struct spv_http_server *http;
     struct spv_error_info why;
     (void)state;
     assert_int_equal(spv_reactor_new(&a.reactor, NULL), 0);
-    const struct spv_http_config cfg = {
+    const struct spv_http_server_config cfg = {
         .params = spv_params_get(SPV_REGTEST),
-        .header_db = {.ctx = &a, .tip = asked_tip, .by_height = asked_by_height},
+        .header_db = {.ctx = &a, .tip = request_tip, .by_height = asked_by_height},
         .listen = {.host = "127.0.0.1"}};
-    assert_int_equal(spv_http_new(&http, a.reactor, &cfg, &why), 0);
-    const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_http_port(http)};
+    assert_int_equal(spv_http_server_new(&http, a.reactor, &cfg, &why), 0);
+    const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_http_server_port(http)};
     const int many = new_socket(), one = new_socket();
     connect_to(many, at);
     connect_to(one, at);
@@ -217,7 +217,7 @@ static void connection_gets_one_answer_a_turn(void **state)
     while (a.heights[before] != 9)
         before++;
     assert_in_range(before, 0, 1);
-    spv_http_free(http);
+    spv_http_server_free(http);
     spv_reactor_free(a.reactor);
     (void)close(many);
     (void)close(one);

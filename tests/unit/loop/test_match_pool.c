@@ -56,7 +56,7 @@ static void close_fixture(struct fixture *f)
 
 static void start(struct fixture *f)
 {
-    const struct spv_match_task task = {
+    const struct spv_match_filters_task task = {
         .query = f->query, .filters = f->filters, .results = f->results, .n = f->n};
 
     for (size_t i = 0; i < N_FILTERS; i++)

@@ -470,23 +470,23 @@ static int order_range(void *ctx, struct spv_header *out, uint32_t from, uint32_
 static void clients_with_queued_requests_are_answered_round_robin(void **state)
 {
     struct order o = {0};
-    struct spv_server *server;
+    struct spv_p2p_server *server;
     struct spv_error_info why;
     int fds[BUSY_CLIENTS];
     (void)state;
-    const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                          .header_db = {.ctx = &o,
-                                                        .tip = order_tip,
-                                                        .by_height = order_by_height,
-                                                        .by_hash = order_by_hash,
-                                                        .range = order_range},
-                                          .listen = {.host = "127.0.0.1"}};
-    assert_int_equal(spv_server_new(&server, &cfg, &why), 0);
-    o.reactor = spv_server_reactor(server);
-    const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_server_port(server)};
+    const struct spv_p2p_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                              .header_db = {.ctx = &o,
+                                                            .tip = order_tip,
+                                                            .by_height = order_by_height,
+                                                            .by_hash = order_by_hash,
+                                                            .range = order_range},
+                                              .listen = {.host = "127.0.0.1"}};
+    assert_int_equal(spv_p2p_server_new(&server, &cfg, &why), 0);
+    o.reactor = spv_p2p_server_reactor(server);
+    const struct spv_endpoint at = {.host = "127.0.0.1", .port = spv_p2p_server_port(server)};
     for (uint32_t i = 0; i < BUSY_CLIENTS; i++)
         fds[i] = asking_client(&at, &chain.records[i].hash, REQUESTS);
-    assert_int_equal(spv_server_run(server), 0);
+    assert_int_equal(spv_p2p_server_run(server), 0);
     for (uint32_t i = 0; i < BUSY_CLIENTS; i++) {
         unsigned since[BUSY_CLIENTS] = {0}; /* answers to each since this one's last */
         unsigned left = REQUESTS;
@@ -498,7 +498,7 @@ static void clients_with_queued_requests_are_answered_round_robin(void **state)
             left--;
         }
     }
-    spv_server_free(server);
+    spv_p2p_server_free(server);
     for (uint32_t i = 0; i < BUSY_CLIENTS; i++)
         (void)close(fds[i]);
 }
@@ -549,10 +549,10 @@ static void port_in_use_is_reported(void **state)
     struct spv_error_info why = {0};
     (void)state;
     server_fixture_start(&s, &chain, 1, 0);
-    const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                          .listen = server_fixture_endpoint(&s)};
-    struct spv_server *second;
-    assert_int_equal(spv_server_new(&second, &cfg, &why), SPV_ERR_IO);
+    const struct spv_p2p_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                              .listen = server_fixture_endpoint(&s)};
+    struct spv_p2p_server *second;
+    assert_int_equal(spv_p2p_server_new(&second, &cfg, &why), SPV_ERR_IO);
     assert_non_null(strstr(why.text, "in use"));
     server_fixture_stop(&s);
 }

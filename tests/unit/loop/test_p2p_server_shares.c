@@ -94,26 +94,26 @@ static int connected_socket(uint16_t port)
 static void connections_beyond_the_share_of_an_address_or_its_group_are_refused(void **state)
 {
     struct arrived a = {0};
-    struct spv_server *server;
-    struct spv_server_stats stats;
+    struct spv_p2p_server *server;
+    struct spv_p2p_server_stats stats;
     struct spv_error_info why;
     int fds[ARRIVALS];
     (void)state;
-    const struct spv_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
-                                          .header_db = {.tip = no_tip},
-                                          .listen = {.host = "127.0.0.1"},
-                                          .max_clients = SLOTS,
-                                          .on_client = on_client,
-                                          .on_refused = on_refused,
-                                          .ctx = &a};
+    const struct spv_p2p_server_config cfg = {.net = spv_netid_get(SPV_REGTEST),
+                                              .header_db = {.tip = no_tip},
+                                              .listen = {.host = "127.0.0.1"},
+                                              .max_clients = SLOTS,
+                                              .on_client = on_client,
+                                              .on_refused = on_refused,
+                                              .ctx = &a};
     arrived = &a;
-    assert_int_equal(spv_server_new(&server, &cfg, &why), 0);
-    a.reactor = spv_server_reactor(server);
+    assert_int_equal(spv_p2p_server_new(&server, &cfg, &why), 0);
+    a.reactor = spv_p2p_server_reactor(server);
     for (size_t i = 0; i < ARRIVALS; i++)
-        fds[i] = connected_socket(spv_server_port(server));
-    assert_int_equal(spv_server_run(server), 0);
-    spv_server_get_stats(server, &stats);
-    spv_server_free(server);
+        fds[i] = connected_socket(spv_p2p_server_port(server));
+    assert_int_equal(spv_p2p_server_run(server), 0);
+    spv_p2p_server_get_stats(server, &stats);
+    spv_p2p_server_free(server);
     for (size_t i = 0; i < ARRIVALS; i++) {
         assert_int_equal(a.refused[i], arrivals[i].refused);
         (void)close(fds[i]);

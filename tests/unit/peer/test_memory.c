@@ -270,7 +270,7 @@ static int send_claim(struct peer_fixture *k, const char *command, uint32_t leng
 static void a_payload_above_the_limit_closes_at_its_frame_header(void **state)
 {
     (void)state;
-    static const struct spv_payload_cap caps[] = {{SPV_CMD_ADDR, 3000}, {SPV_CMD_INV, 500}};
+    static const struct spv_payload_limit caps[] = {{SPV_CMD_ADDR, 3000}, {SPV_CMD_INV, 500}};
     static const struct {
         const char *command;
         uint32_t largest;
@@ -279,8 +279,8 @@ static void a_payload_above_the_limit_closes_at_its_frame_header(void **state)
         for (uint32_t more = 0; more < 2; more++) {
             struct peer_fixture k;
             peer_fixture_init(&k);
-            k.cfg.caps = caps;
-            k.cfg.n_caps = 2;
+            k.cfg.payload_limits = caps;
+            k.cfg.n_payload_limits = 2;
             k.cfg.max_payload = 1000;
             peer_fixture_ready(&k, SPV_INBOUND);
             assert_int_equal(send_claim(&k, cases[i].command, cases[i].largest + more),

@@ -206,9 +206,9 @@ static void headers_from_the_future_are_a_wrong_clock_and_no_damage(void **state
     } cases[] = {
         {0, "height 1 "},
         {INT64_C(-86400), "height 1 "},
-        {(int64_t)chain[1999].header.time - SPV_MAX_FUTURE, "height 2,001 "},
-        {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE - 1, "height 2,100 "},
-        {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE, NULL},
+        {(int64_t)chain[1999].header.time - SPV_MAX_FUTURE_S, "height 2,001 "},
+        {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE_S - 1, "height 2,100 "},
+        {(int64_t)chain[2099].header.time - SPV_MAX_FUTURE_S, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct spv_error_info why = {.text = ""};

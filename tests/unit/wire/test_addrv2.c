@@ -224,7 +224,7 @@ static void accepts_a_thousand_entries_of_512_bytes_and_no_more(void **state)
     (void)state;
     spv_buffer_init(&b);
     build(&b, SPV_MAX_ADDR, SPV_MAX_ADDR, 512);
-    assert_int_equal(b.len, spv_command_cap(SPV_CMD_ADDRV2)); /* the cap is exact */
+    assert_int_equal(b.len, spv_command_max_payload(SPV_CMD_ADDRV2)); /* the cap is exact */
     assert_int_equal(spv_msg_decode(&msg, b.data, b.len, 70016, &arena), 0);
     assert_int_equal(msg.u.addr.n, SPV_MAX_ADDR);
     build(&b, SPV_MAX_ADDR + 1, SPV_MAX_ADDR + 1, 0);

@@ -237,7 +237,7 @@ static void every_command_is_found_by_its_name(void **state)
         const char *name = spv_command_name((enum spv_command)i);
         assert_true(strlen(name) <= SPV_COMMAND_SIZE);
         assert_int_equal(spv_command_find(name), i);
-        assert_true(spv_command_cap((enum spv_command)i) <= SPV_MAX_PAYLOAD);
+        assert_true(spv_command_max_payload((enum spv_command)i) <= SPV_MAX_PAYLOAD);
     }
 #define NAMED(name, value, text)                                                                   \
     assert_string_equal(spv_command_name(SPV_CMD_##name), text);                                   \

@@ -280,11 +280,11 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
         assert_int_equal(spv_addrman_select(am, &any_address, now), -1);
         spv_addrman_released(am, e, SPV_CONN_OUTCOME_UNREACHABLE, SPV_ERR_REFUSED, now);
         const uint64_t wait = am->entries[e].next_try_us - now.mono_us;
-        assert_true(wait <= SPV_BACKOFF_MAX);
+        assert_true(wait <= SPV_BACKOFF_MAX_US);
         if (i > 0 && i < 10)
             assert_true(wait > last / 2);
         if (i > 12)
-            assert_true(wait >= SPV_BACKOFF_MAX / 2);
+            assert_true(wait >= SPV_BACKOFF_MAX_US / 2);
         assert_int_equal(spv_addrman_select(am, &any_address, now), -1);
         assert_true(spv_addrman_deadline(am) == am->entries[e].next_try_us);
         now.mono_us = am->entries[e].next_try_us;
@@ -297,7 +297,7 @@ static void a_failed_one_waits_longer_each_time_up_to_a_bound(void **state)
     spv_addrman_set_in_use(am, e, now);
     spv_addrman_on_handshake(am, e, SERVICES, now);
     spv_addrman_released(am, e, SPV_CONN_OUTCOME_GOOD, 0, now);
-    assert_true(am->entries[e].next_try_us - now.mono_us <= SPV_BACKOFF_FIRST);
+    assert_true(am->entries[e].next_try_us - now.mono_us <= SPV_BACKOFF_FIRST_US);
     assert_int_equal(am->entries[e].a.attempts, 0);
 }
 

@@ -154,8 +154,8 @@ static void a_header_from_the_future_waits(void **state)
     const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct spv_chain *c = chain_fixture_chain(&params);
     const struct spv_header h = chain_fixture_next(c, 600);
-    const struct spv_now early = {0, (int64_t)h.time - SPV_MAX_FUTURE - 1};
-    const struct spv_now just = {0, (int64_t)h.time - SPV_MAX_FUTURE};
+    const struct spv_now early = {0, (int64_t)h.time - SPV_MAX_FUTURE_S - 1};
+    const struct spv_now just = {0, (int64_t)h.time - SPV_MAX_FUTURE_S};
     (void)state;
 
     assert_int_equal(chain_fixture_accept(c, &h, early), SPV_ERR_HDR_TIME_FUTURE);
@@ -170,7 +170,7 @@ static void a_future_header_ends_a_batch_and_earlier_ones_are_accepted(void **st
     const struct spv_params params = chain_fixture_params(CHAIN_FIXTURE_NO_RETARGET);
     struct chain_fixture_headers h = chain_fixture_mined(&params, NULL, 0, 10, 600, 1);
     struct spv_chain *c = chain_fixture_chain(&params);
-    const struct spv_now now = {0, (int64_t)h.headers[6].time - SPV_MAX_FUTURE};
+    const struct spv_now now = {0, (int64_t)h.headers[6].time - SPV_MAX_FUTURE_S};
     struct spv_accept_result v;
     (void)state;
 

@@ -393,7 +393,7 @@ static void push_request(struct sync_fixture *f, const struct spv_effect *e)
     case SPV_CMD_GETHEADERS:
         r.stop = height_of(f, &e->message.u.getheaders.stop);
         r.tag = e->message.u.getheaders.tag;
-        p->n_shows++;
+        p->n_probes++;
         break;
     case SPV_CMD_GETCFCHECKPT:
         r.stop = height_of(f, &e->message.u.getcfcheckpt.stop);
@@ -415,7 +415,7 @@ static void push_request(struct sync_fixture *f, const struct spv_effect *e)
     r.stop_block = block_of(f->fork, r.stop)->hash;
     if (r.command != SPV_CMD_GETHEADERS) {
         /* Bitcoin Core closes on a stop hash that it has not */
-        assert_true(p->entry->filters.shown_height >= r.stop);
+        assert_true(p->entry->filters.best_known_height >= r.stop);
         p->last_request_us = f->now.mono_us;
     }
     assert_true(f->n_queue < SYNC_QUEUE);
@@ -479,7 +479,7 @@ static bool pull(struct sync_fixture *f)
 
 static void after_input(struct sync_fixture *f)
 {
-    struct spv_filter_drop drop;
+    struct spv_disconnect drop;
     struct spv_blockhash hash;
     uint32_t height, fork;
     unsigned turns = 0;
@@ -491,7 +491,7 @@ static void after_input(struct sync_fixture *f)
         assert_true(++turns < 1000); /* else the machine would never rest */
         if (!f->error)
             note_failure(f, spv_filter_sync_run(f->sync, !f->is_behind, f->more, f->now));
-        while (spv_filter_peers_next_drop(&f->filter_peers, &drop)) {
+        while (spv_filter_peers_next_disconnect(&f->filter_peers, &drop)) {
             f->peers[drop.id].dropped = drop.error;
             sync_fixture_remove(f, drop.id);
         }

@@ -52,7 +52,7 @@ struct sync_peer {
     bool holds; /* its requests are answered by sync_fixture_release */
     int extra; /* cfheaders have so many hashes more (or fewer), cfcheckpt too */
     int dropped; /* why it was dropped */
-    unsigned n_headers, n_checkpoints, n_filters, n_shows; /* requests to it */
+    unsigned n_headers, n_checkpoints, n_filters, n_probes; /* requests to it */
     unsigned n_ranges; /* of n_headers, those that end at a checkpoint */
     uint64_t last_request_us; /* for filter headers */
 };
@@ -65,7 +65,7 @@ struct sync_fixture {
     struct spv_chain *chain;
     struct spv_filter_sync *sync;
     struct spv_now now;
-    enum spv_filter_more more;
+    enum spv_more_peers more;
     uint64_t timeout_us; /* of requests for ranges; 0: the machine's own */
     struct sync_peer peers[SYNC_PEERS + 1]; /* by id */
     /* the database */
@@ -113,7 +113,7 @@ void sync_fixture_grow(struct sync_fixture *f, uint32_t height);
 void sync_fixture_reorganise(struct sync_fixture *f, uint32_t fork, uint32_t n);
 /* Executes the held update. */
 void sync_fixture_apply(struct sync_fixture *f);
-/* A peer with this id and group, which has shown the tip. */
+/* A peer with this id and group, which has the tip as its best known block. */
 struct sync_peer *sync_fixture_add(struct sync_fixture *f, uint64_t id, uint64_t group,
                                    const struct filter_view *view);
 void sync_fixture_shows(struct sync_fixture *f, uint64_t id, uint32_t height);

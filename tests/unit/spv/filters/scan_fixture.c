@@ -122,10 +122,10 @@ static struct spv_filter_header stored_header(const struct scan_fixture *f, uint
     struct spv_filter_header header = f->filters[0].header;
     uint32_t at = height;
 
-    if (!f->other_is_stored || height < f->ambiguous_height)
+    if (!f->other_is_stored || height < f->conflict_height)
         return f->filters[height].header;
     header = f->other.header;
-    for (at = f->ambiguous_height + 1; at <= height; at++)
+    for (at = f->conflict_height + 1; at <= height; at++)
         spv_filter_compute_header(&header, &f->filters[at].hash, &header);
     return header;
 }
@@ -142,7 +142,7 @@ static int read_headers(void *ctx, struct spv_filter_header *headers,
         if (headers)
             headers[i] = stored_header(f, from + i);
         if (hashes)
-            hashes[i] = f->other_is_stored && from + i == f->ambiguous_height
+            hashes[i] = f->other_is_stored && from + i == f->conflict_height
                             ? f->other.hash
                             : f->filters[from + i].hash;
     }
@@ -183,7 +183,7 @@ static size_t alternatives(void *ctx, struct spv_filter_hash *out, uint32_t heig
 {
     const struct scan_fixture *f = ctx;
 
-    if (!f->ambiguous_height || height != f->ambiguous_height || f->agrees_so_far)
+    if (!f->conflict_height || height != f->conflict_height || f->agrees_so_far)
         return 0;
     out[0] = f->other_is_stored ? f->filters[height].hash : f->other.hash;
     return 1;
@@ -256,7 +256,7 @@ struct scan_fixture_peer *scan_fixture_add(struct scan_fixture *f, uint64_t id)
     p->group = id;
     p->services = SCAN_FIXTURE_FULL;
     p->start_height = f->tip;
-    p->filters = (struct spv_filter_peer){.added = true, .shown_height = f->tip};
+    p->filters = (struct spv_filter_peer){.added = true, .best_known_height = f->tip};
     assert_int_equal(spv_block_fetch_add(&f->fetch, id, f->now), 0);
     assert_int_equal(spv_filter_scan_add_peer(f->scan, id, f->now), 0);
     return peer;
@@ -294,7 +294,7 @@ static void send_filter(struct scan_fixture *f, const struct scan_fixture_peer *
 
     const int rc = spv_filter_scan_cfilter(f->scan, peer->id, &msg, f->now);
     assert_true(rc >= 0);
-    f->n_unrequested += rc == 0;
+    f->n_unsolicited += rc == 0;
 }
 
 static void answer_getcfilters(struct scan_fixture *f, const struct scan_fixture_peer *peer,
@@ -367,7 +367,7 @@ void scan_fixture_match(struct scan_fixture *f)
     assert_int_equal(spv_filter_scan_matched(f->scan), 0);
 }
 
-static void keep_filters(struct scan_fixture *f, const struct spv_keep_task *keep)
+static void keep_filters(struct scan_fixture *f, const struct spv_keep_filters_task *keep)
 {
     for (size_t i = 0; i < keep->n; i++) {
         const uint32_t height = keep->heights[i];
@@ -414,7 +414,7 @@ static bool run_effect(struct scan_fixture *f)
 static void note_event(struct scan_fixture *f, const struct spv_scan_event *event)
 {
     assert_true(f->n_events < COUNT(f->events));
-    if (event->kind == SPV_SCAN_MATCH) {
+    if (event->kind == SPV_SCAN_FOUND) {
         assert_true(spv_blockhash_eq(&event->hash, &f->blocks[event->height].hash));
         assert_int_equal(event->block.n, f->blocks[event->height].block.n);
         assert_true(event->n > 0);
@@ -428,12 +428,12 @@ static void note_event(struct scan_fixture *f, const struct spv_scan_event *even
 static bool run_step(struct scan_fixture *f)
 {
     struct spv_scan_event event;
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     bool did = false;
 
     assert_int_equal(spv_filter_scan_run(f->scan, f->available, !f->syncs, f->now), 0);
-    while (spv_filter_scan_next_drop(f->scan, &drop) ||
-           spv_block_fetch_next_drop(&f->fetch, &drop)) {
+    while (spv_filter_scan_next_disconnect(f->scan, &drop) ||
+           spv_block_fetch_next_disconnect(&f->fetch, &drop)) {
         f->dropped = drop.id;
         f->drop_error = drop.error;
         scan_fixture_remove(f, drop.id);
@@ -517,8 +517,8 @@ void scan_fixture_reorganise(struct scan_fixture *f, uint32_t fork, uint32_t n)
     for (uint32_t h = fork + 1; h <= f->tip; h++)
         make_true_filter(f, h, 2000000 + h, h - 10 > fork ? 2000000 + h - 10 : h - 10);
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(&f->table, p));)
-        p->filters.shown_height = p->start_height = f->tip;
-    spv_filter_scan_undo(f->scan, fork);
+        p->filters.best_known_height = p->start_height = f->tip;
+    spv_filter_scan_rollback(f->scan, fork);
 }
 
 size_t scan_fixture_matches(const struct scan_fixture *f, uint32_t height)
@@ -526,6 +526,6 @@ size_t scan_fixture_matches(const struct scan_fixture *f, uint32_t height)
     size_t n = 0;
 
     for (size_t i = 0; i < f->n_events; i++)
-        n += f->events[i].kind == SPV_SCAN_MATCH && f->events[i].height == height;
+        n += f->events[i].kind == SPV_SCAN_FOUND && f->events[i].height == height;
     return n;
 }

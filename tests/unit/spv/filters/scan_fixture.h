@@ -38,7 +38,7 @@ struct scan_fixture {
     uint32_t first_header; /* height of the lowest stored filter header */
     uint32_t kept_first, kept_last; /* filter_db keeps these; 0: none */
     uint32_t kept_damaged; /* the kept filter of this height is wrong; 0: none */
-    uint32_t ambiguous_height; /* other.hash is an alternative here; 0: nowhere */
+    uint32_t conflict_height; /* other.hash is an alternative here; 0: nowhere */
     bool other_is_stored; /* and other.hash is the stored one, the true one the alternative */
     bool agrees_so_far; /* the alternative is not known yet */
     bool committed; /* what has_committed returns */
@@ -56,9 +56,9 @@ struct scan_fixture {
     uint64_t keep_bytes; /* set before scan_fixture_start */
     uint32_t lowest_kept; /* of KEEP_FILTERS effects */
     size_t kept_total; /* bytes of them */
-    bool holds_matches; /* MATCH effects are not executed yet */
+    bool holds_matches; /* MATCH_FILTERS effects are not executed yet */
     bool has_match;
-    struct spv_match_task match;
+    struct spv_match_filters_task match;
     bool holds_blocks; /* getdata is not answered yet */
     size_t n_held_blocks;
     struct {
@@ -67,7 +67,7 @@ struct scan_fixture {
     } held_blocks[64];
     size_t n_getcfilters, n_getdata;
     size_t filters_requested;
-    size_t n_unrequested; /* cfilter messages that answered nothing */
+    size_t n_unsolicited; /* cfilter messages that answered nothing */
     uint64_t dropped; /* the last peer that was, and why */
     int drop_error;
     size_t n_kept; /* filters of KEEP_FILTERS effects */
@@ -105,7 +105,7 @@ int scan_fixture_begin(struct scan_fixture *f, uint32_t script, uint32_t first, 
 void scan_fixture_watch(struct scan_fixture *f, uint32_t script, uint32_t from);
 /* Executes effects and answers requests until nothing is left to do now. */
 void scan_fixture_run(struct scan_fixture *f);
-/* Executes the held MATCH effect. */
+/* Executes the held MATCH_FILTERS effect. */
 void scan_fixture_match(struct scan_fixture *f);
 /* Answers the held getdata, the last one first. */
 void scan_fixture_send_blocks(struct scan_fixture *f);
@@ -113,7 +113,7 @@ void scan_fixture_send_blocks(struct scan_fixture *f);
 void scan_fixture_wait(struct scan_fixture *f, uint64_t us);
 /* Replaces the blocks above a height by n others, which pay scripts 2,000,000 + height. */
 void scan_fixture_reorganise(struct scan_fixture *f, uint32_t fork, uint32_t n);
-/* The number of MATCH events of a height. */
+/* The number of FOUND events of a height. */
 size_t scan_fixture_matches(const struct scan_fixture *f, uint32_t height);
 
 #endif

@@ -146,9 +146,9 @@ static void wait_us(struct fixture *f, uint64_t us)
 
 static int dropped(struct fixture *f, uint64_t id)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
 
-    if (!spv_block_fetch_next_drop(&f->fetch, &drop))
+    if (!spv_block_fetch_next_disconnect(&f->fetch, &drop))
         return 0;
     assert_int_equal(drop.id, id);
     return drop.error;
@@ -284,12 +284,12 @@ static void a_slow_block_is_requested_from_one_more_peer(void **state)
     for (uint64_t id = 1; id <= 3; id++)
         add_peer(&f, id);
     want(&f, 5);
-    wait_us(&f, SPV_BLOCKS_HEDGE - 1);
+    wait_us(&f, SPV_BLOCKS_HEDGE_DELAY_US - 1);
     assert_int_equal(f.n_requests, 1);
     wait_us(&f, 1);
     assert_int_equal(f.n_requests, 2);
     assert_int_not_equal(f.requests[0].peer, f.requests[1].peer);
-    wait_us(&f, SPV_BLOCKS_HEDGE);
+    wait_us(&f, SPV_BLOCKS_HEDGE_DELAY_US);
     assert_int_equal(f.n_requests, 2);
     assert_int_equal(give_height(&f, f.requests[1].peer, 5), 1);
     assert_int_equal(give_height(&f, f.requests[0].peer, 5), 0);
@@ -305,14 +305,14 @@ static void silence_means_that_the_peer_lacks_blocks_as_deep_for_a_while(void **
     open_fixture(&f, 1);
     add_peer(&f, 1);
     want(&f, 5);
-    wait_us(&f, SPV_BLOCKS_TIMEOUT);
+    wait_us(&f, SPV_BLOCKS_TIMEOUT_US);
     assert_int_equal(f.n_requests, 1);
     want(&f, 4); /* deeper */
     want(&f, 6);
     assert_int_equal(count_requests(&f, 1, 4), 0);
     assert_int_equal(count_requests(&f, 1, 6), 1);
     assert_int_equal(give_height(&f, 1, 6), 1);
-    wait_us(&f, SPV_BLOCKS_LACKS - 1);
+    wait_us(&f, SPV_BLOCKS_LACKS_US - 1);
     assert_int_equal(f.n_requests, 2);
     wait_us(&f, 1);
     assert_int_equal(count_requests(&f, 1, 4), 1);
@@ -331,7 +331,7 @@ static void a_late_answer_is_of_use(void **state)
     open_fixture(&f, 1);
     add_peer(&f, 1);
     want(&f, 5);
-    wait_us(&f, SPV_BLOCKS_TIMEOUT + SPV_SECOND);
+    wait_us(&f, SPV_BLOCKS_TIMEOUT_US + SPV_SECOND);
     assert_int_equal(give_height(&f, 1, 5), 1);
     close_fixture(&f);
 }
@@ -346,7 +346,7 @@ static void a_peer_that_sends_other_blocks_is_not_silent(void **state)
     for (uint32_t h = 1; h <= 5; h++)
         want(&f, h);
     for (uint32_t h = 1; h <= 5; h++) {
-        wait_us(&f, SPV_BLOCKS_TIMEOUT - 1);
+        wait_us(&f, SPV_BLOCKS_TIMEOUT_US - 1);
         assert_int_equal(give_height(&f, 1, h), 1);
     }
     assert_int_equal(f.n_requests, 5);
@@ -374,7 +374,7 @@ static void a_block_of_a_lost_peer_is_requested_from_another(void **state)
     assert_int_equal(count_requests(&f, 3, 4), 0);
     assert_int_equal(count_requests(&f, 3, 6), 1);
     assert_int_equal(give_height(&f, 3, 6), 1);
-    wait_us(&f, SPV_BLOCKS_LACKS);
+    wait_us(&f, SPV_BLOCKS_LACKS_US);
     assert_int_equal(count_requests(&f, 3, 4), 1);
     close_fixture(&f);
 }
@@ -399,7 +399,7 @@ static void notfound_means_that_another_peer_is_asked(void **state)
     close_fixture(&f);
 }
 
-static void a_false_block_is_misbehaviour_and_another_peer_is_asked(void **state)
+static void an_invalid_block_is_misbehaviour_and_another_peer_gets_the_request(void **state)
 {
     struct fixture f;
 
@@ -423,7 +423,7 @@ static void a_false_block_is_misbehaviour_and_another_peer_is_asked(void **state
     close_fixture(&f);
 }
 
-static void a_peer_that_sends_three_unrequested_blocks_is_dropped(void **state)
+static void a_peer_that_sends_three_unsolicited_blocks_is_disconnected(void **state)
 {
     struct fixture f;
 
@@ -436,7 +436,7 @@ static void a_peer_that_sends_three_unrequested_blocks_is_dropped(void **state)
     assert_int_equal(dropped(&f, 1), 0);
     assert_int_equal(give_height(&f, 9, 5), 0); /* no such peer */
     assert_int_equal(give_height(&f, 1, 1), 0);
-    assert_int_equal(dropped(&f, 1), SPV_ERR_UNREQUESTED);
+    assert_int_equal(dropped(&f, 1), SPV_ERR_UNSOLICITED);
     close_fixture(&f);
 }
 
@@ -475,8 +475,8 @@ int main(void)
         cmocka_unit_test(a_peer_that_sends_other_blocks_is_not_silent),
         cmocka_unit_test(a_block_of_a_lost_peer_is_requested_from_another),
         cmocka_unit_test(notfound_means_that_another_peer_is_asked),
-        cmocka_unit_test(a_false_block_is_misbehaviour_and_another_peer_is_asked),
-        cmocka_unit_test(a_peer_that_sends_three_unrequested_blocks_is_dropped),
+        cmocka_unit_test(an_invalid_block_is_misbehaviour_and_another_peer_gets_the_request),
+        cmocka_unit_test(a_peer_that_sends_three_unsolicited_blocks_is_disconnected),
         cmocka_unit_test(the_list_of_wanted_blocks_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,7 +292,7 @@ static void inputs_show_what_they_spend_by_their_shape(void **state)
     }
 }
 
-static void a_filter_that_does_not_decode_is_false(void **state)
+static void a_filter_that_does_not_decode_is_invalid(void **state)
 {
     const struct in_spec in = {.prev = 7, .script = "51"};
     struct spv_buffer bytes = make_block(coinbase_outputs, &in, outputs);
@@ -324,7 +324,7 @@ static void a_filter_that_does_not_decode_is_false(void **state)
 }
 
 /* Two scripts that share a value of a filter of one element: it has both, and is too small. */
-static void a_filter_with_too_few_elements_is_false(void **state)
+static void a_filter_with_too_few_elements_is_invalid(void **state)
 {
     enum { N = 6000 };
     static uint64_t values[N];
@@ -368,8 +368,8 @@ int main(void)
         cmocka_unit_test(the_script_of_a_known_prevout_is_an_element),
         cmocka_unit_test(an_output_spent_in_its_own_block_is_known),
         cmocka_unit_test(inputs_show_what_they_spend_by_their_shape),
-        cmocka_unit_test(a_filter_that_does_not_decode_is_false),
-        cmocka_unit_test(a_filter_with_too_few_elements_is_false),
+        cmocka_unit_test(a_filter_that_does_not_decode_is_invalid),
+        cmocka_unit_test(a_filter_with_too_few_elements_is_invalid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,7 +76,7 @@ static void one_that_was_lost_again_and_again_is_asked_after_a_minute(void **sta
 
     (void)state;
     open_lost(&f, 51);
-    for (unsigned i = 1; i < SPV_FETCH_LOST_MAX; i++) {
+    for (unsigned i = 1; i < SPV_FETCH_MAX_LOST; i++) {
         f.n_getcfilters = 0;
         scan_fixture_add(&f, 1)->is_silent = true;
         scan_fixture_run(&f);
@@ -87,7 +87,7 @@ static void one_that_was_lost_again_and_again_is_asked_after_a_minute(void **sta
     (void)scan_fixture_add(&f, 1);
     scan_fixture_run(&f);
     assert_int_equal(f.n_getcfilters, 0);
-    scan_fixture_wait(&f, SPV_SEGMENTS_BEHIND - 1);
+    scan_fixture_wait(&f, SPV_SEGMENTS_BEHIND_US - 1);
     assert_int_equal(f.n_getcfilters, 0);
     scan_fixture_wait(&f, 1);
     assert_true(f.n_getcfilters > 0);

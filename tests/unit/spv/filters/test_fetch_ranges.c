@@ -65,7 +65,7 @@ static void a_filter_answers_the_request_to_its_peer_that_has_its_block(void **s
 static void the_oldest_of_two_requests_is_answered_first(void **state)
 {
     struct spv_fetch_range *first = add(1, 10, 1, SPV_FETCH_RANGE_SEGMENT);
-    struct spv_fetch_range *second = add(1, 10, 1, SPV_FETCH_RANGE_OTHER);
+    struct spv_fetch_range *second = add(1, 10, 1, SPV_FETCH_RANGE_ALTERNATIVE);
 
     (void)state;
     assert_ptr_equal(find(1, 10), first);
@@ -108,11 +108,11 @@ static void ranges_of_one_peer_overlap_where_they_have_a_height_in_common(void *
 static void only_ranges_of_the_peer_and_kind_become_late(void **state)
 {
     const struct spv_fetch_range *scan = add(1, 10, 1, SPV_FETCH_RANGE_SEGMENT);
-    const struct spv_fetch_range *other = add(1, 11, 1, SPV_FETCH_RANGE_OTHER);
-    const struct spv_fetch_range *of_another = add(2, 10, 1, SPV_FETCH_RANGE_OTHER);
+    const struct spv_fetch_range *other = add(1, 11, 1, SPV_FETCH_RANGE_ALTERNATIVE);
+    const struct spv_fetch_range *of_another = add(2, 10, 1, SPV_FETCH_RANGE_ALTERNATIVE);
 
     (void)state;
-    spv_fetch_ranges_set_late(&ranges, 1, SPV_FETCH_RANGE_OTHER);
+    spv_fetch_ranges_set_late(&ranges, 1, SPV_FETCH_RANGE_ALTERNATIVE);
     assert_false(scan->late);
     assert_true(other->late);
     assert_false(of_another->late);
@@ -126,12 +126,12 @@ static void the_oldest_late_ranges_of_a_peer_are_forgotten(void **state)
     (void)state;
     (void)add(2, 1, 1, SPV_FETCH_RANGE_SEGMENT);
     spv_fetch_ranges_set_late(&ranges, 2, SPV_FETCH_RANGE_SEGMENT);
-    for (uint32_t i = 1; i <= SPV_FETCH_RANGES_LATE + 1; i++) {
+    for (uint32_t i = 1; i <= SPV_FETCH_MAX_LATE + 1; i++) {
         (void)add(1, i, 1, SPV_FETCH_RANGE_SEGMENT);
         spv_fetch_ranges_set_late(&ranges, 1, SPV_FETCH_RANGE_SEGMENT);
     }
     assert_null(find(1, 1));
-    for (uint32_t i = 2; i <= SPV_FETCH_RANGES_LATE + 1; i++)
+    for (uint32_t i = 2; i <= SPV_FETCH_MAX_LATE + 1; i++)
         assert_non_null(find(1, i));
     assert_non_null(find(2, 1)); /* of another peer */
 }
@@ -141,7 +141,7 @@ static void a_lost_peer_takes_its_ranges_with_it(void **state)
     (void)state;
     (void)add(1, 10, 1, SPV_FETCH_RANGE_SEGMENT);
     struct spv_fetch_range *other = add(2, 10, 1, SPV_FETCH_RANGE_SEGMENT);
-    (void)add(1, 11, 1, SPV_FETCH_RANGE_OTHER);
+    (void)add(1, 11, 1, SPV_FETCH_RANGE_ALTERNATIVE);
     spv_fetch_ranges_remove_peer(&ranges, 1);
     assert_null(find(1, 10));
     assert_null(find(1, 11));

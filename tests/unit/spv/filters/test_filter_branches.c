@@ -1,4 +1,4 @@
-/* Branches of filters that are not proven false: what is kept of them, and how they end. */
+/* Branches of filters that are not proven invalid: what is kept of them, and how they end. */
 #include "support/unit.h"
 
 #include "spv/filters/filter_sync_state.h"
@@ -10,7 +10,7 @@ static struct spv_peer_table table;
 static struct spv_filter_hash ours[TOP + 1], theirs[TOP + 1];
 static struct spv_filter_header headers[TOP + 1];
 static uint32_t known_from; /* filter hashes below are not stored */
-static struct spv_filter_hash others[SPV_FILTER_BRANCHES];
+static struct spv_filter_hash others[SPV_FILTER_MAX_BRANCHES];
 
 static int db_headers(void *ctx, struct spv_filter_header *out, struct spv_filter_hash *hashes,
                       uint32_t from, uint32_t n)
@@ -106,7 +106,7 @@ static void only_heights_where_the_hashes_differ_are_kept(void **state)
     assert_int_equal(add(-1, 10, 20), 0);
     assert_int_equal(fs.branch[0].n, COUNT(differ));
     assert_int_equal(fs.branch[0].top_height, 20);
-    assert_int_equal(fs.branch[0].proofs_left, SPV_FILTER_BRANCH_PROOFS);
+    assert_int_equal(fs.branch[0].proofs_left, SPV_FILTER_MAX_BRANCH_PROOFS);
     for (uint32_t h = 1; h <= 30; h++) {
         const bool kept = h == 11 || h == 15 || h == 20;
         assert_int_equal(count_others(h), kept);
@@ -132,11 +132,11 @@ static void a_branch_grows_by_the_next_part(void **state)
 static void eight_branches_are_kept_and_no_ninth(void **state)
 {
     (void)state;
-    for (int i = 0; i < SPV_FILTER_BRANCHES; i++) {
+    for (int i = 0; i < SPV_FILTER_MAX_BRANCHES; i++) {
         theirs[11] = hash_of(11, (uint8_t)(2 + i));
         assert_int_equal(add(-1, 10, 20), i);
     }
-    assert_int_equal(count_others(11), SPV_FILTER_BRANCHES);
+    assert_int_equal(count_others(11), SPV_FILTER_MAX_BRANCHES);
     assert_int_equal(add(-1, 10, 20), SPV_ERR_TOO_MANY);
     spv_filter_branches_remove(&fs, 3);
     assert_int_equal(add(-1, 10, 20), 3);
@@ -150,13 +150,13 @@ static void a_branch_with_too_many_differences_is_not_followed(void **state)
     for (uint32_t h = 1001; h <= 2000; h++)
         theirs[h] = hash_of(h, 2);
     assert_int_equal(add(-1, 1000, 2000), 0);
-    for (n = 1000; n + 1000 <= SPV_FILTER_BRANCH_DIFFS; n += 1000)
+    for (n = 1000; n + 1000 <= SPV_FILTER_MAX_BRANCH_DIFFS; n += 1000)
         assert_int_equal(add(0, 1000, 2000), 0);
-    assert_int_equal(add(0, 1000, 1000 + SPV_FILTER_BRANCH_DIFFS - n), 0);
-    assert_int_equal(fs.branch[0].n, SPV_FILTER_BRANCH_DIFFS);
+    assert_int_equal(add(0, 1000, 1000 + SPV_FILTER_MAX_BRANCH_DIFFS - n), 0);
+    assert_int_equal(fs.branch[0].n, SPV_FILTER_MAX_BRANCH_DIFFS);
     assert_false(fs.branch[0].frozen);
     assert_int_equal(add(0, 1000, 1001), 0);
-    assert_int_equal(fs.branch[0].n, SPV_FILTER_BRANCH_DIFFS);
+    assert_int_equal(fs.branch[0].n, SPV_FILTER_MAX_BRANCH_DIFFS);
     assert_true(fs.branch[0].frozen);
 }
 
@@ -228,7 +228,7 @@ static void a_lowered_branch_has_the_filter_header_of_its_new_height(void **stat
         theirs[h] = hash_of(h, 2);
     assert_int_equal(add(-1, 10, 300), 0);
     want = their_header(10, 210);
-    assert_int_equal(spv_filter_branches_lower(&fs, 210), 0);
+    assert_int_equal(spv_filter_branches_rollback(&fs, 210), 0);
     assert_int_equal(fs.branch[0].n, 2);
     assert_int_equal(fs.branch[0].top_height, 210);
     assert_memory_equal(fs.branch[0].top.b, want.b, 32);
@@ -242,7 +242,7 @@ static void a_branch_below_the_new_height_is_not_changed(void **state)
     theirs[11] = hash_of(11, 2);
     assert_int_equal(add(-1, 10, 20), 0);
     const struct spv_filter_header top = fs.branch[0].top;
-    assert_int_equal(spv_filter_branches_lower(&fs, 20), 0);
+    assert_int_equal(spv_filter_branches_rollback(&fs, 20), 0);
     assert_int_equal(fs.branch[0].top_height, 20);
     assert_memory_equal(fs.branch[0].top.b, top.b, 32);
     assert_int_equal(fs.branch[0].n, 1);
@@ -254,9 +254,9 @@ static void a_branch_ends_with_its_lowest_difference(void **state)
     theirs[11] = hash_of(11, 2);
     assert_int_equal(add(-1, 10, 20), 0);
     const struct spv_peer_entry *p = add_peer(1, 0);
-    assert_int_equal(spv_filter_branches_lower(&fs, 11), 0);
+    assert_int_equal(spv_filter_branches_rollback(&fs, 11), 0);
     assert_int_equal(fs.branch[0].n, 1);
-    assert_int_equal(spv_filter_branches_lower(&fs, 10), 0);
+    assert_int_equal(spv_filter_branches_rollback(&fs, 10), 0);
     assert_int_equal(fs.branch[0].n, 0);
     assert_int_equal(p->filters.branch, 0);
 }
@@ -268,7 +268,7 @@ static void a_branch_whose_header_cannot_be_computed_is_given_up(void **state)
     assert_int_equal(add(-1, 10, 20), 0);
     const struct spv_peer_entry *p = add_peer(1, 0);
     known_from = 13;
-    assert_int_equal(spv_filter_branches_lower(&fs, 15), 0);
+    assert_int_equal(spv_filter_branches_rollback(&fs, 15), 0);
     assert_int_equal(fs.branch[0].n, 0);
     assert_int_equal(p->filters.branch, 0);
 }

@@ -62,7 +62,7 @@ static void add_peer_of(struct fixture *f, uint64_t id, uint64_t services, uint3
     assert_non_null(p);
     p->group = id;
     p->services = services;
-    p->filters = (struct spv_filter_peer){.added = true, .shown_height = shown};
+    p->filters = (struct spv_filter_peer){.added = true, .best_known_height = shown};
     assert_int_equal(spv_filter_fetch_add(f->fetch, id, f->chain.now), 0);
     pull(f);
 }
@@ -93,8 +93,8 @@ static int give_filter(struct fixture *f, uint64_t id, uint32_t height,
         f->handed_on[height]++;
     }
     pull(f);
-    struct spv_segments_drop drop;
-    while (spv_filter_fetch_next_drop(f->fetch, &drop)) {
+    struct spv_disconnect drop;
+    while (spv_filter_fetch_next_disconnect(f->fetch, &drop)) {
         f->dropped = drop.id;
         f->drop_error = drop.error;
     }
@@ -138,7 +138,7 @@ static void a_range_is_cut_by_the_size_of_filters_and_nothing_overlaps(void **st
     add_peer(&f, 1);
     begin(&f, 5, 300);
     assert_int_equal(f.n_requests,
-                     SPV_FILTER_FETCH_OPEN); /* of 13 filters: 20 kB each, it thinks */
+                     SPV_FILTER_FETCH_MAX_OPEN); /* of 13 filters: 20 kB each, it thinks */
     for (size_t i = 0; i < f.n_requests; i++) {
         assert_int_equal(f.requests[i].start, next);
         assert_int_equal(f.requests[i].stop, next + 12);
@@ -154,7 +154,7 @@ static void a_range_is_cut_by_the_size_of_filters_and_nothing_overlaps(void **st
     f.n_requests = 0;
     begin(&f, 1, 300);
     assert_true(f.requests[0].stop > 13);
-    assert_in_range(f.requests[0].stop, 14, SPV_FILTER_FETCH_UNITS);
+    assert_in_range(f.requests[0].stop, 14, SPV_FILTER_FETCH_REQUEST_FILTERS);
     close_fixture(&f);
 }
 
@@ -169,12 +169,12 @@ static void filters_are_attributed_by_their_block_in_any_order(void **state)
     for (uint32_t h = 26; h > 1; h--)
         assert_int_equal(give(&f, 1, h), SPV_FILTER_USED);
     assert_false(spv_filter_fetch_done(f.fetch));
-    assert_int_equal(give(&f, 1, 20), SPV_FILTER_UNREQUESTED); /* twice: its request is done, ... */
-    assert_int_equal(give(&f, 1, 5), SPV_FILTER_UNREQUESTED); /* ... this one's is not */
+    assert_int_equal(give(&f, 1, 20), SPV_FILTER_UNSOLICITED); /* twice: its request is done, ... */
+    assert_int_equal(give(&f, 1, 5), SPV_FILTER_UNSOLICITED); /* ... this one's is not */
     assert_int_equal(give(&f, 1, 1), SPV_FILTER_USED);
     assert_true(spv_filter_fetch_done(f.fetch));
-    assert_int_equal(give(&f, 1, 1), SPV_FILTER_UNREQUESTED);
-    assert_int_equal(give(&f, 9, 1), SPV_FILTER_UNREQUESTED); /* no such peer */
+    assert_int_equal(give(&f, 1, 1), SPV_FILTER_UNSOLICITED);
+    assert_int_equal(give(&f, 9, 1), SPV_FILTER_UNSOLICITED); /* no such peer */
     close_fixture(&f);
 }
 
@@ -192,11 +192,11 @@ static void another_type_of_filter_is_no_answer(void **state)
                                         .filter = f.chain.filters[1].bytes,
                                         .n = f.chain.filters[1].n};
     assert_int_equal(spv_filter_fetch_recv(f.fetch, &out, 1, &msg, f.chain.now),
-                     SPV_FILTER_UNREQUESTED);
+                     SPV_FILTER_UNSOLICITED);
     close_fixture(&f);
 }
 
-static void only_peers_that_serve_filters_and_have_shown_the_block_are_asked(void **state)
+static void only_peers_that_serve_filters_and_have_the_block_get_requests(void **state)
 {
     struct fixture f;
 
@@ -206,8 +206,8 @@ static void only_peers_that_serve_filters_and_have_shown_the_block_are_asked(voi
     add_peer_of(&f, 1, SPV_NODE_NETWORK | SPV_NODE_WITNESS, 100);
     add_peer_of(&f, 2, SCAN_FIXTURE_FULL, 99);
     assert_int_equal(f.n_requests, 0);
-    spv_peer_table_find(&f.chain.table, 2)->filters.shown_height = 100;
-    assert_int_equal(spv_filter_fetch_shown(f.fetch, f.chain.now), 0);
+    spv_peer_table_find(&f.chain.table, 2)->filters.best_known_height = 100;
+    assert_int_equal(spv_filter_fetch_schedule(f.fetch, f.chain.now), 0);
     pull(&f);
     assert_int_equal(count_of_peer(&f, 2), 1);
     close_fixture(&f);
@@ -301,7 +301,7 @@ static void silence_is_no_fault_and_another_peer_is_asked(void **state)
     begin(&f, 1, 13);
     add_peer(&f, 2);
     give_range(&f, 1, 1, 5); /* and no more */
-    wait_us(&f, SPV_SEGMENTS_TIMEOUT);
+    wait_us(&f, SPV_SEGMENTS_TIMEOUT_US);
     assert_int_equal(count_of_peer(&f, 2), 1);
     assert_int_equal(f.drop_error, 0);
     for (uint32_t h = 1; h <= 13; h++)
@@ -320,15 +320,15 @@ static void a_silent_peer_is_asked_again_after_a_while(void **state)
     open_fixture(&f, 13);
     add_peer(&f, 1);
     begin(&f, 1, 13);
-    wait_us(&f, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT);
+    wait_us(&f, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT_US);
     assert_int_equal(f.n_requests, 1);
-    wait_us(&f, SPV_SEGMENTS_BEHIND);
+    wait_us(&f, SPV_SEGMENTS_BEHIND_US);
     assert_int_equal(f.n_requests, 2);
     give_range(&f, 1, 1, 13); /* the answer to one of the requests, ... */
     assert_true(spv_filter_fetch_done(f.fetch));
     for (uint32_t h = 1; h <= 13; h++) /* ... and to the other one */
         assert_int_equal(give(&f, 1, h), SPV_FILTER_USED);
-    assert_int_equal(give(&f, 1, 1), SPV_FILTER_UNREQUESTED);
+    assert_int_equal(give(&f, 1, 1), SPV_FILTER_UNSOLICITED);
     close_fixture(&f);
 }
 
@@ -363,7 +363,7 @@ static void answers_to_requests_of_other_headers_prove_nothing(void **state)
     f.chain.committed = true;
     add_peer(&f, 1);
     begin(&f, 1, 13);
-    spv_filter_fetch_undo(f.fetch, 5);
+    spv_filter_fetch_rollback(f.fetch, 5);
     assert_true(spv_filter_fetch_done(f.fetch));
     assert_int_equal(give_filter(&f, 1, 7, &f.chain.other), SPV_FILTER_USELESS);
     assert_int_equal(f.drop_error, 0);
@@ -383,11 +383,13 @@ static void filters_of_another_branch_are_asked_of_one_peer_after_the_other(void
     (void)state;
     open_fixture(&f, 13);
     scan_fixture_make_other(&f.chain, 7, 70);
-    f.chain.ambiguous_height = 7;
+    f.chain.conflict_height = 7;
     add_peer(&f, 1);
     add_peer(&f, 2);
-    assert_int_equal(spv_filter_fetch_want_other(f.fetch, 7, &f.chain.other.hash, f.chain.now), 0);
-    assert_int_equal(spv_filter_fetch_want_other(f.fetch, 7, &f.chain.other.hash, f.chain.now), 0);
+    assert_int_equal(
+        spv_filter_fetch_want_alternative(f.fetch, 7, &f.chain.other.hash, f.chain.now), 0);
+    assert_int_equal(
+        spv_filter_fetch_want_alternative(f.fetch, 7, &f.chain.other.hash, f.chain.now), 0);
     pull(&f);
     assert_int_equal(f.n_requests, 1);
     assert_int_equal(f.requests[0].start, 7);
@@ -412,13 +414,14 @@ static void a_filter_that_no_peer_sends_is_missing(void **state)
     (void)state;
     open_fixture(&f, 13);
     scan_fixture_make_other(&f.chain, 7, 70);
-    f.chain.ambiguous_height = 7;
+    f.chain.conflict_height = 7;
     add_peer(&f, 1);
     add_peer(&f, 2);
-    assert_int_equal(spv_filter_fetch_want_other(f.fetch, 7, &f.chain.other.hash, f.chain.now), 0);
+    assert_int_equal(
+        spv_filter_fetch_want_alternative(f.fetch, 7, &f.chain.other.hash, f.chain.now), 0);
     pull(&f);
     assert_int_equal(give(&f, f.requests[0].peer, 7), SPV_FILTER_USELESS);
-    wait_us(&f, SPV_FILTER_OTHERS_TIMEOUT); /* the second one is silent */
+    wait_us(&f, SPV_FILTER_ALTERNATIVES_TIMEOUT_US); /* the second one is silent */
     assert_int_equal(f.n_requests, 2);
     assert_int_equal(spv_filter_fetch_next_missing(f.fetch, &height, &hash), 1);
     assert_int_equal(height, 7);
@@ -477,7 +480,7 @@ static void late_ranges_of_a_peer_are_bounded(void **state)
         assert_int_equal(range->late, range->peer == 1);
         n += range->late;
     }
-    assert_int_equal(n, SPV_FETCH_RANGES_LATE);
+    assert_int_equal(n, SPV_FETCH_MAX_LATE);
     assert_true(spv_fetch_ranges_overlap(&r, 2, 1, 40));
     assert_false(spv_fetch_ranges_overlap(&r, 1, 1, 40)); /* late ones do not count */
     assert_false(spv_fetch_ranges_overlap(&r, 2, 41, 50));
@@ -492,7 +495,7 @@ int main(void)
         cmocka_unit_test(a_range_is_cut_by_the_size_of_filters_and_nothing_overlaps),
         cmocka_unit_test(filters_are_attributed_by_their_block_in_any_order),
         cmocka_unit_test(another_type_of_filter_is_no_answer),
-        cmocka_unit_test(only_peers_that_serve_filters_and_have_shown_the_block_are_asked),
+        cmocka_unit_test(only_peers_that_serve_filters_and_have_the_block_get_requests),
         cmocka_unit_test(requests_are_spread_and_those_of_a_lost_peer_go_to_another),
         cmocka_unit_test(a_filter_that_no_header_commits_to_is_useless_or_a_contradiction),
         cmocka_unit_test(a_filter_of_another_block_is_not_what_its_header_commits_to),

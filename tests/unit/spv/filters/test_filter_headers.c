@@ -251,19 +251,19 @@ static void agreement_is_lowered_and_never_raised(void **state)
     sync_fixture_close(&f);
 }
 
-static void last_sixteen_false_filters_are_remembered(void **state)
+static void last_sixteen_invalid_filters_are_remembered(void **state)
 {
     struct spv_hash256 hash;
     (void)state;
     sync_fixture_open(&f, 400);
-    for (uint32_t h = 1; h <= SPV_FILTER_DISPROVED + 1; h++)
-        spv_filter_headers_add_disproved(f.sync, h, &honest.hashes[h]);
-    for (uint32_t h = 1; h <= SPV_FILTER_DISPROVED + 2; h++) {
+    for (uint32_t h = 1; h <= SPV_FILTER_MAX_INVALID + 1; h++)
+        spv_filter_headers_add_invalid(f.sync, h, &honest.hashes[h]);
+    for (uint32_t h = 1; h <= SPV_FILTER_MAX_INVALID + 2; h++) {
         memcpy(hash.b, honest.hashes[h].b, 32);
-        assert_int_equal(spv_filter_headers_has_disproved(f.sync, h, &hash, 1),
-                         h > 1 && h <= SPV_FILTER_DISPROVED + 1);
+        assert_int_equal(spv_filter_headers_has_invalid(f.sync, h, &hash, 1),
+                         h > 1 && h <= SPV_FILTER_MAX_INVALID + 1);
         hash.b[0] ^= 1; /* another filter of this height */
-        assert_false(spv_filter_headers_has_disproved(f.sync, h, &hash, 1));
+        assert_false(spv_filter_headers_has_invalid(f.sync, h, &hash, 1));
     }
     sync_fixture_close(&f);
 }
@@ -310,7 +310,7 @@ static void peer_that_is_silent_about_a_range_is_left_out_for_ten_minutes(void *
     sync_fixture_open(&f, 2500);
     sync_fixture_add(&f, 1, 1, &honest);
     sync_fixture_add(&f, 2, 2, &honest)->gives_no_cfheaders = true;
-    f.more = SPV_FILTER_NO_MORE_PEERS;
+    f.more = SPV_MORE_PEERS_NONE;
     sync_fixture_sleep(&f, 300 * SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest, 2500);
     assert_int_equal(f.peers[2].dropped, 0);
@@ -423,10 +423,10 @@ static void message_of_a_peer_that_is_being_dropped_answers_nothing(void **state
     assert_int_equal(p->n_requests, 1);
     msg.u.cfheaders = (struct spv_msg_cfheaders){
         .stop = p->request[0].stop_block, .hashes = hashes, .n = p->request[0].stop};
-    spv_filter_peers_drop(f.peers[1].entry, SPV_ERR_FILTER_ANSWER);
+    spv_filter_peers_disconnect(f.peers[1].entry, SPV_ERR_FILTER_ANSWER);
     assert_int_equal(spv_filter_sync_recv(f.sync, 1, &msg, f.now), 0);
     assert_int_equal(p->n_requests, 1);
-    p->drop = 0;
+    p->disconnect_error = 0;
     assert_int_equal(spv_filter_sync_recv(f.sync, 1, &msg, f.now), 1);
     sync_fixture_close(&f);
 }
@@ -445,7 +445,7 @@ int main(void)
         cmocka_unit_test(agreed_checkpoints_are_known_above_what_is_stored),
         cmocka_unit_test(filter_hashes_above_the_highest_and_of_the_start_are_not_known),
         cmocka_unit_test(agreement_is_lowered_and_never_raised),
-        cmocka_unit_test(last_sixteen_false_filters_are_remembered),
+        cmocka_unit_test(last_sixteen_invalid_filters_are_remembered),
         cmocka_unit_test(ranges_begin_at_what_is_stored),
         cmocka_unit_test(peer_that_has_not_agreed_on_the_checkpoints_is_not_asked_for_ranges),
         cmocka_unit_test(peer_that_is_silent_about_a_range_is_left_out_for_ten_minutes),

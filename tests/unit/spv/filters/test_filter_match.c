@@ -114,9 +114,9 @@ static void every_path_gives_siphash_of_each_script(void **state)
         assert_non_null(values);
         for (enum spv_simd simd = SPV_SIMD_BASELINE; simd <= spv_simd_best(); simd++) {
             size_t seen = 0;
-            for (size_t g = 0; g < query->n_groups; g++)
-                spv_filter_group_hash(values + query->groups[g].first_slot, &query->groups[g], key,
-                                      UINT64_MAX, simd);
+            for (size_t g = 0; g < query->n_batches; g++)
+                spv_script_batch_hash(values + query->batches[g].first_slot, &query->batches[g],
+                                      key, UINT64_MAX, simd);
             for (size_t i = 0; i < query->n_slots; i++) {
                 const struct spv_bytes *script = &s.at[query->script_of[i]];
                 const uint64_t hash = spv_siphash(key.k0, key.k1, script->bytes, script->n);
@@ -143,8 +143,8 @@ static void check_sizes(size_t n_items, size_t n_scripts, size_t n_shared)
         asked.at[i * n_scripts / n_shared] = items.at[i * n_items / n_shared];
     struct spv_filter filter = build(&block, items.at, n_items);
     struct spv_filter_query *query = query_new(asked.at, n_scripts);
-    for (size_t g = 0; g < query->n_groups; g++)
-        assert_in_range(query->groups[g].n_rows, 1, SPV_FILTER_GROUP_ROWS);
+    for (size_t g = 0; g < query->n_batches; g++)
+        assert_in_range(query->batches[g].n_rows, 1, SPV_SCRIPT_BATCH_ROWS);
     for (enum spv_simd simd = SPV_SIMD_BASELINE; simd <= spv_simd_best(); simd++) {
         struct spv_filter_matcher *matcher = matcher_new(query, simd);
         bool any = false;
@@ -325,7 +325,7 @@ static void scripts_of_one_length_are_one_group(void **state)
     for (size_t i = 0; i < COUNT(scripts); i++)
         scripts[i] = (struct spv_bytes){bytes, i % 2 == 0 ? 22 : 34};
     assert_int_equal(spv_filter_query_new(&query, scripts, COUNT(scripts)), 0);
-    assert_int_equal(query->n_groups, 2);
+    assert_int_equal(query->n_batches, 2);
     spv_filter_query_free(query);
 }
 

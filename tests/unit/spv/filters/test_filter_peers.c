@@ -1,4 +1,4 @@
-/* What peers have shown of our best chain, on real chains of regtest headers. */
+/* The best known blocks of peers, on real chains of regtest headers. */
 #include "support/unit.h"
 #include "unit/spv/node/node_fixture.h"
 
@@ -95,22 +95,22 @@ static uint64_t pull(struct fixture *f)
 
 static int show(struct fixture *f, struct spv_peer_entry *p, uint32_t height)
 {
-    return spv_filter_peers_show(&f->filters, p, height, f->now);
+    return spv_filter_peers_probe(&f->filters, p, height, f->now);
 }
 
-static void new_peer_has_shown_genesis_only(void **state)
+static void best_known_block_of_a_new_peer_is_genesis(void **state)
 {
     struct fixture f;
     (void)state;
     open_fixture(&f, LENGTH);
     const struct spv_peer_entry *p = add_peer(&f, 1);
-    assert_true(spv_filter_peer_has_shown(p, 0));
-    assert_false(spv_filter_peer_has_shown(p, 1));
-    assert_true(spv_blockhash_eq(&p->filters.shown_hash, &main_chain.hashes[0]));
+    assert_true(spv_filter_peer_has_block(p, 0));
+    assert_false(spv_filter_peer_has_block(p, 1));
+    assert_true(spv_blockhash_eq(&p->filters.best_known_hash, &main_chain.hashes[0]));
     close_fixture(&f);
 }
 
-static void headers_that_end_on_our_best_chain_raise_what_a_peer_has_shown(void **state)
+static void headers_that_end_on_our_best_chain_raise_the_best_known_block(void **state)
 {
     struct fixture f;
     (void)state;
@@ -118,19 +118,19 @@ static void headers_that_end_on_our_best_chain_raise_what_a_peer_has_shown(void 
     accept(&f, &other, FORK + 1, FORK + 5); /* a side branch */
     const struct spv_peer_entry *p = add_peer(&f, 1);
     headers(&f, 1, &main_chain, 1, 30, 0);
-    assert_int_equal(p->filters.shown_height, 30);
-    assert_true(spv_blockhash_eq(&p->filters.shown_hash, &main_chain.hashes[30]));
+    assert_int_equal(p->filters.best_known_height, 30);
+    assert_true(spv_blockhash_eq(&p->filters.best_known_hash, &main_chain.hashes[30]));
     headers(&f, 1, &main_chain, 1, 20, 0); /* never lowered by a message */
-    assert_int_equal(p->filters.shown_height, 30);
+    assert_int_equal(p->filters.best_known_height, 30);
     headers(&f, 1, &other, FORK + 1, 5, 0); /* on a side branch */
     headers(&f, 1, &other, FORK + 6, 5, 0); /* unknown */
     headers(&f, 1, &other, 0, 0, 0);
-    assert_int_equal(p->filters.shown_height, 30);
+    assert_int_equal(p->filters.best_known_height, 30);
     headers(&f, 2, &main_chain, 1, 30, 0); /* no such peer */
     close_fixture(&f);
 }
 
-static void inv_of_a_block_of_our_best_chain_shows_it(void **state)
+static void inv_of_a_block_of_our_best_chain_raises_the_best_known_block(void **state)
 {
     struct fixture f;
     struct spv_inv items[3] = {
@@ -143,31 +143,31 @@ static void inv_of_a_block_of_our_best_chain_shows_it(void **state)
     memcpy(items[1].hash.b, main_chain.hashes[51].b, 32);
     memcpy(items[2].hash.b, main_chain.hashes[52].b, 32);
     assert_int_equal(spv_filter_peers_inv(&f.filters, 1, &msg), 0);
-    assert_int_equal(p->filters.shown_height, 51);
+    assert_int_equal(p->filters.best_known_height, 51);
     assert_int_equal(spv_filter_peers_inv(&f.filters, 2, &msg), 0);
     close_fixture(&f);
 }
 
-static void peer_shows_a_block_by_the_only_header_after_its_parent(void **state)
+static void probe_is_answered_by_the_only_header_after_the_parent(void **state)
 {
     struct fixture f;
     (void)state;
     open_fixture(&f, LENGTH);
     struct spv_peer_entry *p = add_peer(&f, 1);
-    assert_int_equal(show(&f, p, 0), SPV_FILTER_SHOWN);
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_ASKED);
+    assert_int_equal(show(&f, p, 0), SPV_FILTER_BLOCK_KNOWN);
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_PROBING);
     const uint64_t tag = pull(&f);
     assert_true(spv_blockhash_eq(&f.request.stop, &main_chain.hashes[50]));
     static const uint32_t heights[] = {49, 48, 46, 42, 34, 18, 0};
     assert_int_equal(f.request.n, COUNT(heights));
     for (size_t i = 0; i < COUNT(heights); i++)
         assert_true(spv_blockhash_eq(&f.locator[i], &main_chain.hashes[heights[i]]));
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_ASKED); /* one request at a time */
-    assert_int_equal(show(&f, p, 51), SPV_FILTER_ASKED);
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_PROBING); /* one request at a time */
+    assert_int_equal(show(&f, p, 51), SPV_FILTER_BLOCK_PROBING);
     assert_int_equal(f.effects.n, 0);
     headers(&f, 1, &main_chain, 50, 1, tag);
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_SHOWN);
-    assert_int_equal(show(&f, p, 51), SPV_FILTER_ASKED);
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_KNOWN);
+    assert_int_equal(show(&f, p, 51), SPV_FILTER_BLOCK_PROBING);
     close_fixture(&f);
 }
 
@@ -178,15 +178,15 @@ static void peer_that_lacks_a_block_is_asked_again_after_a_minute(void **state)
     open_fixture(&f, LENGTH);
     struct spv_peer_entry *p = add_peer(&f, 1);
     assert_int_equal(spv_filter_peers_deadline(p), SPV_NEVER);
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_ASKED);
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_PROBING);
     headers(&f, 1, &main_chain, 0, 0, pull(&f)); /* an empty answer shows nothing */
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_NOT_SHOWN);
-    assert_int_equal(spv_filter_peers_deadline(p), f.now.mono_us + SPV_FILTER_SHOW_RETRY);
-    f.now.mono_us += SPV_FILTER_SHOW_RETRY - 1;
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_NOT_SHOWN);
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_UNKNOWN);
+    assert_int_equal(spv_filter_peers_deadline(p), f.now.mono_us + SPV_FILTER_PROBE_RETRY_US);
+    f.now.mono_us += SPV_FILTER_PROBE_RETRY_US - 1;
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_UNKNOWN);
     f.now.mono_us++;
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_ASKED);
-    assert_int_equal(spv_filter_peers_deadline(p), f.now.mono_us + SPV_FILTER_SHOW_TIMEOUT);
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_PROBING);
+    assert_int_equal(spv_filter_peers_deadline(p), f.now.mono_us + SPV_FILTER_PROBE_TIMEOUT_US);
     close_fixture(&f);
 }
 
@@ -196,15 +196,15 @@ static void silent_peer_counts_as_one_that_lacks_the_block_and_may_show_it_late(
     (void)state;
     open_fixture(&f, LENGTH);
     struct spv_peer_entry *p = add_peer(&f, 1);
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_ASKED);
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_PROBING);
     const uint64_t tag = pull(&f);
-    f.now.mono_us += SPV_FILTER_SHOW_TIMEOUT - 1;
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_ASKED);
+    f.now.mono_us += SPV_FILTER_PROBE_TIMEOUT_US - 1;
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_PROBING);
     f.now.mono_us++;
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_NOT_SHOWN);
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_UNKNOWN);
     headers(&f, 1, &main_chain, 50, 1, tag);
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_SHOWN);
-    assert_int_equal(show(&f, p, 51), SPV_FILTER_ASKED);
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_KNOWN);
+    assert_int_equal(show(&f, p, 51), SPV_FILTER_BLOCK_PROBING);
     close_fixture(&f);
 }
 
@@ -214,11 +214,11 @@ static void no_peer_is_asked_for_a_block_above_our_tip_or_while_it_is_dropped(vo
     (void)state;
     open_fixture(&f, 50);
     struct spv_peer_entry *p = add_peer(&f, 1);
-    assert_int_equal(show(&f, p, 51), SPV_FILTER_NOT_SHOWN);
-    p->sync.drop = SPV_ERR_STALL;
-    assert_int_equal(show(&f, p, 50), SPV_FILTER_NOT_SHOWN);
+    assert_int_equal(show(&f, p, 51), SPV_FILTER_BLOCK_UNKNOWN);
+    p->sync.disconnect_error = SPV_ERR_STALL;
+    assert_int_equal(show(&f, p, 50), SPV_FILTER_BLOCK_UNKNOWN);
     assert_false(spv_filter_peer_serves(p));
-    p->sync.drop = 0;
+    p->sync.disconnect_error = 0;
     assert_true(spv_filter_peer_serves(p));
     p->services = SPV_NODE_NETWORK;
     assert_false(spv_filter_peer_serves(p));
@@ -226,7 +226,7 @@ static void no_peer_is_asked_for_a_block_above_our_tip_or_while_it_is_dropped(vo
     close_fixture(&f);
 }
 
-static void reorganisation_lowers_what_was_shown_to_the_fork(void **state)
+static void reorganisation_lowers_the_best_known_block_to_the_fork(void **state)
 {
     struct fixture f;
     uint32_t fork = 0;
@@ -241,9 +241,9 @@ static void reorganisation_lowers_what_was_shown_to_the_fork(void **state)
     accept(&f, &other, FORK + 1, LENGTH + 5);
     assert_int_equal(spv_filter_peers_update(&f.filters, &fork), 1);
     assert_int_equal(fork, FORK);
-    assert_int_equal(p->filters.shown_height, FORK);
-    assert_true(spv_blockhash_eq(&p->filters.shown_hash, &main_chain.hashes[FORK]));
-    assert_int_equal(q->filters.shown_height, FORK - 1);
+    assert_int_equal(p->filters.best_known_height, FORK);
+    assert_true(spv_blockhash_eq(&p->filters.best_known_hash, &main_chain.hashes[FORK]));
+    assert_int_equal(q->filters.best_known_height, FORK - 1);
     assert_int_equal(spv_filter_peers_update(&f.filters, &fork), 0);
     close_fixture(&f);
 }
@@ -251,14 +251,14 @@ static void reorganisation_lowers_what_was_shown_to_the_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(new_peer_has_shown_genesis_only),
-        cmocka_unit_test(headers_that_end_on_our_best_chain_raise_what_a_peer_has_shown),
-        cmocka_unit_test(inv_of_a_block_of_our_best_chain_shows_it),
-        cmocka_unit_test(peer_shows_a_block_by_the_only_header_after_its_parent),
+        cmocka_unit_test(best_known_block_of_a_new_peer_is_genesis),
+        cmocka_unit_test(headers_that_end_on_our_best_chain_raise_the_best_known_block),
+        cmocka_unit_test(inv_of_a_block_of_our_best_chain_raises_the_best_known_block),
+        cmocka_unit_test(probe_is_answered_by_the_only_header_after_the_parent),
         cmocka_unit_test(peer_that_lacks_a_block_is_asked_again_after_a_minute),
         cmocka_unit_test(silent_peer_counts_as_one_that_lacks_the_block_and_may_show_it_late),
         cmocka_unit_test(no_peer_is_asked_for_a_block_above_our_tip_or_while_it_is_dropped),
-        cmocka_unit_test(reorganisation_lowers_what_was_shown_to_the_fork),
+        cmocka_unit_test(reorganisation_lowers_the_best_known_block_to_the_fork),
     };
     return cmocka_run_group_tests(tests, mine, free_chains);
 }

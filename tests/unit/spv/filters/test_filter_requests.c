@@ -91,13 +91,13 @@ static void answers_are_attributed_by_type_and_stop_hash_in_any_order(void **sta
     (void)ask(SPV_CMD_GETCFHEADERS, 6, 10);
     (void)ask(SPV_CMD_GETCFILTERS, 5, 5);
     msg = cfilter(5);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
     assert_int_equal(r.command, SPV_CMD_GETCFILTERS);
     msg = cfheaders(10, 5);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
     assert_int_equal(r.start, 6);
     msg = cfheaders(5, 5);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
     assert_int_equal(r.start, 1);
     assert_int_equal(peer.filters.n_requests, 0);
 }
@@ -109,8 +109,8 @@ static void an_answer_is_taken_once(void **state)
 
     (void)state;
     (void)ask(SPV_CMD_GETCFHEADERS, 1, 10);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_NONE);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_NONE);
 }
 
 static void an_answer_closes_only_its_request(void **state)
@@ -122,11 +122,11 @@ static void an_answer_closes_only_its_request(void **state)
     (void)ask(SPV_CMD_GETCFHEADERS, 1, 10);
     (void)ask(SPV_CMD_GETCFHEADERS, 11, 20);
     (void)ask(SPV_CMD_GETCFHEADERS, 21, 30);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
     msg = cfheaders(10, 10);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
     msg = cfheaders(30, 10);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
     assert_int_equal(r.start, 21);
 }
 
@@ -138,15 +138,15 @@ static void cfheaders_of_another_length_is_told_from_one_that_was_not_asked_for(
 
     (void)state;
     (void)ask(SPV_CMD_GETCFHEADERS, 1, 10);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_LENGTH);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_WRONG_LENGTH);
     msg = cfheaders(10, 11);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_LENGTH);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_WRONG_LENGTH);
     msg = cfheaders(11, 10);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_NONE);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_NONE);
     msg = cfcheckpt(10, 10);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_NONE);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_NONE);
     msg = cfheaders(10, 10);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
 }
 
 static void the_length_tells_two_ranges_with_one_stop_hash_apart(void **state)
@@ -157,7 +157,7 @@ static void the_length_tells_two_ranges_with_one_stop_hash_apart(void **state)
     (void)state;
     (void)ask(SPV_CMD_GETCFHEADERS, 1, 10);
     (void)ask(SPV_CMD_GETCFHEADERS, 8, 10);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
     assert_int_equal(r.start, 8);
 }
 
@@ -174,9 +174,9 @@ static void cfcheckpt_has_a_filter_header_for_each_thousand_heights(void **state
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct spv_msg msg = cfcheckpt(rows[i].stop, rows[i].n + 1);
         (void)ask(SPV_CMD_GETCFCHECKPT, 0, rows[i].stop);
-        assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_LENGTH);
+        assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_WRONG_LENGTH);
         msg = cfcheckpt(rows[i].stop, rows[i].n);
-        assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+        assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
     }
 }
 
@@ -190,13 +190,13 @@ static void another_type_of_filter_answers_nothing(void **state)
     (void)ask(SPV_CMD_GETCFCHECKPT, 0, 1000);
     (void)ask(SPV_CMD_GETCFILTERS, 1000, 1000);
     msg.u.cfheaders.type = SPV_FILTER_BASIC + 1;
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_NONE);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_NONE);
     msg = cfcheckpt(1000, 1);
     msg.u.cfcheckpt.type = SPV_FILTER_BASIC + 1;
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_NONE);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_NONE);
     msg = cfilter(1000);
     msg.u.cfilter.type = SPV_FILTER_BASIC + 1;
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_NONE);
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_NONE);
     assert_int_equal(peer.filters.n_requests, 3);
 }
 
@@ -206,14 +206,14 @@ static void the_oldest_request_is_forgotten_when_too_many_are_open(void **state)
     struct spv_msg msg;
 
     (void)state;
-    for (uint32_t i = 1; i <= SPV_FILTER_REQUESTS + 1; i++)
+    for (uint32_t i = 1; i <= SPV_FILTER_MAX_REQUESTS + 1; i++)
         (void)ask(SPV_CMD_GETCFILTERS, i, i);
-    assert_int_equal(peer.filters.n_requests, SPV_FILTER_REQUESTS);
+    assert_int_equal(peer.filters.n_requests, SPV_FILTER_MAX_REQUESTS);
     msg = cfilter(1);
-    assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_NONE);
-    for (uint32_t i = 2; i <= SPV_FILTER_REQUESTS + 1; i++) {
+    assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_NONE);
+    for (uint32_t i = 2; i <= SPV_FILTER_MAX_REQUESTS + 1; i++) {
         msg = cfilter(i);
-        assert_int_equal(take(&r, &msg), SPV_FILTER_MATCH_EXACT);
+        assert_int_equal(take(&r, &msg), SPV_FILTER_ANSWER_EXACT);
         assert_int_equal(r.stop, i);
     }
 }

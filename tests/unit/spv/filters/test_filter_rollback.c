@@ -1,13 +1,13 @@
-/* Filter headers that end: by a reorganisation of the chain, or because a filter was proven false;
- * at rest, in a dispute, between checkpoints, and while an update is being stored. */
+/* Filter headers that end: by a reorganisation of the chain, or because a filter was proven
+ * invalid; at rest, in a dispute, between checkpoints, and while an update is being stored. */
 #include "support/unit.h"
 #include "unit/spv/filters/filter_sync_fixture.h"
 
 #include "spv/filters/filter_sync_state.h"
 
 static struct sync_fixture f;
-static struct spv_filter_hash others[SPV_FILTER_BRANCHES];
-static uint32_t from; /* of spv_filter_sync_next_undone */
+static struct spv_filter_hash others[SPV_FILTER_MAX_BRANCHES];
+static uint32_t from; /* of spv_filter_sync_next_rollback */
 
 /* A chain with three peers, whose filter headers are stored up to the tip. */
 static void open_synced(uint32_t height)
@@ -17,7 +17,7 @@ static void open_synced(uint32_t height)
         sync_fixture_add(&f, id, id, &honest);
     sync_fixture_sleep(&f, SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest, height);
-    assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 0);
+    assert_int_equal(spv_filter_sync_next_rollback(f.sync, &from), 0);
 }
 
 /* All peers follow the chain to its new branch. */
@@ -44,9 +44,9 @@ static void reorganisation_at_the_tip_replaces_the_filter_headers_above_the_fork
     follow(&honest_branch);
     sync_fixture_sleep(&f, 10 * SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest_branch, 502);
-    assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 1);
+    assert_int_equal(spv_filter_sync_next_rollback(f.sync, &from), 1);
     assert_int_equal(from, 498);
-    assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 0);
+    assert_int_equal(spv_filter_sync_next_rollback(f.sync, &from), 0);
     assert_int_equal(f.n_drops, 0); /* the database drops them with the headers */
     assert_int_equal(f.events[SPV_EVENT_WARNING], 0);
     for (uint64_t id = 1; id <= 3; id++)
@@ -63,7 +63,7 @@ static void reorganisation_below_a_checkpoint_is_followed(void **state)
     follow(&honest_branch);
     sync_fixture_sleep(&f, 100 * SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest_branch, 2501);
-    assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 1);
+    assert_int_equal(spv_filter_sync_next_rollback(f.sync, &from), 1);
     assert_int_equal(from, 1996);
     sync_fixture_close(&f);
 }
@@ -81,7 +81,7 @@ static void peers_have_committed_to_nothing_above_a_fork(void **state)
     sync_fixture_close(&f);
 }
 
-static void lowest_of_several_forks_is_what_was_undone(void **state)
+static void lowest_of_several_forks_is_rolled_back_to(void **state)
 {
     (void)state;
     open_synced(500);
@@ -90,9 +90,9 @@ static void lowest_of_several_forks_is_what_was_undone(void **state)
         assert_int_equal(f.peers[id].entry->filters.agrees_height, 450);
     f.sync->height = 500; /* as if the new branch had been stored meanwhile */
     assert_int_equal(spv_filter_sync_reorganised(f.sync, 480), 0);
-    assert_int_equal(f.sync->undone, 451);
+    assert_int_equal(f.sync->rolled_back_from, 451);
     assert_int_equal(spv_filter_sync_reorganised(f.sync, 440), 0);
-    assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 1);
+    assert_int_equal(spv_filter_sync_next_rollback(f.sync, &from), 1);
     assert_int_equal(from, 441);
     assert_int_equal(f.sync->height, 440);
     assert_memory_equal(f.sync->top.b, honest.headers[440].b, 32);
@@ -105,7 +105,7 @@ static void reorganisation_above_what_is_stored_undoes_nothing(void **state)
     (void)state;
     open_synced(500);
     assert_int_equal(spv_filter_sync_reorganised(f.sync, 500), 0);
-    assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 0);
+    assert_int_equal(spv_filter_sync_next_rollback(f.sync, &from), 0);
     assert_int_equal(spv_filter_sync_height(f.sync, &height), 1);
     assert_int_equal(height, 500);
     sync_fixture_close(&f);
@@ -132,7 +132,7 @@ static void votes_about_the_old_branch_say_nothing_of_the_new_one(void **state)
     (void)state;
     sync_fixture_open(&f, 500);
     sync_fixture_add(&f, 1, 1, &honest);
-    f.more = SPV_FILTER_MORE_PEERS;
+    f.more = SPV_MORE_PEERS_EXPECTED;
     sync_fixture_sleep(&f, SPV_SECOND);
     assert_non_null(f.peers[1].entry->filters.answer);
     assert_int_equal(f.n_stored, 0);
@@ -255,7 +255,7 @@ static void fork_while_an_update_is_stored_takes_it_back_afterwards(void **state
     f.holds_stores = false;
     assert_int_equal(spv_filter_sync_height(f.sync, &height), 1);
     assert_int_equal(height, 495);
-    assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 1);
+    assert_int_equal(spv_filter_sync_next_rollback(f.sync, &from), 1);
     assert_int_equal(from, 496);
     sync_fixture_run(&f);
     follow(&honest_branch);
@@ -264,29 +264,29 @@ static void fork_while_an_update_is_stored_takes_it_back_afterwards(void **state
     sync_fixture_close(&f);
 }
 
-static void only_who_committed_to_a_false_filter_is_banned(void **state)
+static void only_peers_that_committed_to_an_invalid_filter_are_banned(void **state)
 {
     (void)state;
     open_synced(500);
     f.peers[3].entry->filters.agrees_height = 299; /* it was compared before */
-    assert_int_equal(spv_filter_sync_disproved(f.sync, 300), 0);
-    assert_int_equal(f.peers[1].entry->filters.drop, SPV_ERR_FILTER_FALSE);
-    assert_int_equal(f.peers[2].entry->filters.drop, SPV_ERR_FILTER_FALSE);
-    assert_int_equal(f.peers[3].entry->filters.drop, 0);
+    assert_int_equal(spv_filter_sync_on_invalid(f.sync, 300), 0);
+    assert_int_equal(f.peers[1].entry->filters.disconnect_error, SPV_ERR_FILTER_INVALID);
+    assert_int_equal(f.peers[2].entry->filters.disconnect_error, SPV_ERR_FILTER_INVALID);
+    assert_int_equal(f.peers[3].entry->filters.disconnect_error, 0);
     sync_fixture_run(&f);
     assert_int_equal(f.n_drops, 1);
     assert_int_equal(f.dropped_from, 300);
-    assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 1);
+    assert_int_equal(spv_filter_sync_next_rollback(f.sync, &from), 1);
     assert_int_equal(from, 300);
     sync_fixture_close(&f);
 }
 
-static void filter_above_what_is_stored_or_at_the_start_is_not_disproved(void **state)
+static void invalid_filter_above_the_stored_ones_or_at_the_start_changes_nothing(void **state)
 {
     (void)state;
     open_synced(500);
-    assert_int_equal(spv_filter_sync_disproved(f.sync, 501), 0);
-    assert_int_equal(spv_filter_sync_disproved(f.sync, 0), 0);
+    assert_int_equal(spv_filter_sync_on_invalid(f.sync, 501), 0);
+    assert_int_equal(spv_filter_sync_on_invalid(f.sync, 0), 0);
     sync_fixture_run(&f);
     sync_fixture_assert_stored(&f, &honest, 500);
     assert_int_equal(f.n_drops, 0);
@@ -294,7 +294,7 @@ static void filter_above_what_is_stored_or_at_the_start_is_not_disproved(void **
     sync_fixture_close(&f);
 }
 
-static void filter_disproved_while_an_update_is_stored_is_dropped_after_it(void **state)
+static void invalid_filter_found_while_an_update_is_stored_is_dropped_after_it(void **state)
 {
     (void)state;
     open_synced(500);
@@ -303,7 +303,7 @@ static void filter_disproved_while_an_update_is_stored_is_dropped_after_it(void 
     follow(&honest);
     sync_fixture_sleep(&f, 5 * SPV_SECOND);
     assert_true(f.has_update);
-    assert_int_equal(spv_filter_sync_disproved(f.sync, 300), 0);
+    assert_int_equal(spv_filter_sync_on_invalid(f.sync, 300), 0);
     assert_int_equal(f.n_drops, 0);
     f.holds_stores = false;
     sync_fixture_apply(&f);
@@ -315,7 +315,7 @@ static void filter_disproved_while_an_update_is_stored_is_dropped_after_it(void 
     sync_fixture_close(&f);
 }
 
-static void filters_proven_false_before_they_are_stored_need_no_drop(void **state)
+static void filters_proven_invalid_before_they_are_stored_need_no_drop(void **state)
 {
     (void)state;
     sync_fixture_open(&f, 500);
@@ -325,7 +325,7 @@ static void filters_proven_false_before_they_are_stored_need_no_drop(void **stat
     sync_fixture_add(&f, 3, 3, lie);
     sync_fixture_sleep(&f, 200 * SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest, 500);
-    assert_int_equal(f.peers[2].dropped, SPV_ERR_FILTER_FALSE);
+    assert_int_equal(f.peers[2].dropped, SPV_ERR_FILTER_INVALID);
     assert_int_equal(f.n_drops, 0);
     sync_fixture_close(&f);
 }
@@ -336,7 +336,7 @@ int main(void)
         cmocka_unit_test(reorganisation_at_the_tip_replaces_the_filter_headers_above_the_fork),
         cmocka_unit_test(reorganisation_below_a_checkpoint_is_followed),
         cmocka_unit_test(peers_have_committed_to_nothing_above_a_fork),
-        cmocka_unit_test(lowest_of_several_forks_is_what_was_undone),
+        cmocka_unit_test(lowest_of_several_forks_is_rolled_back_to),
         cmocka_unit_test(reorganisation_above_what_is_stored_undoes_nothing),
         cmocka_unit_test(reorganisation_below_the_lowest_filter_header_begins_again),
         cmocka_unit_test(votes_about_the_old_branch_say_nothing_of_the_new_one),
@@ -345,10 +345,10 @@ int main(void)
         cmocka_unit_test(branch_that_is_not_followed_is_not_compared_any_further),
         cmocka_unit_test(reorganisation_while_ranges_are_fetched_begins_again),
         cmocka_unit_test(fork_while_an_update_is_stored_takes_it_back_afterwards),
-        cmocka_unit_test(only_who_committed_to_a_false_filter_is_banned),
-        cmocka_unit_test(filter_above_what_is_stored_or_at_the_start_is_not_disproved),
-        cmocka_unit_test(filter_disproved_while_an_update_is_stored_is_dropped_after_it),
-        cmocka_unit_test(filters_proven_false_before_they_are_stored_need_no_drop),
+        cmocka_unit_test(only_peers_that_committed_to_an_invalid_filter_are_banned),
+        cmocka_unit_test(invalid_filter_above_the_stored_ones_or_at_the_start_changes_nothing),
+        cmocka_unit_test(invalid_filter_found_while_an_update_is_stored_is_dropped_after_it),
+        cmocka_unit_test(filters_proven_invalid_before_they_are_stored_need_no_drop),
     };
     return cmocka_run_group_tests(tests, sync_world_make, sync_world_free);
 }

@@ -22,8 +22,8 @@ static void a_scan_finds_what_pays_a_script_and_what_spends_it(void **state)
     assert_int_equal(scan_fixture_begin(&f, 50, 1, 100), 0);
     scan_fixture_run(&f);
     assert_int_equal(f.n_events, 3);
-    expect_event(&f, 0, SPV_SCAN_MATCH, 50);
-    expect_event(&f, 1, SPV_SCAN_MATCH, 60);
+    expect_event(&f, 0, SPV_SCAN_FOUND, 50);
+    expect_event(&f, 1, SPV_SCAN_FOUND, 60);
     expect_event(&f, 2, SPV_SCAN_DONE, 100);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(f.events[i].n, 1);
@@ -32,9 +32,9 @@ static void a_scan_finds_what_pays_a_script_and_what_spends_it(void **state)
     assert_int_equal(f.filters_requested, 100);
     struct spv_scan_stats stats;
     spv_filter_scan_get_stats(f.scan, &stats);
-    assert_int_equal(stats.matches, 2);
+    assert_int_equal(stats.found, 2);
     assert_int_equal(stats.filters, 100);
-    assert_int_equal(stats.height, 101);
+    assert_int_equal(stats.next_height, 101);
     /* all that was fetched beside the two blocks are samples */
     assert_true(stats.samples > 0 && stats.samples <= SPV_SCAN_SAMPLES);
     assert_int_equal(stats.blocks, f.n_getdata);
@@ -83,7 +83,7 @@ static void a_scan_that_follows_the_tip_goes_on_with_new_blocks(void **state)
     f.available = 60;
     scan_fixture_run(&f);
     assert_int_equal(f.n_events, 5);
-    expect_event(&f, 3, SPV_SCAN_MATCH, 60);
+    expect_event(&f, 3, SPV_SCAN_FOUND, 60);
     expect_event(&f, 4, SPV_SCAN_DONE, 60);
     assert_int_equal(f.filters_requested, 60);
     scan_fixture_close(&f);
@@ -108,7 +108,7 @@ static void blocks_are_reported_in_order_of_height(void **state)
     scan_fixture_run(&f);
     uint32_t last = 0;
     for (size_t i = 0; i + 1 < f.n_events; i++) {
-        assert_int_equal(f.events[i].kind, SPV_SCAN_MATCH);
+        assert_int_equal(f.events[i].kind, SPV_SCAN_FOUND);
         assert_true(f.events[i].height > last);
         last = f.events[i].height;
     }
@@ -130,7 +130,7 @@ static void few_blocks_are_wanted_at_a_time(void **state)
         scan_fixture_watch(&f, h, 1);
     f.holds_blocks = true;
     scan_fixture_run(&f);
-    assert_int_equal(f.n_held_blocks, SPV_SCAN_BLOCKS);
+    assert_int_equal(f.n_held_blocks, SPV_SCAN_MAX_BLOCKS);
     scan_fixture_close(&f);
 }
 
@@ -161,11 +161,11 @@ static void scripts_of_a_found_block_are_looked_for_from_there_on(void **state)
     assert_int_equal(scan_fixture_matches(&f, 80), 1);
     expect_event(&f, f.n_events - 1, SPV_SCAN_DONE, 100);
     for (size_t i = 0; i + 1 < f.n_events; i++)
-        assert_int_equal(f.events[i].kind, SPV_SCAN_MATCH);
+        assert_int_equal(f.events[i].kind, SPV_SCAN_FOUND);
     scan_fixture_close(&f);
 }
 
-static void a_second_look_asks_only_for_what_was_passed(void **state)
+static void a_catch_up_pass_requests_only_heights_already_passed(void **state)
 {
     struct scan_fixture f;
 
@@ -182,13 +182,13 @@ static void a_second_look_asks_only_for_what_was_passed(void **state)
     scan_fixture_run(&f);
     assert_int_equal(f.filters_requested, 110);
     assert_int_equal(f.n_events, n + 2);
-    expect_event(&f, n, SPV_SCAN_MATCH, 95);
+    expect_event(&f, n, SPV_SCAN_FOUND, 95);
     expect_event(&f, n + 1, SPV_SCAN_DONE, 100);
     scan_fixture_close(&f);
 }
 
 /* Block 45 pays the late script, and was passed; block 55, which spends that output, comes before
- * the second look. */
+ * the catch-up pass. */
 static void a_spend_that_comes_before_its_output_is_found_is_looked_at_again(void **state)
 {
     struct scan_fixture f;
@@ -229,9 +229,9 @@ static void a_reorganisation_takes_back_what_was_above_the_fork(void **state)
     assert_int_equal(f.n_events, 3); /* 80, 90, done */
     scan_fixture_reorganise(&f, 85, 17);
     scan_fixture_run(&f);
-    expect_event(&f, 3, SPV_SCAN_UNDONE, 85);
-    expect_event(&f, 4, SPV_SCAN_MATCH, 90);
-    expect_event(&f, 5, SPV_SCAN_MATCH, 95);
+    expect_event(&f, 3, SPV_SCAN_ROLLED_BACK, 85);
+    expect_event(&f, 4, SPV_SCAN_FOUND, 90);
+    expect_event(&f, 5, SPV_SCAN_FOUND, 95);
     expect_event(&f, 6, SPV_SCAN_DONE, 102);
     assert_int_equal(f.n_events, 7);
     assert_int_equal(f.filters_requested, 100 + 17);
@@ -260,16 +260,16 @@ static void a_reorganisation_in_mid_scan_is_no_event(void **state)
         scan_fixture_send_blocks(&f);
         scan_fixture_run(&f);
         assert_int_equal(f.n_events, 4);
-        expect_event(&f, 0, SPV_SCAN_MATCH, 90);
-        expect_event(&f, 1, SPV_SCAN_MATCH, 95);
-        expect_event(&f, 2, SPV_SCAN_MATCH, 100);
+        expect_event(&f, 0, SPV_SCAN_FOUND, 90);
+        expect_event(&f, 1, SPV_SCAN_FOUND, 95);
+        expect_event(&f, 2, SPV_SCAN_FOUND, 100);
         expect_event(&f, 3, SPV_SCAN_DONE, 102);
         assert_int_equal(f.drop_error, 0);
         scan_fixture_close(&f);
     }
 }
 
-static void a_reorganisation_in_a_second_look_scans_the_new_branch_for_all(void **state)
+static void a_reorganisation_in_a_catch_up_pass_scans_the_new_branch_for_all(void **state)
 {
     struct scan_fixture f;
 
@@ -296,7 +296,7 @@ static void a_reorganisation_in_a_second_look_scans_the_new_branch_for_all(void 
     scan_fixture_close(&f);
 }
 
-static void a_filter_that_its_block_proves_false_stops_the_scan_until_it_is_undone(void **state)
+static void a_filter_that_its_block_proves_invalid_stops_the_scan_until_rollback(void **state)
 {
     struct scan_fixture f;
     uint32_t height = 0;
@@ -306,11 +306,11 @@ static void a_filter_that_its_block_proves_false_stops_the_scan_until_it_is_undo
     scan_fixture_open(&f, 100);
     scan_fixture_make_other(&f, 50, 70); /* lacks the outputs of its block */
     scan_fixture_start(&f, false);
-    f.ambiguous_height = 50;
+    f.conflict_height = 50;
     f.other_is_stored = true;
     struct scan_fixture_peer *peer = scan_fixture_add(&f, 1);
     peer->false_height = 50;
-    f.ambiguous_height = 0; /* no peer disagrees */
+    f.conflict_height = 0; /* no peer disagrees */
     f.other_is_stored = false;
     free(f.filters[50].bytes);
     f.filters[50] = f.other;
@@ -321,25 +321,25 @@ static void a_filter_that_its_block_proves_false_stops_the_scan_until_it_is_undo
                                   &f.filters[h - 1].header);
     assert_int_equal(scan_fixture_begin(&f, 70, 41, 100), 0);
     scan_fixture_run(&f);
-    assert_int_equal(spv_filter_scan_disproved(f.scan, &height, &error), 1);
+    assert_int_equal(spv_filter_scan_get_invalid(f.scan, &height, &error), 1);
     assert_int_equal(height, 50);
     assert_int_equal(error, SPV_ERR_FILTER_OUTPUT);
     assert_int_equal(scan_fixture_matches(&f, 70), 0);
     /* the filter headers are other ones now */
     f.available = 49;
-    spv_filter_scan_undo(f.scan, 49);
+    spv_filter_scan_rollback(f.scan, 49);
     scan_fixture_run(&f);
-    assert_int_equal(spv_filter_scan_disproved(f.scan, &height, &error), 0);
+    assert_int_equal(spv_filter_scan_get_invalid(f.scan, &height, &error), 0);
     scan_fixture_close(&f);
 }
 
 /* The stored filter lacks what is looked for; the other one has it, and is a false one. */
-static void open_ambiguous(struct scan_fixture *f, uint32_t script, bool other_is_stored)
+static void open_conflict(struct scan_fixture *f, uint32_t script, bool other_is_stored)
 {
     scan_fixture_open(f, 100);
     scan_fixture_make_other(f, 50, script);
     scan_fixture_start(f, false);
-    f->ambiguous_height = 50;
+    f->conflict_height = 50;
     f->other_is_stored = other_is_stored;
 }
 
@@ -350,14 +350,14 @@ static void where_peers_disagree_the_block_is_fetched_when_either_filter_matches
         struct scan_fixture f;
         uint32_t height;
         int error;
-        open_ambiguous(&f, 70, stored != 0);
+        open_conflict(&f, 70, stored != 0);
         (void)scan_fixture_add(&f, 1);
         scan_fixture_add(&f, 2)->false_height = 50;
         assert_int_equal(scan_fixture_begin(&f, 50, 45, 59), 0); /* in the true one only */
         scan_fixture_run(&f);
         assert_int_equal(f.drop_error, 0);
-        if (stored) { /* the block shows that the stored one is false */
-            assert_int_equal(spv_filter_scan_disproved(f.scan, &height, &error), 1);
+        if (stored) { /* the block shows that the stored one is invalid */
+            assert_int_equal(spv_filter_scan_get_invalid(f.scan, &height, &error), 1);
             assert_int_equal(height, 50);
         } else {
             assert_int_equal(scan_fixture_matches(&f, 50), 1);
@@ -373,14 +373,14 @@ static void a_match_of_the_other_filter_alone_wants_the_block(void **state)
     struct spv_scan_stats stats;
 
     (void)state;
-    open_ambiguous(&f, 70, false);
+    open_conflict(&f, 70, false);
     (void)scan_fixture_add(&f, 1);
     scan_fixture_add(&f, 2)->false_height = 50;
     assert_int_equal(scan_fixture_begin(&f, 70, 45, 59), 0);
     scan_fixture_run(&f);
     expect_event(&f, 0, SPV_SCAN_DONE, 59); /* the block pays it nothing */
     spv_filter_scan_get_stats(f.scan, &stats);
-    assert_int_equal(stats.hits, stats.samples + 1);
+    assert_int_equal(stats.candidates, stats.samples + 1);
     scan_fixture_close(&f);
 }
 
@@ -397,7 +397,7 @@ static void where_peers_disagree_no_block_is_fetched_when_no_filter_matches(void
     struct scan_fixture f;
 
     (void)state;
-    open_ambiguous(&f, 70, false);
+    open_conflict(&f, 70, false);
     (void)scan_fixture_add(&f, 1);
     scan_fixture_add(&f, 2)->false_height = 50;
     assert_int_equal(scan_fixture_begin(&f, 3000000, 1, 100), 0);
@@ -413,14 +413,14 @@ static void where_the_other_filter_cannot_be_had_the_block_is_fetched(void **sta
     (void)state;
     for (int stored = 0; stored < 2; stored++) {
         struct scan_fixture f;
-        open_ambiguous(&f, 70, stored != 0);
+        open_conflict(&f, 70, stored != 0);
         (void)scan_fixture_add(&f, 1); /* has the true one only */
         assert_int_equal(scan_fixture_begin(&f, 3000000, 1, 100), 0);
         scan_fixture_run(&f);
         expect_event(&f, 0, SPV_SCAN_DONE, 100);
         struct spv_scan_stats stats;
         spv_filter_scan_get_stats(f.scan, &stats);
-        assert_true(stats.hits >= stats.samples + 1 || stats.blocks == stats.samples);
+        assert_true(stats.candidates >= stats.samples + 1 || stats.blocks == stats.samples);
         assert_true(f.n_getdata > 0);
         assert_int_equal(f.drop_error, 0);
         scan_fixture_close(&f);
@@ -483,7 +483,7 @@ static void heights_without_a_filter_header_below_are_left_out(void **state)
     assert_int_equal(f.filters_requested, 51);
     assert_int_equal(scan_fixture_matches(&f, 50), 1);
     expect_event(&f, f.n_events - 1, SPV_SCAN_DONE, 100);
-    scan_fixture_watch(&f, 99, 1); /* a second look begins there, too */
+    scan_fixture_watch(&f, 99, 1); /* a catch-up pass begins there, too */
     scan_fixture_run(&f);
     assert_int_equal(f.filters_requested, 2 * 51);
     spv_filter_scan_get_stats(f.scan, &stats);
@@ -536,8 +536,8 @@ static void a_scan_can_be_stopped_at_any_time_and_begun_again(void **state)
     scan_fixture_send_blocks(&f);
     scan_fixture_run(&f);
     assert_int_equal(f.n_events, 3);
-    expect_event(&f, 0, SPV_SCAN_MATCH, 20);
-    expect_event(&f, 1, SPV_SCAN_MATCH, 30);
+    expect_event(&f, 0, SPV_SCAN_FOUND, 20);
+    expect_event(&f, 1, SPV_SCAN_FOUND, 30);
     expect_event(&f, 2, SPV_SCAN_DONE, 40);
     scan_fixture_close(&f);
 }
@@ -557,7 +557,7 @@ static void an_output_of_an_earlier_scan_is_found_when_it_is_spent(void **state)
     assert_int_equal(spv_filter_scan_add_output(f.scan, &f.blocks[50].txids[1], 0, &script), 0);
     scan_fixture_run(&f);
     assert_int_equal(f.n_events, 2);
-    expect_event(&f, 0, SPV_SCAN_MATCH, 60);
+    expect_event(&f, 0, SPV_SCAN_FOUND, 60);
     scan_fixture_close(&f);
 }
 
@@ -570,12 +570,12 @@ int main(void)
         cmocka_unit_test(blocks_are_reported_in_order_of_height),
         cmocka_unit_test(few_blocks_are_wanted_at_a_time),
         cmocka_unit_test(scripts_of_a_found_block_are_looked_for_from_there_on),
-        cmocka_unit_test(a_second_look_asks_only_for_what_was_passed),
+        cmocka_unit_test(a_catch_up_pass_requests_only_heights_already_passed),
         cmocka_unit_test(a_spend_that_comes_before_its_output_is_found_is_looked_at_again),
         cmocka_unit_test(a_reorganisation_takes_back_what_was_above_the_fork),
         cmocka_unit_test(a_reorganisation_in_mid_scan_is_no_event),
-        cmocka_unit_test(a_reorganisation_in_a_second_look_scans_the_new_branch_for_all),
-        cmocka_unit_test(a_filter_that_its_block_proves_false_stops_the_scan_until_it_is_undone),
+        cmocka_unit_test(a_reorganisation_in_a_catch_up_pass_scans_the_new_branch_for_all),
+        cmocka_unit_test(a_filter_that_its_block_proves_invalid_stops_the_scan_until_rollback),
         cmocka_unit_test(where_peers_disagree_the_block_is_fetched_when_either_filter_matches),
         cmocka_unit_test(a_match_of_the_other_filter_alone_wants_the_block),
         cmocka_unit_test(where_peers_disagree_no_block_is_fetched_when_no_filter_matches),

@@ -75,8 +75,8 @@ static void open_fixture(struct fixture *f, uint32_t from, uint32_t to)
     f->filters = (struct spv_filter_segments){.ends = ends, .block_hash = block_hash, .ctx = f};
     spv_effects_init(&f->effects);
     const struct spv_segments_config cfg = {.owner = SPV_SEGMENTS_OF_FILTERS,
-                                            .payload = &spv_segments_of_filter_headers,
-                                            .payload_ctx = &f->filters,
+                                            .ops = &spv_segments_filter_header_ops,
+                                            .ops_ctx = &f->filters,
                                             .peers = &f->peers,
                                             .params = spv_params_get(SPV_REGTEST),
                                             .n_checkpoints = N_ENDS,
@@ -129,7 +129,7 @@ static uint32_t consume(struct fixture *f, uint32_t at)
 {
     struct spv_segments_batch batch;
 
-    f->now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
+    f->now.mono_us += SPV_SEGMENTS_BATCH_DELAY_US;
     while (spv_segments_next_batch(f->segments, &batch, f->now)) {
         assert_int_equal(batch.height, at + 1);
         assert_true(batch.proven);
@@ -145,9 +145,9 @@ static uint32_t consume(struct fixture *f, uint32_t at)
 
 static int dropped(struct fixture *f, uint64_t *id)
 {
-    struct spv_segments_drop drop = {0};
+    struct spv_disconnect drop = {0};
 
-    if (!spv_segments_next_drop(f->segments, &drop))
+    if (!spv_segments_next_disconnect(f->segments, &drop))
         return 0;
     *id = drop.id;
     return drop.error;

@@ -10,7 +10,7 @@ static void two_groups_that_agree_give_all_filter_headers(void **state)
     sync_fixture_open(&f, SYNC_LENGTH);
     sync_fixture_add(&f, 1, 1, &honest);
     sync_fixture_add(&f, 2, 2, &honest);
-    f.more = SPV_FILTER_MORE_PEERS;
+    f.more = SPV_MORE_PEERS_EXPECTED;
     sync_fixture_sleep(&f, SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest, SYNC_LENGTH);
     assert_int_equal(f.events[SPV_EVENT_FILTERS_SYNCED], 1);
@@ -25,7 +25,7 @@ static void only_peer_suffices_when_no_other_is_expected_and_the_user_is_told_on
     sync_fixture_open(&f, 2500);
     sync_fixture_add(&f, 1, 1, &honest);
     sync_fixture_add(&f, 2, 1, &honest); /* of the same group */
-    f.more = SPV_FILTER_NO_MORE_PEERS;
+    f.more = SPV_MORE_PEERS_NONE;
     sync_fixture_sleep(&f, SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest, 2500);
     assert_int_equal(f.warnings[SPV_WARN_FILTERS_ONE_GROUP], 1);
@@ -42,7 +42,7 @@ static void ranges_of_the_only_peer_are_fetched_at_once(void **state)
     (void)state;
     sync_fixture_open(&f, 2500);
     sync_fixture_add(&f, 1, 1, &honest);
-    f.more = SPV_FILTER_NO_MORE_PEERS;
+    f.more = SPV_MORE_PEERS_NONE;
     f.only_inputs = true; /* each answer leads to the next request */
     sync_fixture_run(&f);
     sync_fixture_assert_stored(&f, &honest, 2500);
@@ -54,7 +54,7 @@ static void one_group_waits_a_minute_for_another_that_may_come(void **state)
     (void)state;
     sync_fixture_open(&f, 500);
     sync_fixture_add(&f, 1, 1, &honest);
-    f.more = SPV_FILTER_MORE_PEERS;
+    f.more = SPV_MORE_PEERS_EXPECTED;
     sync_fixture_sleep(&f, 59 * SPV_SECOND);
     assert_int_equal(f.n_stored, 0);
     assert_int_equal(f.events[SPV_EVENT_FILTERS_SYNCED], 0);
@@ -69,7 +69,7 @@ static void second_group_that_comes_in_time_is_waited_for(void **state)
     (void)state;
     sync_fixture_open(&f, 500);
     sync_fixture_add(&f, 1, 1, &honest);
-    f.more = SPV_FILTER_MORE_PEERS;
+    f.more = SPV_MORE_PEERS_EXPECTED;
     sync_fixture_sleep(&f, 30 * SPV_SECOND);
     sync_fixture_add(&f, 2, 2, &honest);
     sync_fixture_sleep(&f, SPV_SECOND);
@@ -143,7 +143,7 @@ static void peer_that_stays_silent_is_left_out(void **state)
     sync_fixture_open(&f, 2500);
     sync_fixture_add(&f, 1, 1, &honest);
     sync_fixture_add(&f, 2, 2, &honest)->silent = true;
-    f.more = SPV_FILTER_NO_MORE_PEERS;
+    f.more = SPV_MORE_PEERS_NONE;
     sync_fixture_sleep(&f, 50 * SPV_SECOND);
     assert_int_equal(f.n_stored, 0);
     sync_fixture_sleep(&f, 200 * SPV_SECOND);
@@ -153,7 +153,7 @@ static void peer_that_stays_silent_is_left_out(void **state)
     sync_fixture_close(&f);
 }
 
-static void peer_that_hides_the_tip_is_not_asked_beyond_what_it_has_shown(void **state)
+static void peer_that_hides_the_tip_gets_no_request_above_its_best_known_block(void **state)
 {
     (void)state;
     sync_fixture_open(&f, 400);
@@ -164,7 +164,7 @@ static void peer_that_hides_the_tip_is_not_asked_beyond_what_it_has_shown(void *
     sync_fixture_sleep(&f, 10 * SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest, 500);
     assert_int_equal(f.peers[1].n_headers, 0);
-    assert_true(f.peers[1].n_shows > 0 && f.peers[2].n_shows > 0);
+    assert_true(f.peers[1].n_probes > 0 && f.peers[2].n_probes > 0);
     sync_fixture_close(&f);
 }
 
@@ -221,11 +221,11 @@ static void messages_that_nobody_asked_for_answer_nothing(void **state)
     assert_int_equal(spv_filter_sync_recv(f.sync, 1, &msg, f.now), 0);
     assert_int_equal(spv_filter_sync_recv(f.sync, 9, &msg, f.now), 0);
     struct spv_peer_entry *p = f.peers[1].entry;
-    for (unsigned i = 0; i < SPV_FILTER_MAX_UNASKED; i++) {
-        assert_int_equal(p->filters.drop, 0);
-        spv_filter_peers_unasked(p);
+    for (unsigned i = 0; i < SPV_FILTER_MAX_UNSOLICITED; i++) {
+        assert_int_equal(p->filters.disconnect_error, 0);
+        spv_filter_peers_unsolicited(p);
     }
-    assert_int_equal(p->filters.drop, SPV_ERR_FILTER_ANSWER);
+    assert_int_equal(p->filters.disconnect_error, SPV_ERR_FILTER_ANSWER);
     sync_fixture_close(&f);
 }
 
@@ -260,7 +260,7 @@ static void all_peers_of_three_groups_against_a_built_in_filter_header_stop_the_
         f.params.n_filter_checkpoints = 2;
         sync_fixture_add(&f, 1, 1, &honest);
         sync_fixture_add(&f, 2, 2, &honest);
-        f.more = SPV_FILTER_MORE_PEERS;
+        f.more = SPV_MORE_PEERS_EXPECTED;
         sync_fixture_sleep(&f, 10 * SPV_SECOND);
         assert_int_equal(f.peers[1].dropped, 0);
         sync_fixture_add(&f, 3, 3, &honest);
@@ -284,7 +284,7 @@ static void two_groups_against_a_built_in_filter_header_are_banned_after_a_minut
     f.params.n_filter_checkpoints = 2;
     sync_fixture_add(&f, 1, 1, filter_view_lie(705, LIE_PREVOUT));
     sync_fixture_add(&f, 2, 2, f.peers[1].view);
-    f.more = SPV_FILTER_MORE_PEERS;
+    f.more = SPV_MORE_PEERS_EXPECTED;
     sync_fixture_sleep(&f, 59 * SPV_SECOND);
     assert_int_equal(f.peers[1].dropped, 0);
     sync_fixture_sleep(&f, 2 * SPV_SECOND);
@@ -304,7 +304,7 @@ int main(void)
         cmocka_unit_test(new_block_is_asked_of_every_peer_two_seconds_after_its_announcement),
         cmocka_unit_test(silence_about_a_new_block_is_no_fault_and_the_request_is_repeated),
         cmocka_unit_test(peer_that_stays_silent_is_left_out),
-        cmocka_unit_test(peer_that_hides_the_tip_is_not_asked_beyond_what_it_has_shown),
+        cmocka_unit_test(peer_that_hides_the_tip_gets_no_request_above_its_best_known_block),
         cmocka_unit_test(sync_goes_on_after_a_restart_from_what_is_stored),
         cmocka_unit_test(answer_of_another_length_closes_and_does_not_ban),
         cmocka_unit_test(messages_that_nobody_asked_for_answer_nothing),

@@ -3,7 +3,7 @@
 #include "unit/spv/filters/filter_sync_fixture.h"
 
 static struct sync_fixture f;
-static struct spv_filter_hash others[SPV_FILTER_BRANCHES];
+static struct spv_filter_hash others[SPV_FILTER_MAX_BRANCHES];
 
 static void assert_alternative(uint32_t height, const struct filter_view *v)
 {
@@ -70,7 +70,7 @@ static void late_checkpoints_that_are_true_change_nothing(void **state)
     sync_fixture_release(&f, 1);
     sync_fixture_sleep(&f, 100 * SPV_SECOND);
     assert_int_equal(f.peers[1].dropped, 0);
-    assert_int_equal(f.peers[1].entry->filters.n_unasked, 0);
+    assert_int_equal(f.peers[1].entry->filters.n_unsolicited, 0);
     sync_fixture_close(&f);
 }
 
@@ -125,9 +125,9 @@ static void rollback_forgets_what_late_answers_differed_from(void **state)
     sync_fixture_sleep(&f, SPV_SECOND);
     sync_fixture_assert_stored(&f, lie, 2500);
     sync_fixture_release(&f, 1); /* true checkpoints; then a dispute that proves nothing */
-    assert_int_equal(spv_filter_sync_disproved(f.sync, 1005), 0);
+    assert_int_equal(spv_filter_sync_on_invalid(f.sync, 1005), 0);
     sync_fixture_sleep(&f, 200 * SPV_SECOND);
-    assert_int_equal(f.peers[2].dropped, SPV_ERR_FILTER_FALSE);
+    assert_int_equal(f.peers[2].dropped, SPV_ERR_FILTER_INVALID);
     assert_int_equal(f.peers[1].dropped, 0);
     sync_fixture_assert_stored(&f, &honest, 2500);
     sync_fixture_close(&f);
@@ -207,7 +207,7 @@ static void late_answer_about_a_former_branch_proves_nothing(void **state)
 
 /* ---- evidence ---- */
 
-static void known_spent_script_proves_a_filter_false(void **state)
+static void known_spent_script_proves_a_filter_invalid(void **state)
 {
     (void)state;
     sync_fixture_open(&f, 500);
@@ -218,8 +218,8 @@ static void known_spent_script_proves_a_filter_false(void **state)
     sync_fixture_add(&f, 3, 3, &honest);
     sync_fixture_sleep(&f, 100 * SPV_SECOND);
     sync_fixture_assert_stored(&f, &honest, 500);
-    assert_int_equal(f.peers[1].dropped, SPV_ERR_FILTER_FALSE);
-    assert_int_equal(f.peers[2].dropped, SPV_ERR_FILTER_FALSE);
+    assert_int_equal(f.peers[1].dropped, SPV_ERR_FILTER_INVALID);
+    assert_int_equal(f.peers[2].dropped, SPV_ERR_FILTER_INVALID);
     assert_int_equal(f.peers[3].dropped, 0);
     assert_int_equal(f.warnings[SPV_WARN_FILTERS_DISPUTED], 0);
     sync_fixture_close(&f);
@@ -251,7 +251,7 @@ static void branch_of_more_groups_takes_the_place_of_what_is_stored(void **state
     assert_alternative(205, lie); /* what was stored is still matched */
     assert_int_equal(f.n_drops, 1);
     assert_int_equal(f.dropped_from, 205);
-    assert_int_equal(spv_filter_sync_next_undone(f.sync, &from), 1);
+    assert_int_equal(spv_filter_sync_next_rollback(f.sync, &from), 1);
     assert_int_equal(from, 205); /* it is scanned again from there */
     assert_int_equal(f.warnings[SPV_WARN_FILTERS_DISPUTED], 1);
     for (uint64_t id = 1; id <= 5; id++)
@@ -349,7 +349,7 @@ static void what_is_stored_is_exchanged_a_few_times_at_most(void **state)
     sync_fixture_add(&f, 3, 3, &honest);
     sync_fixture_add(&f, 4, 4, &honest);
     sync_fixture_sleep(&f, 100 * SPV_SECOND);
-    for (unsigned i = 0; i < 2 * SPV_FILTER_EXCHANGES + 2; i++) {
+    for (unsigned i = 0; i < 2 * SPV_FILTER_MAX_EXCHANGES + 2; i++) {
         const bool honest_is_stored =
             memcmp(f.stored[500].b, honest.headers[500].b, sizeof f.stored[500].b) == 0;
         sync_fixture_add(&f, 5, 5, honest_is_stored ? lie : &honest);
@@ -357,7 +357,7 @@ static void what_is_stored_is_exchanged_a_few_times_at_most(void **state)
         sync_fixture_remove(&f, 5);
         sync_fixture_sleep(&f, 10 * SPV_SECOND);
     }
-    assert_int_equal(f.n_drops, SPV_FILTER_EXCHANGES);
+    assert_int_equal(f.n_drops, SPV_FILTER_MAX_EXCHANGES);
     assert_int_equal(f.error, 0);
     assert_int_equal(f.n_stored, 501);
     assert_int_equal(f.warnings[SPV_WARN_FILTERS_DISPUTED], 1);
@@ -374,7 +374,7 @@ int main(void)
         cmocka_unit_test(late_answer_of_a_peer_that_disagrees_begins_a_dispute),
         cmocka_unit_test(rollback_forgets_what_late_answers_differed_from),
         cmocka_unit_test(late_answer_about_a_former_branch_proves_nothing),
-        cmocka_unit_test(known_spent_script_proves_a_filter_false),
+        cmocka_unit_test(known_spent_script_proves_a_filter_invalid),
         cmocka_unit_test(branch_of_more_groups_takes_the_place_of_what_is_stored),
         cmocka_unit_test(branch_of_as_many_groups_changes_nothing),
         cmocka_unit_test(new_differences_are_reported_once),

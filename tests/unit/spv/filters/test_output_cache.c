@@ -87,7 +87,7 @@ static void an_output_that_is_no_element_or_too_long_is_left_out(void **state)
     fixture_block_free(&block);
 
     /* one byte more than fits, and as much as fits */
-    for (uint8_t n = SPV_OUTPUT_CACHE_SCRIPT; n <= SPV_OUTPUT_CACHE_SCRIPT + 1; n++) {
+    for (uint8_t n = SPV_OUTPUT_CACHE_SCRIPT_BYTES; n <= SPV_OUTPUT_CACHE_SCRIPT_BYTES + 1; n++) {
         fixture_block_make(&block, chain, &tx, 1, 0);
         uint8_t bytes[1024];
         const size_t head = block.bytes.len - 4 - BLOCK_FIXTURE_SCRIPT - 1;
@@ -102,8 +102,8 @@ static void an_output_that_is_no_element_or_too_long_is_left_out(void **state)
             spv_tx_txid(&txid, &parsed);
         assert_int_equal(spv_output_cache_add(cache, &changed), 0);
         assert_int_equal(spv_output_cache_find(cache, &script, &txid, 0),
-                         n == SPV_OUTPUT_CACHE_SCRIPT);
-        if (n == SPV_OUTPUT_CACHE_SCRIPT)
+                         n == SPV_OUTPUT_CACHE_SCRIPT_BYTES);
+        if (n == SPV_OUTPUT_CACHE_SCRIPT_BYTES)
             assert_int_equal(script.n, n);
         fixture_block_free(&block);
     }
@@ -115,7 +115,7 @@ static void an_output_that_is_no_element_or_too_long_is_left_out(void **state)
 
 static void the_oldest_outputs_are_forgotten_and_memory_is_bounded(void **state)
 {
-    static struct spv_txid last_of[SPV_OUTPUT_CACHE / (TXS + 1) + MANY];
+    static struct spv_txid last_of[SPV_OUTPUT_CACHE_ENTRIES / (TXS + 1) + MANY];
     struct fixture_tx txs[TXS];
     struct fixture_block block;
     struct spv_bytes script;

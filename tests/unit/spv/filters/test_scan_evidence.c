@@ -5,7 +5,7 @@
 
 #include "support/unit.h"
 
-static void open_false(struct scan_fixture *f)
+static void open_invalid(struct scan_fixture *f)
 {
     scan_fixture_open(f, 100);
     scan_fixture_replace(f, 70, (const uint32_t[]){70, 1000070}, 2);
@@ -13,12 +13,12 @@ static void open_false(struct scan_fixture *f)
     (void)scan_fixture_add(f, 1);
 }
 
-static void assert_disproved(const struct scan_fixture *f, int expected)
+static void assert_invalid(const struct scan_fixture *f, int expected)
 {
     uint32_t height = 0;
     int error = 0;
 
-    assert_int_equal(spv_filter_scan_disproved(f->scan, &height, &error), expected != 0);
+    assert_int_equal(spv_filter_scan_get_invalid(f->scan, &height, &error), expected != 0);
     if (!expected)
         return;
     assert_int_equal(height, 70);
@@ -26,17 +26,17 @@ static void assert_disproved(const struct scan_fixture *f, int expected)
 }
 
 /* Script 60 is not watched; block 60 was fetched as it spends the output of block 50. */
-static void an_output_of_a_fetched_block_disproves_the_filter_that_lacks_it(void **state)
+static void an_output_of_a_fetched_block_proves_a_filter_that_lacks_it_invalid(void **state)
 {
     struct scan_fixture f;
 
     (void)state;
-    open_false(&f);
+    open_invalid(&f);
     assert_int_equal(scan_fixture_begin(&f, 50, 41, 100), 0);
     scan_fixture_watch(&f, 70, 41);
     scan_fixture_run(&f);
     assert_int_equal(scan_fixture_matches(&f, 60), 1);
-    assert_disproved(&f, SPV_ERR_FILTER_PREVOUT);
+    assert_invalid(&f, SPV_ERR_FILTER_PREVOUT);
     scan_fixture_close(&f);
 }
 
@@ -46,27 +46,27 @@ static void an_output_of_a_block_that_was_not_fetched_proves_nothing(void **stat
     struct scan_fixture f;
 
     (void)state;
-    open_false(&f);
+    open_invalid(&f);
     assert_int_equal(scan_fixture_begin(&f, 70, 65, 79), 0);
     scan_fixture_run(&f);
     assert_int_equal(scan_fixture_matches(&f, 70), 1);
-    assert_disproved(&f, 0);
+    assert_invalid(&f, 0);
     scan_fixture_close(&f);
 }
 
-static void a_coin_of_the_caller_disproves_the_filter_that_lacks_it(void **state)
+static void a_coin_of_the_caller_proves_a_filter_that_lacks_it_invalid(void **state)
 {
     struct scan_fixture f;
     uint8_t bytes[BLOCK_FIXTURE_SCRIPT];
     const struct spv_bytes script = {bytes, sizeof bytes};
 
     (void)state;
-    open_false(&f);
+    open_invalid(&f);
     fixture_script(bytes, 60);
     assert_int_equal(scan_fixture_begin(&f, 70, 65, 79), 0);
     assert_int_equal(spv_filter_scan_add_output(f.scan, &f.blocks[60].txids[1], 0, &script), 0);
     scan_fixture_run(&f);
-    assert_disproved(&f, SPV_ERR_FILTER_PREVOUT);
+    assert_invalid(&f, SPV_ERR_FILTER_PREVOUT);
     scan_fixture_close(&f);
 }
 
@@ -77,7 +77,7 @@ static void outputs_of_blocks_stay_known_after_a_scan(void **state)
     struct spv_bytes script;
 
     (void)state;
-    open_false(&f);
+    open_invalid(&f);
     assert_false(spv_filter_scan_find_output(f.scan, &script, &f.blocks[60].txids[1], 0));
     assert_int_equal(scan_fixture_begin(&f, 60, 55, 65), 0);
     scan_fixture_run(&f);
@@ -103,25 +103,25 @@ static void heights_with_another_filter_are_looked_at_again(void **state)
     f.filters[50].bytes = NULL;
     scan_fixture_replace(&f, 50, (const uint32_t[]){50, 1000050}, 2);
     f.other = truth; /* the alternative */
-    f.ambiguous_height = 50;
+    f.conflict_height = 50;
     f.agrees_so_far = true;
     (void)scan_fixture_add(&f, 1);
     assert_int_equal(scan_fixture_begin(&f, 40, 1, 390), 0);
     scan_fixture_run(&f);
     assert_int_equal(f.n_events, 2);
     assert_int_equal(f.events[1].kind, SPV_SCAN_DONE);
-    assert_int_equal(spv_filter_scan_disproved(f.scan, &height, &error), 0);
+    assert_int_equal(spv_filter_scan_get_invalid(f.scan, &height, &error), 0);
     f.agrees_so_far = false;
     scan_fixture_add(&f, 2)->false_height = 50;
-    spv_filter_scan_look_again(f.scan, 391, 400); /* not scanned */
+    spv_filter_scan_rescan(f.scan, 391, 400); /* not scanned */
     scan_fixture_run(&f);
     assert_int_equal(f.n_events, 2);
     f.n_getdata = f.filters_requested = 0;
-    spv_filter_scan_look_again(f.scan, 50, 50);
+    spv_filter_scan_rescan(f.scan, 50, 50);
     scan_fixture_run(&f);
     assert_int_equal(f.n_getdata, 1);
     assert_in_range(f.filters_requested, 2, 3);
-    assert_int_equal(spv_filter_scan_disproved(f.scan, &height, &error), 1);
+    assert_int_equal(spv_filter_scan_get_invalid(f.scan, &height, &error), 1);
     assert_int_equal(height, 50);
     scan_fixture_close(&f);
 }
@@ -129,9 +129,9 @@ static void heights_with_another_filter_are_looked_at_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_output_of_a_fetched_block_disproves_the_filter_that_lacks_it),
+        cmocka_unit_test(an_output_of_a_fetched_block_proves_a_filter_that_lacks_it_invalid),
         cmocka_unit_test(an_output_of_a_block_that_was_not_fetched_proves_nothing),
-        cmocka_unit_test(a_coin_of_the_caller_disproves_the_filter_that_lacks_it),
+        cmocka_unit_test(a_coin_of_the_caller_proves_a_filter_that_lacks_it_invalid),
         cmocka_unit_test(outputs_of_blocks_stay_known_after_a_scan),
         cmocka_unit_test(heights_with_another_filter_are_looked_at_again),
     };

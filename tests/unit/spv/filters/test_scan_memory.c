@@ -33,7 +33,7 @@ static int serve_block(uint64_t peer, const struct spv_msg_inv *inv)
     return rc == 1 ? spv_filter_scan_block(f.scan, &out) : rc;
 }
 
-static int match(const struct spv_match_task *task)
+static int match(const struct spv_match_filters_task *task)
 {
     struct spv_filter_matcher *matcher;
     int rc = spv_filter_matcher_new(&matcher, task->query);
@@ -115,7 +115,7 @@ static int whole_scan(void)
         p = spv_peer_table_add(&f.table, 1);
         p->services = SCAN_FIXTURE_FULL;
         p->start_height = f.tip;
-        p->filters = (struct spv_filter_peer){.added = true, .shown_height = f.tip};
+        p->filters = (struct spv_filter_peer){.added = true, .best_known_height = f.tip};
         rc = spv_block_fetch_add(&f.fetch, 1, f.now);
         if (rc == 0)
             rc = scan();

@@ -156,7 +156,7 @@ static void ranges_lose_no_height_whatever_is_added(void **state)
             spv_scan_ranges_add(&r, first, last);
             for (uint32_t h = first; h <= last; h++)
                 wanted[h] = true;
-            assert_true(r.n <= SPV_SCAN_RANGES);
+            assert_true(r.n <= SPV_SCAN_MAX_RANGES);
         }
         for (uint32_t h = 0; h < 2000; h++)
             assert_true(!wanted[h] || has(&r, h));
@@ -170,14 +170,14 @@ static void a_full_list_joins_the_closest_neighbours(void **state)
     struct spv_scan_ranges r = {.n = 0};
 
     (void)state;
-    for (uint32_t i = 0; i < SPV_SCAN_RANGES; i++)
+    for (uint32_t i = 0; i < SPV_SCAN_MAX_RANGES; i++)
         spv_scan_ranges_add(&r, 1000 * i + (i == 20 ? 10 : 500), 1000 * i + 999);
-    assert_int_equal(r.n, SPV_SCAN_RANGES);
+    assert_int_equal(r.n, SPV_SCAN_MAX_RANGES);
     spv_scan_ranges_add(&r, 1000000, 1000000);
-    assert_int_equal(r.n, SPV_SCAN_RANGES);
+    assert_int_equal(r.n, SPV_SCAN_MAX_RANGES);
     assert_true(has(&r, 1000000));
     assert_true(has(&r, 20005)); /* of the smallest gap; no other one is closed */
-    for (uint32_t i = 1; i < SPV_SCAN_RANGES; i++)
+    for (uint32_t i = 1; i < SPV_SCAN_MAX_RANGES; i++)
         assert_int_equal(has(&r, 1000 * i + 5), i == 20);
 }
 

@@ -126,7 +126,7 @@ static bool find_spent(void *ctx, struct spv_bytes *script, const struct spv_txi
     return false;
 }
 
-/* A real filter is never proven false; for n_fooled of its block's inputs the inferred script is
+/* A real filter is never proven invalid; for n_fooled of its block's inputs the inferred script is
  * wrong. */
 static void check_block_scripts(const uint8_t *block_bytes, size_t n_block,
                                 const struct spent *spent, const struct spv_filter *filter,

@@ -186,7 +186,7 @@ static void on_scan(struct scan_node *s, const struct spv_scan_event *e)
     s->log[s->n_log].kind = e->kind;
     s->log[s->n_log].height = e->height;
     s->log[s->n_log++].n = e->n;
-    if (e->kind == SPV_SCAN_MATCH)
+    if (e->kind == SPV_SCAN_FOUND)
         assert_true(spv_blockhash_eq(&e->hash, &s->blocks[e->height].hash));
 }
 
@@ -481,7 +481,7 @@ size_t scan_node_matches(const struct scan_node *s, uint32_t height)
     size_t n = 0;
 
     for (size_t i = 0; i < s->n_log; i++)
-        n += s->log[i].kind == SPV_SCAN_MATCH && s->log[i].height == height;
+        n += s->log[i].kind == SPV_SCAN_FOUND && s->log[i].height == height;
     return n;
 }
 

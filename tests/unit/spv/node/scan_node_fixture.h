@@ -40,9 +40,9 @@ struct scan_node {
     int store_error; /* what storing filter headers gives */
     bool sends_no_blocks, sends_no_filters;
     bool sends_false_blocks; /* their merkle root is another one */
-    bool holds_matches; /* a MATCH is executed by scan_node_match */
+    bool holds_matches; /* a MATCH_FILTERS effect is executed by scan_node_match */
     bool has_match;
-    struct spv_match_task match;
+    struct spv_match_filters_task match;
     int error; /* the first failure of the node */
     size_t n_kept, n_matched, n_drops;
     uint32_t dropped_from;
@@ -76,7 +76,7 @@ int scan_node_begin(struct scan_node *s, uint32_t script, uint32_t first, uint32
 int scan_node_add(struct scan_node *s, uint32_t script, uint32_t from);
 /* Executes effects and answers requests until nothing is left to do now. */
 void scan_node_run(struct scan_node *s);
-/* Executes the held MATCH. */
+/* Executes the held MATCH_FILTERS effect. */
 void scan_node_match(struct scan_node *s);
 /* Moves the clock, firing every deadline in between. */
 void scan_node_sleep(struct scan_node *s, uint64_t us);
@@ -86,7 +86,7 @@ void scan_node_grow(struct scan_node *s);
 void scan_node_reorganise(struct scan_node *s, uint32_t fork, uint32_t n);
 /* A message of a peer. */
 void scan_node_recv(struct scan_node *s, uint64_t peer, const struct spv_msg *msg);
-/* The number of MATCH events of a height, and of events of a kind. */
+/* The number of FOUND events of a height, and of events of a kind. */
 size_t scan_node_matches(const struct scan_node *s, uint32_t height);
 size_t scan_node_count(const struct scan_node *s, enum spv_scan_event_kind kind);
 

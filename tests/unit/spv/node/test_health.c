@@ -52,7 +52,7 @@ static int next(struct spv_health *a, struct spv_now now, int64_t *seconds)
         *seconds = event.seconds;
     return event.kind == SPV_HEALTH_WARNING ? (int)event.warning : -1 - (int)event.kind;
 }
-#define FRESH (-1 - (int)SPV_HEALTH_FRESH_PEERS)
+#define FRESH (-1 - (int)SPV_HEALTH_EXTRA_PEERS)
 #define OVER (-1 - (int)SPV_HEALTH_TIP_RESUMED)
 #define STALE ((int)SPV_WARN_STALE_TIP)
 #define CLOCK ((int)SPV_WARN_CLOCK)
@@ -110,8 +110,8 @@ static void regtest_and_simnet_have_no_stale_tips(void **state)
     for (int i = 0; i < SPV_NETWORKS; i++) {
         const struct spv_params *p = spv_params_get((enum spv_network)i);
         const bool quiet = p->net.network == SPV_REGTEST || p->net.network == SPV_SIMNET;
-        assert_int_equal(p->fresh_peers_s, quiet ? 0 : 30 * 60);
-        assert_int_equal(p->stale_tip_s, quiet ? 0 : 90 * 60);
+        assert_int_equal(p->extra_peers_after_s, quiet ? 0 : 30 * 60);
+        assert_int_equal(p->stale_warning_after_s, quiet ? 0 : 90 * 60);
     }
 }
 
@@ -235,7 +235,7 @@ static void the_loss_of_all_peers_is_reported_once(void **state)
     assert_int_equal(next(&a, at(1), NULL), 0);
     assert_int_equal(next(&a, at(2), NULL), 0);
     close_peer(&a, 2, at(2));
-    assert_int_equal(spv_health_deadline(&a), at(2).mono_us + SPV_HEALTH_NO_PEERS_DELAY);
+    assert_int_equal(spv_health_deadline(&a), at(2).mono_us + SPV_HEALTH_NO_PEERS_DELAY_US);
     assert_int_equal(next(&a, at(2), NULL), 0); /* it may connect again at once */
     assert_int_equal(next(&a, at(3), NULL), ALONE);
     assert_int_equal(next(&a, at(1000), NULL), 0);
@@ -294,7 +294,7 @@ static void a_node_reports_a_stale_tip_and_the_loss_of_all_peers(void **state)
     assert_non_null(e);
     assert_int_equal(e->event.warning, SPV_WARN_NO_PEERS);
     spv_node_get_stats(s->node, &stats);
-    assert_true(stats.stale);
+    assert_true(stats.wants_extra_peers);
     advance_clock(s, 60 * MINUTES, 0, &chain);
     e = node_fixture_next_event(s, SPV_EVENT_WARNING);
     assert_non_null(e);
@@ -310,8 +310,8 @@ static void a_node_reports_a_stale_tip_and_the_loss_of_all_peers(void **state)
 int main(void)
 {
     fast = *spv_params_get(SPV_REGTEST);
-    fast.fresh_peers_s = 1800;
-    fast.stale_tip_s = 5400;
+    fast.extra_peers_after_s = 1800;
+    fast.stale_warning_after_s = 5400;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fresh_peers_are_due_at_30_minutes_and_a_warning_at_90),
         cmocka_unit_test(the_warning_repeats_at_most_hourly_until_the_tip_advances),

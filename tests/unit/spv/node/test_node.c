@@ -162,7 +162,7 @@ static void an_unreachable_manual_peer_does_not_delay_synced_forever(void **stat
     }
     /* failures do not end the wait */
     assert_true(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED) >= SPV_MANUAL_PEERS_TRIES);
-    assert_int_equal(s->now.mono_us - served_us, SPV_SYNC_WAIT);
+    assert_int_equal(s->now.mono_us - served_us, SPV_SYNC_MIN_WAIT_US);
     node_fixture_free(s);
 }
 
@@ -275,7 +275,7 @@ static void requests_headers_from_the_future_again_without_a_ban(void **state)
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_fixture_new(&cfg, 1);
     const uint64_t a = node_fixture_connect(s, 10, 0);
-    s->now.unix_s = (int64_t)main_chain.headers[6].time - SPV_MAX_FUTURE - 60;
+    s->now.unix_s = (int64_t)main_chain.headers[6].time - SPV_MAX_FUTURE_S - 60;
     node_fixture_headers(s, a, main_chain.headers + 1, 6);
     assert_int_equal(s->tip.height, 5);
     assert_int_equal(stats_of(s).bans, 0);
@@ -291,7 +291,7 @@ static void requests_headers_from_the_future_again_without_a_ban(void **state)
     assert_int_equal(s->tip.height, 5);
     assert_int_equal(stats_of(s).bans, 0);
     node_fixture_sleep_until_deadline(s);
-    assert_int_equal(s->now.unix_s, (int64_t)main_chain.headers[6].time - SPV_MAX_FUTURE);
+    assert_int_equal(s->now.unix_s, (int64_t)main_chain.headers[6].time - SPV_MAX_FUTURE_S);
     const struct spv_effect *send = NULL, *e;
     while ((e = node_fixture_next(s, SPV_EFFECT_SEND)))
         if (e->message.command == SPV_CMD_GETHEADERS)
@@ -458,11 +458,11 @@ static void dials_again_with_growing_pauses(void **state)
         assert_non_null(dial);
         node_fixture_close(s, dial->peer, SPV_ERR_REFUSED);
         const uint64_t pause = spv_node_deadline(s->node) - s->now.mono_us;
-        assert_true(pause <= SPV_BACKOFF_MANUAL);
+        assert_true(pause <= SPV_BACKOFF_MANUAL_US);
         if (i > 0 && i < 6)
             assert_true(pause > last / 2);
         if (i > 8)
-            assert_true(pause >= SPV_BACKOFF_MANUAL / 2);
+            assert_true(pause >= SPV_BACKOFF_MANUAL_US / 2);
         last = pause;
         node_fixture_sleep_until_deadline(s);
     }

@@ -6,22 +6,22 @@ static void queries_dns_seeds_by_service_bits_three_at_a_time(void **state)
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_on(SPV_MAINNET, &cfg);
     (void)state;
-    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_AT_ONCE);
-    for (unsigned i = 0; i < SPV_DNS_AT_ONCE; i++)
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_MAX_PARALLEL);
+    for (unsigned i = 0; i < SPV_DNS_MAX_PARALLEL; i++)
         assert_memory_equal(node_fixture_next(s, SPV_EFFECT_RESOLVE)->endpoint.host, "x9.", 3);
-    advance_clock(s, SPV_DNS_STEP - 1);
-    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_AT_ONCE);
+    advance_clock(s, SPV_DNS_STEP_US - 1);
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), SPV_DNS_MAX_PARALLEL);
     advance_clock(s, 1);
-    advance_clock(s, SPV_DNS_STEP);
+    advance_clock(s, SPV_DNS_STEP_US);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8); /* all of mainnet's, once each */
     for (size_t i = 0; i < s->n; i++)
         for (size_t j = 0; j < i; j++)
             if (s->log[i].kind == SPV_EFFECT_RESOLVE && s->log[j].kind == SPV_EFFECT_RESOLVE)
                 assert_string_not_equal(s->log[i].endpoint.host, s->log[j].endpoint.host);
-    advance_clock(s, SPV_DNS_STEP);
+    advance_clock(s, SPV_DNS_STEP_US);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8);
-    advance_clock(s, SPV_DNS_INTERVAL);
-    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8 + SPV_DNS_AT_ONCE);
+    advance_clock(s, SPV_DNS_INTERVAL_US);
+    assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 8 + SPV_DNS_MAX_PARALLEL);
     node_fixture_free(s);
 }
 
@@ -45,7 +45,7 @@ static void the_fixed_seeds_are_used_when_dns_is_silent_for_a_minute(void **stat
     struct spv_node_config cfg = {0};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     (void)state;
-    advance_clock(s, SPV_FIXED_SEEDS_AFTER - 1);
+    advance_clock(s, SPV_FIXED_SEEDS_AFTER_US - 1);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     assert_int_equal(stats_of(s).addresses_new, 0);
     advance_clock(s, 1);
@@ -62,7 +62,7 @@ static void the_list_is_not_used_when_dns_helped(void **state)
     const struct spv_netaddr a = ipv4(9, 9, 9, 9);
     (void)state;
     resolve(s, "x9.seed.example", &a, 1);
-    advance_clock(s, 10 * SPV_FIXED_SEEDS_AFTER);
+    advance_clock(s, 10 * SPV_FIXED_SEEDS_AFTER_US);
     assert_int_equal(stats_of(s).addresses_new, 1);
     node_fixture_free(s);
 }
@@ -113,7 +113,7 @@ static void a_silent_addr_fetch_peer_is_disconnected(void **state)
         ;
     assert_non_null(e);
     const uint64_t seed = e ? e->peer : 0; /* the analyser cannot see that asserts end the test */
-    advance_clock(s, SPV_ADDR_FETCH_TIMEOUT);
+    advance_clock(s, SPV_ADDR_FETCH_TIMEOUT_US);
     assert_non_null(close_effect_of(s, seed));
     assert_int_equal(spv_node_closed(s->node, seed, SPV_ERR_CLOSED, s->now), 0); /* too late */
     node_fixture_free(s);

@@ -36,9 +36,9 @@ static void a_feeler_tests_a_new_address_without_an_event(void **state)
     add_known(s, 5, 20);
     node_fixture_connect(s, 0, SERVICES);
     assert_int_equal(stats_of(s).addresses_tried, 1);
-    advance_clock(s, SPV_FEELER_INTERVAL / 2 - 1);
+    advance_clock(s, SPV_FEELER_INTERVAL_US / 2 - 1);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
-    advance_clock(s, SPV_FEELER_INTERVAL + 1);
+    advance_clock(s, SPV_FEELER_INTERVAL_US + 1);
     const struct spv_effect *dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
     const uint64_t feeler = dial->peer;
@@ -54,11 +54,11 @@ static void a_feeler_tests_a_new_address_without_an_event(void **state)
     assert_int_equal(stats_of(s).peers, 1);
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECTED), events);
     /* a feeler without an answer is closed after a while, without an event */
-    advance_clock(s, 2 * SPV_FEELER_INTERVAL);
+    advance_clock(s, 2 * SPV_FEELER_INTERVAL_US);
     dial = node_fixture_next(s, SPV_EFFECT_CONNECT);
     assert_non_null(dial);
     const uint64_t dead = dial->peer;
-    advance_clock(s, SPV_FEELER_TIMEOUT);
+    advance_clock(s, SPV_FEELER_TIMEOUT_US);
     assert_non_null(close_effect_of(s, dead));
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 0);
     node_fixture_free(s);
@@ -151,7 +151,7 @@ static void seeds_are_queried_when_addrman_addresses_fail(void **state)
     struct spv_node_config cfg = {.addrman_rows = &stored};
     struct node_fixture *s = node_on(SPV_SIGNET, &cfg);
     assert_int_equal(effects(s, SPV_EFFECT_RESOLVE), 0);
-    advance_clock(s, SPV_DNS_STEP);
+    advance_clock(s, SPV_DNS_STEP_US);
     assert_true(effects(s, SPV_EFFECT_RESOLVE) > 0);
     node_fixture_free(s);
 }
@@ -202,7 +202,7 @@ static void a_ban_is_saved_at_once_gossip_later(void **state)
     (void)state;
     add_known(s, 3, 20);
     assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 0);
-    advance_clock(s, SPV_SAVE_AFTER - 1);
+    advance_clock(s, SPV_SAVE_AFTER_US - 1);
     assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 0);
     advance_clock(s, 1);
     assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 1);
@@ -210,7 +210,7 @@ static void a_ban_is_saved_at_once_gossip_later(void **state)
     assert_int_equal(c.n_changed, 3);
     assert_false(c.bans_changed);
     const uint64_t a = node_fixture_connect(s, 0, SERVICES);
-    advance_clock(s, SPV_SAVE_SOON);
+    advance_clock(s, SPV_SAVE_SOON_US);
     assert_int_equal(effects(s, SPV_EFFECT_SAVE_ADDRMAN), 2); /* one has been verified */
     assert_int_equal(spv_node_addrman_changes(s->node, &c, s->now), 0);
     node_fixture_close(s, a, SPV_ERR_HDR_POW); /* invalid data */
@@ -321,7 +321,7 @@ static void dns_seeds_are_queried_for_filters_where_they_can_be(void **state)
     const struct spv_effect *e;
     (void)state;
     for (int i = 0; i < 4; i++)
-        advance_clock(s, SPV_DNS_STEP);
+        advance_clock(s, SPV_DNS_STEP_US);
     assert_true(has_prefix(s, "x49.") || has_prefix(s, "x849."));
     s->seen = s->n;
     resolve(s, "x849.seed.example", NULL, 0);
@@ -394,7 +394,7 @@ static void two_groups_with_filters_are_dialled_beside_full_slots(void **state)
     (void)state;
     s->seen = s->n;
     add_both(s, 4, 4);
-    advance_clock(s, SPV_FILTER_DIAL_INTERVAL);
+    advance_clock(s, SPV_FILTER_DIAL_INTERVAL_US);
     while ((e = node_fixture_next(s, SPV_EFFECT_CONNECT))) {
         others += !is_for_filters(e);
         filters += is_for_filters(e);

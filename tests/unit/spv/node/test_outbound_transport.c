@@ -86,13 +86,13 @@ static void a_fall_back_costs_one_connection_and_is_remembered(void **state)
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 0);
     complete(s, v1.peer, SPV_TRANSPORT_V1);
     node_fixture_close(s, v1.peer, SPV_ERR_CLOSED);
-    advance_clock(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX_US);
     const struct spv_effect again = next_dial(s);
     assert_int_equal(again.transport, SPV_TRANSPORT_V1);
     complete(s, again.peer, SPV_TRANSPORT_V1);
     s->now.mono_us += UINT64_C(7) * 24 * 3600 * SPV_SECOND; /* the note expires */
     node_fixture_close(s, again.peer, SPV_ERR_CLOSED);
-    advance_clock(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX_US);
     const struct spv_effect later = next_dial(s);
     assert_int_equal(later.transport, SPV_TRANSPORT_V2);
     node_fixture_free(s);
@@ -177,7 +177,7 @@ static void other_ends_of_a_v2_dial_do_not_fall_back(void **state)
     struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 1);
     node_fixture_close(s, next_dial(s).peer, SPV_ERR_V2_GARBAGE);
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
-    advance_clock(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX_US);
     assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V2);
     node_fixture_free(s);
 }
@@ -190,7 +190,7 @@ static void v2_only_backs_off_from_a_v1_peer_without_a_ban(void **state)
     assert_null(node_fixture_next(s, SPV_EFFECT_CONNECT));
     assert_int_equal(node_fixture_events(s, SPV_EVENT_CONNECT_FAILED), 1);
     assert_int_equal(stats_of(s).bans, 0);
-    advance_clock(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX_US);
     assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V2);
     node_fixture_free(s);
 }
@@ -227,13 +227,13 @@ static void a_path_that_blocks_v2_is_reported_once_and_v1_used_for_an_hour(void 
     struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 3);
     fall_back_with(s, 3, V2_SERVICES);
     assert_int_equal(warnings(s), 1);
-    advance_clock(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX_US);
     assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V1);
     node_fixture_free(s);
     /* addresses got no note: after an hour v2 is tried again, and reported no more */
     s = named(SPV_TRANSPORT_AUTO, 3);
     fall_back_with(s, 3, V2_SERVICES);
-    advance_clock(s, SPV_V2_BLOCKED_TIME);
+    advance_clock(s, SPV_V2_BLOCKED_US);
     fall_back_with(s, 3, V2_SERVICES);
     assert_int_equal(warnings(s), 1);
     node_fixture_free(s);
@@ -254,7 +254,7 @@ static void a_peer_that_is_not_reached_with_v1_either_is_not_noted(void **state)
     struct node_fixture *s = named(SPV_TRANSPORT_AUTO, 1);
     node_fixture_close(s, next_dial(s).peer, SPV_ERR_V1_PEER);
     node_fixture_close(s, next_dial(s).peer, SPV_ERR_CLOSED);
-    advance_clock(s, SPV_BACKOFF_MAX);
+    advance_clock(s, SPV_BACKOFF_MAX_US);
     assert_int_equal(next_dial(s).transport, SPV_TRANSPORT_V2);
     node_fixture_free(s);
 }

@@ -38,18 +38,18 @@ static void a_scan_reports_what_pays_and_what_spends(void **state)
     assert_int_equal(scan_node_begin(&s, 12, 1, UINT32_MAX), 0);
     scan_node_sleep(&s, SPV_SECOND);
     assert_int_equal(s.n_log, 3);
-    expect(0, SPV_SCAN_MATCH, 12);
+    expect(0, SPV_SCAN_FOUND, 12);
     assert_int_equal(s.log[0].n, 1);
-    expect(1, SPV_SCAN_MATCH, 22);
+    expect(1, SPV_SCAN_FOUND, 22);
     expect(2, SPV_SCAN_DONE, 40);
     spv_node_scan_stats(s.node, &stats);
     assert_true(stats.running);
     assert_int_equal(stats.first, 1);
     assert_int_equal(stats.last, UINT32_MAX);
-    assert_int_equal(stats.height, 41);
+    assert_int_equal(stats.next_height, 41);
     assert_int_equal(stats.scripts, 1);
     assert_int_equal(stats.filters, 40);
-    assert_int_equal(stats.matches, 2);
+    assert_int_equal(stats.found, 2);
 }
 
 static void a_scan_follows_the_tip(void **state)
@@ -62,7 +62,7 @@ static void a_scan_follows_the_tip(void **state)
     scan_node_sleep(&s, 10 * SPV_SECOND);
     assert_int_equal(s.n_stored, 42);
     assert_int_equal(s.n_log, 3);
-    expect(1, SPV_SCAN_MATCH, 41);
+    expect(1, SPV_SCAN_FOUND, 41);
     expect(2, SPV_SCAN_DONE, 41);
 }
 
@@ -124,7 +124,7 @@ static void calls_out_of_order_are_refused_and_change_nothing(void **state)
     assert_int_equal(spv_node_scan(s.node, &script, 1, 1, 20, s.now), SPV_ERR_STATE);
     scan_node_sleep(&s, SPV_SECOND);
     assert_int_equal(s.n_log, 2);
-    expect(0, SPV_SCAN_MATCH, 12);
+    expect(0, SPV_SCAN_FOUND, 12);
     expect(1, SPV_SCAN_DONE, 20);
     assert_int_equal(s.error, 0);
 }
@@ -185,8 +185,8 @@ static void a_reorganisation_takes_back_what_was_above_the_fork(void **state)
     assert_int_equal(s.error, 0);
     assert_int_equal(s.n_stored, 43);
     assert_memory_equal(s.stored[42].b, s.filters[42].header.b, 32);
-    expect(before, SPV_SCAN_UNDONE, 35);
-    expect(before + 1, SPV_SCAN_MATCH, 37); /* of the new branch: the fixture compares the hash */
+    expect(before, SPV_SCAN_ROLLED_BACK, 35);
+    expect(before + 1, SPV_SCAN_FOUND, 37); /* of the new branch: the fixture compares the hash */
     expect(before + 2, SPV_SCAN_DONE, 42);
 }
 
@@ -201,7 +201,7 @@ static void a_block_above_a_fork_is_not_fetched_for_a_dispute_or_a_scan(void **s
     scan_node_reorganise(&s, 35, 7);
     scan_node_sleep(&s, 60 * SPV_SECOND);
     assert_int_equal(s.error, 0);
-    assert_int_equal(scan_node_count(&s, SPV_SCAN_UNDONE), 0); /* nothing was reported above */
+    assert_int_equal(scan_node_count(&s, SPV_SCAN_ROLLED_BACK), 0); /* nothing was reported above */
     assert_int_equal(scan_node_matches(&s, 37), 1);
 }
 
@@ -280,7 +280,7 @@ static void a_store_that_fails_ends_the_node_with_its_error(void **state)
     assert_int_equal(spv_node_filters_matched(s.node, s.now), SPV_ERR_DB_FULL);
 }
 
-static void a_false_stored_filter_is_dropped_and_its_peers_are_banned(void **state)
+static void an_invalid_stored_filter_is_dropped_and_its_peers_are_banned(void **state)
 {
     uint8_t bytes[BLOCK_FIXTURE_SCRIPT];
     const struct spv_bytes other = {bytes, sizeof bytes};
@@ -307,7 +307,7 @@ static void a_false_stored_filter_is_dropped_and_its_peers_are_banned(void **sta
     assert_int_equal(s.n_drops, 1);
     assert_int_equal(s.dropped_from, 20);
     assert_int_equal(s.n_stored, 20);
-    assert_int_equal(s.closed, SPV_ERR_FILTER_FALSE);
+    assert_int_equal(s.closed, SPV_ERR_FILTER_INVALID);
     assert_int_equal(s.events[SPV_EVENT_BANNED], 2);
     assert_int_equal(scan_node_matches(&s, 20), 0);
     assert_int_equal(scan_node_matches(&s, 12), 1);
@@ -331,7 +331,7 @@ int main(void)
         T(peers_without_filters_are_asked_for_blocks_only),
         T(filters_are_kept_when_the_node_keeps_them),
         T(a_store_that_fails_ends_the_node_with_its_error),
-        T(a_false_stored_filter_is_dropped_and_its_peers_are_banned),
+        T(an_invalid_stored_filter_is_dropped_and_its_peers_are_banned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

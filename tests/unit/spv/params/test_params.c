@@ -360,10 +360,10 @@ static void a_birthday_is_looked_up_with_two_weeks_to_spare(void **state)
     const int64_t at = list[200].next_time;
     (void)state;
     assert_ptr_equal(
-        spv_params_birthday_checkpoint(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN),
+        spv_params_birthday_checkpoint(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN_S),
         &list[200]);
     assert_ptr_equal(
-        spv_params_birthday_checkpoint(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN - 1),
+        spv_params_birthday_checkpoint(p, list, p->n_checkpoints, at + SPV_BIRTHDAY_MARGIN_S - 1),
         &list[199]);
     assert_null(spv_params_birthday_checkpoint(p, list, p->n_checkpoints, p->genesis.time));
     /* above the last recorded checkpoint: the last one */

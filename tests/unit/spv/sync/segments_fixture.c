@@ -48,7 +48,7 @@ void open_with(struct segments_fixture *k, const struct spv_checkpoint *m, size_
 {
     strict = *spv_params_get(SPV_REGTEST);
     strict.min_difficulty = false;
-    const struct spv_segments_config cfg = {.payload = &spv_segments_of_headers,
+    const struct spv_segments_config cfg = {.ops = &spv_segments_header_ops,
                                             .peers = &k->peers,
                                             .params = &strict,
                                             .checkpoints = m,
@@ -135,9 +135,9 @@ size_t asked(const struct segments_fixture *k, uint64_t id, uint32_t from, size_
 
 int dropped(struct segments_fixture *k, uint64_t *id)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
     *id = 0;
-    if (!spv_segments_next_drop(k->segments, &drop))
+    if (!spv_segments_next_disconnect(k->segments, &drop))
         return 0;
     *id = drop.id;
     return drop.error;
@@ -153,10 +153,10 @@ void assert_no_peer_dropped(struct segments_fixture *k)
 uint32_t consume_all(struct segments_fixture *k, uint32_t tip)
 {
     struct spv_segments_batch batch;
-    k->now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
+    k->now.mono_us += SPV_SEGMENTS_BATCH_DELAY_US;
     while (spv_segments_next_batch(k->segments, &batch, k->now)) {
         assert_int_equal(batch.height, tip + 1);
-        assert_in_range(batch.n, 1, SPV_SEGMENTS_BATCH);
+        assert_in_range(batch.n, 1, SPV_SEGMENTS_MAX_BATCH);
         assert_memory_equal(batch.headers, &chain.headers[batch.height],
                             batch.n * sizeof *batch.headers);
         tip += (uint32_t)batch.n;

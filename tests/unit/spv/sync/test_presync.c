@@ -163,7 +163,7 @@ static void headers_are_released_24_commitments_behind(void **state)
     pass_headers(&p, &chain, SPV_PRESYNC_REDOWNLOAD_BUF + 1, LONG - 1, &out);
     assert_int_equal(out.n, LONG - 1 - SPV_PRESYNC_REDOWNLOAD_BUF);
     assert_true(spv_presync_memory(&p) < 800 * 1024);
-    assert_true(spv_presync_memory(&p) < SPV_PRESYNC_MEMORY);
+    assert_true(spv_presync_memory(&p) < SPV_PRESYNC_MAX_MEMORY);
     pass_headers(&p, &chain, LONG - 1, LONG, &out);
     assert_same(&out, &chain, LONG);
     assert_int_equal(p.next_bit, p.n_bits);
@@ -303,7 +303,7 @@ static void every_rule_is_checked_in_presync_and_in_redownload(void **state)
                 chain_fixture_work(h);
                 break;
             case FUTURE:
-                h->time = (uint32_t)now.unix_s + SPV_MAX_FUTURE + 1;
+                h->time = (uint32_t)now.unix_s + SPV_MAX_FUTURE_S + 1;
                 chain_fixture_work(h);
                 break;
             case VERSION:
@@ -328,7 +328,7 @@ static void every_rule_is_checked_in_presync_and_in_redownload(void **state)
 
 static void two_hours_ahead_is_not_yet_the_future(void **state)
 {
-    const struct spv_now now = {0, (int64_t)chain.headers[0].time - SPV_MAX_FUTURE};
+    const struct spv_now now = {0, (int64_t)chain.headers[0].time - SPV_MAX_FUTURE_S};
     struct spv_presync p = {0};
     size_t taken;
     (void)state;
@@ -417,7 +417,7 @@ static void the_length_is_bounded_by_time(void **state)
         assert_int_equal(chain_fixture_accept(c, &next, chain_fixture_late), 0);
     }
     /* our clock allows times up to 20 s after the start: the future rule ends the chain */
-    const struct spv_now early = {0, (int64_t)start_time + 20 - SPV_MAX_FUTURE};
+    const struct spv_now early = {0, (int64_t)start_time + 20 - SPV_MAX_FUTURE_S};
     const struct spv_now later = {0, early.unix_s + 3600};
     const struct spv_rng rng = {fixed_fill, &f};
     spv_presync_begin(&p, &genesis, &threshold, rng, early);

@@ -105,9 +105,10 @@ static void headers_wait_up_to_the_batch_delay_for_more(void **state)
     segments_fixture_add(&k, 1);
     send_segment(&k, 1, 0);
     assert_false(spv_segments_next_batch(k.segments, &batch, k.now));
-    assert_int_equal(spv_segments_deadline(k.segments), k.now.mono_us + SPV_SEGMENTS_BATCH_DELAY);
+    assert_int_equal(spv_segments_deadline(k.segments),
+                     k.now.mono_us + SPV_SEGMENTS_BATCH_DELAY_US);
     send_segment(&k, 1, 2015);
-    k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY - 1;
+    k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY_US - 1;
     assert_false(spv_segments_next_batch(k.segments, &batch, k.now));
     k.now.mono_us++;
     assert_true(spv_segments_next_batch(k.segments, &batch, k.now));
@@ -141,7 +142,7 @@ static void headers_after_the_last_checkpoint_are_a_batch_of_their_own(void **st
         else /* the empty answer precedes the rest, but completes the oldest request: requested
                 again */
             segments_fixture_send(&k, 1, segments_checkpoints[3].height + 2000, 16);
-        k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY;
+        k.now.mono_us += SPV_SEGMENTS_BATCH_DELAY_US;
         assert_true(spv_segments_next_batch(k.segments, &batch, k.now));
         assert_true(batch.proven);
         assert_int_equal(spv_segments_consume(k.segments, k.now), 0);
@@ -262,7 +263,7 @@ static void a_peer_that_was_behind_is_queried_again_later(void **state)
     for (uint32_t i = 0; i < PERIODS; i++)
         assert_int_equal(send_raw(&k, 1, NULL, 0), 1);
     size_t before = k.n;
-    segments_fixture_wait_us(&k, SPV_SEGMENTS_BEHIND - 1);
+    segments_fixture_wait_us(&k, SPV_SEGMENTS_BEHIND_US - 1);
     assert_int_equal(k.n, before);
     assert_int_equal(spv_segments_deadline(k.segments), k.now.mono_us + 1);
     segments_fixture_wait_us(&k, 1);

@@ -36,7 +36,7 @@ static bool fetch_all(void)
                                                   {4031, main_chain.hashes[4031], 0, {{0}}}};
     const struct spv_checkpoint start = {0, main_chain.hashes[0], 0, {{0}}};
     struct spv_peer_table peers = {0};
-    const struct spv_segments_config cfg = {.payload = &spv_segments_of_headers,
+    const struct spv_segments_config cfg = {.ops = &spv_segments_header_ops,
                                             .peers = &peers,
                                             .params = spv_params_get(SPV_REGTEST),
                                             .checkpoints = checkpoints,

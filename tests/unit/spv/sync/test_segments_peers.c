@@ -215,16 +215,16 @@ static void who_does_not_answer_is_dropped_and_progress_counts(void **state)
     uint64_t id;
     open_fixture(&k);
     segments_fixture_add(&k, 1);
-    k.now.mono_us +=
-        SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1; /* no other peer is connected */
+    k.now.mono_us += SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT_US -
+                     1; /* no other peer is connected */
     segments_fixture_send(&k, 1, 0, 2000);
-    segments_fixture_wait_us(&k, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT - 1);
+    segments_fixture_wait_us(&k, SPV_SEGMENTS_LONE_PEER_FACTOR * SPV_SEGMENTS_TIMEOUT_US - 1);
     assert_no_peer_dropped(&k);
     segments_fixture_add(&k, 2); /* another peer connects */
     segments_fixture_wait_us(&k, 0);
     assert_int_equal(dropped(&k, &id), SPV_ERR_STALL);
     assert_int_equal(id, 1);
-    segments_fixture_wait_us(&k, SPV_SEGMENTS_TIMEOUT);
+    segments_fixture_wait_us(&k, SPV_SEGMENTS_TIMEOUT_US);
     assert_no_peer_dropped(&k); /* now the only peer */
     assert_int_equal(asked(&k, 2, 2000, 0), 1);
     close_fixture(&k);

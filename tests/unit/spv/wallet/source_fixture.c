@@ -339,10 +339,10 @@ static void take_event(struct source_fixture *f, const struct spv_source_event *
 
 static void take_drops(struct source_fixture *f)
 {
-    struct spv_segments_drop drop;
+    struct spv_disconnect drop;
 
     while ((f->bloom && spv_bloom_scan_next_drop(f->bloom, &drop) == 1) ||
-           spv_block_fetch_next_drop(&f->fetch, &drop) == 1) {
+           spv_block_fetch_next_disconnect(&f->fetch, &drop) == 1) {
         f->dropped = drop.id;
         f->drop_error = drop.error;
         if (!f->keeps_dropped)

@@ -125,7 +125,7 @@ static void answers_in_another_order_close(void **state)
     source_peer(&f, 1)->is_backwards = true;
     source_run(&f);
     assert_int_equal(f.dropped, 1);
-    assert_int_equal(f.drop_error, SPV_ERR_UNREQUESTED);
+    assert_int_equal(f.drop_error, SPV_ERR_UNSOLICITED);
     source_connect(&f, 2, SOURCE_SERVICES);
     source_run(&f);
     check_found();
@@ -144,7 +144,7 @@ static void three_blocks_that_were_not_requested_close(void **state)
     assert_int_equal(source_begin(&f, 1, 1, 1), 0);
     source_run(&f);
     assert_int_equal(f.dropped, 1);
-    assert_int_equal(f.drop_error, SPV_ERR_UNREQUESTED);
+    assert_int_equal(f.drop_error, SPV_ERR_UNSOLICITED);
     source_close(&f);
 }
 

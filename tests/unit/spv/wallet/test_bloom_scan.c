@@ -194,7 +194,7 @@ static void no_block_above_a_peers_chain_is_requested(void **state)
     e->sync.claimed_height = 70;
     source_run(&f);
     assert_int_equal(p->highest, 70);
-    e->filters.shown_height = 100;
+    e->filters.best_known_height = 100;
     source_run(&f);
     assert_int_equal(p->highest, 100);
     assert_int_equal(f.n_events, 1);

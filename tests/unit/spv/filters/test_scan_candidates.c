@@ -74,7 +74,7 @@ static void a_block_is_taken_once_and_by_its_hash(void **state)
     assert_int_equal(spv_filter_scan_block(f.scan, &block), 0);
 }
 
-static void nothing_is_held_at_the_end(void **state)
+static void nothing_is_buffered_at_the_end(void **state)
 {
     (void)state;
     open_scan(100, 2);
@@ -83,13 +83,13 @@ static void nothing_is_held_at_the_end(void **state)
     scan_fixture_run(&f);
     assert_true(f.n_events > 3);
     assert_int_equal(f.events[f.n_events - 1].kind, SPV_SCAN_DONE);
-    assert_int_equal(f.scan->held_bytes, 0);
+    assert_int_equal(f.scan->buffered_bytes, 0);
     assert_int_equal(f.scan->block_bytes, 0);
-    assert_int_equal(f.scan->n_hits, 0);
+    assert_int_equal(f.scan->n_candidates, 0);
 }
 
-/* A hit at the lowest height that leaves the chain, held in each state. */
-static void what_is_held_of_the_first_block_above_a_fork_is_forgotten(void **state)
+/* A candidate at the lowest height that leaves the chain, held in each state. */
+static void what_is_buffered_of_the_first_block_above_a_fork_is_freed(void **state)
 {
     enum { OF_THE_MATCHER, AMBIGUOUS, A_BLOCK, STATES };
 
@@ -98,17 +98,17 @@ static void what_is_held_of_the_first_block_above_a_fork_is_forgotten(void **sta
         open_scan(100, 1);
         if (held == AMBIGUOUS) {
             scan_fixture_make_other(&f, 90, 90);
-            f.ambiguous_height = 90;
+            f.conflict_height = 90;
         }
         assert_int_equal(scan_fixture_begin(&f, 90, 1, UINT32_MAX), 0);
         f.holds_matches = held == OF_THE_MATCHER;
         f.holds_blocks = true;
         scan_fixture_run(&f);
-        f.ambiguous_height = 0;
+        f.conflict_height = 0;
         scan_fixture_reorganise(&f, 89, 20);
-        assert_int_equal(f.scan->n_ambiguous, 0);
-        for (size_t i = 0; i < f.scan->n_hits; i++)
-            assert_true(f.scan->hits[i].height <= 89);
+        assert_int_equal(f.scan->n_conflicts, 0);
+        for (size_t i = 0; i < f.scan->n_candidates; i++)
+            assert_true(f.scan->candidates[i].height <= 89);
         for (size_t i = 0; i < f.scan->pending.n; i++)
             assert_true(f.scan->pending.list[i].height <= 89);
         for (size_t i = 0; i < f.fetch.n_wanted; i++)
@@ -129,7 +129,7 @@ static void what_is_held_of_the_first_block_above_a_fork_is_forgotten(void **sta
 }
 
 /* The filter of a block that spends what was found earlier must have that script. */
-static void an_output_found_earlier_proves_a_filter_false(void **state)
+static void an_output_found_earlier_proves_a_filter_invalid(void **state)
 {
     uint8_t scripts[2][BLOCK_FIXTURE_SCRIPT];
     struct spv_bytes items[2];
@@ -153,7 +153,7 @@ static void an_output_found_earlier_proves_a_filter_false(void **state)
     scan_fixture_watch(&f, 22, 1);
     scan_fixture_run(&f);
     assert_int_equal(scan_fixture_matches(&f, 12), 1);
-    assert_int_equal(f.scan->disproved, 22);
+    assert_int_equal(f.scan->invalid_height, 22);
     assert_int_equal(scan_fixture_matches(&f, 22), 0);
 }
 
@@ -181,9 +181,9 @@ int main(void)
         T(a_task_is_answered_once),
         T(a_filter_that_could_not_be_matched_ends_the_scan),
         T(a_block_is_taken_once_and_by_its_hash),
-        T(nothing_is_held_at_the_end),
-        T(what_is_held_of_the_first_block_above_a_fork_is_forgotten),
-        T(an_output_found_earlier_proves_a_filter_false),
+        T(nothing_is_buffered_at_the_end),
+        T(what_is_buffered_of_the_first_block_above_a_fork_is_freed),
+        T(an_output_found_earlier_proves_a_filter_invalid),
         T(blocks_wait_for_the_filters_below_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,11 @@
-/* Filters that are wanted by their hash: who is asked, one after the other, and when one is
- * missing.
+/* Filters that are wanted by their hash: who is requested, one after the alternative, and when one
+ * is missing.
  */
 #include "support/unit.h"
 
-#include "spv/filters/filter_others.h"
+#include "spv/filters/filter_alternatives.h"
 
-static struct spv_filter_others others;
+static struct spv_filter_alternatives alternatives;
 static struct spv_fetch_ranges ranges;
 static struct spv_effects effects;
 static struct spv_peer_table table;
@@ -16,7 +16,7 @@ static struct spv_filter_hash missing_hash;
 static int open_fixture(void **state)
 {
     (void)state;
-    memset(&others, 0, sizeof others);
+    memset(&alternatives, 0, sizeof alternatives);
     memset(&table, 0, sizeof table);
     ranges = (struct spv_fetch_ranges){0};
     spv_effects_init(&effects);
@@ -43,10 +43,10 @@ static struct spv_filter_hash hash_of(uint32_t height, uint8_t side)
 
 static int want(uint32_t height, uint8_t side)
 {
-    struct spv_filter_other other = {.height = height, .hash = hash_of(height, side)};
+    struct spv_filter_alternative alternative = {.height = height, .hash = hash_of(height, side)};
 
-    memcpy(other.block.b, &height, sizeof height);
-    return spv_filter_others_want(&others, &other);
+    memcpy(alternative.block.b, &height, sizeof height);
+    return spv_filter_alternatives_want(&alternatives, &alternative);
 }
 
 static struct spv_peer_entry *add_peer(uint64_t id, uint32_t shown)
@@ -55,14 +55,14 @@ static struct spv_peer_entry *add_peer(uint64_t id, uint32_t shown)
 
     assert_non_null(p);
     p->services = SPV_NODE_NETWORK | SPV_NODE_WITNESS | SPV_NODE_COMPACT_FILTERS;
-    p->filters = (struct spv_filter_peer){.added = true, .shown_height = shown};
+    p->filters = (struct spv_filter_peer){.added = true, .best_known_height = shown};
     p->filter_fetch.added = true;
     return p;
 }
 
 static void run(void)
 {
-    assert_int_equal(spv_filter_others_run(&others, &ranges, &table, &effects, now), 0);
+    assert_int_equal(spv_filter_alternatives_run(&alternatives, &ranges, &table, &effects, now), 0);
 }
 
 /* The peer and the height of the next request; 0 when there is none. */
@@ -97,7 +97,7 @@ static void expect_none(void)
 
 static int next_missing(void)
 {
-    return spv_filter_others_next_missing(&others, &missing_height, &missing_hash);
+    return spv_filter_alternatives_next_missing(&alternatives, &missing_height, &missing_hash);
 }
 
 static void a_filter_is_wanted_once(void **state)
@@ -105,16 +105,16 @@ static void a_filter_is_wanted_once(void **state)
     (void)state;
     assert_int_equal(want(10, 1), 0);
     assert_int_equal(want(10, 1), 0);
-    assert_int_equal(others.n, 1);
+    assert_int_equal(alternatives.n, 1);
     assert_int_equal(want(10, 2), 0);
     assert_int_equal(want(11, 1), 0);
-    assert_int_equal(others.n, 3);
+    assert_int_equal(alternatives.n, 3);
 }
 
 static void the_list_is_bounded(void **state)
 {
     (void)state;
-    for (uint32_t h = 1; h <= SPV_FILTER_OTHERS_MAX; h++)
+    for (uint32_t h = 1; h <= SPV_FILTER_ALTERNATIVES_MAX; h++)
         assert_int_equal(want(h, 1), 0);
     assert_int_equal(want(1, 1), 0); /* it is wanted already */
     assert_int_equal(want(1, 2), SPV_ERR_TOO_MANY);
@@ -126,11 +126,11 @@ static void a_filter_is_taken_by_its_height_and_hash(void **state)
 
     (void)state;
     assert_int_equal(want(10, 1), 0);
-    assert_false(spv_filter_others_take(&others, 10, &hash));
+    assert_false(spv_filter_alternatives_take(&alternatives, 10, &hash));
     hash = hash_of(10, 1);
-    assert_false(spv_filter_others_take(&others, 11, &hash));
-    assert_true(spv_filter_others_take(&others, 10, &hash));
-    assert_false(spv_filter_others_take(&others, 10, &hash));
+    assert_false(spv_filter_alternatives_take(&alternatives, 11, &hash));
+    assert_true(spv_filter_alternatives_take(&alternatives, 10, &hash));
+    assert_false(spv_filter_alternatives_take(&alternatives, 10, &hash));
 }
 
 static void filters_above_a_fork_are_not_wanted_any_more(void **state)
@@ -138,9 +138,9 @@ static void filters_above_a_fork_are_not_wanted_any_more(void **state)
     (void)state;
     for (uint32_t h = 10; h <= 13; h++)
         assert_int_equal(want(h, 1), 0);
-    spv_filter_others_drop_above(&others, 11);
-    assert_int_equal(others.n, 2);
-    assert_int_equal(others.list[1].height, 11);
+    spv_filter_alternatives_remove_above(&alternatives, 11);
+    assert_int_equal(alternatives.n, 2);
+    assert_int_equal(alternatives.list[1].height, 11);
 }
 
 static void peers_are_asked_one_after_the_other(void **state)
@@ -154,28 +154,28 @@ static void peers_are_asked_one_after_the_other(void **state)
     expect_none();
     run();
     expect_none(); /* it has time to answer */
-    spv_filter_others_refused(&others, 1, 11);
-    spv_filter_others_refused(&others, 2, 10);
+    spv_filter_alternatives_mismatch(&alternatives, 1, 11);
+    spv_filter_alternatives_mismatch(&alternatives, 2, 10);
     run();
     expect_none(); /* these say nothing about the open request */
-    spv_filter_others_refused(&others, 1, 10);
+    spv_filter_alternatives_mismatch(&alternatives, 1, 10);
     run();
     expect_request(2, 10);
-    spv_filter_others_remove_peer(&others, 2);
+    spv_filter_alternatives_remove_peer(&alternatives, 2);
     run();
     expect_request(3, 10);
     assert_int_equal(next_missing(), 0);
-    spv_filter_others_refused(&others, 3, 10);
+    spv_filter_alternatives_mismatch(&alternatives, 3, 10);
     run();
     expect_none();
     assert_int_equal(next_missing(), 1);
     assert_int_equal(missing_height, 10);
     assert_int_equal(missing_hash.b[31], 1);
     assert_int_equal(next_missing(), 0);
-    assert_int_equal(others.n, 0);
+    assert_int_equal(alternatives.n, 0);
 }
 
-static void silence_of_twenty_seconds_means_that_another_is_asked(void **state)
+static void silence_of_twenty_seconds_means_that_another_peer_gets_the_request(void **state)
 {
     struct spv_blockhash block = {{0}};
     uint32_t at;
@@ -183,38 +183,39 @@ static void silence_of_twenty_seconds_means_that_another_is_asked(void **state)
     (void)state;
     (void)add_peer(1, 100);
     (void)add_peer(2, 100);
-    assert_int_equal(spv_filter_others_deadline(&others), SPV_NEVER);
+    assert_int_equal(spv_filter_alternatives_deadline(&alternatives), SPV_NEVER);
     assert_int_equal(want(10, 1), 0);
-    assert_int_equal(spv_filter_others_deadline(&others), SPV_NEVER);
+    assert_int_equal(spv_filter_alternatives_deadline(&alternatives), SPV_NEVER);
     run();
     expect_request(1, 10);
-    const uint64_t until = now.mono_us + SPV_FILTER_OTHERS_TIMEOUT;
-    assert_int_equal(spv_filter_others_deadline(&others), until);
+    const uint64_t until = now.mono_us + SPV_FILTER_ALTERNATIVES_TIMEOUT_US;
+    assert_int_equal(spv_filter_alternatives_deadline(&alternatives), until);
     now.mono_us = until - 1;
     run();
     expect_none();
     now.mono_us = until;
     run();
     expect_request(2, 10);
-    assert_int_equal(spv_filter_others_deadline(&others), until + SPV_FILTER_OTHERS_TIMEOUT);
+    assert_int_equal(spv_filter_alternatives_deadline(&alternatives),
+                     until + SPV_FILTER_ALTERNATIVES_TIMEOUT_US);
     memcpy(block.b, &(uint32_t){10}, 4); /* its answer is recognised when it comes late */
     const struct spv_fetch_range *range = spv_fetch_ranges_find(&ranges, &at, 1, &block);
     assert_non_null(range);
     assert_true(range && range->late);
 }
 
-static void only_peers_that_give_filters_and_have_shown_the_block_are_asked(void **state)
+static void only_peers_that_serve_filters_and_have_the_block_get_a_request(void **state)
 {
     (void)state;
-    add_peer(1, 9)->filters.n_unasked = 0;
+    add_peer(1, 9)->filters.n_unsolicited = 0;
     add_peer(2, 100)->services = SPV_NODE_NETWORK | SPV_NODE_WITNESS;
     add_peer(3, 100)->filter_fetch.added = false;
-    add_peer(4, 100)->filters.drop = SPV_ERR_FILTER_ANSWER;
+    add_peer(4, 100)->filters.disconnect_error = SPV_ERR_FILTER_ANSWER;
     (void)add_peer(5, 10);
     assert_int_equal(want(10, 1), 0);
     run();
     expect_request(5, 10);
-    spv_filter_others_refused(&others, 5, 10);
+    spv_filter_alternatives_mismatch(&alternatives, 5, 10);
     run();
     expect_none();
     assert_int_equal(next_missing(), 1);
@@ -222,7 +223,7 @@ static void only_peers_that_give_filters_and_have_shown_the_block_are_asked(void
 
 static void so_many_requests_are_open_on_a_peer(void **state)
 {
-    const uint32_t n = SPV_FILTER_OTHERS_OPEN;
+    const uint32_t n = SPV_FILTER_ALTERNATIVES_MAX_OPEN;
 
     (void)state;
     (void)add_peer(1, 100);
@@ -232,9 +233,9 @@ static void so_many_requests_are_open_on_a_peer(void **state)
     for (uint32_t h = 1; h <= n; h++)
         expect_request(1, h);
     expect_none();
-    assert_int_equal(next_missing(), 0); /* it can be asked later */
+    assert_int_equal(next_missing(), 0); /* it can be requested later */
     const struct spv_filter_hash hash = hash_of(1, 1);
-    assert_true(spv_filter_others_take(&others, 1, &hash));
+    assert_true(spv_filter_alternatives_take(&alternatives, 1, &hash));
     run();
     expect_request(1, n + 1);
 }
@@ -257,14 +258,14 @@ static void a_request_waits_for_an_open_one_of_the_same_height(void **state)
 static void a_filter_is_missing_after_so_many_peers(void **state)
 {
     (void)state;
-    for (uint64_t id = 1; id <= SPV_FILTER_OTHERS_ASKED + 1; id++)
+    for (uint64_t id = 1; id <= SPV_FILTER_ALTERNATIVES_MAX_PEERS + 1; id++)
         (void)add_peer(id, 100);
     assert_int_equal(want(10, 1), 0);
-    for (uint64_t id = 1; id <= SPV_FILTER_OTHERS_ASKED; id++) {
+    for (uint64_t id = 1; id <= SPV_FILTER_ALTERNATIVES_MAX_PEERS; id++) {
         run();
         expect_request(id, 10);
         assert_int_equal(next_missing(), 0);
-        spv_filter_others_refused(&others, id, 10);
+        spv_filter_alternatives_mismatch(&alternatives, id, 10);
     }
     run();
     expect_none();
@@ -280,8 +281,8 @@ int main(void)
         T(a_filter_is_taken_by_its_height_and_hash),
         T(filters_above_a_fork_are_not_wanted_any_more),
         T(peers_are_asked_one_after_the_other),
-        T(silence_of_twenty_seconds_means_that_another_is_asked),
-        T(only_peers_that_give_filters_and_have_shown_the_block_are_asked),
+        T(silence_of_twenty_seconds_means_that_another_peer_gets_the_request),
+        T(only_peers_that_serve_filters_and_have_the_block_get_a_request),
         T(so_many_requests_are_open_on_a_peer),
         T(a_request_waits_for_an_open_one_of_the_same_height),
         T(a_filter_is_missing_after_so_many_peers),
