@@ -234,10 +234,10 @@ int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now)
     if (!n->error)
         run_filters(n, now);
     (void)node_fail(n, n->error ? 0 : spv_node_bloom_run(n, now));
-    while (!n->error && spv_node_bloom_next_drop(n, &other)) {
-        struct spv_conn *conn = spv_outbound_find(&n->outbound, other.id);
+    while (!n->error && spv_node_bloom_next_disconnect(n, &drop)) {
+        struct spv_conn *conn = spv_outbound_find(&n->outbound, drop.id);
         if (conn)
-            close_peer(n, conn, other.error, now);
+            close_peer(n, conn, drop.error, now);
     }
     if (!n->error) {
         handle_health(n, now);

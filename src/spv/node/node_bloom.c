@@ -181,7 +181,7 @@ int spv_node_bloom_next(struct spv_node *n, struct spv_source_event *out, struct
     return rc < 0 ? rc : spv_bloom_scan_next(n->bloom.scan, out);
 }
 
-int spv_node_bloom_next_drop(struct spv_node *n, struct spv_segments_drop *out)
+int spv_node_bloom_next_disconnect(struct spv_node *n, struct spv_disconnect *out)
 {
     return n->bloom.scan ? spv_bloom_scan_next_drop(n->bloom.scan, out) : 0;
 }

@@ -38,7 +38,7 @@ int spv_node_bloom_run(struct spv_node *n, struct spv_now now);
 /* The next event of the scan, which goes on first: 1, 0, or a failure. */
 int spv_node_bloom_next(struct spv_node *n, struct spv_source_event *out, struct spv_now now);
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_node_bloom_next_drop(struct spv_node *n, struct spv_segments_drop *out);
+int spv_node_bloom_next_disconnect(struct spv_node *n, struct spv_disconnect *out);
 void spv_node_bloom_timer(struct spv_node *n, struct spv_now now);
 uint64_t spv_node_bloom_deadline(const struct spv_node *n);
 

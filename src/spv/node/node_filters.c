@@ -276,13 +276,13 @@ static bool reaches_tip(const struct spv_node_filters *f)
 
 /* A block is requested from peers that have shown it. Filter sync asks them to; without it each
  * peer is asked for the tip. */
-static int ask_to_show_tip(struct spv_node_filters *f, struct spv_now now)
+static int probe_for_tip(struct spv_node_filters *f, struct spv_now now)
 {
     const uint32_t height = spv_chain_tip(f->peers.chain)->height;
     int rc = 0;
 
     for (struct spv_peer_entry *p = NULL; rc >= 0 && (p = spv_peer_table_next(f->peers.peers, p));)
-        rc = height > 0 ? spv_filter_peers_show(&f->peers, p, height, now) : 0;
+        rc = height > 0 ? spv_filter_peers_probe(&f->peers, p, height, now) : 0;
     return rc < 0 ? rc : 0;
 }
 
@@ -306,7 +306,7 @@ int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filte
     if (rc < 0 || in->storing)
         return rc;
     if (!f->on && in->synced)
-        rc = ask_to_show_tip(f, now);
+        rc = probe_for_tip(f, now);
     if (rc >= 0)
         rc = run_block_scan(f, now);
     if (rc < 0 || !f->on)
@@ -342,13 +342,13 @@ int spv_node_filters_timer(struct spv_node_filters *f, struct spv_now now)
     return rc < 0 ? rc : spv_filter_sync_timer(f->sync, now);
 }
 
-static uint64_t show_deadline(const struct spv_node_filters *f)
+static uint64_t probe_deadline(const struct spv_node_filters *f)
 {
     const uint32_t height = spv_chain_tip(f->peers.chain)->height;
     uint64_t first = SPV_NEVER;
 
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(f->peers.peers, p));)
-        if (!spv_filter_peer_has_shown(p, height))
+        if (!spv_filter_peer_has_block(p, height))
             first = spv_min_deadline(first, spv_filter_peers_deadline(p));
     return first;
 }
@@ -357,7 +357,7 @@ uint64_t spv_node_filters_deadline(const struct spv_node_filters *f)
 {
     if (!f->on)
         return f->fetches_blocks
-                   ? spv_min_deadline(spv_block_fetch_deadline(&f->blocks), show_deadline(f))
+                   ? spv_min_deadline(spv_block_fetch_deadline(&f->blocks), probe_deadline(f))
                    : SPV_NEVER;
     const uint64_t first =
         spv_min_deadline(spv_block_fetch_deadline(&f->blocks), spv_filter_scan_deadline(f->scan));
