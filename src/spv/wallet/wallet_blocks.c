@@ -7,9 +7,9 @@
 
 #include "spv/error.h"
 #include "spv/merkle.h"
+#include "spv/wallet/wallet_add.h"
 #include "spv/wallet/wallet_bounds.h"
 #include "spv/wallet/wallet_coins.h"
-#include "spv/wallet/wallet_inputs.h"
 #include "spv/wallet/wallet_update.h"
 
 /* ---- a transaction of a block ---- */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "spv/error.h"
+#include "spv/wallet/wallet_add.h"
 #include "spv/wallet/wallet_coins.h"
-#include "spv/wallet/wallet_inputs.h"
 #include "spv/wallet/wallet_update.h"
 #include "util/array.h"
 

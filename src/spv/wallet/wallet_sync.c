@@ -1,7 +1,7 @@
 /* The wallet's scanned height s says: all blocks up to s were looked at with the scripts that the
  * wallet calls searched. The source begins at s + 1 with all scripts. Those that come later are
  * given to it at once, for the blocks above s; when a window reaches them, or a watch is new, their
- * past is searched as well (late_scripts.h):
+ * past is searched as well (rescan_ranges.h):
  *
  *     birthday ......... late scripts ......... s | source ............ tip
  *
@@ -14,7 +14,7 @@
 #include "spv/error.h"
 #include "spv/wallet/birthday.h"
 #include "spv/wallet/chain_point.h"
-#include "spv/wallet/late_scripts.h"
+#include "spv/wallet/rescan_ranges.h"
 
 #define RATE_US 1000000 /* how often the rate is measured */
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "spv/error.h"
+#include "spv/wallet/wallet_add.h"
 #include "spv/wallet/wallet_bounds.h"
-#include "spv/wallet/wallet_inputs.h"
 #include "spv/wallet/wallet_update.h"
 
 #define LAST_SEEN_STEP                                                                             \

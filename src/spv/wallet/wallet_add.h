@@ -1,6 +1,6 @@
 /* What the inputs of blocks and of unconfirmed transactions share. */
-#ifndef SPV_WALLET_WALLET_INPUTS_H
-#define SPV_WALLET_WALLET_INPUTS_H
+#ifndef SPV_WALLET_WALLET_ADD_H
+#define SPV_WALLET_WALLET_ADD_H
 
 #include "spv/wallet/wallet_state.h"
 

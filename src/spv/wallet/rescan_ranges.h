@@ -1,8 +1,8 @@
 /* The scripts whose past a source is searching: those of late watches, and those of windows that
  * grew beyond what the scan began with. Each range of a branch is given to the source once; when
  * the source is done with everything, the wallet is told that they were searched. */
-#ifndef SPV_WALLET_LATE_SCRIPTS_H
-#define SPV_WALLET_LATE_SCRIPTS_H
+#ifndef SPV_WALLET_RESCAN_RANGES_H
+#define SPV_WALLET_RESCAN_RANGES_H
 
 #include "spv/wallet.h"
 

@@ -1,6 +1,6 @@
 /* The wallet lists its unsearched ranges in the same order each time, so the new list is made by
  * going through both side by side. */
-#include "spv/wallet/late_scripts.h"
+#include "spv/wallet/rescan_ranges.h"
 
 #include <stdlib.h>
 

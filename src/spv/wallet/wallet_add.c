@@ -1,6 +1,6 @@
 /* A sorted copy of the outpoints finds one that is spent twice: n log n for a transaction with
  * thousands of inputs. */
-#include "spv/wallet/wallet_inputs.h"
+#include "spv/wallet/wallet_add.h"
 
 #include <stdlib.h>
 #include <string.h>
