@@ -93,21 +93,25 @@ SPV_API int spv_broadcast_check(struct spv_broadcast_report *reports, struct spv
 
 /* ---- the machine ---- */
 
-#define SPV_BROADCAST_MAX 1000 /* ours: transactions, ended ones included; 40 a day for 14 days */
+#define SPV_BROADCAST_MAX_TXS                                                                      \
+    1000 /* ours: transactions, ended ones included; 40 a day for 14 days */
 #define SPV_BROADCAST_MAX_BYTES 40000000 /* ours: of them together; 100 of the largest */
-#define SPV_BROADCAST_PEERS 256 /* ours: connections; more than a node has slots */
-#define SPV_BROADCAST_GROUPS 8 /* ours: network groups of which facts are kept, of each one */
+#define SPV_BROADCAST_MAX_PEERS 256 /* ours: connections; more than a node has slots */
+#define SPV_BROADCAST_MAX_GROUPS 8 /* ours: network groups of which facts are kept, of each one */
 #define SPV_BROADCAST_RECIPIENTS 4 /* ours: connections that it is announced on at a time */
-#define SPV_BROADCAST_SERVES 3 /* ours: of one transaction on one connection; a peer needs one */
-#define SPV_BROADCAST_RELAY 2 /* connections that announce to us while something is published */
+#define SPV_BROADCAST_MAX_SENDS                                                                    \
+    3 /* ours: of one transaction on one connection; a peer needs one                              \
+       */
+#define SPV_BROADCAST_RELAY_PEERS                                                                  \
+    2 /* connections that announce to us while something is published */
 /* ours: seconds from one announcement to the next, doubled each time; a quarter more or less. A
  * minute is enough for a peer to fetch; mempools lose a transaction within days. */
-#define SPV_BROADCAST_RETRY_MIN 60
-#define SPV_BROADCAST_RETRY_MAX 43200
-#define SPV_BROADCAST_DEPTH                                                                        \
+#define SPV_BROADCAST_RETRY_MIN_S 60
+#define SPV_BROADCAST_RETRY_MAX_S 43200
+#define SPV_BROADCAST_FORGET_DEPTH                                                                 \
     100 /* ours: blocks above it, after which a transaction is forgotten                           \
          */
-#define SPV_BROADCAST_KEEP                                                                         \
+#define SPV_BROADCAST_KEEP_S                                                                       \
     1209600 /* 14 days that a withdrawn one is remembered, as in mempools                          \
              */
 
@@ -144,8 +148,8 @@ struct spv_broadcast_row {
     uint32_t n_rejects; /* reject messages (BIP61): hints, at most one a connection */
     uint32_t reject_code; /* of the last one */
     uint32_t n_groups;
-    uint64_t groups[SPV_BROADCAST_GROUPS]; /* keyed hashes */
-    uint32_t facts[SPV_BROADCAST_GROUPS]; /* enum spv_broadcast_fact, of each group */
+    uint64_t groups[SPV_BROADCAST_MAX_GROUPS]; /* keyed hashes */
+    uint32_t facts[SPV_BROADCAST_MAX_GROUPS]; /* enum spv_broadcast_fact, of each group */
     struct spv_bytes raw; /* with witness; empty in a change: as stored */
 };
 /* One row that is written or, by its id, deleted. */
@@ -209,7 +213,7 @@ struct spv_broadcast_peer {
     bool wtxidrelay; /* both sides sent wtxidrelay (BIP339) */
 };
 /* A new connection, or a known one that has changed. Returns SPV_ERR_TOO_MANY above
- * SPV_BROADCAST_PEERS. */
+ * SPV_BROADCAST_MAX_PEERS. */
 SPV_API int spv_broadcast_add_peer(struct spv_broadcast *b, const struct spv_broadcast_peer *peer,
                                    struct spv_now now);
 /* It is closed; any id. Returns 0 or an error, as all inputs. */
@@ -240,7 +244,7 @@ struct spv_broadcast_progress {
     bool waits; /* not final: for wait_height and wait_time */
     uint32_t wait_height;
     int64_t wait_time;
-    /* network groups, SPV_BROADCAST_GROUPS at most */
+    /* network groups, SPV_BROADCAST_MAX_GROUPS at most */
     unsigned announced, fetched, returned;
     unsigned n_rejects; /* hints */
     uint8_t reject_code; /* of the last: SPV_REJECT_* */
@@ -259,7 +263,7 @@ struct spv_broadcast_action {
 SPV_API int spv_broadcast_poll(struct spv_broadcast *b, struct spv_broadcast_action *out);
 
 /* Returns how many connections must announce transactions to us, so that something that is being
- * published is announced back: SPV_BROADCAST_RELAY, or 0. */
+ * published is announced back: SPV_BROADCAST_RELAY_PEERS, or 0. */
 SPV_API unsigned spv_broadcast_relay_wanted(const struct spv_broadcast *b);
 /* Returns how many do. */
 SPV_API unsigned spv_broadcast_relay_count(const struct spv_broadcast *b);
@@ -280,7 +284,7 @@ SPV_API size_t spv_broadcast_memory(const struct spv_broadcast *b);
 #define SPV_PRIVATE_USER_AGENT "/pynode:0.0.1/"
 #define SPV_PRIVATE_RECIPIENTS 3 /* of one transaction before anyone is waited for */
 #define SPV_PRIVATE_CONNECTIONS 8 /* ours: at a time, of all transactions */
-#define SPV_PRIVATE_TIME 180 /* seconds from the dial to the end: Tor's circuits are slow */
+#define SPV_PRIVATE_MAX_S 180 /* seconds from the dial to the end: Tor's circuits are slow */
 
 /* A connection of its own for one private transaction: the version message of struct
  * spv_peer_config.anonymous, the announcement, the transaction, a ping, and its end. It carries

@@ -59,14 +59,14 @@ SPV_API unsigned spv_descriptor_networks(const struct spv_descriptor *descriptor
 /* Returns true when a key ends in a range: one script or more an index. */
 SPV_API bool spv_descriptor_is_range(const struct spv_descriptor *descriptor);
 /* Returns the number of descriptors that a multipath one stands for; 1 without multipath steps. */
-SPV_API size_t spv_descriptor_n_paths(const struct spv_descriptor *descriptor);
+SPV_API size_t spv_descriptor_n_branches(const struct spv_descriptor *descriptor);
 /* Returns the number of scripts an index: 1, or 4 or 2 for combo(). */
 SPV_API size_t spv_descriptor_scripts_per_index(const struct spv_descriptor *descriptor);
 
-/* Writes the single-path descriptor of a multipath one (BIP389) to *out; free it. path_index is
- * below spv_descriptor_n_paths. Returns 0, SPV_ERR_INVALID for another one, or SPV_ERR_NOMEM. */
+/* Writes the single-path descriptor of a multipath one (BIP389) to *out; free it. branch is
+ * below spv_descriptor_n_branches. Returns 0, SPV_ERR_INVALID for another one, or SPV_ERR_NOMEM. */
 SPV_API int spv_descriptor_expand(struct spv_descriptor **out,
-                                  const struct spv_descriptor *descriptor, size_t path_index);
+                                  const struct spv_descriptor *descriptor, size_t branch);
 
 /* Returns 0 when public derivation gives all scripts, or SPV_ERR_HARDENED with *why (which may be
  * NULL) naming the key with a hardened step. */
@@ -83,13 +83,13 @@ struct spv_derived_scripts {
     uint8_t *bytes; /* of all scripts; NULL when all are empty: raw() */
 };
 
-/* Derives the output scripts of a path (below spv_descriptor_n_paths) for count indexes from an
+/* Derives the output scripts of a path (below spv_descriptor_n_branches) for count indexes from an
  * index on. Without a range the result has the scripts of index 0, whatever the indexes are. Free
  * it with spv_derived_scripts_free. Returns 0, or an error with *out empty: SPV_ERR_INVALID for a
  * path that there is not or a count above SPV_DESCRIPTOR_DERIVE_MAX, SPV_ERR_HARDENED for a
  * hardened step or index, SPV_ERR_NO_CHILD_KEY, or SPV_ERR_NOMEM. */
 SPV_API int spv_descriptor_derive(struct spv_derived_scripts *out,
-                                  const struct spv_descriptor *descriptor, size_t path_index,
+                                  const struct spv_descriptor *descriptor, size_t branch,
                                   uint32_t first, uint32_t count);
 /* An empty one is allowed; scripts is empty afterwards. */
 SPV_API void spv_derived_scripts_free(struct spv_derived_scripts *scripts);

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 #define SPV_FEES_BLOCKS 144 /* about a day: older blocks are no facts about now */
-#define SPV_FEES_PEERS 256 /* ours: peers with a fee filter; more than a node has slots */
+#define SPV_FEES_MAX_PEERS 256 /* ours: peers with a fee filter; more than a node has slots */
 
 struct spv_fees;
 
@@ -44,7 +44,7 @@ struct spv_block_fees {
 SPV_API int spv_fees_new(struct spv_fees **out, const struct spv_params *params);
 SPV_API void spv_fees_free(struct spv_fees *f); /* NULL is allowed */
 
-/* A peer sent a feefilter message. Beyond SPV_FEES_PEERS peers, or with a rate above
+/* A peer sent a feefilter message. Beyond SPV_FEES_MAX_PEERS peers, or with a rate above
  * SPV_MAX_MONEY, it is ignored (BIP133: "if the value is out of range"). */
 SPV_API void spv_fees_set_filter(struct spv_fees *f, uint64_t peer, uint64_t rate);
 /* The peer is gone; any id. */

@@ -363,7 +363,7 @@ SPV_API void spv_node_scan_stats(const struct spv_node *n, struct spv_scan_stats
  * (spv_node_scan) are refused. The wallet may be read between two calls on the node.
  *
  * Each of these returns as the function of spv/wallet.h with its name and, when that is 0, the
- * number of the request: SPV_EFFECT_WALLET with SPV_WALLET_ANSWER follows once the change is
+ * number of the request: SPV_EFFECT_WALLET with SPV_WALLET_EVENT_ANSWER follows once the change is
  * stored, and the source looks for what it adds. Only then is an address to be given away.
  * SPV_ERR_INVALID: the node has no wallet; SPV_ERR_STATE: an effect that stores is unanswered; or a
  * failure. */
@@ -372,18 +372,18 @@ SPV_API int spv_node_watch(struct spv_node *n, uint64_t *request, uint64_t *id,
                            struct spv_now now);
 SPV_API int spv_node_unwatch(struct spv_node *n, uint64_t *request, uint64_t id,
                              struct spv_now now);
-SPV_API int spv_node_hand_out(struct spv_node *n, uint64_t *request, uint32_t *index, uint64_t id,
-                              uint32_t branch, struct spv_now now);
+SPV_API int spv_node_reserve_index(struct spv_node *n, uint64_t *request, uint32_t *index,
+                                   uint64_t id, uint32_t branch, struct spv_now now);
 /* Fills in *out. */
 SPV_API void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_status *out);
 
 /* ---- publishing (spv/broadcast.h); with spv_node_config.broadcast only ---- */
 
 /* Publishes what spv_broadcast_check has passed. It is announced once its rows are stored. While
- * something is published, new connections are opened with relay 1 until SPV_BROADCAST_RELAY are,
- * beyond the target number where peers are discovered, so that it can come back. A wallet of the
- * node gets it as spv_wallet_publish does, and says when it is confirmed or conflicted. Returns as
- * spv_broadcast_publish or spv_wallet_publish, SPV_ERR_STATE while a change of the wallet is
+ * something is published, new connections are opened with relay 1 until SPV_BROADCAST_RELAY_PEERS
+ * are, beyond the target number where peers are discovered, so that it can come back. A wallet of
+ * the node gets it as spv_wallet_publish does, and says when it is confirmed or conflicted. Returns
+ * as spv_broadcast_publish or spv_wallet_publish, SPV_ERR_STATE while a change of the wallet is
  * unanswered, SPV_ERR_INVALID without a machine, SPV_ERR_NO_PRIVATE_PEERS for
  * SPV_BROADCAST_PRIVATE, as this node has no private connections, or a failure. */
 SPV_API int spv_node_publish(struct spv_node *n, const struct spv_tx *txs,

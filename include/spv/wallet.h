@@ -42,9 +42,9 @@ extern "C" {
 #define SPV_WALLET_MAX_UNCONFIRMED_BYTES 10000000 /* ours: of them together, serialised */
 #define SPV_WALLET_MAX_UNCONFIRMED_PEER 100 /* ours: first announced by one peer */
 #define SPV_WALLET_MAX_CONFLICTS 25 /* ours: spenders of one output; evaluating them costs each */
-#define SPV_WALLET_GROUPS 8 /* ours: announcing network groups kept of a transaction */
-#define SPV_WALLET_BELIEF_GROUPS 2 /* ours: one peer alone cannot take a coin from the balance */
-#define SPV_WALLET_EXPIRY 1209600 /* 14 days, as long as mempools keep one (Bitcoin Core) */
+#define SPV_WALLET_MAX_GROUPS 8 /* ours: announcing network groups kept of a transaction */
+#define SPV_WALLET_MIN_GROUPS 2 /* ours: one peer alone cannot take a coin from the balance */
+#define SPV_WALLET_EXPIRY_S 1209600 /* 14 days, as long as mempools keep one (Bitcoin Core) */
 
 struct spv_wallet;
 
@@ -74,14 +74,14 @@ enum spv_tx_flag {
 };
 
 /* Which balance a coin is in. */
-enum spv_coin_field {
-    SPV_COIN_NONE = 0, /* spent by an unconfirmed transaction, or not believed */
-    SPV_COIN_CONFIRMED = 1,
-    SPV_COIN_TRUSTED_PENDING = 2, /* of a transaction published here whose inputs are trusted */
-    SPV_COIN_UNTRUSTED_PENDING = 3,
-    SPV_COIN_IMMATURE = 4, /* of a coinbase with 100 confirmations or fewer */
+enum spv_balance_kind {
+    SPV_BALANCE_NONE = 0, /* spent by an unconfirmed transaction, or not believed */
+    SPV_BALANCE_CONFIRMED = 1,
+    SPV_BALANCE_TRUSTED_PENDING = 2, /* of a transaction published here whose inputs are trusted */
+    SPV_BALANCE_UNTRUSTED_PENDING = 3,
+    SPV_BALANCE_IMMATURE = 4, /* of a coinbase with 100 confirmations or fewer */
 };
-#define SPV_COIN_FIELDS 5
+#define SPV_BALANCE_KINDS 5
 
 /* ---- rows ---- */
 
@@ -100,7 +100,7 @@ struct spv_wallet_branch_row {
     uint32_t branch;
     uint32_t n_used; /* indexes up to the highest one used or handed out */
     uint32_t window; /* indexes that count */
-    uint32_t n_searched; /* indexes that were looked for in all blocks */
+    uint32_t n_scanned; /* indexes that were looked for in all blocks */
 };
 struct spv_wallet_script_row { /* of a descriptor; window and look-ahead */
     struct spv_script_origin origin;
@@ -114,8 +114,8 @@ struct spv_wallet_tx_row {
     uint32_t position; /* in the block */
     uint32_t flags; /* enum spv_tx_flag */
     uint32_t state; /* enum spv_tx_state */
-    uint32_t n_groups; /* network groups that announced it, SPV_WALLET_GROUPS at most */
-    uint64_t groups[SPV_WALLET_GROUPS];
+    uint32_t n_groups; /* network groups that announced it, SPV_WALLET_MAX_GROUPS at most */
+    uint64_t groups[SPV_WALLET_MAX_GROUPS];
     int64_t block_time;
     int64_t first_seen;
     int64_t last_seen; /* last announced, or when its block left; exact to a day */
@@ -129,7 +129,7 @@ struct spv_wallet_tx_row {
 struct spv_wallet_coin_row {
     uint64_t tx; /* id of the transaction */
     uint32_t vout;
-    uint32_t field; /* enum spv_coin_field */
+    uint32_t balance; /* enum spv_balance_kind */
     int64_t value;
     struct spv_bytes script;
     uint64_t spender; /* id of the transaction that counts as spending it; 0: none */
@@ -142,7 +142,7 @@ struct spv_wallet_share_row { /* one watch's part in a transaction */
 };
 struct spv_wallet_balance_row {
     uint64_t watch; /* 0: of all watches, each coin once */
-    int64_t field[SPV_COIN_FIELDS]; /* by enum spv_coin_field; that of NONE is 0 */
+    int64_t amount[SPV_BALANCE_KINDS]; /* by enum spv_balance_kind; that of NONE is 0 */
 };
 
 enum spv_wallet_row_kind {
@@ -182,7 +182,7 @@ struct spv_wallet_config {
     struct spv_rng rng; /* required: keys of hash tables */
     unsigned networks; /* SPV_NETWORK_BITs that keys and addresses must fit */
     uint32_t lookahead; /* scripts a branch beyond the window; SPV_WATCH_LOOKAHEAD */
-    uint32_t belief_groups; /* 0: SPV_WALLET_BELIEF_GROUPS; with named peers only: their number */
+    uint32_t min_groups; /* 0: SPV_WALLET_MIN_GROUPS; with named peers only: their number */
 };
 
 /* Creates an empty wallet; the caller frees it with spv_wallet_free. Returns 0 or SPV_ERR_NOMEM. */
@@ -209,11 +209,11 @@ SPV_API void spv_wallet_stored(struct spv_wallet *wallet);
 
 /* Watches something. An equal watch (the same canonical descriptor, script, outpoint or txid) keeps
  * its id and gets the larger gap and the earlier birthday. The past must be searched for its
- * scripts: spv_wallet_next_unsearched.
+ * scripts: spv_wallet_next_rescan.
  * Returns 0 and *id, an error of spv_descriptor_parse or SPV_ERR_HARDENED with *why (which may be
  * NULL) filled, SPV_ERR_INVALID (a kind, an empty script, a gap above SPV_WATCH_MAX_GAP),
- * SPV_ERR_TOO_LONG (a script), SPV_ERR_TOO_MANY above SPV_WATCH_MAX or SPV_WATCH_MAX_SCRIPTS,
- * SPV_ERR_STATE after a failed input, or SPV_ERR_NOMEM. */
+ * SPV_ERR_TOO_LONG (a script), SPV_ERR_TOO_MANY above SPV_WATCH_MAX_WATCHES or
+ * SPV_WATCH_MAX_SCRIPTS, SPV_ERR_STATE after a failed input, or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_watch(struct spv_wallet *wallet, uint64_t *id, struct spv_text_error *why,
                              const struct spv_watch_target *watch);
 /* Ends a watch; transactions and coins in which no other watch has a part are deleted. Returns 0,
@@ -223,8 +223,8 @@ SPV_API int spv_wallet_unwatch(struct spv_wallet *wallet, uint64_t id);
  * so the address may be given away as soon as the changes are stored. Returns 0 and *index,
  * SPV_ERR_NOT_FOUND for a watch or branch that there is not, SPV_ERR_UNSUPPORTED without a range,
  * SPV_ERR_TOO_MANY at the end of the range, SPV_ERR_STATE or SPV_ERR_NOMEM. */
-SPV_API int spv_wallet_hand_out(struct spv_wallet *wallet, uint32_t *index, uint64_t id,
-                                uint32_t branch);
+SPV_API int spv_wallet_reserve_index(struct spv_wallet *wallet, uint32_t *index, uint64_t id,
+                                     uint32_t branch);
 
 /* Returns the number of scripts to look for, which only grows: a scan adds the new ones. */
 SPV_API size_t spv_wallet_script_count(const struct spv_wallet *wallet);
@@ -240,15 +240,17 @@ SPV_API size_t spv_wallet_find_script(const struct spv_wallet *wallet,
 SPV_API int spv_wallet_script_at(const struct spv_wallet *wallet, struct spv_bytes *out,
                                  uint64_t id, uint32_t branch, uint32_t index);
 /* Returns true and the next scripts whose past was not searched, or false; *next is 0 at first. */
-SPV_API bool spv_wallet_next_unsearched(const struct spv_wallet *wallet, uint64_t *next,
-                                        struct spv_unsearched *out);
+SPV_API bool spv_wallet_next_rescan(const struct spv_wallet *wallet, uint64_t *next,
+                                    struct spv_rescan_range *out);
 /* Returns true and the next of these scripts, or false; *next is 0 at first. Valid until the next
  * input. */
-SPV_API bool spv_wallet_next_script_of(const struct spv_wallet *wallet, uint64_t *next,
-                                       struct spv_bytes *out, const struct spv_unsearched *scripts);
+SPV_API bool spv_wallet_next_rescan_script(const struct spv_wallet *wallet, uint64_t *next,
+                                           struct spv_bytes *out,
+                                           const struct spv_rescan_range *scripts);
 /* All blocks from the birthday up to the scanned height were searched for these scripts. Returns 0,
  * SPV_ERR_NOT_FOUND or SPV_ERR_STATE. */
-SPV_API int spv_wallet_searched(struct spv_wallet *wallet, const struct spv_unsearched *scripts);
+SPV_API int spv_wallet_rescan_done(struct spv_wallet *wallet,
+                                   const struct spv_rescan_range *scripts);
 
 /* ---- inputs ---- */
 
@@ -278,7 +280,8 @@ SPV_API int spv_wallet_connect(struct spv_wallet *wallet, const struct spv_walle
 /* A block at or below the scanned height, again, because scripts are unsearched. Blocks are
  * searched in ascending order, so that a coin is known before its spend. Returns 0 or an error as
  * above. */
-SPV_API int spv_wallet_search(struct spv_wallet *wallet, const struct spv_wallet_block *block);
+SPV_API int spv_wallet_rescan_block(struct spv_wallet *wallet,
+                                    const struct spv_wallet_block *block);
 /* The blocks above a point left the best chain. Returns 0, SPV_ERR_INVALID for a point above the
  * scanned height, SPV_ERR_STATE or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_disconnect(struct spv_wallet *wallet, const struct spv_point *fork,
@@ -319,7 +322,7 @@ struct spv_wallet_coin {
     uint32_t vout;
     uint32_t height; /* SPV_NO_HEIGHT: unconfirmed */
     uint32_t confirmations;
-    enum spv_coin_field field;
+    enum spv_balance_kind balance;
     int64_t value;
     struct spv_bytes script; /* valid until the next input */
     struct spv_script_origin origin; /* the first place that it belongs to */

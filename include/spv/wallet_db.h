@@ -41,7 +41,7 @@ struct spv_store_update {
  * only (mode 0600), and its folder (0700) when there is nothing else in that. *update is read
  * during the call. Returns 0, SPV_ERR_STATE (the chain's part does not fit the stored chain, or a
  * row of the wallet or of what is published its rows), SPV_ERR_INVALID, SPV_ERR_TOO_MANY (above
- * SPV_BROADCAST_MAX), SPV_ERR_DB_READONLY or a database error; nothing is written then, and the
+ * SPV_BROADCAST_MAX_TXS), SPV_ERR_DB_READONLY or a database error; nothing is written then, and the
  * wallet is freed and loaded again. */
 SPV_API int spv_store_apply_all(struct spv_store *s, const struct spv_store_update *update);
 
@@ -57,7 +57,7 @@ SPV_API int spv_store_load_broadcast(struct spv_store *s, struct spv_broadcast *
                                      struct spv_now now);
 
 /* What the wallet's only row says. */
-struct spv_wallet_facts {
+struct spv_wallet_info {
     uint64_t database_id; /* random; with a revision it is a caller's cursor: where it differs,
                              everything is delivered again */
     struct spv_wallet_meta meta;
@@ -66,7 +66,7 @@ struct spv_wallet_facts {
     uint32_t bloom_size; /* bytes */
 };
 /* Returns 1, 0 when there is no wallet, or a database error. */
-SPV_API int spv_store_wallet_facts(struct spv_store *s, struct spv_wallet_facts *out);
+SPV_API int spv_store_wallet_info(struct spv_store *s, struct spv_wallet_info *out);
 
 /* The following each write in a transaction of its own, and begin a wallet where there is none. */
 
@@ -101,16 +101,16 @@ SPV_API int spv_store_remove_label(struct spv_store *s, const struct spv_label *
 /* ---- reading ---- */
 
 enum spv_wallet_list {
-    SPV_WALLET_HISTORY = 0, /* in chain order, those without a block last */
-    SPV_WALLET_HISTORY_REVERSED = 1,
-    SPV_WALLET_HISTORY_CHANGES = 2, /* by revision; the key's first part is the revision */
-    SPV_WALLET_COINS = 3, /* not spent by a confirmed transaction; by balance */
-    SPV_WALLET_WATCHES = 4,
-    SPV_WALLET_BRANCHES = 5,
-    SPV_WALLET_BALANCES = 6, /* the first one is that of all watches */
-    SPV_WALLET_LABELS = 7,
-    SPV_WALLET_LABEL_LINES = 8,
-    SPV_WALLET_BROADCASTS = 9, /* by id */
+    SPV_WALLET_LIST_HISTORY = 0, /* in chain order, those without a block last */
+    SPV_WALLET_LIST_HISTORY_REVERSED = 1,
+    SPV_WALLET_LIST_HISTORY_CHANGES = 2, /* by revision; the key's first part is the revision */
+    SPV_WALLET_LIST_COINS = 3, /* not spent by a confirmed transaction; by balance */
+    SPV_WALLET_LIST_WATCHES = 4,
+    SPV_WALLET_LIST_BRANCHES = 5,
+    SPV_WALLET_LIST_BALANCES = 6, /* the first one is that of all watches */
+    SPV_WALLET_LIST_LABELS = 7,
+    SPV_WALLET_LIST_LABEL_LINES = 8,
+    SPV_WALLET_LIST_BROADCASTS = 9, /* by id */
 };
 #define SPV_WALLET_LISTS 10
 
@@ -152,7 +152,7 @@ struct spv_wallet_iter;
  * SPV_ERR_NOT_FOUND (there is no wallet) or a database error. */
 SPV_API int spv_wallet_iter_open(struct spv_wallet_iter **out, struct spv_store *s);
 /* Returns the facts of the snapshot, valid until it is closed. */
-SPV_API const struct spv_wallet_facts *spv_wallet_iter_facts(const struct spv_wallet_iter *it);
+SPV_API const struct spv_wallet_info *spv_wallet_iter_info(const struct spv_wallet_iter *it);
 /* Begins a list, after a key (NULL: at its first item). Lists without keys always begin there.
  * Returns 0 or a database error (of the store). */
 SPV_API int spv_wallet_iter_list(struct spv_wallet_iter *it, enum spv_wallet_list list,

@@ -22,16 +22,16 @@ enum spv_source {
 };
 
 enum spv_wallet_event_kind {
-    SPV_WALLET_CHANGED = 0, /* rows up to `revision` are stored */
-    SPV_WALLET_SCANNED = 1, /* every watch is complete up to `scanned` */
-    SPV_WALLET_ANSWER = 2, /* `request` is stored, and matched by the source from now on */
-    SPV_WALLET_ALARM = 3, /* `alarm` is raised, or cleared */
+    SPV_WALLET_EVENT_CHANGED = 0, /* rows up to `revision` are stored */
+    SPV_WALLET_EVENT_SCANNED = 1, /* every watch is complete up to `scanned` */
+    SPV_WALLET_EVENT_ANSWER = 2, /* `request` is stored, and matched by the source from now on */
+    SPV_WALLET_EVENT_ALARM = 3, /* `alarm` is raised, or cleared */
 };
 enum spv_wallet_alarm {
-    SPV_WALLET_NO_SOURCE = 1, /* no peers serve what the configured source needs */
-    SPV_WALLET_BOUNDS = 2, /* unconfirmed transactions were dropped; never cleared */
-    SPV_WALLET_START = 3, /* what is stored begins at `height`, above a birthday: nothing below it
-                             is looked at; never cleared */
+    SPV_WALLET_ALARM_NO_SOURCE = 1, /* no peers serve what the configured source needs */
+    SPV_WALLET_ALARM_BOUNDS = 2, /* unconfirmed transactions were dropped; never cleared */
+    SPV_WALLET_ALARM_START = 3, /* what is stored begins at `height`, above a birthday: nothing
+                             below it is looked at; never cleared */
 };
 struct spv_wallet_event {
     enum spv_wallet_event_kind kind;

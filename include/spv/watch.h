@@ -22,9 +22,11 @@ extern "C" {
 /* ours: the most that one receipt can make us derive, a quarter second of key derivation */
 #define SPV_WATCH_MAX_GAP 10000
 #define SPV_WATCH_LOOKAHEAD 1000 /* ours: scripts a branch beyond the window, 25 ms to derive */
-#define SPV_WATCH_MAX 100000 /* ours: watches of one wallet; addresses of a small exchange */
+#define SPV_WATCH_MAX_WATCHES                                                                      \
+    100000 /* ours: watches of one wallet; addresses of a small exchange */
 #define SPV_WATCH_MAX_SCRIPTS 4000000 /* ours: 400 MB; each receipt may extend a window */
-#define SPV_WATCH_MAX_SCRIPT 10000 /* bytes; a longer script is unspendable (MAX_SCRIPT_SIZE) */
+#define SPV_WATCH_MAX_SCRIPT_BYTES                                                                 \
+    10000 /* bytes; a longer script is unspendable (MAX_SCRIPT_SIZE) */
 
 enum spv_watch_kind {
     SPV_WATCH_DESCRIPTOR = 1,
@@ -45,7 +47,7 @@ struct spv_watch_target {
 };
 
 /* Scripts whose past was not searched yet: those of indexes first to end - 1 of a branch. */
-struct spv_unsearched {
+struct spv_rescan_range {
     uint64_t watch;
     int64_t birthday; /* of the watch, unix seconds */
     uint32_t branch;

@@ -484,7 +484,8 @@ int spv_evloop_unwatch(struct spv_evloop *l, uint64_t *request, uint64_t id)
 int spv_evloop_hand_out(struct spv_evloop *l, uint64_t *request, uint32_t *index, uint64_t id,
                         uint32_t branch)
 {
-    return app_input(l, spv_node_hand_out(l->node, request, index, id, branch, spv_system_now()));
+    return app_input(l,
+                     spv_node_reserve_index(l->node, request, index, id, branch, spv_system_now()));
 }
 
 void spv_evloop_wallet_status(const struct spv_evloop *l, struct spv_wallet_status *out)

@@ -61,8 +61,8 @@ static int count_wallet(struct spv_store *s, struct spv_store_info *out)
         {&out->wallet_labels, "SELECT count(*) FROM wallet_label"},
         {&out->wallet_broadcasts, "SELECT count(*) FROM broadcast"},
     };
-    struct spv_wallet_facts facts;
-    int rc = spv_store_wallet_facts(s, &facts);
+    struct spv_wallet_info facts;
+    int rc = spv_store_wallet_info(s, &facts);
     if (rc <= 0)
         return rc;
     out->has_wallet = true;

@@ -65,9 +65,9 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
  * downloaded. */
 static int check_wallet(struct spv_store *s, uint32_t start)
 {
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info facts;
     int64_t unsearched = 0;
-    int rc = spv_store_wallet_facts(s, &facts);
+    int rc = spv_store_wallet_info(s, &facts);
     if (rc <= 0)
         return rc;
     /* a watched txid has no scripts, and counts as one */

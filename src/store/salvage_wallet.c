@@ -51,11 +51,11 @@ static int copy_notes(struct spv_store *fresh, struct spv_store *source, const c
     return rc ? rc : code == SQLITE_DONE ? 0 : 1;
 }
 
-static int read_facts(sqlite3_stmt *st)
+static int read_info(sqlite3_stmt *st)
 {
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info facts;
     const char *bad = NULL;
-    return spv_wallet_facts_read(&facts, &bad, st);
+    return spv_wallet_info_read(&facts, &bad, st);
 }
 
 static int read_label(sqlite3_stmt *st)
@@ -97,7 +97,7 @@ static int copy_kept(struct spv_store *fresh, struct spv_store *source)
         {"metadata", "SELECT " SPV_WALLET_META_COLUMNS " FROM wallet_meta",
          "INSERT INTO wallet_meta (" SPV_WALLET_META_COLUMNS
          ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-         read_facts},
+         read_info},
         {"tags", "SELECT id, tag FROM wallet_watch WHERE tag IS NOT NULL",
          "UPDATE wallet_watch SET tag = ?2 WHERE id = ?1", read_tag},
         {"labels", "SELECT " SPV_WALLET_LABEL_COLUMNS " FROM wallet_label",

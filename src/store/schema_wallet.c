@@ -101,7 +101,7 @@ const char spv_schema_wallet_2[] =
     "CREATE TABLE wallet_output ("
     " tx INTEGER NOT NULL,"
     " vout INTEGER NOT NULL,"
-    " field INTEGER NOT NULL," /* enum spv_coin_field */
+    " field INTEGER NOT NULL," /* enum spv_balance_kind */
     " value INTEGER NOT NULL,"
     " script BLOB NOT NULL,"
     " spender INTEGER NOT NULL," /* id of a transaction; 0: none */

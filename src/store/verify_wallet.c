@@ -34,8 +34,8 @@ static int check_together(struct spv_verify *v, const struct spv_wallet_check *c
     /* the default first */
     static const uint32_t beliefs[] = {2, 1, 3, 4, 5, 6, 7, 8};
     struct spv_wallet *wallet = NULL;
-    struct spv_wallet_facts facts;
-    int rc = spv_store_wallet_facts(v->s, &facts);
+    struct spv_wallet_info facts;
+    int rc = spv_store_wallet_info(v->s, &facts);
     if (rc <= 0)
         return rc < 0 ? rc : check_absent(v);
     for (size_t i = 0; i < sizeof beliefs / sizeof beliefs[0]; i++) {

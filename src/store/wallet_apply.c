@@ -22,12 +22,12 @@ static int check_count(struct spv_store *s)
 {
     int64_t n = 0;
     int rc = spv_db_integer(s, &n, "SELECT count(*) FROM broadcast", "store the wallet");
-    return rc || n <= SPV_BROADCAST_MAX
+    return rc || n <= SPV_BROADCAST_MAX_TXS
                ? rc
                : spv_db_fail(s, SPV_ERR_TOO_MANY,
                              "%s: more than %d transactions are published, ended ones included. "
                              "Wait, or withdraw some.",
-                             s->path, SPV_BROADCAST_MAX);
+                             s->path, SPV_BROADCAST_MAX_TXS);
 }
 
 static int write_wallet(struct spv_store *s, const struct spv_store_update *u)
@@ -52,7 +52,7 @@ static int write_all(struct spv_store *s, const struct spv_store_update *u)
 
 int spv_store_apply_all(struct spv_store *s, const struct spv_store_update *u)
 {
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info facts;
     int rc = s->mode != SPV_STORE_READ
                  ? 0
                  : spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
@@ -61,7 +61,7 @@ int spv_store_apply_all(struct spv_store *s, const struct spv_store_update *u)
     if (rc || !(has_chain(u) || u->drop_filters || has_wallet_rows(u)))
         return rc;
     if (has_wallet_rows(u)) {
-        rc = spv_store_wallet_facts(s, &facts);
+        rc = spv_store_wallet_info(s, &facts);
         if (rc < 0)
             return rc;
         if (rc == 0)

@@ -19,10 +19,10 @@ struct spv_wallet_check {
 int spv_wallet_check_rows(const struct spv_wallet_check *c);
 
 /* Loads all rows and compares. 1: there is a wallet, and *wallet is the caller's; 0: there is none,
- * or the rows contradict each other, which is reported; or an error of the database. belief: see
- * spv_wallet_config. */
+ * or the rows contradict each other, which is reported; or an error of the database. min_groups:
+ * see spv_wallet_config. */
 int spv_wallet_check_load(struct spv_wallet **wallet, const struct spv_wallet_check *c,
-                          uint32_t belief);
+                          uint32_t min_groups);
 /* Compares with the tables what the wallet derives. 0 or an error of the database. */
 int spv_wallet_check_derived(const struct spv_wallet_check *c, struct spv_wallet *wallet);
 

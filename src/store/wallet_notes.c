@@ -10,10 +10,10 @@
 /* Begins a transaction in which there is a wallet. */
 static int begin_wallet(struct spv_store *s)
 {
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info facts;
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    int rc = spv_store_wallet_facts(s, &facts);
+    int rc = spv_store_wallet_info(s, &facts);
     if (rc < 0)
         return rc;
     if (rc == 0)

@@ -263,10 +263,10 @@ static int check_transactions(struct spv_store *s, bool *bad)
 int spv_wallet_repair(struct spv_store *s, bool forget, bool *rescan)
 {
     const struct spv_wallet_check c = {.s = s, .found = ignore_finding};
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info facts;
     struct spv_wallet *wallet = NULL;
     bool bad = forget;
-    int rc = spv_store_wallet_facts(s, &facts);
+    int rc = spv_store_wallet_info(s, &facts);
     *rescan = false;
     if (rc == SPV_ERR_DB_DAMAGED)
         return spv_wallet_refuse_repair(s, "metadata");

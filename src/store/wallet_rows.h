@@ -36,7 +36,7 @@ int spv_wallet_tables(struct spv_store *s);
 int spv_wallet_row_read(struct spv_wallet_change *out, const char **bad,
                         enum spv_wallet_row_kind kind, sqlite3_stmt *st);
 /* The others, as above. */
-int spv_wallet_facts_read(struct spv_wallet_facts *out, const char **bad, sqlite3_stmt *st);
+int spv_wallet_info_read(struct spv_wallet_info *out, const char **bad, sqlite3_stmt *st);
 int spv_wallet_tag_read(const char **out, const char **bad,
                         sqlite3_stmt *st); /* of a watch's row */
 int spv_wallet_label_read(struct spv_label *out, const char **bad, sqlite3_stmt *st);

@@ -109,7 +109,7 @@ static int write_branch(struct spv_store *s, const struct spv_wallet_branch_row 
     code |= sqlite3_bind_int64(st, 2, row->branch);
     code |= sqlite3_bind_int64(st, 3, row->n_used);
     code |= sqlite3_bind_int64(st, 4, row->window);
-    code |= sqlite3_bind_int64(st, 5, row->n_searched);
+    code |= sqlite3_bind_int64(st, 5, row->n_scanned);
     return run_bound(s, SPV_STMT_WALLET_BRANCH, code);
 }
 
@@ -126,7 +126,7 @@ static int write_script(struct spv_store *s, const struct spv_wallet_script_row 
     return run_bound(s, SPV_STMT_WALLET_SCRIPT, code);
 }
 
-static void pack_groups(uint8_t out[8 * SPV_WALLET_GROUPS], const struct spv_wallet_tx_row *row)
+static void pack_groups(uint8_t out[8 * SPV_WALLET_MAX_GROUPS], const struct spv_wallet_tx_row *row)
 {
     for (size_t i = 0; i < row->n_groups; i++)
         for (size_t k = 0; k < 8; k++)
@@ -137,7 +137,7 @@ static int write_tx_row(struct spv_store *s, const struct spv_wallet_tx_row *row
 {
     static const struct spv_txid none;
     static const struct spv_blockhash no_block;
-    uint8_t groups[8 * SPV_WALLET_GROUPS];
+    uint8_t groups[8 * SPV_WALLET_MAX_GROUPS];
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_WALLET_TX);
     if (rc)
@@ -200,7 +200,7 @@ static int write_coin(struct spv_store *s, const struct spv_wallet_coin_row *row
         return rc;
     int code = sqlite3_bind_int64(st, 1, (int64_t)row->tx);
     code |= sqlite3_bind_int64(st, 2, row->vout);
-    code |= sqlite3_bind_int64(st, 3, row->field);
+    code |= sqlite3_bind_int64(st, 3, row->balance);
     code |= sqlite3_bind_int64(st, 4, row->value);
     code |= bind_bytes(st, 5, row->script);
     code |= sqlite3_bind_int64(st, 6, (int64_t)row->spender);
@@ -227,8 +227,8 @@ static int write_balance(struct spv_store *s, const struct spv_wallet_balance_ro
     if (rc)
         return rc;
     int code = sqlite3_bind_int64(st, 1, (int64_t)row->watch);
-    for (int i = SPV_COIN_NONE + 1; i < SPV_COIN_FIELDS; i++)
-        code |= sqlite3_bind_int64(st, i + 1, row->field[i]);
+    for (int i = SPV_BALANCE_NONE + 1; i < SPV_BALANCE_KINDS; i++)
+        code |= sqlite3_bind_int64(st, i + 1, row->amount[i]);
     return run_bound(s, SPV_STMT_WALLET_SUM, code);
 }
 
@@ -309,9 +309,9 @@ int spv_wallet_row_write(struct spv_store *s, const struct spv_wallet_change *ch
 
 static int bind_facts(sqlite3_stmt *st, int i, const struct spv_broadcast_row *row)
 {
-    uint8_t blob[SPV_BROADCAST_GROUPS * SPV_BROADCAST_GROUP_BYTES];
+    uint8_t blob[SPV_BROADCAST_MAX_GROUPS * SPV_BROADCAST_GROUP_BYTES];
     size_t n = 0;
-    for (uint32_t g = 0; g < row->n_groups && g < SPV_BROADCAST_GROUPS; g++) {
+    for (uint32_t g = 0; g < row->n_groups && g < SPV_BROADCAST_MAX_GROUPS; g++) {
         for (unsigned k = 0; k < 8; k++)
             blob[n++] = (uint8_t)(row->groups[g] >> 8 * k);
         blob[n++] = (uint8_t)row->facts[g];

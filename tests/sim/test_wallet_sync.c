@@ -191,7 +191,7 @@ static bool has_alarm(struct sim *sim, void *ctx)
     const struct wallet_client *c = ctx;
 
     (void)sim;
-    return c->alarms[SPV_WALLET_NO_SOURCE] > 0;
+    return c->alarms[SPV_WALLET_ALARM_NO_SOURCE] > 0;
 }
 
 /* Of three named peers one alone serves filters: that is told, and ends when another one does. */

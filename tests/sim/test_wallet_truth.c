@@ -173,7 +173,7 @@ static struct spv_point stored_point(void *ctx)
 
 static void event(void *ctx, const struct spv_wallet_event *e)
 {
-    if (e->kind == SPV_WALLET_SCANNED)
+    if (e->kind == SPV_WALLET_EVENT_SCANNED)
         ((struct subject *)ctx)->scanned = e->scanned;
 }
 
@@ -259,10 +259,10 @@ static void check(struct subject *s, size_t n_orphaned)
         coins++;
     assert_int_equal(coins, 35);
     assert_int_equal(spv_wallet_balance(s->wallet, &balance, 0), 0);
-    assert_int_equal(balance.field[SPV_COIN_CONFIRMED], INT64_C(10542854808));
-    assert_int_equal(balance.field[SPV_COIN_IMMATURE], INT64_C(5000000000));
-    assert_int_equal(balance.field[SPV_COIN_TRUSTED_PENDING], 0);
-    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], 0);
+    assert_int_equal(balance.amount[SPV_BALANCE_CONFIRMED], INT64_C(10542854808));
+    assert_int_equal(balance.amount[SPV_BALANCE_IMMATURE], INT64_C(5000000000));
+    assert_int_equal(balance.amount[SPV_BALANCE_TRUSTED_PENDING], 0);
+    assert_int_equal(balance.amount[SPV_BALANCE_UNTRUSTED_PENDING], 0);
     row_store_check(&s->rows, s->wallet, &s->cfg);
 }
 

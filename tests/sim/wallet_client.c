@@ -91,18 +91,18 @@ static void event(void *ctx, const struct spv_wallet_event *e)
     struct wallet_client *c = ctx;
 
     switch (e->kind) {
-    case SPV_WALLET_CHANGED:
+    case SPV_WALLET_EVENT_CHANGED:
         if (e->revision < c->changed_revision)
             sim_break(c->sim, "revisions do not ascend");
         c->changed_revision = e->revision;
         break;
-    case SPV_WALLET_SCANNED:
+    case SPV_WALLET_EVENT_SCANNED:
         c->scanned = e->scanned;
         break;
-    case SPV_WALLET_ANSWER:
+    case SPV_WALLET_EVENT_ANSWER:
         take_answer(c, e->request);
         break;
-    case SPV_WALLET_ALARM:
+    case SPV_WALLET_EVENT_ALARM:
         c->alarms[e->alarm]++;
         break;
     }

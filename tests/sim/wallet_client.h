@@ -29,7 +29,7 @@ struct wallet_client {
     uint64_t last_request;
     uint32_t handed[2]; /* indexes handed out, a branch of the first watch, and answered */
     uint64_t changed_revision;
-    uint64_t alarms[SPV_WALLET_START + 1];
+    uint64_t alarms[SPV_WALLET_ALARM_START + 1];
     uint64_t stores; /* updates */
 };
 

@@ -9,20 +9,20 @@
 #include "util/buffer.h"
 
 enum spv_desc_fn {
-    DESC_PK,
-    DESC_PKH,
-    DESC_WPKH,
-    DESC_SH,
-    DESC_WSH,
-    DESC_COMBO,
-    DESC_MULTI,
-    DESC_SORTEDMULTI,
-    DESC_TR,
-    DESC_RAWTR,
-    DESC_RAW,
-    DESC_ADDR,
-    DESC_MULTI_A,
-    DESC_SORTEDMULTI_A,
+    SPV_DESC_PK,
+    SPV_DESC_PKH,
+    SPV_DESC_WPKH,
+    SPV_DESC_SH,
+    SPV_DESC_WSH,
+    SPV_DESC_COMBO,
+    SPV_DESC_MULTI,
+    SPV_DESC_SORTEDMULTI,
+    SPV_DESC_TR,
+    SPV_DESC_RAWTR,
+    SPV_DESC_RAW,
+    SPV_DESC_ADDR,
+    SPV_DESC_MULTI_A,
+    SPV_DESC_SORTEDMULTI_A,
 };
 
 /* A point as text has it, and as scripts push it. */
@@ -32,9 +32,9 @@ struct spv_desc_point {
 };
 
 enum spv_desc_range {
-    DESC_NO_RANGE,
-    DESC_RANGE,
-    DESC_HARDENED_RANGE,
+    SPV_DESC_NO_RANGE,
+    SPV_DESC_RANGE,
+    SPV_DESC_HARDENED_RANGE,
 };
 
 /* Path steps are indexes, SPV_HARDENED added to hardened ones. */
@@ -79,7 +79,7 @@ struct spv_descriptor {
     size_t n_script;
     char *text;
     unsigned networks;
-    size_t n_paths;
+    size_t n_branches;
     bool is_range;
 };
 

@@ -101,10 +101,10 @@ static int read_hex(struct spv_desc_parser *p, struct spv_desc_point *point, siz
     memcpy(digits, p->text + p->at, n);
     point->n = (uint8_t)(n / 2);
     (void)spv_hex_decode(point->b, point->n, digits);
-    if (n == 64 && rule != DESC_KEY_XONLY)
+    if (n == 64 && rule != SPV_DESC_KEY_XONLY)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_CONTEXT, p->at,
                              "an x-only key is for tr() and rawtr() only");
-    if (n == 130 && rule != DESC_KEY_ANY)
+    if (n == 130 && rule != SPV_DESC_KEY_ANY)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_CONTEXT, p->at,
                              "an uncompressed key is not allowed here");
     memcpy(compressed + 1, point->b, 32);
@@ -176,11 +176,11 @@ static int read_multipath(struct spv_desc_parser *p, struct spv_desc_key *key,
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, begin,
                              "a multipath step has at least two alternatives");
     /* BIP389: "must have tuples of exactly the same length" */
-    if (p->d->n_paths > 1 && p->d->n_paths != key->n_alternatives)
+    if (p->d->n_branches > 1 && p->d->n_branches != key->n_alternatives)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, begin,
                              "the multipath steps have different lengths: %zu and %zu",
-                             p->d->n_paths, key->n_alternatives);
-    p->d->n_paths = key->n_alternatives;
+                             p->d->n_branches, key->n_alternatives);
+    p->d->n_branches = key->n_alternatives;
     return 0;
 }
 
@@ -190,11 +190,11 @@ static int read_path(struct spv_desc_parser *p, struct spv_desc_key *key)
     uint32_t alternatives[MULTIPATH_ALTERNATIVES] = {0};
     int rc = 0;
     key->path = p->d->n_steps;
-    while (rc == 0 && key->range == DESC_NO_RANGE && spv_desc_skip(p, '/')) {
+    while (rc == 0 && key->range == SPV_DESC_NO_RANGE && spv_desc_skip(p, '/')) {
         uint32_t step = 0;
         if (spv_desc_skip(p, '*')) {
             const bool is_hardened = spv_desc_skip(p, 'h') || spv_desc_skip(p, '\'');
-            key->range = is_hardened ? DESC_HARDENED_RANGE : DESC_RANGE;
+            key->range = is_hardened ? SPV_DESC_HARDENED_RANGE : SPV_DESC_RANGE;
             p->d->is_range = true;
         } else if (spv_desc_skip(p, '<')) {
             rc = read_multipath(p, key, alternatives);
@@ -205,7 +205,7 @@ static int read_path(struct spv_desc_parser *p, struct spv_desc_key *key)
             key->n_path++;
         }
         const size_t depth = key->xpub.depth + key->n_path + (key->n_alternatives > 0) +
-                             (key->range != DESC_NO_RANGE);
+                             (key->range != SPV_DESC_NO_RANGE);
         if (rc == 0 && depth > UINT8_MAX)
             rc = SPV_DESC_FAIL(p, SPV_ERR_DESC_LIMIT, p->at,
                                "the key is more than 255 steps below its master key");

@@ -40,9 +40,9 @@ int spv_desc_number(struct spv_desc_parser *p, uint32_t *out, uint32_t max, cons
 
 /* Which forms a key may have in a context. */
 enum spv_desc_key_rule {
-    DESC_KEY_ANY, /* compressed or uncompressed */
-    DESC_KEY_COMPRESSED,
-    DESC_KEY_XONLY, /* x-only or compressed */
+    SPV_DESC_KEY_ANY, /* compressed or uncompressed */
+    SPV_DESC_KEY_COMPRESSED,
+    SPV_DESC_KEY_XONLY, /* x-only or compressed */
 };
 /* Reads a key expression into d->keys. */
 int spv_desc_read_key(struct spv_desc_parser *p, enum spv_desc_key_rule rule);

@@ -311,7 +311,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         n->params.n_checkpoints = cfg->n_checkpoints;
     }
     n->target_outbound = cfg->peers ? cfg->peers : NODE_DEFAULT_PEERS;
-    n->broadcast.machine = cfg->broadcast;
+    n->broadcast.broadcast = cfg->broadcast;
     if (cfg->n_connect && !cfg->peers)
         n->target_outbound =
             cfg->n_connect < SPV_NODE_MAX_PEERS ? (unsigned)cfg->n_connect : SPV_NODE_MAX_PEERS;

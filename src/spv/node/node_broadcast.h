@@ -9,7 +9,7 @@
 #include "spv/wallet.h"
 
 struct spv_node_broadcast { /* zeroed: without */
-    struct spv_broadcast *machine; /* the caller's; NULL: none */
+    struct spv_broadcast *broadcast; /* the caller's; NULL: none */
     bool storing; /* STORE_BROADCAST is unanswered: nothing is announced before */
     bool has_tip; /* the machine knows height and median_time */
     uint32_t height;

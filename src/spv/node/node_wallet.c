@@ -253,7 +253,7 @@ void spv_node_wallet_run(struct spv_node *n, enum spv_more_peers more, struct sp
     }
     if (w->missing_since_us == 0)
         w->missing_since_us = now.mono_us;
-    w->alarm_us = w->missing_since_us + SPV_NODE_SOURCE_WAIT;
+    w->alarm_us = w->missing_since_us + SPV_NODE_SOURCE_WAIT_US;
     if (now.mono_us >= w->alarm_us || (more == SPV_MORE_PEERS_NONE && n->sync.synced))
         set_no_source(w, true);
     if (w->no_source)
@@ -313,8 +313,9 @@ static bool poll_event(struct spv_node *n, struct spv_effect *out)
     *out = (struct spv_effect){.kind = SPV_EFFECT_WALLET};
     if (w->alarm_due) {
         w->alarm_due = false;
-        out->wallet_event = (struct spv_wallet_event){
-            .kind = SPV_WALLET_ALARM, .alarm = SPV_WALLET_NO_SOURCE, .raised = w->no_source};
+        out->wallet_event = (struct spv_wallet_event){.kind = SPV_WALLET_EVENT_ALARM,
+                                                      .alarm = SPV_WALLET_ALARM_NO_SOURCE,
+                                                      .raised = w->no_source};
         return true;
     }
     return spv_wallet_sync_next_event(w->sync, &out->wallet_event);
@@ -323,9 +324,10 @@ static bool poll_event(struct spv_node *n, struct spv_effect *out)
 /* The next event of the source goes to the wallet: 1, 0 when there is none, or an error. */
 static int take_source_event(struct spv_node *n)
 {
-    static const enum spv_source_event_kind kinds[] = {[SPV_SCAN_MATCH] = SPV_SOURCE_MATCH,
-                                                       [SPV_SCAN_UNDONE] = SPV_SOURCE_UNDONE,
-                                                       [SPV_SCAN_DONE] = SPV_SOURCE_DONE};
+    static const enum spv_source_event_kind kinds[] = {[SPV_SCAN_MATCH] = SPV_SOURCE_EVENT_FOUND,
+                                                       [SPV_SCAN_UNDONE] =
+                                                           SPV_SOURCE_EVENT_ROLLED_BACK,
+                                                       [SPV_SCAN_DONE] = SPV_SOURCE_EVENT_DONE};
     struct spv_source_event block;
     struct spv_effect found;
     int rc = 0;
@@ -354,8 +356,8 @@ int spv_node_wallet_poll(struct spv_node *n, struct spv_effect *out)
     int rc;
 
     spv_chain_get_start(n->chain, &start);
-    const struct spv_wallet_sync_input in = {.synced = n->sync.synced,
-                                             .backfilling = n->backfill && start.height > 0};
+    const struct spv_wallet_sync_context in = {.synced = n->sync.synced,
+                                               .backfilling = n->backfill && start.height > 0};
     do {
         rc = poll_queue(n, out);
         if (rc == 0)

@@ -12,7 +12,7 @@
 #include "spv/wallet/wallet_sync.h"
 
 /* ours: until NO_SOURCE is reported while more peers may come; as the time to find and dial some */
-#define SPV_NODE_SOURCE_WAIT (60 * SPV_SECOND)
+#define SPV_NODE_SOURCE_WAIT_US (60 * SPV_SECOND)
 #define SPV_NODE_SOURCE_GROUPS 2 /* WATCH.md: network groups that must serve compact filters */
 
 struct spv_node;

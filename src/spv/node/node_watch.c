@@ -36,13 +36,14 @@ int spv_node_unwatch(struct spv_node *n, uint64_t *request, uint64_t id, struct 
     return rc < 0 ? rc : end_input(n, spv_wallet_sync_unwatch(n->wallet.sync, request, id), now);
 }
 
-int spv_node_hand_out(struct spv_node *n, uint64_t *request, uint32_t *index, uint64_t id,
-                      uint32_t branch, struct spv_now now)
+int spv_node_reserve_index(struct spv_node *n, uint64_t *request, uint32_t *index, uint64_t id,
+                           uint32_t branch, struct spv_now now)
 {
     const int rc = check_input(n);
 
     return rc < 0
                ? rc
-               : end_input(n, spv_wallet_sync_hand_out(n->wallet.sync, request, index, id, branch),
-                           now);
+               : end_input(
+                     n, spv_wallet_sync_reserve_index(n->wallet.sync, request, index, id, branch),
+                     now);
 }

@@ -27,7 +27,7 @@ int spv_birthday_find(struct spv_birthday *out, const struct spv_chain *chain,
                       const struct spv_header_db *db, int64_t birthday)
 {
     const int64_t wanted =
-        birthday > SPV_WALLET_BIRTHDAY_MARGIN ? birthday - SPV_WALLET_BIRTHDAY_MARGIN : 0;
+        birthday > SPV_WALLET_BIRTHDAY_MARGIN_S ? birthday - SPV_WALLET_BIRTHDAY_MARGIN_S : 0;
     const uint32_t tip = spv_chain_tip(chain)->height;
     struct spv_header run[RUN];
     struct spv_chain_start start;

@@ -13,7 +13,7 @@
 #define SPV_BLOCK_SCAN_WINDOW 16
 /* ours: of blocks that wait; beyond, only the next one is requested. With those in flight, at most
  * 64 MB more, no peer can make the scan hold much */
-#define SPV_BLOCK_SCAN_BYTES (16 * 1024 * 1024)
+#define SPV_BLOCK_SCAN_BUFFER_BYTES (16 * 1024 * 1024)
 
 struct spv_block_scan_config {
     const struct spv_chain *chain; /* borrowed, as the other */
@@ -46,7 +46,7 @@ void spv_block_scan_stop(struct spv_block_scan *s);
 /* A block that block_fetch handed on to SPV_BLOCKS_OF_COINS. Returns 0 or SPV_ERR_NOMEM. */
 int spv_block_scan_block(struct spv_block_scan *s, const struct spv_fetched_block *block);
 /* The blocks above a height are other ones now. Before the next run. */
-void spv_block_scan_undo(struct spv_block_scan *s, uint32_t height);
+void spv_block_scan_roll_back(struct spv_block_scan *s, uint32_t height);
 
 /* After every input: requests blocks up to `available`, a height of the best chain. at_tip: that is
  * the tip of the synced chain. Returns 0, an error of the chain, or the effect queue's error. */

@@ -15,7 +15,7 @@ static struct spv_bloom_peer *find_peer(const struct spv_bloom_scan *s, uint64_t
 {
     struct spv_peer_entry *p = spv_peer_table_find(s->cfg.peers, id);
 
-    return p && p->bloom && !p->bloom->drop ? p->bloom : NULL;
+    return p && p->bloom && !p->bloom->disconnect_error ? p->bloom : NULL;
 }
 
 /* ---- the end of an answer ---- */
@@ -57,7 +57,7 @@ static int finish_answer(struct spv_bloom_scan *s, uint64_t id, struct spv_bloom
     s->stats.blocks++;
     if (h) {
         struct spv_bloom_answer *a = spv_bloom_answer_of(h, id);
-        if (!a && (a = spv_bloom_free_answer(s, h, id))) /* it is late */
+        if (!a && (a = spv_bloom_open_answer(s, h, id))) /* it is late */
             a->peer = id;
         if (a && !a->has_come)
             rc = spv_bloom_put_answer(s, h, a, r, p->batches[0].version);
@@ -136,14 +136,14 @@ int spv_bloom_scan_merkleblock(struct spv_bloom_scan *s, uint64_t id,
     if (!p)
         return 0;
     if (p->reading.is_open) { /* the transactions of the one before have not come */
-        spv_bloom_drop_peer(p, SPV_ERR_BLOOM_ANSWER);
+        spv_bloom_disconnect_peer(p, SPV_ERR_BLOOM_ANSWER);
         return 1;
     }
     spv_header_hash(&hash, &msg->header);
     const unsigned at = p->n_batches > 0 ? find_item(p, &hash) : 0;
     if (p->n_batches == 0 || at == p->batches[0].n) {
-        if (++p->n_unrequested == SPV_BLOOM_UNREQUESTED)
-            spv_bloom_drop_peer(p, SPV_ERR_UNREQUESTED);
+        if (++p->n_unsolicited == SPV_BLOOM_MAX_UNSOLICITED)
+            spv_bloom_disconnect_peer(p, SPV_ERR_UNREQUESTED);
         return 1;
     }
     skip_items(s, id, p, at, now);
@@ -154,7 +154,7 @@ int spv_bloom_scan_merkleblock(struct spv_bloom_scan *s, uint64_t id,
     if (rc == 0 && p->reading.n == 0)
         rc = finish_answer(s, id, p);
     else if (rc < 0 && rc != SPV_ERR_NOMEM) {
-        spv_bloom_drop_peer(p, rc);
+        spv_bloom_disconnect_peer(p, rc);
         rc = 0;
     }
     return rc < 0 ? rc : 1;
@@ -248,7 +248,7 @@ int spv_bloom_scan_tx(struct spv_bloom_scan *s, uint64_t id, const struct spv_tx
         return spv_bloom_unconfirmed_tx(s, p, tx);
     spv_tx_txid(&txid, tx);
     if (memcmp(txid.b, r->matches[r->next].txid.b, sizeof txid.b) != 0) {
-        spv_bloom_drop_peer(p, SPV_ERR_BLOOM_ANSWER);
+        spv_bloom_disconnect_peer(p, SPV_ERR_BLOOM_ANSWER);
         return SPV_BLOOM_TX_OF_BLOCK;
     }
     p->last_us = now.mono_us;
@@ -268,7 +268,7 @@ int spv_bloom_scan_pong(struct spv_bloom_scan *s, uint64_t id, const struct spv_
     if (!p || p->n_batches == 0 || !msg->has_nonce || msg->nonce != p->batches[0].nonce)
         return 0;
     if (p->reading.is_open) {
-        spv_bloom_drop_peer(p, SPV_ERR_BLOOM_ANSWER);
+        spv_bloom_disconnect_peer(p, SPV_ERR_BLOOM_ANSWER);
         return 1;
     }
     skip_items(s, id, p, p->batches[0].n, now);

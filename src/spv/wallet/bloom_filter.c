@@ -5,7 +5,7 @@
 
 static struct spv_bloom_shape shape_of(const struct spv_bloom_scan *s, uint32_t capacity)
 {
-    struct spv_bloom_shape shape = {.tweak = s->cfg.kept.tweak, .update = SPV_BLOOM_UPDATE_ALL};
+    struct spv_bloom_shape shape = {.tweak = s->cfg.params.tweak, .update = SPV_BLOOM_UPDATE_ALL};
 
     (void)spv_bloom_size(&shape, capacity, SPV_BLOOM_RATE); /* in range, by spv_bloom_capacity */
     return shape;
@@ -22,7 +22,7 @@ uint32_t spv_bloom_capacity(uint32_t least, size_t n)
 
 double spv_bloom_rate_of(const struct spv_bloom_scan *s, size_t n)
 {
-    const struct spv_bloom_shape shape = shape_of(s, spv_bloom_capacity(s->cfg.kept.capacity, n));
+    const struct spv_bloom_shape shape = shape_of(s, spv_bloom_capacity(s->cfg.params.capacity, n));
 
     return n > 0 ? spv_bloom_rate(&shape, n) : 0;
 }
@@ -34,9 +34,9 @@ uint32_t spv_bloom_next_version(const struct spv_bloom_scan *s)
 
 int spv_bloom_insert_new(struct spv_bloom_scan *s)
 {
-    const uint32_t capacity = spv_bloom_capacity(s->cfg.kept.capacity, s->items.n);
+    const uint32_t capacity = spv_bloom_capacity(s->cfg.params.capacity, s->items.n);
 
-    if (!s->bloom || capacity != s->cfg.kept.capacity) {
+    if (!s->bloom || capacity != s->cfg.params.capacity) {
         const struct spv_bloom_shape shape = shape_of(s, capacity);
         struct spv_bloom *bloom;
         const int rc = spv_bloom_new(&bloom, &shape);
@@ -45,7 +45,7 @@ int spv_bloom_insert_new(struct spv_bloom_scan *s)
         spv_bloom_free(s->bloom);
         s->bloom = bloom;
         s->n_inserted = 0;
-        s->cfg.kept.capacity = capacity;
+        s->cfg.params.capacity = capacity;
     }
     spv_bloom_items_fill(&s->items, s->bloom, s->n_inserted);
     s->n_inserted = s->items.n;
@@ -58,7 +58,7 @@ int spv_bloom_insert_new(struct spv_bloom_scan *s)
 
 /* Only ever filterload: filteradd tells a peer which item is new, and filterclear turns the relay
  * of all transactions on. */
-void spv_bloom_load(struct spv_bloom_scan *s, struct spv_peer_entry *p)
+void spv_bloom_send_filterload(struct spv_bloom_scan *s, struct spv_peer_entry *p)
 {
     struct spv_msg_filterload load;
 

@@ -164,8 +164,8 @@ int spv_bloom_items_add_txid(struct spv_bloom_items *items, const struct spv_txi
 
 /* ---- matching ---- */
 
-/* The lower of two versions, of which 0 is none. */
-static uint32_t lower(uint32_t a, uint32_t b)
+/* The lower_version of two versions, of which 0 is none. */
+static uint32_t lower_version(uint32_t a, uint32_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
@@ -179,7 +179,7 @@ uint32_t spv_bloom_items_match_script(const struct spv_bloom_items *items,
 
     while (spv_script_take_op(&ops, &op) == 1)
         if (op.data.n >= SPV_BLOOM_MIN_PUSH)
-            version = lower(version, version_of(items, op.data.bytes, op.data.n));
+            version = lower_version(version, version_of(items, op.data.bytes, op.data.n));
     return version;
 }
 
@@ -193,8 +193,8 @@ static uint32_t match_inputs(const struct spv_bloom_items *items, const struct s
         const uint8_t *outpoint = inputs.at; /* an input begins with it */
         if (!spv_tx_take_input(&inputs, &input))
             return version;
-        version = lower(version, version_of(items, outpoint, SPV_BLOOM_OUTPOINT));
-        version = lower(version, spv_bloom_items_match_script(items, &input.script));
+        version = lower_version(version, version_of(items, outpoint, SPV_BLOOM_OUTPOINT));
+        version = lower_version(version, spv_bloom_items_match_script(items, &input.script));
     }
 }
 
@@ -206,9 +206,9 @@ uint32_t spv_bloom_items_match_tx(const struct spv_bloom_items *items, const str
     uint32_t version = match_inputs(items, tx);
 
     while (spv_tx_take_output(&outputs, &output))
-        version = lower(version, spv_bloom_items_match_script(items, &output.script));
+        version = lower_version(version, spv_bloom_items_match_script(items, &output.script));
     spv_tx_txid(&txid, tx);
-    return lower(version, version_of(items, txid.b, sizeof txid.b));
+    return lower_version(version, version_of(items, txid.b, sizeof txid.b));
 }
 
 void spv_bloom_items_fill(const struct spv_bloom_items *items, struct spv_bloom *bloom, size_t from)

@@ -36,25 +36,25 @@ void spv_bloom_scan_remove_peer(struct spv_bloom_scan *s, uint64_t id)
 
     if (!p || !p->bloom)
         return;
-    spv_bloom_forget_peer(s, id, false);
+    spv_bloom_cancel_peer(s, id, false);
     spv_bloom_close_reading(p->bloom);
     free(p->bloom);
     p->bloom = NULL;
 }
 
-void spv_bloom_drop_peer(struct spv_bloom_peer *p, int error)
+void spv_bloom_disconnect_peer(struct spv_bloom_peer *p, int error)
 {
-    if (!p->drop)
-        p->drop = error;
+    if (!p->disconnect_error)
+        p->disconnect_error = error;
 }
 
-int spv_bloom_scan_next_drop(struct spv_bloom_scan *s, struct spv_segments_drop *out)
+int spv_bloom_scan_next_disconnect(struct spv_bloom_scan *s, struct spv_segments_drop *out)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
-        if (!p->bloom || !p->bloom->drop || p->bloom->is_drop_reported)
+        if (!p->bloom || !p->bloom->disconnect_error || p->bloom->is_disconnect_reported)
             continue;
-        p->bloom->is_drop_reported = true;
-        *out = (struct spv_segments_drop){.id = p->id, .error = p->bloom->drop};
+        p->bloom->is_disconnect_reported = true;
+        *out = (struct spv_segments_drop){.id = p->id, .error = p->bloom->disconnect_error};
         return 1;
     }
     return 0;
@@ -64,18 +64,19 @@ void spv_bloom_set_lacks(struct spv_bloom_peer *p, uint32_t height, struct spv_n
 {
     if (!p->lacks_until_us || height > p->lacks_height)
         p->lacks_height = height;
-    p->lacks_until_us = now.mono_us + SPV_BLOOM_LACKS;
+    p->lacks_until_us = now.mono_us + SPV_BLOOM_LACKS_US;
 }
 
 /* ---- the scheduler ---- */
 
 static bool is_usable(const struct spv_peer_entry *p)
 {
-    return p->bloom && !p->bloom->drop && !p->sync.drop && !p->bloom->is_late;
+    return p->bloom && !p->bloom->disconnect_error && !p->sync.drop && !p->bloom->is_late;
 }
 
 /* Whether the peer offers blocks as deep: limited peers disconnect those that ask deeper. */
-static bool serves(const struct spv_bloom_scan *s, const struct spv_peer_entry *p, uint32_t height)
+static bool peer_serves_height(const struct spv_bloom_scan *s, const struct spv_peer_entry *p,
+                               uint32_t height)
 {
     const uint32_t tip = spv_chain_tip(s->cfg.chain)->height;
     uint32_t has = p->start_height;
@@ -98,14 +99,14 @@ static int fill_batch(struct spv_bloom_scan *s, struct spv_bloom_batch *b,
 
     for (uint32_t i = 0; i < SPV_BLOOM_WINDOW && next + i <= end && b->n < SPV_BLOOM_BATCH; i++) {
         struct spv_bloom_height *h;
-        if (i > 0 && s->held_bytes >= SPV_BLOOM_HELD_BYTES)
+        if (i > 0 && s->buffered_bytes >= SPV_BLOOM_BUFFER_BYTES)
             break; /* the next one is never held back by those that wait for it */
-        if (!serves(s, p, next + i))
+        if (!peer_serves_height(s, p, next + i))
             continue;
         const int rc = spv_bloom_open_height(s, &h, next + i);
         if (rc <= 0)
             return rc;
-        struct spv_bloom_answer *a = spv_bloom_free_answer(s, h, p->id);
+        struct spv_bloom_answer *a = spv_bloom_open_answer(s, h, p->id);
         if (!a)
             continue;
         a->peer = p->id;
@@ -122,13 +123,13 @@ static void send_batch(struct spv_bloom_scan *s, struct spv_peer_entry *p,
     struct spv_bloom_batch *b = &bp->batches[bp->n_batches++];
     struct spv_inv items[SPV_BLOOM_BATCH];
 
-    if (bp->version != s->version || bp->n_false >= SPV_BLOOM_FALSE)
-        spv_bloom_load(s, p);
+    if (bp->version != s->version || bp->n_false >= SPV_BLOOM_MAX_FALSE)
+        spv_bloom_send_filterload(s, p);
     *b = *filled;
     b->nonce = spv_rng_u64(&s->cfg.rng);
     b->load = bp->load;
     b->version = bp->version;
-    b->asked_us = now.mono_us;
+    b->requested_us = now.mono_us;
     for (unsigned i = 0; i < b->n; i++) {
         items[i].type = SPV_INV_FILTERED_BLOCK;
         memcpy(items[i].hash.b, b->items[i].hash.b, sizeof items[i].hash.b);
@@ -157,7 +158,7 @@ int spv_bloom_schedule(struct spv_bloom_scan *s, struct spv_now now)
 {
     int rc = 0;
 
-    for (unsigned n = 0; s->bloom && rc == 0 && n < SPV_BLOOM_OPEN; n++)
+    for (unsigned n = 0; s->bloom && rc == 0 && n < SPV_BLOOM_PEER_BATCHES; n++)
         rc = schedule_round(s, n, now);
     return rc;
 }
@@ -167,7 +168,7 @@ int spv_bloom_schedule(struct spv_bloom_scan *s, struct spv_now now)
 /* Since when the peer owes an answer; a batch is open. */
 static uint64_t waiting_since(const struct spv_bloom_peer *p)
 {
-    return p->last_us > p->batches[0].asked_us ? p->last_us : p->batches[0].asked_us;
+    return p->last_us > p->batches[0].requested_us ? p->last_us : p->batches[0].requested_us;
 }
 
 void spv_bloom_scan_timer(struct spv_bloom_scan *s, struct spv_now now)
@@ -178,12 +179,12 @@ void spv_bloom_scan_timer(struct spv_bloom_scan *s, struct spv_now now)
             continue;
         if (bp->lacks_until_us && bp->lacks_until_us <= now.mono_us)
             bp->lacks_until_us = 0;
-        if (bp->n_batches == 0 || waiting_since(bp) + SPV_BLOOM_TIMEOUT > now.mono_us)
+        if (bp->n_batches == 0 || waiting_since(bp) + SPV_BLOOM_TIMEOUT_US > now.mono_us)
             continue;
         bp->is_late = true;
-        spv_bloom_forget_peer(s, p->id, false);
-        if (waiting_since(bp) + SPV_BLOOM_STALL <= now.mono_us)
-            spv_bloom_drop_peer(bp, SPV_ERR_STALL);
+        spv_bloom_cancel_peer(s, p->id, false);
+        if (waiting_since(bp) + SPV_BLOOM_STALL_US <= now.mono_us)
+            spv_bloom_disconnect_peer(bp, SPV_ERR_STALL);
     }
 }
 
@@ -193,13 +194,14 @@ uint64_t spv_bloom_scan_deadline(const struct spv_bloom_scan *s)
 
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
         const struct spv_bloom_peer *bp = p->bloom;
-        if (!bp || bp->drop)
+        if (!bp || bp->disconnect_error)
             continue;
         if (bp->lacks_until_us)
             first = spv_min_deadline(first, bp->lacks_until_us);
         if (bp->n_batches > 0)
-            first = spv_min_deadline(
-                first, waiting_since(bp) + (bp->is_late ? SPV_BLOOM_STALL : SPV_BLOOM_TIMEOUT));
+            first =
+                spv_min_deadline(first, waiting_since(bp) + (bp->is_late ? SPV_BLOOM_STALL_US
+                                                                         : SPV_BLOOM_TIMEOUT_US));
     }
     return first;
 }

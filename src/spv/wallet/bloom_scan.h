@@ -13,30 +13,37 @@
  * many requested again */
 #define SPV_BLOOM_WINDOW 128
 #define SPV_BLOOM_BATCH 16 /* ours: blocks of a getdata; a ping follows each */
-#define SPV_BLOOM_OPEN 2 /* ours: batches on a peer: it works on one while the other travels */
+#define SPV_BLOOM_PEER_BATCHES                                                                     \
+    2 /* ours: batches on a peer: it works on one while the other travels */
 /* ours: transactions, proofs and whole blocks that wait; beyond, only the next height is requested.
  * A payer of dust decides how much there is, a peer does not: all is proven to be in blocks */
-#define SPV_BLOOM_HELD_BYTES (16 * 1024 * 1024)
-#define SPV_BLOOM_WHOLE 8 /* ours: whole blocks wanted at a time */
-#define SPV_BLOOM_TIMEOUT (20 * SPV_SECOND) /* ours: without an answer; then another is asked */
-#define SPV_BLOOM_STALL (60 * SPV_SECOND) /* ours: without an answer; then it is disconnected */
+#define SPV_BLOOM_BUFFER_BYTES (16 * 1024 * 1024)
+#define SPV_BLOOM_MAX_WHOLE 8 /* ours: whole blocks wanted at a time */
+#define SPV_BLOOM_TIMEOUT_US                                                                       \
+    (20 * SPV_SECOND) /* ours: without an answer; then another is asked                            \
+                       */
+#define SPV_BLOOM_STALL_US                                                                         \
+    (60 * SPV_SECOND) /* ours: without an answer; then it is disconnected                          \
+                       */
 /* ours: a peer that left out a block gets no request as deep for so long; Bitcoin Core is silent
  * about blocks that it lacks */
-#define SPV_BLOOM_LACKS (60 * SPV_SECOND)
-#define SPV_BLOOM_UNREQUESTED 3 /* ours: a peer that sends so many unrequested ones is dropped */
+#define SPV_BLOOM_LACKS_US (60 * SPV_SECOND)
+#define SPV_BLOOM_MAX_UNSOLICITED                                                                  \
+    3 /* ours: a peer that sends so many unrequested ones is dropped */
 /* ours: false positives after which a filter is loaded again: with the flag ALL each adds an
  * outpoint to the peer's copy, until all matches */
-#define SPV_BLOOM_FALSE 100
+#define SPV_BLOOM_MAX_FALSE 100
 #define SPV_BLOOM_RATE 0.001 /* WATCH.md: "36,000 bytes hold 20,000 items at 0.1 %" */
 #define SPV_BLOOM_MAX_RATE 0.05 /* "beyond 5 % the source is refused" */
 /* ours: items of the smallest filter; 20,000 are five steps of two further */
 #define SPV_BLOOM_CAPACITY 625
-#define SPV_BLOOM_TX_OPEN 100 /* ours: unconfirmed transactions requested from a peer at a time */
-#define SPV_BLOOM_TX_SEEN 1024 /* ours: false positives among them that are not requested again */
+#define SPV_BLOOM_MAX_TX_REQUESTS                                                                  \
+    100 /* ours: unconfirmed transactions requested from a peer at a time */
+#define SPV_BLOOM_SEEN_TXS 1024 /* ours: of false positives, which are not requested again */
 
 /* What is stored with a wallet and reused for all peers, reloads and restarts: filters of different
  * tweaks or sizes could be intersected, which leaves what is really watched. */
-struct spv_bloom_kept {
+struct spv_bloom_params {
     uint32_t tweak;
     uint32_t capacity; /* items at SPV_BLOOM_RATE; 0: no filter was loaded yet */
 };
@@ -47,7 +54,7 @@ struct spv_bloom_scan_config {
     struct spv_effects *effects;
     struct spv_block_fetch *blocks; /* wanted as SPV_BLOCKS_OF_COINS */
     struct spv_rng rng;
-    struct spv_bloom_kept kept;
+    struct spv_bloom_params params;
     bool cross_check; /* two peers are asked for each block */
     /* satoshis: a block with such an output to the wallet is fetched whole; 0: none is */
     int64_t whole_from;
@@ -104,7 +111,7 @@ int spv_bloom_scan_add_output(struct spv_bloom_scan *s, const struct spv_txid *t
 int spv_bloom_scan_add_txid(struct spv_bloom_scan *s, const struct spv_txid *txid, uint32_t from);
 void spv_bloom_scan_stop(struct spv_bloom_scan *s);
 /* What is to be stored; the capacity grows with the items, also with outputs that were found. */
-struct spv_bloom_kept spv_bloom_scan_kept(const struct spv_bloom_scan *s);
+struct spv_bloom_params spv_bloom_scan_params(const struct spv_bloom_scan *s);
 
 /* A new peer of the table, whose services are set; one without NODE_BLOOM is not used. Returns 0 or
  * SPV_ERR_NOMEM. */
@@ -130,11 +137,11 @@ int spv_bloom_scan_tx(struct spv_bloom_scan *s, uint64_t id, const struct spv_tx
 int spv_bloom_scan_block(struct spv_bloom_scan *s, const struct spv_fetched_block *block);
 
 /* The blocks above a height are other ones now. Before the next run. */
-void spv_bloom_scan_undo(struct spv_bloom_scan *s, uint32_t height);
+void spv_bloom_scan_roll_back(struct spv_bloom_scan *s, uint32_t height);
 void spv_bloom_scan_timer(struct spv_bloom_scan *s, struct spv_now now); /* then run */
 uint64_t spv_bloom_scan_deadline(const struct spv_bloom_scan *s);
 /* The next peer to be disconnected, and why: 1 or 0. */
-int spv_bloom_scan_next_drop(struct spv_bloom_scan *s, struct spv_segments_drop *out);
+int spv_bloom_scan_next_disconnect(struct spv_bloom_scan *s, struct spv_segments_drop *out);
 
 /* After every input: requests blocks up to `available`, a height of the best chain. at_tip: that is
  * the tip of the synced chain. Returns 0; SPV_ERR_BLOOM_RATE when the outpoints that were found do

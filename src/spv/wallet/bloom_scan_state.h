@@ -64,7 +64,7 @@ struct spv_bloom_batch {
     uint64_t load; /* the filterload that was in force */
     uint32_t version;
     unsigned n, next; /* the first one that may still be answered */
-    uint64_t asked_us;
+    uint64_t requested_us;
     struct {
         uint32_t height;
         struct spv_blockhash hash;
@@ -88,18 +88,18 @@ struct spv_bloom_peer {
     uint64_t load; /* number of its last filterload; 0: none */
     uint32_t version; /* of its filter */
     unsigned n_false; /* false positives since */
-    struct spv_bloom_batch batches[SPV_BLOOM_OPEN]; /* oldest first */
+    struct spv_bloom_batch batches[SPV_BLOOM_PEER_BATCHES]; /* oldest first */
     unsigned n_batches;
     struct spv_bloom_reading reading; /* of the oldest batch */
     uint64_t last_us; /* when it answered last */
     bool is_late; /* no request is sent until it has answered */
     uint32_t lacks_height; /* it left out a block of this height: it may lack those below, ... */
     uint64_t lacks_until_us; /* ... until this time; 0: nothing is known */
-    unsigned n_unrequested;
-    int drop; /* why it is to be disconnected; 0: it is not */
-    bool is_drop_reported;
+    unsigned n_unsolicited;
+    int disconnect_error; /* why it is to be disconnected; 0: it is not */
+    bool is_disconnect_reported;
     uint32_t mempool_version; /* of its filter when mempool was sent; 0: it was not */
-    struct spv_txid txs[SPV_BLOOM_TX_OPEN]; /* requested */
+    struct spv_txid txs[SPV_BLOOM_MAX_TX_REQUESTS]; /* requested */
     size_t n_txs;
 };
 
@@ -118,14 +118,14 @@ struct spv_bloom_scan {
 
     struct spv_bloom_height window[SPV_BLOOM_WINDOW]; /* of a height: modulo the window */
     size_t n_whole; /* of them that want the whole block */
-    size_t held_bytes;
+    size_t buffered_bytes;
     struct spv_proven_tx *views; /* of the event */
     size_t cap_views;
     struct spv_block block;
     bool is_ready; /* the next height is to be reported */
     bool is_reported; /* it was: the next run goes on */
 
-    struct spv_txid seen[SPV_BLOOM_TX_SEEN]; /* unconfirmed false positives; zero: none */
+    struct spv_txid seen[SPV_BLOOM_SEEN_TXS]; /* unconfirmed false positives; zero: none */
     size_t next_seen;
     struct spv_bloom_scan_stats stats;
 };
@@ -140,7 +140,7 @@ uint32_t spv_bloom_next_version(const struct spv_bloom_scan *s);
 /* New items of that version were added: they go into the filter, which grows. Returns 0 or
  * SPV_ERR_NOMEM. */
 int spv_bloom_insert_new(struct spv_bloom_scan *s);
-void spv_bloom_load(struct spv_bloom_scan *s, struct spv_peer_entry *p);
+void spv_bloom_send_filterload(struct spv_bloom_scan *s, struct spv_peer_entry *p);
 
 /* bloom_window.c */
 /* The entry of a height that is in progress; NULL: it has none. */
@@ -152,14 +152,14 @@ void spv_bloom_close_height(struct spv_bloom_scan *s, struct spv_bloom_height *h
 /* Heights from one on need answers of the newest version. */
 void spv_bloom_need_version(struct spv_bloom_scan *s, uint32_t from);
 /* An answer that a peer may still give; NULL: none. */
-struct spv_bloom_answer *spv_bloom_free_answer(const struct spv_bloom_scan *s,
+struct spv_bloom_answer *spv_bloom_open_answer(const struct spv_bloom_scan *s,
                                                struct spv_bloom_height *h, uint64_t peer);
 struct spv_bloom_answer *spv_bloom_answer_of(struct spv_bloom_height *h, uint64_t peer);
 /* The peer does not answer: another one is asked. True: it was to. */
 bool spv_bloom_cancel_answer(struct spv_bloom_scan *s, uint32_t height,
                              const struct spv_blockhash *hash, uint64_t peer);
 /* All that the peer was asked for, or, with what it has answered, all of it. */
-void spv_bloom_forget_peer(struct spv_bloom_scan *s, uint64_t peer, bool with_answers);
+void spv_bloom_cancel_peer(struct spv_bloom_scan *s, uint64_t peer, bool with_answers);
 /* Takes an answer, whose found transactions are the entry's then. Returns 0 or SPV_ERR_NOMEM. */
 int spv_bloom_put_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h,
                          struct spv_bloom_answer *answer, struct spv_bloom_reading *reading,
@@ -175,7 +175,7 @@ int spv_bloom_watch_outputs(struct spv_bloom_scan *s, const struct spv_tx *tx,
 void spv_bloom_free_found(struct spv_bloom_found_list *found);
 
 /* bloom_peers.c */
-void spv_bloom_drop_peer(struct spv_bloom_peer *p, int error);
+void spv_bloom_disconnect_peer(struct spv_bloom_peer *p, int error);
 void spv_bloom_close_reading(struct spv_bloom_peer *p);
 /* The peer left out a block. */
 void spv_bloom_set_lacks(struct spv_bloom_peer *p, uint32_t height, struct spv_now now);
@@ -184,7 +184,7 @@ int spv_bloom_schedule(struct spv_bloom_scan *s, struct spv_now now);
 
 /* bloom_unconfirmed.c */
 /* At the tip: every peer has the newest filter, and was asked for its mempool with it. */
-int spv_bloom_ask_mempools(struct spv_bloom_scan *s);
+int spv_bloom_send_mempools(struct spv_bloom_scan *s);
 int spv_bloom_unconfirmed_tx(struct spv_bloom_scan *s, struct spv_bloom_peer *p,
                              const struct spv_tx *tx);
 void spv_bloom_unconfirmed_notfound(struct spv_bloom_peer *p, const struct spv_msg_inv *msg);

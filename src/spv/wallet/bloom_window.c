@@ -19,13 +19,13 @@ void spv_bloom_free_found(struct spv_bloom_found_list *found)
 }
 
 /* The answer is to be given again. */
-static void free_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h, size_t at)
+static void reset_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h, size_t at)
 {
     size_t n = 0;
 
     if (h->height == s->heights.next)
         s->is_ready = false;
-    s->held_bytes -= h->answers[at].n_proof;
+    s->buffered_bytes -= h->answers[at].n_proof;
     free(h->answers[at].proof);
     h->answers[at] = (struct spv_bloom_answer){0};
     for (size_t i = 0; i < h->found.n; i++) {
@@ -35,7 +35,7 @@ static void free_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h, si
             h->found.list[n++] = *f;
             continue;
         }
-        s->held_bytes -= f->n;
+        s->buffered_bytes -= f->n;
         free(f->bytes);
     }
     h->found.n = n;
@@ -47,9 +47,9 @@ void spv_bloom_close_height(struct spv_bloom_scan *s, struct spv_bloom_height *h
     if (h->wants_whole && !h->block)
         spv_block_fetch_cancel(s->cfg.blocks, SPV_BLOCKS_OF_COINS, &h->hash);
     for (size_t i = 0; i < SPV_BLOOM_ANSWERS; i++)
-        free_answer(s, h, i);
+        reset_answer(s, h, i);
     free(h->found.list);
-    s->held_bytes -= h->n_block;
+    s->buffered_bytes -= h->n_block;
     free(h->block);
     *h = (struct spv_bloom_height){0};
 }
@@ -101,7 +101,7 @@ void spv_bloom_need_version(struct spv_bloom_scan *s, uint32_t from)
         for (size_t a = 0; a < SPV_BLOOM_ANSWERS; a++) {
             if (!h->answers[a].has_come || h->answers[a].version >= h->needed)
                 continue;
-            free_answer(s, h, a);
+            reset_answer(s, h, a);
             s->stats.again++;
         }
     }
@@ -125,7 +125,7 @@ int spv_bloom_watch_outputs(struct spv_bloom_scan *s, const struct spv_tx *tx,
         rc = spv_bloom_insert_new(s);
         spv_bloom_need_version(s, height);
         /* in a second look: heights that it does not come to may spend them */
-        spv_source_heights_search(&s->heights, height, s->heights.next);
+        spv_source_heights_rescan(&s->heights, height, s->heights.next);
     }
     return rc < 0 ? rc : 0;
 }
@@ -140,7 +140,7 @@ struct spv_bloom_answer *spv_bloom_answer_of(struct spv_bloom_height *h, uint64_
     return NULL;
 }
 
-struct spv_bloom_answer *spv_bloom_free_answer(const struct spv_bloom_scan *s,
+struct spv_bloom_answer *spv_bloom_open_answer(const struct spv_bloom_scan *s,
                                                struct spv_bloom_height *h, uint64_t peer)
 {
     const size_t n = s->cfg.cross_check ? SPV_BLOOM_ANSWERS : 1;
@@ -166,13 +166,13 @@ bool spv_bloom_cancel_answer(struct spv_bloom_scan *s, uint32_t height,
     return true;
 }
 
-void spv_bloom_forget_peer(struct spv_bloom_scan *s, uint64_t peer, bool with_answers)
+void spv_bloom_cancel_peer(struct spv_bloom_scan *s, uint64_t peer, bool with_answers)
 {
     for (size_t i = 0; i < SPV_BLOOM_WINDOW; i++) {
         struct spv_bloom_height *h = &s->window[i];
         struct spv_bloom_answer *a = h->height ? spv_bloom_answer_of(h, peer) : NULL;
         if (a && (with_answers || !a->has_come))
-            free_answer(s, h, (size_t)(a - h->answers));
+            reset_answer(s, h, (size_t)(a - h->answers));
     }
 }
 
@@ -209,7 +209,7 @@ static int merge_found(struct spv_bloom_scan *s, struct spv_bloom_height *h,
             }
             list[at] = *f;
             list[at].answers = bit;
-            s->held_bytes += f->n;
+            s->buffered_bytes += f->n;
         }
     }
     found->n = 0;
@@ -264,7 +264,7 @@ int spv_bloom_put_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h,
     answer->version = version;
     answer->proof = reading->proof;
     answer->n_proof = reading->n_proof;
-    s->held_bytes += answer->n_proof;
+    s->buffered_bytes += answer->n_proof;
     reading->proof = NULL;
     if (!h->wants_whole && (reading->wants_whole || answers_differ(h) || has_large_output(s, h))) {
         h->wants_whole = true;
@@ -300,7 +300,7 @@ int spv_bloom_want_whole(struct spv_bloom_scan *s, struct spv_now now)
         if (!h || !h->wants_whole || h->is_whole_requested)
             continue;
         /* those that came may all be higher than the next one, for which they wait */
-        if (i > 0 && (n >= SPV_BLOOM_WHOLE || s->held_bytes >= SPV_BLOOM_HELD_BYTES))
+        if (i > 0 && (n >= SPV_BLOOM_MAX_WHOLE || s->buffered_bytes >= SPV_BLOOM_BUFFER_BYTES))
             return 0;
         const int rc =
             spv_block_fetch_want(s->cfg.blocks, SPV_BLOCKS_OF_COINS, &h->hash, h->height, now);

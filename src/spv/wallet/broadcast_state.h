@@ -26,17 +26,17 @@ struct spv_broadcast_tx {
 
 /* Bits of a transaction on a connection. */
 enum spv_broadcast_bit {
-    SPV_BIT_ANNOUNCED = 1, /* by us */
-    SPV_BIT_ROUND = 2, /* the package, in its present round; at its first transaction */
-    SPV_BIT_FETCHED = 4,
-    SPV_BIT_HAS = 8, /* the peer announced it */
-    SPV_BIT_REJECTED = 16,
+    SPV_BROADCAST_BIT_ANNOUNCED = 1, /* by us */
+    SPV_BROADCAST_BIT_ROUND = 2, /* the package, in its present round; at its first transaction */
+    SPV_BROADCAST_BIT_FETCHED = 4,
+    SPV_BROADCAST_BIT_HAS = 8, /* the peer announced it */
+    SPV_BROADCAST_BIT_REJECTED = 16,
 };
-#define SPV_SERVES_SHIFT 5 /* above the bits: how often it was sent */
+#define SPV_BROADCAST_SENDS_SHIFT 5 /* above the bits: how often it was sent */
 
 struct spv_broadcast_conn {
     struct spv_broadcast_peer info;
-    uint8_t bits[SPV_BROADCAST_MAX]; /* by slot */
+    uint8_t bits[SPV_BROADCAST_MAX_TXS]; /* by slot */
 };
 
 /* A private connection, which is for one transaction. */
@@ -45,8 +45,8 @@ enum spv_private_state {
     SPV_PRIVATE_DIALLING = 1,
     SPV_PRIVATE_READY = 2, /* the announcement is to be sent */
     SPV_PRIVATE_ANNOUNCED = 3,
-    SPV_PRIVATE_ASKED = 4, /* the transaction is to be sent */
-    SPV_PRIVATE_HANDED_OVER = 5, /* the ping is to be sent */
+    SPV_PRIVATE_REQUESTED = 4, /* the transaction is to be sent */
+    SPV_PRIVATE_SENT = 5, /* the ping is to be sent */
     SPV_PRIVATE_PINGED = 6,
     SPV_PRIVATE_DONE = 7, /* to be closed */
 };
@@ -61,7 +61,7 @@ struct spv_private_conn {
     struct spv_inv item; /* announced */
 };
 
-/* A message that waits to be taken. */
+/* A message that waits to be polled_items. */
 struct spv_broadcast_send {
     uint64_t peer;
     enum spv_command command; /* INV, TX, NOTFOUND */
@@ -94,7 +94,7 @@ struct spv_broadcast {
     struct spv_broadcast_send *sends; /* head..n_sends */
     size_t head, n_sends, cap_sends;
     struct spv_private_conn privates[SPV_PRIVATE_CONNECTIONS];
-    struct spv_inv *taken; /* items of the last polled message */
+    struct spv_inv *polled_items; /* items of the last polled message */
     uint8_t *stripped; /* bytes of the last polled transaction, without witness */
 
     uint64_t *deleted; /* ids whose rows must be deleted */
@@ -116,9 +116,9 @@ void spv_broadcast_link(struct spv_broadcast *b, uint32_t slot, uint32_t first);
 /* Deletes a package and the rows of its transactions. */
 int spv_broadcast_delete(struct spv_broadcast *b, uint32_t first);
 /* Its row and its progress have changed. */
-void spv_broadcast_note(struct spv_broadcast_tx *tx);
+void spv_broadcast_mark_changed(struct spv_broadcast_tx *tx);
 /* Notes a fact (enum spv_broadcast_fact) about a peer's group. */
-void spv_broadcast_note_fact(struct spv_broadcast_tx *tx, uint64_t group, uint32_t fact);
+void spv_broadcast_add_fact(struct spv_broadcast_tx *tx, uint64_t group, uint32_t fact);
 /* What is known of a group: bits of enum spv_broadcast_fact. */
 uint32_t spv_broadcast_facts(const struct spv_broadcast_tx *tx, uint64_t group);
 /* NULL: none. */
@@ -138,14 +138,14 @@ int spv_broadcast_queue_tx(struct spv_broadcast *b, uint64_t peer, uint32_t slot
 void spv_broadcast_drop_sends(struct spv_broadcast *b, uint64_t peer);
 
 /* The transaction as an answer: with or without witness. Returns 0 or SPV_ERR_NOMEM. */
-int spv_broadcast_form(struct spv_broadcast *b, struct spv_tx *out,
-                       const struct spv_broadcast_tx *tx, bool stripped);
+int spv_broadcast_serialise(struct spv_broadcast *b, struct spv_tx *out,
+                            const struct spv_broadcast_tx *tx, bool stripped);
 
 /* ---- broadcast_messages.c ---- */
 
 /* Returns 0 or SPV_ERR_NOMEM. */
-int spv_broadcast_take_message(struct spv_broadcast *b, struct spv_broadcast_conn *conn,
-                               const struct spv_msg *msg);
+int spv_broadcast_on_message(struct spv_broadcast *b, struct spv_broadcast_conn *conn,
+                             const struct spv_msg *msg);
 
 /* ---- broadcast_rounds.c ---- */
 

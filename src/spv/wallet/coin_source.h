@@ -7,7 +7,11 @@
 
 #include "spv/wallet.h"
 
-enum spv_source_event_kind { SPV_SOURCE_MATCH = 0, SPV_SOURCE_UNDONE = 1, SPV_SOURCE_DONE = 2 };
+enum spv_source_event_kind {
+    SPV_SOURCE_EVENT_FOUND = 0,
+    SPV_SOURCE_EVENT_ROLLED_BACK = 1,
+    SPV_SOURCE_EVENT_DONE = 2
+};
 
 struct spv_source_event { /* as struct spv_scan_event (spv/scan.h); borrowed until the next call */
     enum spv_source_event_kind kind;

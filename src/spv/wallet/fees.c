@@ -22,7 +22,7 @@ struct peer_filter {
 
 struct spv_fees {
     const struct spv_params *params;
-    struct peer_filter filters[SPV_FEES_PEERS];
+    struct peer_filter filters[SPV_FEES_MAX_PEERS];
     size_t n_filters;
     struct spv_block_fees blocks[SPV_FEES_BLOCKS];
     bool known[SPV_FEES_BLOCKS];
@@ -52,7 +52,7 @@ void spv_fees_set_filter(struct spv_fees *f, uint64_t peer, uint64_t rate)
         return;
     while (i < f->n_filters && f->filters[i].peer != peer)
         i++;
-    if (i == SPV_FEES_PEERS)
+    if (i == SPV_FEES_MAX_PEERS)
         return;
     if (i == f->n_filters)
         f->n_filters++;
@@ -77,7 +77,7 @@ static int compare_rates(const void *a, const void *b)
 
 void spv_fees_filters(const struct spv_fees *f, struct spv_fee_filters *out)
 {
-    uint64_t rates[SPV_FEES_PEERS];
+    uint64_t rates[SPV_FEES_MAX_PEERS];
 
     *out = (struct spv_fee_filters){.n_peers = 0};
     for (size_t i = 0; i < f->n_filters; i++) {

@@ -7,26 +7,26 @@
 #include "spv/error.h"
 #include "util/array.h"
 
-void spv_late_scripts_free(struct spv_late_scripts *late)
+void spv_rescan_ranges_free(struct spv_rescan_ranges *ranges)
 {
-    free(late->list);
-    free(late->next);
-    free(late->scripts);
-    *late = (struct spv_late_scripts){.n = 0};
+    free(ranges->list);
+    free(ranges->next);
+    free(ranges->scripts);
+    *ranges = (struct spv_rescan_ranges){.n = 0};
 }
 
-void spv_late_scripts_forget(struct spv_late_scripts *late)
+void spv_rescan_ranges_clear(struct spv_rescan_ranges *ranges)
 {
-    late->n = 0;
+    ranges->n = 0;
 }
 
 /* The entry of a range's branch, from *at on; the indexes of the range that are not yet being
  * searched begin at the end of it. An earlier birthday makes it another one. */
-static uint32_t searched_to(const struct spv_late_scripts *late, size_t *at,
-                            const struct spv_unsearched *range)
+static uint32_t requested_to(const struct spv_rescan_ranges *ranges, size_t *at,
+                             const struct spv_rescan_range *range)
 {
-    for (size_t i = *at; i < late->n; i++) {
-        const struct spv_unsearched *old = &late->list[i];
+    for (size_t i = *at; i < ranges->n; i++) {
+        const struct spv_rescan_range *old = &ranges->list[i];
         if (old->watch != range->watch || old->branch != range->branch)
             continue;
         *at = i + 1;
@@ -36,69 +36,69 @@ static uint32_t searched_to(const struct spv_late_scripts *late, size_t *at,
     return range->first;
 }
 
-static int add_scripts(struct spv_late_scripts *late, const struct spv_wallet *wallet,
-                       const struct spv_unsearched *range)
+static int add_scripts(struct spv_rescan_ranges *ranges, const struct spv_wallet *wallet,
+                       const struct spv_rescan_range *range)
 {
     struct spv_bytes script;
     uint64_t next = 0;
 
-    while (spv_wallet_next_script_of(wallet, &next, &script, range)) {
-        struct spv_bytes *grown = spv_array_grow(late->scripts, &late->cap_scripts,
-                                                 late->n_scripts + 1, 64, sizeof *grown);
+    while (spv_wallet_next_rescan_script(wallet, &next, &script, range)) {
+        struct spv_bytes *grown = spv_array_grow(ranges->scripts, &ranges->cap_scripts,
+                                                 ranges->n_scripts + 1, 64, sizeof *grown);
         if (!grown)
             return SPV_ERR_NOMEM;
-        late->scripts = grown;
-        grown[late->n_scripts++] = script;
+        ranges->scripts = grown;
+        grown[ranges->n_scripts++] = script;
     }
     return 0;
 }
 
-int spv_late_scripts_collect(struct spv_late_scripts *late, const struct spv_wallet *wallet)
+int spv_rescan_ranges_collect(struct spv_rescan_ranges *ranges, const struct spv_wallet *wallet)
 {
-    struct spv_unsearched range, *list;
+    struct spv_rescan_range range, *list;
     size_t n = 0, at = 0, cap;
     uint64_t next = 0;
     int rc = 0;
 
-    late->n_scripts = 0;
-    late->found = false;
-    late->birthday = INT64_MAX;
-    while (rc == 0 && spv_wallet_next_unsearched(wallet, &next, &range)) {
-        struct spv_unsearched *grown =
-            spv_array_grow(late->next, &late->next_cap, n + 1, 16, sizeof *grown);
+    ranges->n_scripts = 0;
+    ranges->found = false;
+    ranges->birthday = INT64_MAX;
+    while (rc == 0 && spv_wallet_next_rescan(wallet, &next, &range)) {
+        struct spv_rescan_range *grown =
+            spv_array_grow(ranges->next, &ranges->next_cap, n + 1, 16, sizeof *grown);
         if (!grown)
             return SPV_ERR_NOMEM;
-        late->next = grown;
+        ranges->next = grown;
         grown[n++] = range;
-        range.first = searched_to(late, &at, &range);
+        range.first = requested_to(ranges, &at, &range);
         if (range.first >= range.end)
             continue;
-        late->found = true;
-        if (range.birthday < late->birthday)
-            late->birthday = range.birthday;
-        rc = add_scripts(late, wallet, &range);
+        ranges->found = true;
+        if (range.birthday < ranges->birthday)
+            ranges->birthday = range.birthday;
+        rc = add_scripts(ranges, wallet, &range);
     }
     if (rc < 0)
         return rc;
-    list = late->list;
-    cap = late->cap;
-    late->list = late->next;
-    late->cap = late->next_cap;
-    late->next = list;
-    late->next_cap = cap;
-    late->n = n;
+    list = ranges->list;
+    cap = ranges->cap;
+    ranges->list = ranges->next;
+    ranges->cap = ranges->next_cap;
+    ranges->next = list;
+    ranges->next_cap = cap;
+    ranges->n = n;
     return 0;
 }
 
-int spv_late_scripts_settle(struct spv_late_scripts *late, struct spv_wallet *wallet)
+int spv_rescan_ranges_finish(struct spv_rescan_ranges *ranges, struct spv_wallet *wallet)
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < late->n; i++) {
-        rc = spv_wallet_searched(wallet, &late->list[i]);
+    for (size_t i = 0; rc == 0 && i < ranges->n; i++) {
+        rc = spv_wallet_rescan_done(wallet, &ranges->list[i]);
         if (rc == SPV_ERR_NOT_FOUND) /* the watch has ended */
             rc = 0;
     }
-    late->n = 0;
+    ranges->n = 0;
     return rc;
 }

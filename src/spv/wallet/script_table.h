@@ -9,23 +9,23 @@
 #include "spv/tx.h"
 #include "spv/wallet/probe_table.h"
 
-#define SPV_NONE UINT32_MAX /* no number */
+#define SPV_NO_INDEX UINT32_MAX /* no number */
 
 struct spv_script_owner {
     uint32_t watch; /* its slot in the watch set */
     uint32_t index;
-    uint32_t next; /* in the table's owners; SPV_NONE: the last */
+    uint32_t next; /* in the table's owners; SPV_NO_INDEX: the last */
     uint16_t branch;
 };
 
 struct spv_script_entry {
     uint32_t at; /* in the table's bytes */
-    uint16_t n; /* bytes; at most SPV_WATCH_MAX_SCRIPT */
+    uint16_t n; /* bytes; at most SPV_WATCH_MAX_SCRIPT_BYTES */
     uint16_t branch; /* of the first owner, which most scripts have alone */
-    uint32_t watch; /* SPV_NONE: no owner is left */
+    uint32_t watch; /* SPV_NO_INDEX: no owner is left */
     uint32_t index;
     uint32_t next;
-    uint32_t first_coin; /* the wallet's: its coins with this script; SPV_NONE: none */
+    uint32_t first_coin; /* the wallet's: its coins with this script; SPV_NO_INDEX: none */
 };
 
 struct spv_script_table {
@@ -40,7 +40,7 @@ struct spv_script_table {
 };
 
 void spv_script_table_free(struct spv_script_table *table);
-/* Returns the number of a script, or SPV_NONE. */
+/* Returns the number of a script, or SPV_NO_INDEX. */
 uint32_t spv_script_table_find(const struct spv_script_table *table, struct spv_bytes script);
 /* Adds an owner (whose next is ignored) to a script, which is added when it is new. Returns 0 and
  * *number, SPV_ERR_INVALID for an empty script, SPV_ERR_TOO_MANY, SPV_ERR_TOO_LONG or
@@ -48,12 +48,12 @@ uint32_t spv_script_table_find(const struct spv_script_table *table, struct spv_
 int spv_script_table_add(struct spv_script_table *table, uint32_t *number, struct spv_bytes script,
                          const struct spv_script_owner *owner);
 /* Removes all owners of one watch from a script. Returns true when none is left. */
-bool spv_script_table_disown(struct spv_script_table *table, uint32_t number, uint32_t watch);
+bool spv_script_table_remove_owner(struct spv_script_table *table, uint32_t number, uint32_t watch);
 /* The bytes of a script, valid until the next addition. */
 struct spv_bytes spv_script_table_bytes(const struct spv_script_table *table, uint32_t number);
 
-/* Iterates over the owners of a script: *next is SPV_NONE - 1 at first. */
-#define SPV_FIRST_OWNER (SPV_NONE - 1)
+/* Iterates over the owners of a script: *next is SPV_NO_INDEX - 1 at first. */
+#define SPV_FIRST_OWNER (SPV_NO_INDEX - 1)
 bool spv_script_table_next_owner(const struct spv_script_table *table, struct spv_script_owner *out,
                                  uint32_t number, uint32_t *next);
 

@@ -13,11 +13,11 @@ struct spv_source_heights {
     uint32_t available; /* the highest that there is */
     bool at_tip; /* `available` is the tip of the synced chain */
     uint32_t next; /* everything below is done in this pass */
-    bool second_look;
+    bool is_second_pass;
     struct spv_scan_ranges ranges; /* of a second look: those not done, the current one first */
     uint32_t main_next; /* the main pass goes on here after a second look */
     struct spv_scan_ranges gaps; /* for the next second look */
-    uint32_t undone_to; /* an UNDONE event is due; UINT32_MAX: none is */
+    uint32_t rolled_back_to; /* an UNDONE event is due; UINT32_MAX: none is */
     uint32_t reported_to; /* the highest height that was reported */
     bool done_reported; /* DONE was, and nothing has changed since */
 };
@@ -25,7 +25,7 @@ struct spv_source_heights {
 void spv_source_heights_begin(struct spv_source_heights *h, uint32_t first, uint32_t last);
 /* Heights from `from` on that are done, those below `end`, must be looked at again; also those
  * below the first one, which is lower from now on. */
-void spv_source_heights_search(struct spv_source_heights *h, uint32_t from, uint32_t end);
+void spv_source_heights_rescan(struct spv_source_heights *h, uint32_t from, uint32_t end);
 /* How many heights are to be looked at, gaps included. */
 uint32_t spv_source_heights_left(const struct spv_source_heights *h);
 /* The last height that the pass can go to now. */
@@ -36,9 +36,10 @@ void spv_source_heights_set_available(struct spv_source_heights *h, uint32_t ava
                                       bool at_tip);
 void spv_source_heights_reported(struct spv_source_heights *h, uint32_t height);
 /* The blocks above a height are other ones now: `next` is at most height + 1. */
-void spv_source_heights_undo(struct spv_source_heights *h, uint32_t height);
+void spv_source_heights_roll_back(struct spv_source_heights *h, uint32_t height);
 /* An UNDONE event that is due comes before all others: true. */
-bool spv_source_heights_take_undone(struct spv_source_heights *h, struct spv_source_event *out);
+bool spv_source_heights_take_rolled_back(struct spv_source_heights *h,
+                                         struct spv_source_event *out);
 /* When all is done that there is: true once. */
 bool spv_source_heights_take_done(struct spv_source_heights *h, struct spv_source_event *out);
 

@@ -202,7 +202,7 @@ static int check_inputs(const struct checker *c, size_t i, int64_t paid)
     return all_known ? check_fee(c, i, spent, paid) : 0;
 }
 
-static bool spends(const struct spv_tx *tx, const struct spv_txid *txid)
+static bool tx_spends(const struct spv_tx *tx, const struct spv_txid *txid)
 {
     struct spv_tx_iter iter = spv_tx_inputs(tx);
     struct spv_tx_input input;
@@ -230,11 +230,11 @@ static int check_package(const struct checker *c)
         return spv_text_fail(c->why, SPV_ERR_PACKAGE_SIZE, "a package with a weight above 404,000");
     for (size_t i = 0; i < c->n; i++)
         for (size_t j = i + 1; j < c->n; j++)
-            if (spends(&c->txs[i], &c->reports[j].txid))
+            if (tx_spends(&c->txs[i], &c->reports[j].txid))
                 return check_fail(c, SPV_ERR_PACKAGE_FORM, i, NULL, 0,
                                   "spends a later one: parents come before children");
     for (size_t i = 0; i + 1 < c->n; i++)
-        if (!spends(&c->txs[c->n - 1], &c->reports[i].txid))
+        if (!tx_spends(&c->txs[c->n - 1], &c->reports[i].txid))
             return check_fail(c, SPV_ERR_PACKAGE_FORM, i, NULL, 0,
                               "the last one, the child, does not spend it");
     return 0;

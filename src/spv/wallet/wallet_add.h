@@ -10,8 +10,8 @@ int spv_wallet_check_tx(const struct spv_tx *tx);
 
 /* Whether a transaction pays a script of the table, spends a coin, or spends what a transaction
  * without a block spends. Its txid matters only for watched txids; txid may be NULL. */
-bool spv_wallet_concerns(const struct spv_wallet *w, const struct spv_tx *tx,
-                         const struct spv_txid *txid);
+bool spv_wallet_is_relevant(const struct spv_wallet *w, const struct spv_tx *tx,
+                            const struct spv_txid *txid);
 
 /* Keeps the raw form of a transaction that is in no block. Returns 0 or SPV_ERR_NOMEM. */
 int spv_wallet_keep_raw(struct spv_tx_record *record, const struct spv_tx *tx);

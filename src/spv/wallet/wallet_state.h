@@ -7,12 +7,12 @@
 #include "spv/wallet.h"
 #include "spv/wallet/watch_set.h"
 
-/* The verdict on a transaction that is in no block, while states are evaluated. */
-enum spv_tx_mark {
-    SPV_MARK_OPEN = 0,
-    SPV_MARK_CANDIDATE = 1, /* in the set that is tried together */
-    SPV_MARK_LIVE = 2,
-    SPV_MARK_DEAD = 3,
+/* The eval on a transaction that is in no block, while states are evaluated. */
+enum spv_eval_state {
+    SPV_EVAL_OPEN = 0,
+    SPV_EVAL_CANDIDATE = 1, /* in the set that is tried together */
+    SPV_EVAL_ACCEPTED = 2,
+    SPV_EVAL_REJECTED = 3,
 };
 
 struct spv_tx_record {
@@ -20,7 +20,7 @@ struct spv_tx_record {
     uint64_t peer; /* that sent it first; 0: none */
     uint32_t n_bytes; /* of the raw form */
     int64_t paid; /* sum of all outputs */
-    uint32_t first_spend; /* SPV_NONE: none */
+    uint32_t first_spend; /* SPV_NO_INDEX: none */
     uint32_t first_coin;
     uint32_t next; /* of the free records */
     uint8_t *raw; /* while it is in no block: it is looked at again when scripts are added */
@@ -28,11 +28,11 @@ struct spv_tx_record {
     size_t n_new_raw;
     uint8_t *new_proof;
     size_t n_new_proof;
-    uint32_t place; /* among the verdicts of one evaluation */
-    uint8_t mark; /* enum spv_tx_mark */
-    bool effective; /* what it spends and pays counts */
+    uint32_t eval_index; /* among the evals of one evaluation */
+    uint8_t eval_state; /* enum spv_eval_state */
+    bool in_balance; /* what it spends and pays counts */
     bool trusted;
-    bool touched; /* in the list of those to be looked at when the input ends */
+    bool dirty; /* in the list of those to be looked at when the input ends */
     bool changed; /* its row must be written */
 };
 
@@ -53,8 +53,8 @@ struct spv_coin_record {
     uint32_t next; /* of the same transaction, or of the free records */
     uint32_t next_of_script;
     uint64_t spender; /* id of the transaction that counts as spending it; 0: none */
-    uint8_t field; /* enum spv_coin_field */
-    bool visible; /* some watch has a part in it */
+    uint8_t balance; /* enum spv_balance_kind */
+    bool active; /* some watch has a part in it */
     bool written; /* it has a row */
 };
 
@@ -93,14 +93,15 @@ struct spv_wallet {
     struct spv_probe_table by_outpoint; /* coins */
     struct spv_number_list in_blocks; /* confirmed transactions by height and position */
     struct spv_number_list pending; /* all others */
-    struct spv_number_list touched;
-    size_t n_rescanned; /* scripts that `pending` was looked at with */
+    struct spv_number_list dirty;
+    size_t n_pending_scripts; /* scripts that `pending` was looked at with */
     struct spv_number_list immature; /* coins; some may have changed since */
 
-    int64_t balance[SPV_COIN_FIELDS];
+    int64_t balances[SPV_BALANCE_KINDS];
     bool balance_changed;
     bool removed; /* a transaction that others may have conflicted with */
-    bool recount; /* windows reached coins that were there: balances of watches are added anew */
+    bool must_sum_balances; /* windows reached coins that were there: balances of watches are added
+                               anew */
 
     struct spv_owned_change *changes; /* of transactions and coins */
     size_t n_changes, cap_changes;
@@ -114,13 +115,13 @@ struct spv_wallet {
 
 int spv_number_list_push(struct spv_number_list *list, uint32_t number);
 
-/* The transaction with a txid; of several (old coinbases) the one in the highest block. SPV_NONE:
- * none. */
+/* The transaction with a txid; of several (old coinbases) the one in the highest block.
+ * SPV_NO_INDEX: none. */
 uint32_t spv_wallet_find_tx(const struct spv_wallet *w, const struct spv_txid *txid);
 /* The one in a block that is or was on the best chain. */
 uint32_t spv_wallet_find_in_block(const struct spv_wallet *w, const struct spv_txid *txid,
                                   const struct spv_blockhash *block);
-/* The coin of the transaction that spv_wallet_find_tx returns; SPV_NONE: none. */
+/* The coin of the transaction that spv_wallet_find_tx returns; SPV_NO_INDEX: none. */
 uint32_t spv_wallet_find_coin(const struct spv_wallet *w, const struct spv_txid *txid,
                               uint32_t vout);
 /* Iterates over the transactions that spend an output. */
@@ -130,11 +131,11 @@ bool spv_wallet_next_spender(const struct spv_wallet *w, struct spv_probe_iter *
                              const struct spv_txid *txid, uint32_t vout, uint32_t *tx);
 
 /* Looks at a transaction again when the input ends. */
-int spv_wallet_touch(struct spv_wallet *w, uint32_t tx);
+int spv_wallet_mark_dirty(struct spv_wallet *w, uint32_t tx);
 /* Touches all transactions with its txid, and those that spend its outputs. */
-int spv_wallet_touch_related(struct spv_wallet *w, uint32_t tx);
+int spv_wallet_mark_related_dirty(struct spv_wallet *w, uint32_t tx);
 
-/* Adds a record for a transaction, in no block and touched. Returns 0 and its number, or an error.
+/* Adds a record for a transaction, in no block and dirty. Returns 0 and its number, or an error.
  */
 int spv_wallet_add_tx(struct spv_wallet *w, uint32_t *number, const struct spv_tx *tx,
                       const struct spv_txid *txid, uint64_t id);

@@ -5,11 +5,11 @@
 
 #include "spv/wallet/wallet_state.h"
 
-/* Evaluates all pending transactions; those that changed are touched. Returns 0 or SPV_ERR_NOMEM.
+/* Evaluates all pending transactions; those that changed are dirty. Returns 0 or SPV_ERR_NOMEM.
  */
 int spv_wallet_evaluate(struct spv_wallet *w);
 
 /* Whether its announcements suffice to take our coins from the balance. */
-bool spv_wallet_believes(const struct spv_wallet *w, const struct spv_tx_record *tx);
+bool spv_wallet_has_enough_groups(const struct spv_wallet *w, const struct spv_tx_record *tx);
 
 #endif

@@ -61,12 +61,12 @@ void spv_wallet_sync_free(struct spv_wallet_sync *s); /* NULL is allowed */
 void spv_wallet_sync_set_source(struct spv_wallet_sync *s, const struct spv_coin_source *source);
 
 /* What the node knows when it calls the step. */
-struct spv_wallet_sync_input {
+struct spv_wallet_sync_context {
     bool synced; /* header sync */
     bool backfilling; /* headers below the first stored one are being fetched */
 };
 /* Goes on as far as it can now: begins, gives new scripts to the source. Returns 0 or an error. */
-int spv_wallet_sync_step(struct spv_wallet_sync *s, const struct spv_wallet_sync_input *in,
+int spv_wallet_sync_step(struct spv_wallet_sync *s, const struct spv_wallet_sync_context *in,
                          struct spv_now now);
 /* What the source found. Returns 0 or an error. */
 int spv_wallet_sync_source_event(struct spv_wallet_sync *s, const struct spv_source_event *event,
@@ -80,10 +80,10 @@ int spv_wallet_sync_disconnect(struct spv_wallet_sync *s, uint32_t fork_height, 
 int spv_wallet_sync_watch(struct spv_wallet_sync *s, uint64_t *request, uint64_t *id,
                           struct spv_text_error *why, const struct spv_watch_target *watch);
 int spv_wallet_sync_unwatch(struct spv_wallet_sync *s, uint64_t *request, uint64_t id);
-int spv_wallet_sync_hand_out(struct spv_wallet_sync *s, uint64_t *request, uint32_t *index,
-                             uint64_t id, uint32_t branch);
+int spv_wallet_sync_reserve_index(struct spv_wallet_sync *s, uint64_t *request, uint32_t *index,
+                                  uint64_t id, uint32_t branch);
 /* Another input of the wallet was made, by the caller. */
-void spv_wallet_sync_touched(struct spv_wallet_sync *s);
+void spv_wallet_sync_wallet_changed(struct spv_wallet_sync *s);
 
 /* ---- outputs ---- */
 

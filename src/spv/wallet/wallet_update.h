@@ -7,7 +7,7 @@
 
 /* Marks the scripts as used that a transaction pays, until no window moves any more. */
 int spv_wallet_use_scripts(struct spv_wallet *w, uint32_t tx);
-/* Makes the coins visible that the windows reach that moved since. */
+/* Makes the coins active that the windows reach that moved since. */
 int spv_wallet_follow_windows(struct spv_wallet *w);
 /* Deletes a transaction: its row, coins and shares. */
 int spv_wallet_delete_tx(struct spv_wallet *w, uint32_t tx);
@@ -15,7 +15,7 @@ int spv_wallet_delete_tx(struct spv_wallet *w, uint32_t tx);
 int spv_wallet_drop_unowned_coins(struct spv_wallet *w, uint32_t tx);
 /* Ends an input whose result is rc: a count, or an error, after which all further inputs are
  * refused. Returns rc or another error. */
-int spv_wallet_end_input(struct spv_wallet *w, int rc);
+int spv_wallet_end_operation(struct spv_wallet *w, int rc);
 /* Frees the changes. */
 void spv_wallet_drop_changes(struct spv_wallet *w);
 

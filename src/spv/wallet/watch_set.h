@@ -15,7 +15,7 @@ struct spv_watch_branch {
     uint32_t n_used; /* indexes up to the highest one used or handed out */
     uint32_t window; /* indexes that count */
     uint32_t n_derived; /* indexes whose scripts are in the table */
-    uint32_t n_searched; /* indexes whose scripts were looked for in all blocks */
+    uint32_t n_scanned; /* indexes whose scripts were looked for in all blocks */
     uint32_t *scripts; /* numbers of scripts, scripts_per_index an index */
     size_t n_scripts;
     bool ended; /* an index without a key (BIP32): nothing beyond it */
@@ -32,7 +32,7 @@ struct spv_watch_entry {
     uint32_t per_index; /* scripts an index */
     bool changed; /* since the wallet wrote its row */
     bool balance_changed;
-    int64_t balance[5]; /* the wallet's: satoshis by enum spv_coin_field */
+    int64_t balances[5]; /* the wallet's: satoshis by enum spv_balance_kind */
     int64_t received, spent; /* the wallet's: the part in the transaction at hand */
     bool has_share;
 };
@@ -74,7 +74,7 @@ int spv_watch_set_restore(struct spv_watch_set *set, struct spv_text_error *why,
                           const struct spv_watch_target *watch, uint64_t id);
 /* Sets what was stored of a branch; its scripts follow, in order. Returns 0 or SPV_ERR_INVALID. */
 int spv_watch_set_restore_branch(struct spv_watch_set *set, uint64_t id, uint32_t branch,
-                                 uint32_t n_used, uint32_t n_searched);
+                                 uint32_t n_used, uint32_t n_scanned);
 /* Appends a stored script to a branch. Returns 0, SPV_ERR_INVALID, SPV_ERR_TOO_MANY or
  * SPV_ERR_NOMEM. */
 int spv_watch_set_restore_script(struct spv_watch_set *set, uint64_t id, uint32_t branch,
@@ -84,26 +84,26 @@ int spv_watch_set_restore_end(struct spv_watch_set *set);
 
 /* Frees a slot; its scripts are disowned. */
 void spv_watch_set_remove(struct spv_watch_set *set, uint32_t slot);
-/* The slot of an id, or SPV_NONE. */
+/* The slot of an id, or SPV_NO_INDEX. */
 uint32_t spv_watch_set_slot(const struct spv_watch_set *set, uint64_t id);
 /* Whether a transaction is watched by its id. */
 bool spv_watch_set_has_txid(const struct spv_watch_set *set, const struct spv_txid *txid);
 
 /* Returns true when an owner has the index in its window and, if it watches an outpoint, this one
  * is it. */
-bool spv_watch_set_counts(const struct spv_watch_set *set, const struct spv_script_owner *owner,
-                          const struct spv_txid *txid, uint32_t vout);
+bool spv_watch_set_is_active(const struct spv_watch_set *set, const struct spv_script_owner *owner,
+                             const struct spv_txid *txid, uint32_t vout);
 /* A transaction pays the script in an output that counts: moves the windows of its owners. Returns
  * 0, SPV_ERR_TOO_MANY or SPV_ERR_NOMEM. */
-int spv_watch_set_use(struct spv_watch_set *set, uint32_t script);
-/* Marks the indexes below n_used as used or handed out. Returns as spv_watch_set_use. */
+int spv_watch_set_use_script(struct spv_watch_set *set, uint32_t script);
+/* Marks the indexes below n_used as used or handed out. Returns as spv_watch_set_use_script. */
 int spv_watch_set_use_index(struct spv_watch_set *set, uint32_t slot, uint32_t branch,
                             uint32_t n_used);
 /* Nothing was scanned yet: there is no past that the scripts were not searched in. */
-void spv_watch_set_begin(struct spv_watch_set *set);
+void spv_watch_set_set_scanned(struct spv_watch_set *set);
 /* The indexes of a branch that are to be searched: 0 when those in the window were. A watched txid
  * counts as one. */
-uint32_t spv_watch_set_unsearched_end(const struct spv_watch_entry *entry, uint32_t branch);
+uint32_t spv_watch_set_rescan_end(const struct spv_watch_entry *entry, uint32_t branch);
 /* Returns true and the next window that moved, or false. */
 bool spv_watch_set_next_move(struct spv_watch_set *set, struct spv_window_move *out);
 

@@ -60,7 +60,7 @@ static int teardown(void **state)
 static void on_wallet(void *ctx, const struct spv_wallet_event *event)
 {
     struct run *r = ctx;
-    r->changed += event->kind == SPV_WALLET_CHANGED;
+    r->changed += event->kind == SPV_WALLET_EVENT_CHANGED;
 }
 
 static void on_broadcast(void *ctx, const struct spv_broadcast_progress *progress)

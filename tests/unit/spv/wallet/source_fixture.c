@@ -331,7 +331,7 @@ static void take_event(struct source_fixture *f, const struct spv_source_event *
     assert_true(f->n_events < COUNT(f->events));
     f->events[f->n_events++] =
         (struct source_event_row){.kind = e->kind, .height = e->height, .whole = e->block != NULL};
-    if (e->kind == SPV_SOURCE_MATCH)
+    if (e->kind == SPV_SOURCE_EVENT_FOUND)
         take_match(f, e);
 }
 
@@ -341,7 +341,7 @@ static void take_drops(struct source_fixture *f)
 {
     struct spv_segments_drop drop;
 
-    while ((f->bloom && spv_bloom_scan_next_drop(f->bloom, &drop) == 1) ||
+    while ((f->bloom && spv_bloom_scan_next_disconnect(f->bloom, &drop) == 1) ||
            spv_block_fetch_next_drop(&f->fetch, &drop) == 1) {
         f->dropped = drop.id;
         f->drop_error = drop.error;
@@ -413,7 +413,7 @@ void source_wait(struct source_fixture *f, uint64_t us)
     f->now.mono_us = until;
 }
 
-void source_start_bloom(struct source_fixture *f, struct spv_bloom_kept kept, bool cross_check,
+void source_start_bloom(struct source_fixture *f, struct spv_bloom_params params, bool cross_check,
                         int64_t whole_from)
 {
     const struct spv_bloom_scan_config cfg = {.chain = f->chain,
@@ -421,7 +421,7 @@ void source_start_bloom(struct source_fixture *f, struct spv_bloom_kept kept, bo
                                               .effects = &f->effects,
                                               .blocks = &f->fetch,
                                               .rng = test_random_rng(&f->random),
-                                              .kept = kept,
+                                              .params = params,
                                               .cross_check = cross_check,
                                               .whole_from = whole_from};
 
@@ -462,7 +462,7 @@ size_t source_matches(const struct source_fixture *f, uint32_t height)
     size_t n = 0;
 
     for (size_t i = 0; i < f->n_events; i++)
-        n += f->events[i].kind == SPV_SOURCE_MATCH && f->events[i].height == height &&
+        n += f->events[i].kind == SPV_SOURCE_EVENT_FOUND && f->events[i].height == height &&
              f->events[i].n > 0;
     return n;
 }

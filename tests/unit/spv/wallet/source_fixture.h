@@ -119,7 +119,7 @@ struct built_tx *source_tx(struct source_fixture *f, uint32_t height, size_t n);
 /* Removes the blocks above a height; others are mined by the caller. */
 void source_reorganise(struct source_fixture *f, uint32_t height);
 
-void source_start_bloom(struct source_fixture *f, struct spv_bloom_kept kept, bool cross_check,
+void source_start_bloom(struct source_fixture *f, struct spv_bloom_params params, bool cross_check,
                         int64_t whole_from);
 void source_start_blocks(struct source_fixture *f);
 struct source_peer *source_connect(struct source_fixture *f, uint64_t id, uint64_t services);

@@ -3,7 +3,7 @@
 
 #include "spv/bloom.h"
 
-#define NONE ((struct spv_bloom_kept){0})
+#define NONE ((struct spv_bloom_params){0})
 
 static struct source_fixture f;
 
@@ -70,17 +70,17 @@ static void the_size_grows_in_steps_of_two_and_is_kept(void **state)
     add_many(626, 626, 0);
     source_run(&f);
     assert_true(p->n_bytes >= 2 * first - 1 && p->n_bytes <= 2 * first + 1);
-    const struct spv_bloom_kept kept = spv_bloom_scan_kept(f.bloom);
+    const struct spv_bloom_params params = spv_bloom_scan_params(f.bloom);
     const size_t second = p->n_bytes;
-    assert_int_equal(kept.capacity, 1250);
-    assert_int_equal(kept.tweak, p->tweak);
+    assert_int_equal(params.capacity, 1250);
+    assert_int_equal(params.tweak, p->tweak);
     spv_bloom_scan_free(f.bloom);
-    source_start_bloom(&f, kept, false, 0);
+    source_start_bloom(&f, params, false, 0);
     p = source_connect(&f, 2, SOURCE_SERVICES);
     assert_int_equal(source_begin(&f, 1, 1, UINT32_MAX), 0);
     source_run(&f);
     assert_int_equal(p->n_bytes, second);
-    assert_int_equal(p->tweak, kept.tweak);
+    assert_int_equal(p->tweak, params.tweak);
     source_close(&f);
 }
 
@@ -94,9 +94,9 @@ static void beyond_five_percent_the_source_is_refused(void **state)
     assert_int_equal(source_begin(&f, 1, 1, 5), 0);
     add_many(2, 20000, 0);
     assert_true(stats().rate <= 1.06 * SPV_BLOOM_RATE);
-    assert_int_equal(spv_bloom_scan_kept(f.bloom).capacity, 20000);
+    assert_int_equal(spv_bloom_scan_params(f.bloom).capacity, 20000);
     add_many(20001, 20001, 0);
-    assert_int_equal(spv_bloom_scan_kept(f.bloom).capacity, 40000);
+    assert_int_equal(spv_bloom_scan_params(f.bloom).capacity, 40000);
     assert_true(stats().rate > 2 * SPV_BLOOM_RATE);
     uint32_t n = 20002;
     while (source_watch(&f, n, 1) == 0)
@@ -131,7 +131,7 @@ static void a_filter_with_many_false_positives_is_loaded_again(void **state)
     spv_bloom_insert(p->filter, source_script(bytes, 9).bytes + 2, 20);
     source_run(&f);
     assert_int_equal(p->n_loads, 2);
-    assert_true(stats().false_positives >= SPV_BLOOM_FALSE);
+    assert_true(stats().false_positives >= SPV_BLOOM_MAX_FALSE);
     assert_int_equal(f.n_events, 1);
     source_close(&f);
 }
@@ -261,7 +261,7 @@ static void announced_transactions_are_requested_from_each_peer(void **state)
 
 static void a_peer_has_a_hundred_requests_for_transactions(void **state)
 {
-    struct spv_inv items[SPV_BLOOM_TX_OPEN + 5];
+    struct spv_inv items[SPV_BLOOM_MAX_TX_REQUESTS + 5];
     struct spv_msg_inv inv = {.items = items, .n = COUNT(items)};
 
     (void)state;
@@ -277,14 +277,14 @@ static void a_peer_has_a_hundred_requests_for_transactions(void **state)
     }
     assert_int_equal(spv_bloom_scan_inv(f.bloom, 1, &inv), 0);
     source_step(&f);
-    assert_int_equal(p->n_tx_requests, SPV_BLOOM_TX_OPEN);
+    assert_int_equal(p->n_tx_requests, SPV_BLOOM_MAX_TX_REQUESTS);
     inv.n = 3;
     items[0].type = SPV_INV_TX | SPV_INV_WITNESS; /* as it was requested */
     assert_int_equal(spv_bloom_scan_notfound(f.bloom, 1, &inv, f.now), 1);
-    inv = (struct spv_msg_inv){.items = items + SPV_BLOOM_TX_OPEN, .n = 5};
+    inv = (struct spv_msg_inv){.items = items + SPV_BLOOM_MAX_TX_REQUESTS, .n = 5};
     assert_int_equal(spv_bloom_scan_inv(f.bloom, 1, &inv), 0);
     source_step(&f);
-    assert_int_equal(p->n_tx_requests, SPV_BLOOM_TX_OPEN + 3);
+    assert_int_equal(p->n_tx_requests, SPV_BLOOM_MAX_TX_REQUESTS + 3);
     source_close(&f);
 }
 

@@ -100,7 +100,7 @@ static void three_recipients_get_it_at_once_and_one_more_each_time_later(void **
     expect(c, 0);
     for (int i = 0; i < 3; i++)
         hand_over(c, peer++);
-    for (uint64_t delay = SPV_BROADCAST_RETRY_MIN, i = 0; i < 4; i++, delay *= 2) {
+    for (uint64_t delay = SPV_BROADCAST_RETRY_MIN_S, i = 0; i < 4; i++, delay *= 2) {
         const uint64_t due = spv_broadcast_private_deadline(c->b);
         expect(c, 0);
         assert_true(due >= c->now.mono_us + delay * 3 / 4 * SPV_SECOND);

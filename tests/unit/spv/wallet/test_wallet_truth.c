@@ -110,22 +110,22 @@ static const char *const names[DESCRIPTORS] = {"pkh", "sh_wpkh",         "wpkh",
 /* Searches the past until no script is unsearched. Returns how often. */
 static size_t search_past(struct subject *s)
 {
-    struct spv_unsearched range, ranges[2 * DESCRIPTORS];
+    struct spv_rescan_range range, ranges[2 * DESCRIPTORS];
     const uint32_t scanned = spv_wallet_scanned(s->wallet).height;
 
     for (size_t rounds = 0;; rounds++) {
         uint64_t next = 0;
         size_t n = 0;
-        while (spv_wallet_next_unsearched(s->wallet, &next, &range))
+        while (spv_wallet_next_rescan(s->wallet, &next, &range))
             ranges[n++] = range;
         if (n == 0)
             return rounds;
         for (uint32_t i = 0; i <= scanned; i++) {
-            assert_int_equal(spv_wallet_search(s->wallet, &best[i].in), 0);
+            assert_int_equal(spv_wallet_rescan_block(s->wallet, &best[i].in), 0);
             commit(s);
         }
         for (size_t i = 0; i < n; i++)
-            assert_int_equal(spv_wallet_searched(s->wallet, &ranges[i]), 0);
+            assert_int_equal(spv_wallet_rescan_done(s->wallet, &ranges[i]), 0);
         commit(s);
     }
 }
@@ -224,10 +224,10 @@ static void check_balance(const struct spv_wallet *wallet, int64_t untrusted)
     struct spv_wallet_balance_row balance;
 
     assert_int_equal(spv_wallet_balance(wallet, &balance, 0), 0);
-    assert_int_equal(balance.field[SPV_COIN_CONFIRMED], INT64_C(10542854808));
-    assert_int_equal(balance.field[SPV_COIN_IMMATURE], INT64_C(5000000000));
-    assert_int_equal(balance.field[SPV_COIN_TRUSTED_PENDING], 0);
-    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], untrusted);
+    assert_int_equal(balance.amount[SPV_BALANCE_CONFIRMED], INT64_C(10542854808));
+    assert_int_equal(balance.amount[SPV_BALANCE_IMMATURE], INT64_C(5000000000));
+    assert_int_equal(balance.amount[SPV_BALANCE_TRUSTED_PENDING], 0);
+    assert_int_equal(balance.amount[SPV_BALANCE_UNTRUSTED_PENDING], untrusted);
 }
 
 /* The node's proofs, byte for byte. */

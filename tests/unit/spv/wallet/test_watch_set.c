@@ -151,7 +151,7 @@ static void coin_counts_once_in_a_watch_that_owns_its_script_twice(void **state)
                       .inputs = &input, .n_inputs = 1, .outputs = &output, .n_outputs = 1});
     case_mine(c, &tx, NULL);
     assert_int_equal(spv_wallet_balance(c->wallet, &balance, id), 0);
-    assert_int_equal(balance.field[SPV_COIN_CONFIRMED], 100);
+    assert_int_equal(balance.amount[SPV_BALANCE_CONFIRMED], 100);
     case_balance(c, 100, 0, 0, 0);
     built_tx_free(&tx);
 }
@@ -166,7 +166,7 @@ static void handed_out_index_is_above_all_used_ones_and_moves_the_window(void **
     mine_payment(c, 0, 3);
     mine_payment(c, 0, 1);
     for (uint32_t i = 4; i < 20; i++) {
-        assert_int_equal(spv_wallet_hand_out(c->wallet, &index, id, 0), 0);
+        assert_int_equal(spv_wallet_reserve_index(c->wallet, &index, id, 0), 0);
         assert_int_equal(index, i);
     }
     case_store(c);
@@ -174,9 +174,10 @@ static void handed_out_index_is_above_all_used_ones_and_moves_the_window(void **
     assert_int_equal(spv_wallet_script_at(c->wallet, &script, id, 0, index), 0);
     assert_memory_equal(script.bytes, scripts[0].scripts[index].script.bytes, script.n);
     assert_int_equal(spv_wallet_script_at(c->wallet, &script, id, 0, 5000), SPV_ERR_NOT_FOUND);
-    assert_int_equal(spv_wallet_hand_out(c->wallet, &index, id, 2), SPV_ERR_NOT_FOUND);
-    assert_int_equal(spv_wallet_hand_out(c->wallet, &index, 99, 0), SPV_ERR_NOT_FOUND);
-    assert_int_equal(spv_wallet_hand_out(c->wallet, &index, c->watches[0], 0), SPV_ERR_UNSUPPORTED);
+    assert_int_equal(spv_wallet_reserve_index(c->wallet, &index, id, 2), SPV_ERR_NOT_FOUND);
+    assert_int_equal(spv_wallet_reserve_index(c->wallet, &index, 99, 0), SPV_ERR_NOT_FOUND);
+    assert_int_equal(spv_wallet_reserve_index(c->wallet, &index, c->watches[0], 0),
+                     SPV_ERR_UNSUPPORTED);
     case_balance(c, 200, 0, 0, 0);
 }
 
@@ -199,26 +200,26 @@ static void equal_watch_gets_the_larger_gap_and_the_earlier_birthday(void **stat
 static void past_of_a_new_watch_is_unsearched_until_it_was_searched(void **state)
 {
     struct wallet_case *c = *state;
-    struct spv_unsearched range;
+    struct spv_rescan_range range;
     struct built_tx tx;
     uint64_t next = 0;
 
     /* those that were watched before the first block have no past */
-    assert_false(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_false(spv_wallet_next_rescan(c->wallet, &next, &range));
     const uint64_t id = watch_ranged(c, GAP, 77);
     next = 0;
-    assert_true(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_true(spv_wallet_next_rescan(c->wallet, &next, &range));
     assert_int_equal(range.watch, id);
     assert_int_equal(range.birthday, 77);
     assert_int_equal(range.branch, 0);
     assert_int_equal(range.first, 0);
     assert_true(range.end >= GAP + c->cfg.lookahead);
-    assert_int_equal(spv_wallet_searched(c->wallet, &range), 0);
-    assert_true(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_int_equal(spv_wallet_rescan_done(c->wallet, &range), 0);
+    assert_true(spv_wallet_next_rescan(c->wallet, &next, &range));
     assert_int_equal(range.branch, 1);
-    assert_int_equal(spv_wallet_searched(c->wallet, &range), 0);
+    assert_int_equal(spv_wallet_rescan_done(c->wallet, &range), 0);
     next = 0;
-    assert_false(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_false(spv_wallet_next_rescan(c->wallet, &next, &range));
     case_store(c);
     /* far enough that scripts are in the window that were never searched */
     pay(c, &tx, (const uint32_t[2][2]){{0, 4}, {0, 9}});
@@ -226,21 +227,21 @@ static void past_of_a_new_watch_is_unsearched_until_it_was_searched(void **state
     mine_payment(c, 0, 14);
     mine_payment(c, 0, 18); /* more look-ahead is derived, but the window was searched */
     next = 0;
-    assert_false(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_false(spv_wallet_next_rescan(c->wallet, &next, &range));
     for (uint32_t i = 1; i < 6; i++)
         mine_payment(c, 0, 18 + i * GAP);
     next = 0;
-    assert_true(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_true(spv_wallet_next_rescan(c->wallet, &next, &range));
     assert_true(range.first >= GAP + c->cfg.lookahead);
     range.watch = 99;
-    assert_int_equal(spv_wallet_searched(c->wallet, &range), SPV_ERR_NOT_FOUND);
+    assert_int_equal(spv_wallet_rescan_done(c->wallet, &range), SPV_ERR_NOT_FOUND);
     case_balance(c, 900, 0, 0, 0);
     built_tx_free(&tx);
 }
 
 static void wrong_watches_are_refused_and_nothing_changes(void **state)
 {
-    static uint8_t zeros[SPV_WATCH_MAX_SCRIPT + 1];
+    static uint8_t zeros[SPV_WATCH_MAX_SCRIPT_BYTES + 1];
     const struct {
         struct spv_watch_target watch;
         int error;
