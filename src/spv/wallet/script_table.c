@@ -144,20 +144,21 @@ int spv_script_table_add(struct spv_script_table *table, uint32_t *number, struc
 }
 
 bool spv_script_table_next_owner(const struct spv_script_table *table, struct spv_script_owner *out,
-                                 uint32_t number, uint32_t *next)
+                                 uint32_t number, struct spv_owner_iter *iter)
 {
     const struct spv_script_entry *entry = &table->scripts[number];
 
-    if (*next == SPV_NO_INDEX || entry->watch == SPV_NO_INDEX)
+    if (entry->watch == SPV_NO_INDEX || (iter->begun && iter->next == SPV_NO_INDEX))
         return false;
-    if (*next == SPV_FIRST_OWNER)
+    if (!iter->begun)
         *out = (struct spv_script_owner){.watch = entry->watch,
                                          .index = entry->index,
                                          .next = entry->next,
                                          .branch = entry->branch};
     else
-        *out = table->owners[*next];
-    *next = out->next;
+        *out = table->owners[iter->next];
+    iter->begun = true;
+    iter->next = out->next;
     return true;
 }
 

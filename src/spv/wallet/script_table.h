@@ -52,10 +52,13 @@ bool spv_script_table_remove_owner(struct spv_script_table *table, uint32_t numb
 /* The bytes of a script, valid until the next addition. */
 struct spv_bytes spv_script_table_bytes(const struct spv_script_table *table, uint32_t number);
 
-/* Iterates over the owners of a script: *next is SPV_NO_INDEX - 1 at first. */
-#define SPV_FIRST_OWNER (SPV_NO_INDEX - 1)
+/* Iterates over the owners of a script; the table must not change meanwhile. */
+struct spv_owner_iter { /* zeroed: before the first owner */
+    bool begun;
+    uint32_t next; /* in the table's owners; SPV_NO_INDEX: the end */
+};
 bool spv_script_table_next_owner(const struct spv_script_table *table, struct spv_script_owner *out,
-                                 uint32_t number, uint32_t *next);
+                                 uint32_t number, struct spv_owner_iter *iter);
 
 size_t spv_script_table_memory(const struct spv_script_table *table);
 

@@ -6,6 +6,13 @@
 #include "spv/error.h"
 #include "spv/wallet/wallet_update.h"
 
+/* A pending transaction while bounds are enforced: its bound_state. */
+enum bound_state {
+    BOUND_OPEN = 0,
+    BOUND_NEEDED = 1, /* never dropped, or an ancestor of such a transaction */
+    BOUND_DROPPED = 2,
+};
+
 struct usage {
     size_t n, bytes; /* of those that are bounded */
     size_t n_peer; /* of the peer */
@@ -48,7 +55,7 @@ static void mark_needed(struct spv_wallet *w, uint32_t *set)
 
     for (size_t i = 0; i < w->pending.n; i++) {
         const uint32_t tx = w->pending.at[i];
-        w->txs[tx].eval_state = is_exempt(&w->txs[tx]) ? SPV_EVAL_ACCEPTED : SPV_EVAL_OPEN;
+        w->txs[tx].bound_state = is_exempt(&w->txs[tx]) ? BOUND_NEEDED : BOUND_OPEN;
         if (is_exempt(&w->txs[tx]))
             set[n++] = tx;
     }
@@ -57,9 +64,9 @@ static void mark_needed(struct spv_wallet *w, uint32_t *set)
         for (uint32_t i = w->txs[tx].first_spend; i != SPV_NO_INDEX; i = w->spends[i].next) {
             const uint32_t parent = spv_wallet_find_tx(w, &w->spends[i].prev);
             if (parent == SPV_NO_INDEX || spv_tx_is_confirmed(&w->txs[parent]) ||
-                w->txs[parent].eval_state == SPV_EVAL_ACCEPTED)
+                w->txs[parent].bound_state == BOUND_NEEDED)
                 continue;
-            w->txs[parent].eval_state = SPV_EVAL_ACCEPTED;
+            w->txs[parent].bound_state = BOUND_NEEDED;
             set[n++] = parent;
         }
     }
@@ -71,7 +78,7 @@ static uint32_t choose_dropped(const struct spv_wallet *w, uint64_t peer)
 
     for (size_t i = 0; i < w->pending.n; i++) {
         const uint32_t tx = w->pending.at[i];
-        if (w->txs[tx].eval_state == SPV_EVAL_ACCEPTED || (peer != 0 && w->txs[tx].peer != peer))
+        if (w->txs[tx].bound_state == BOUND_NEEDED || (peer != 0 && w->txs[tx].peer != peer))
             continue;
         if (found == SPV_NO_INDEX || is_dropped_before(&w->txs[tx], &w->txs[found]))
             found = tx;
@@ -86,19 +93,19 @@ static size_t find_descendants(struct spv_wallet *w, uint32_t *set, uint32_t tx)
     bool found = true;
 
     set[n++] = tx;
-    w->txs[tx].eval_state = SPV_EVAL_REJECTED;
+    w->txs[tx].bound_state = BOUND_DROPPED;
     while (found) {
         found = false;
         for (size_t i = 0; i < w->pending.n; i++) {
             const uint32_t child = w->pending.at[i];
             for (uint32_t j = w->txs[child].first_spend;
-                 j != SPV_NO_INDEX && w->txs[child].eval_state != SPV_EVAL_REJECTED;
+                 j != SPV_NO_INDEX && w->txs[child].bound_state != BOUND_DROPPED;
                  j = w->spends[j].next) {
                 const uint32_t parent = spv_wallet_find_tx(w, &w->spends[j].prev);
                 if (parent == SPV_NO_INDEX || spv_tx_is_confirmed(&w->txs[parent]) ||
-                    w->txs[parent].eval_state != SPV_EVAL_REJECTED)
+                    w->txs[parent].bound_state != BOUND_DROPPED)
                     continue;
-                w->txs[child].eval_state = SPV_EVAL_REJECTED;
+                w->txs[child].bound_state = BOUND_DROPPED;
                 set[n++] = child;
                 found = true;
             }
@@ -163,7 +170,7 @@ static uint32_t choose_spender(const struct spv_wallet *w, const struct spv_spen
     uint32_t found = SPV_NO_INDEX, tx;
 
     while (spv_wallet_next_spender(w, &iter, &spend->prev, spend->vout, &tx)) {
-        if (spv_tx_is_confirmed(&w->txs[tx]) || w->txs[tx].eval_state == SPV_EVAL_ACCEPTED)
+        if (spv_tx_is_confirmed(&w->txs[tx]) || w->txs[tx].bound_state == BOUND_NEEDED)
             continue;
         if (found == SPV_NO_INDEX || is_dropped_before(&w->txs[tx], &w->txs[found]))
             found = tx;

@@ -11,19 +11,19 @@ _Static_assert(sizeof((struct spv_watch_entry){.id = 0}.balances) ==
                "a balance has all fields");
 
 bool spv_wallet_next_active_owner(const struct spv_wallet *w, const struct spv_coin_record *coin,
-                                  uint32_t *next, struct spv_script_owner *out)
+                                  struct spv_owner_iter *iter, struct spv_script_owner *out)
 {
     const struct spv_txid *txid = &w->txs[coin->tx].row.txid;
 
-    for (uint32_t at = *next; spv_script_table_next_owner(&w->set.scripts, out, coin->script, next);
-         at = *next) {
+    for (struct spv_owner_iter at = *iter;
+         spv_script_table_next_owner(&w->set.scripts, out, coin->script, iter); at = *iter) {
         struct spv_script_owner earlier;
-        uint32_t before = SPV_FIRST_OWNER;
+        struct spv_owner_iter before = {.begun = false};
         bool is_first = true;
         if (!spv_watch_set_is_active(&w->set, out, txid, coin->vout))
             continue;
         /* combo(), or two branches with one key: a watch may own a script twice. */
-        while (is_first && before != at &&
+        while (is_first && (before.begun != at.begun || before.next != at.next) &&
                spv_script_table_next_owner(&w->set.scripts, &earlier, coin->script, &before))
             is_first = earlier.watch != out->watch ||
                        !spv_watch_set_is_active(&w->set, &earlier, txid, coin->vout);
@@ -36,9 +36,9 @@ bool spv_wallet_next_active_owner(const struct spv_wallet *w, const struct spv_c
 bool spv_wallet_coin_is_active(const struct spv_wallet *w, const struct spv_coin_record *coin)
 {
     struct spv_script_owner owner;
-    uint32_t next = SPV_FIRST_OWNER;
+    struct spv_owner_iter iter = {.begun = false};
 
-    return spv_wallet_next_active_owner(w, coin, &next, &owner);
+    return spv_wallet_next_active_owner(w, coin, &iter, &owner);
 }
 
 uint32_t spv_wallet_confirmations_at(const struct spv_wallet *w, uint32_t height)
@@ -55,11 +55,11 @@ uint32_t spv_wallet_confirmations_at(const struct spv_wallet *w, uint32_t height
 static void add_to_watches(struct spv_wallet *w, const struct spv_coin_record *coin, int64_t value)
 {
     struct spv_script_owner owner;
-    uint32_t next = SPV_FIRST_OWNER;
+    struct spv_owner_iter iter = {.begun = false};
 
     if (coin->balance == SPV_BALANCE_NONE)
         return;
-    while (spv_wallet_next_active_owner(w, coin, &next, &owner)) {
+    while (spv_wallet_next_active_owner(w, coin, &iter, &owner)) {
         w->set.watches[owner.watch].balances[coin->balance] += value;
         w->set.watches[owner.watch].balance_changed = true;
     }

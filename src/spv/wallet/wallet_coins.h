@@ -8,9 +8,9 @@
 /* Whether some watch counts a coin; the record's balance `active` follows at the end of an input.
  */
 bool spv_wallet_coin_is_active(const struct spv_wallet *w, const struct spv_coin_record *coin);
-/* Iterates over the watches that count a coin, each once: *next is SPV_FIRST_OWNER at first. */
+/* Iterates over the watches that count a coin, each once. */
 bool spv_wallet_next_active_owner(const struct spv_wallet *w, const struct spv_coin_record *coin,
-                                  uint32_t *next, struct spv_script_owner *out);
+                                  struct spv_owner_iter *iter, struct spv_script_owner *out);
 
 uint32_t spv_wallet_confirmations_at(const struct spv_wallet *w, uint32_t height);
 

@@ -55,9 +55,9 @@ static void add_to_share(const struct spv_wallet *w, struct spv_wallet_share_row
                          uint64_t after, const struct spv_coin_record *coin, bool is_spent)
 {
     struct spv_script_owner owner;
-    uint32_t next = SPV_FIRST_OWNER;
+    struct spv_owner_iter iter = {.begun = false};
 
-    while (spv_wallet_next_active_owner(w, coin, &next, &owner)) {
+    while (spv_wallet_next_active_owner(w, coin, &iter, &owner)) {
         const uint64_t id = w->set.watches[owner.watch].id;
         if (id <= after || (out->watch != 0 && id > out->watch))
             continue;
@@ -114,7 +114,7 @@ static bool is_listed(const struct spv_wallet *w, uint32_t number)
 bool spv_wallet_next_coin(const struct spv_wallet *w, uint64_t *next, struct spv_wallet_coin *out)
 {
     struct spv_script_owner owner;
-    uint32_t iter = SPV_FIRST_OWNER;
+    struct spv_owner_iter iter = {.begun = false};
 
     while (*next < w->n_coins && !is_listed(w, (uint32_t)*next))
         (*next)++;
@@ -158,11 +158,11 @@ size_t spv_wallet_find_script(const struct spv_wallet *w, struct spv_script_orig
 {
     const uint32_t number = spv_script_table_find(&w->set.scripts, script);
     struct spv_script_owner owner;
-    uint32_t next = SPV_FIRST_OWNER;
+    struct spv_owner_iter iter = {.begun = false};
     size_t n = 0;
 
     while (number != SPV_NO_INDEX &&
-           spv_script_table_next_owner(&w->set.scripts, &owner, number, &next)) {
+           spv_script_table_next_owner(&w->set.scripts, &owner, number, &iter)) {
         if (n < cap)
             out[n] = (struct spv_script_origin){.watch = w->set.watches[owner.watch].id,
                                                 .branch = owner.branch,

@@ -30,6 +30,7 @@ struct spv_tx_record {
     size_t n_new_proof;
     uint32_t eval_index; /* among the evals of one evaluation */
     uint8_t eval_state; /* enum spv_eval_state */
+    uint8_t bound_state; /* enum bound_state (wallet_bounds.c) */
     bool in_balance; /* what it spends and pays counts */
     bool trusted;
     bool dirty; /* in the list of those to be looked at when the input ends */

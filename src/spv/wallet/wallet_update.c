@@ -172,9 +172,9 @@ int spv_wallet_drop_unowned_coins(struct spv_wallet *w, uint32_t tx)
 static void add_share(struct spv_wallet *w, const struct spv_coin_record *coin, bool is_spent)
 {
     struct spv_script_owner owner;
-    uint32_t next = SPV_FIRST_OWNER;
+    struct spv_owner_iter iter = {.begun = false};
 
-    while (spv_wallet_next_active_owner(w, coin, &next, &owner)) {
+    while (spv_wallet_next_active_owner(w, coin, &iter, &owner)) {
         struct spv_watch_entry *entry = &w->set.watches[owner.watch];
         entry->has_share = true;
         if (is_spent)

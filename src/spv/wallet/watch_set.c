@@ -195,10 +195,10 @@ bool spv_watch_set_is_active(const struct spv_watch_set *set, const struct spv_s
 int spv_watch_set_use_script(struct spv_watch_set *set, uint32_t script)
 {
     struct spv_script_owner owner;
-    uint32_t next = SPV_FIRST_OWNER;
+    struct spv_owner_iter iter = {.begun = false};
     int rc = 0;
 
-    while (rc == 0 && spv_script_table_next_owner(&set->scripts, &owner, script, &next))
+    while (rc == 0 && spv_script_table_next_owner(&set->scripts, &owner, script, &iter))
         if (owner.index < set->watches[owner.watch].branches[owner.branch].window)
             rc = spv_watch_set_use_index(set, owner.watch, owner.branch, owner.index + 1);
     return rc;
