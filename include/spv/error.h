@@ -188,7 +188,7 @@ struct spv_error_info {
 /* An error in a text that a user wrote: a key, an address, a descriptor. Functions that take one
  * fill it when they return an error; NULL is allowed. The message has no part of the text but what
  * it names as a wrong or an expected checksum: the text may hold a private key. */
-#define SPV_TEXT_ERROR_TEXT 256
+#define SPV_TEXT_ERROR_TEXT 256 /* bytes, NUL included */
 struct spv_text_error {
     enum spv_err code;
     unsigned n_at; /* how many wrong characters are located: 0, 1 or 2 */

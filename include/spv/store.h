@@ -285,7 +285,7 @@ SPV_API int spv_store_compact(struct spv_store *s, int (*progress)(void *ctx), v
  * what follows from its transactions. With `full` it also checks every header by all rules of
  * consensus (required bits, median times, versions, checkpoints), as a sync does. */
 #define SPV_FINDINGS 16 /* kept in a report; the first ones show what broke */
-#define SPV_FINDING_TEXT 240
+#define SPV_FINDING_TEXT 240 /* bytes, NUL included */
 struct spv_finding {
     int64_t height; /* of the header it is about; -1: not about one header */
     char text[SPV_FINDING_TEXT]; /* what is wrong and why; a sentence without the path */

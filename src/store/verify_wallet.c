@@ -1,6 +1,6 @@
-/* The wallet: first each row alone; when all are well-formed, all together. Whether unconfirmed
- * transactions are believed depends on a setting that is not stored (spv_wallet_config), so the
- * tables are valid when they fit one of its values. */
+/* The wallet: first each row alone; when all are well-formed, all together. Which unconfirmed
+ * transactions are sufficiently announced depends on a setting that is not stored
+ * (spv_wallet_config.min_groups), so the tables are valid when they fit one of its values. */
 #include "store/schema.h"
 #include "store/verify.h"
 #include "store/wallet_check.h"
@@ -21,7 +21,7 @@ static int count_row(void *ctx)
                                r->headers + r->filter_headers + r->kept_filters + r->wallet_rows);
 }
 
-/* Rows without metadata: a wallet begins with that. */
+/* Without a row of metadata there is no wallet, and there must be no other rows. */
 static int check_absent(struct spv_verify *v)
 {
     if (v->report->wallet_rows > 0)

@@ -1,5 +1,5 @@
-/* One transaction for everything that one step of the node changes: headers and tip, the cut of the
- * filter headers, and the wallet. */
+/* One database transaction for everything that an update of the node changes: headers and tip,
+ * dropped filter headers, the wallet, and published transactions. */
 #include "spv/wallet_db.h"
 #include "store/apply.h"
 #include "store/filter_run.h"
@@ -65,7 +65,7 @@ int spv_store_apply_all(struct spv_store *s, const struct spv_store_update *u)
         if (rc < 0)
             return rc;
         if (rc == 0)
-            spv_wallet_make_private(s); /* before the rows are there */
+            spv_wallet_make_private(s); /* before the rows are written */
     }
     rc = spv_transaction_commit_and_begin(s);
     if (rc)

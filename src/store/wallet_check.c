@@ -1,5 +1,5 @@
-/* Coins, shares and balances follow from the transactions and the watch set, so the wallet that is
- * loaded from these says what must be in the tables. */
+/* Coins, shares and balances follow from the transactions and the watch set: a wallet that is
+ * loaded from these computes what must be in the tables. */
 #include "store/wallet_check.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "store/wallet_load.h"
 
-#define TEXT 160 /* of a contradiction */
+#define TEXT 160 /* bytes of the text of a contradiction */
 
 /* ---- rows alone ---- */
 
@@ -24,7 +24,7 @@ static int report_row(void *ctx, const struct spv_wallet_change *row, const char
     return c->row ? c->row(c->ctx) : 0;
 }
 
-/* Rows that are no struct spv_wallet_change, by number. */
+/* Rows of other kinds than those of struct spv_wallet_change, by number. */
 enum other { INFO, TAGS, LABELS, LINES, BROADCASTS, OTHERS };
 
 static int read_other(enum other which, const char **bad, sqlite3_stmt *st)
@@ -116,7 +116,7 @@ static void fill_random(void *ctx, void *out, size_t n)
     sqlite3_randomness((int)n, out);
 }
 
-/* Reports the text of an error: without the path before it and the advice behind. */
+/* Reports the text of an error, without the path before it and the advice behind it. */
 static void report_error(const struct spv_wallet_check *c)
 {
     static const char subject[] = "the wallet's ";
@@ -194,7 +194,7 @@ static int report_changes(const struct spv_wallet_check *c, struct spv_wallet *w
     return 0;
 }
 
-/* Balances: every watch has a row, as has 0, and no other. */
+/* Balances: every watch has a row, and id 0 has one; there are no others. */
 struct balances {
     const struct spv_wallet_check *c;
     const struct spv_wallet *wallet;
@@ -208,7 +208,7 @@ static int check_balance(void *ctx, const struct spv_wallet_change *row, const c
     char text[TEXT];
     const uint64_t id = row->row.balance.watch;
     if (bad)
-        return 0; /* it was reported */
+        return 0; /* reported before */
     b->n++;
     if (spv_wallet_balance(b->wallet, &want, id) == 0 &&
         memcmp(want.amount, row->row.balance.amount, sizeof want.amount) == 0)
@@ -304,7 +304,7 @@ int spv_wallet_check_derived(const struct spv_wallet_check *c, struct spv_wallet
             c->found(c->ctx, counts[i].text);
     }
     n = 0;
-    /* a watch whose past is not searched yet may have coins that are not in the tables */
+    /* a watch that needs a rescan may have coins that are not in the tables */
     if (rc || spv_wallet_next_rescan(wallet, &n, &unsearched))
         return rc;
     rc = report_changes(c, wallet);

@@ -1,7 +1,7 @@
 /* An iterator has a connection of its own with one snapshot, as that of headers has. Each list is a
- * statement whose order is that of an index, begun after a key: so a page costs the same wherever
- * it is. The coins that no balance counts are found from the transactions in no block, which are
- * bounded. */
+ * statement in the order of an index, begun after a key: so the cost of a page does not depend on
+ * its position. Coins that are in no balance are found from the unconfirmed transactions, whose
+ * number is bounded. */
 #include <string.h>
 
 #include "store/wallet_rows.h"
@@ -16,7 +16,7 @@ enum origin_stmt { ORIGIN_STMT, TX_STMT, FIND_STMT, SHARES_STMT, STMTS };
 
 struct spv_wallet_iter {
     struct spv_store *store; /* for error texts and checks */
-    struct spv_store own; /* its connection: what is read by functions of a store */
+    struct spv_store own; /* its connection, as a store for functions that read */
     struct spv_wallet_info facts;
     enum spv_wallet_list list;
     sqlite3_stmt *st; /* of the list; NULL: none */
@@ -38,7 +38,7 @@ static const char *const lists[SPV_WALLET_LISTS] = {
     [SPV_WALLET_LIST_HISTORY_CHANGES] =
         "SELECT " SPV_WALLET_TX_COLUMNS " FROM wallet_tx INDEXED BY wallet_tx_by_revision"
         " WHERE revision > ?1 ORDER BY revision, id",
-    /* those of a balance; the others follow by the statement below */
+    /* coins in a balance; the others follow by the statement below */
     [SPV_WALLET_LIST_COINS] =
         "SELECT " COIN_COLUMNS ", o.field FROM wallet_output o"
         " INDEXED BY wallet_output_by_field CROSS JOIN wallet_tx t ON t.id = o.tx"
@@ -56,7 +56,8 @@ static const char *const lists[SPV_WALLET_LISTS] = {
         "SELECT " SPV_WALLET_BROADCAST_COLUMNS " FROM broadcast ORDER BY id",
 };
 
-/* Coins of field 0, listed last, as 5. One statement with those above would sort all coins. */
+/* Coins in no balance (column field 0) are listed last, with 5 as key. In one statement with those
+ * above SQLite would have to sort all coins. */
 static const char other_coins[] =
     "SELECT " COIN_COLUMNS ", 5 FROM wallet_tx t INDEXED BY wallet_tx_by_chain"
     " JOIN wallet_output o ON o.tx = t.id WHERE t.height = " PENDING " AND t.state = 1"
@@ -69,7 +70,7 @@ static const char other_coins[] =
     " ORDER BY 1, 2";
 
 static const char *const stmts[STMTS] = {
-    /* where a script belongs to, by its indexes: a window, a script, an outpoint */
+    /* the owner of a script: a descriptor's window, a watched script or outpoint */
     [ORIGIN_STMT] = "SELECT s.watch, s.branch, s.position FROM wallet_script s"
                     " INDEXED BY wallet_script_by_script JOIN wallet_branch b"
                     " ON b.watch = s.watch AND b.branch = s.branch"
@@ -166,12 +167,12 @@ int spv_wallet_iter_list(struct spv_wallet_iter *it, enum spv_wallet_list list,
 {
     if ((unsigned)list >= SPV_WALLET_LISTS)
         return spv_db_fail(it->store, SPV_ERR_INVALID, "%s: an unknown list", it->store->path);
-    /* a list begins below or, reversed, above every key */
+    /* without a key a list begins below or, reversed, above every key */
     for (size_t i = 0; i < 3; i++)
         it->after[i] = after                                      ? (int64_t)after->part[i]
                        : list == SPV_WALLET_LIST_HISTORY_REVERSED ? INT64_MAX
                                                                   : -1;
-    if (!after && list == SPV_WALLET_LIST_COINS) { /* above field 0, where the spent coins are */
+    if (!after && list == SPV_WALLET_LIST_COINS) { /* above field 0, which spent coins have, too */
         it->after[0] = 0;
         it->after[1] = it->after[2] = INT64_MAX;
     }
@@ -204,7 +205,7 @@ static int row_malformed(struct spv_wallet_iter *it, int rc, const struct spv_wa
     return spv_wallet_row_error(it->store, rc, name, bad);
 }
 
-/* Sets the first place that a script belongs to; zeros when there is none. */
+/* Sets the first owner of a coin's script; zeros when there is none. */
 static int find_origin(struct spv_wallet_iter *it, struct spv_wallet_coin *coin)
 {
     sqlite3_stmt *st = NULL;
@@ -283,7 +284,7 @@ static int read_watch(struct spv_wallet_iter *it, struct spv_wallet_item *out)
     return rc ? row_malformed(it, rc, &row, bad) : 0;
 }
 
-/* Rows that are no struct spv_wallet_change. */
+/* Rows of other kinds than those of struct spv_wallet_change. */
 static int read_other(struct spv_wallet_iter *it, struct spv_wallet_item *out)
 {
     const char *bad = NULL;
@@ -350,7 +351,7 @@ int spv_wallet_iter_next(struct spv_wallet_iter *it, struct spv_wallet_item *out
         code = sqlite3_step(it->st);
     }
     if (code == SQLITE_DONE) {
-        (void)sqlite3_finalize(it->st); /* or the next step would begin again */
+        (void)sqlite3_finalize(it->st); /* otherwise the next step would begin the list again */
         it->st = NULL;
         return 0;
     }

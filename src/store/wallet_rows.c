@@ -1,5 +1,6 @@
-/* Reading rows. The file is untrusted: each column is compared with the type and range that this
- * library writes; what rows say together is for the wallet that they are loaded into. */
+/* Reading rows. The file is untrusted: each column is checked for the type and range that this
+ * library writes; whether rows contradict each other is checked by the wallet that they are loaded
+ * into. */
 #include "store/wallet_rows.h"
 
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include "store/schema.h"
 #include "store/schema_check.h"
 
-#define PARTS_MAX 65536 /* multipath branches: more than a descriptor may have */
+#define PARTS_MAX 65536 /* branches: more than a descriptor may have */
 #define MONEY_MAX INT64_C(2100000000000000) /* consensus: MAX_MONEY */
 
 int spv_wallet_tables(struct spv_store *s)
@@ -16,7 +17,7 @@ int spv_wallet_tables(struct spv_store *s)
     return spv_schema_reached(s, SPV_SCHEMA_WALLET);
 }
 
-/* ---- columns; the first that is malformed is kept ---- */
+/* ---- columns; the name of the first malformed one is kept ---- */
 
 struct columns {
     sqlite3_stmt *st;
@@ -278,7 +279,7 @@ int spv_wallet_line_read(const char **out, const char **bad, sqlite3_stmt *st)
     return end_columns(&c, bad);
 }
 
-/* Network groups: a hash, little-endian, and a byte of facts each. */
+/* Network groups: per group a hash, little-endian, and a byte of facts. */
 static void read_facts(struct columns *c, struct spv_broadcast_row *out, int i)
 {
     const struct spv_bytes blob =
@@ -294,7 +295,7 @@ static void read_facts(struct columns *c, struct spv_broadcast_row *out, int i)
     }
 }
 
-/* What a row means is checked by the machine that loads it. */
+/* Whether the row is consistent is checked by spv_broadcast_load. */
 int spv_wallet_broadcast_read(struct spv_broadcast_row *out, const char **bad, sqlite3_stmt *st)
 {
     struct columns c = {.st = st};

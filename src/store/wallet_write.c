@@ -1,6 +1,6 @@
-/* Writing rows, by their keys. A row that is written again keeps what the wallet does not know: a
- * watch its tag, the metadata the database id and the bloom filter, a transaction its raw form and
- * proof when the change has none. */
+/* Writing rows, by their keys. A row that is written again keeps the columns that the change does
+ * not have: a watch its tag, the metadata the database id and the bloom filter, a transaction its
+ * raw form and proof. */
 #include <string.h>
 
 #include "store/wallet_rows.h"
@@ -21,7 +21,7 @@ static int run_bound(struct spv_store *s, enum spv_stmt which, int bound)
 {
     int rc = bound == SQLITE_OK ? spv_db_run(s, which, "store the wallet")
                                 : spv_db_error(s, sqlite3_errcode(s->db), "store the wallet");
-    (void)sqlite3_clear_bindings(s->stmt[which]); /* they are borrowed */
+    (void)sqlite3_clear_bindings(s->stmt[which]); /* bound bytes are borrowed */
     return rc;
 }
 
@@ -31,7 +31,8 @@ int spv_wallet_run(struct spv_store *s, const char *sql, int64_t a, int64_t b)
     int code = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
     if (code == SQLITE_OK) {
         (void)sqlite3_bind_int64(st, 1, a);
-        (void)sqlite3_bind_int64(st, 2, b); /* out of range when there is none */
+        (void)sqlite3_bind_int64(st, 2,
+                                 b); /* fails without effect when the statement has one parameter */
         code = sqlite3_step(st);
     }
     int rc = code == SQLITE_DONE || code == SQLITE_ROW
@@ -325,7 +326,7 @@ int spv_wallet_broadcast_write(struct spv_store *s, const struct spv_broadcast_c
     if (change->deleted)
         return spv_wallet_run(s, "DELETE FROM broadcast WHERE id = ?1", (int64_t)row->id, 0);
     const enum spv_stmt which =
-        row->raw.n > 0 ? SPV_STMT_BROADCAST : SPV_STMT_BROADCAST_CHANGE; /* as stored */
+        row->raw.n > 0 ? SPV_STMT_BROADCAST : SPV_STMT_BROADCAST_CHANGE; /* the stored bytes stay */
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, which);
     if (rc)

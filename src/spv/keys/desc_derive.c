@@ -1,5 +1,5 @@
-/* The scripts of a descriptor. For each key the point before its range is derived once, so that an
- * index costs one derivation a key; then the nodes are written from the inside out. */
+/* The scripts of a descriptor. For each key the fixed part of the path is derived once, so that an
+ * index costs one derivation per key; then the nodes are written from the inside out. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +13,8 @@ struct deriver {
     const struct spv_descriptor *d;
     struct spv_hd_parent *parents; /* of the keys with a range */
     struct spv_desc_point *points; /* of all keys, at the current index */
-    const struct spv_desc_point **sorted; /* room for the keys of one multisig */
-    struct spv_buffer inner; /* the script in a hash */
+    const struct spv_desc_point **sorted; /* buffer for the sorted keys of one multisig */
+    struct spv_buffer inner; /* buffer for the script that is hashed */
 };
 
 static bool has_hardened(const struct spv_descriptor *d, size_t at, size_t n)
@@ -37,7 +37,7 @@ int spv_descriptor_check_derivable(const struct spv_descriptor *d, struct spv_te
     return 0;
 }
 
-/* A step of a key's path; the multipath step's alternative stands at multipath_at. */
+/* A step of a key's path; at multipath_at it is the branch's alternative of the multipath step. */
 static uint32_t path_step(const struct spv_descriptor *d, const struct spv_desc_key *key,
                           size_t branch, size_t i)
 {
@@ -47,7 +47,7 @@ static uint32_t path_step(const struct spv_descriptor *d, const struct spv_desc_
                                   : d->steps[key->path + i - 1];
 }
 
-/* Follows the fixed steps: to the parent of the range, or to the point itself. */
+/* Derives the fixed steps: the parent of the range, or the key itself. */
 static int prepare_key(struct deriver *w, size_t at, size_t branch)
 {
     const struct spv_desc_key *key = &w->d->keys[at];
@@ -82,7 +82,7 @@ static int move_to_index(struct deriver *w, uint32_t index)
     return 0;
 }
 
-/* The x coordinate of a point that is compressed or x-only. */
+/* The x coordinate of a compressed or x-only key. */
 static const uint8_t *x_only(const struct spv_desc_point *point)
 {
     return point->n == 32 ? point->b : point->b + 1;

@@ -9,7 +9,7 @@
 
 #define NUMBER_DIGITS 10
 #define ORIGIN_STEPS 255 /* BIP32: the depth is one byte */
-#define MULTIPATH_ALTERNATIVES 256 /* duplicates are found by comparing all: bounds that work */
+#define MULTIPATH_ALTERNATIVES 256 /* ours: duplicates are found by comparing all pairs */
 
 int spv_desc_nomem(struct spv_desc_parser *p)
 {
@@ -88,7 +88,7 @@ static bool is_hex(const char *text, size_t n)
     return true;
 }
 
-/* A key in hex of n digits at p->at. */
+/* Reads a key of n hex digits at p->at. */
 static int read_hex(struct spv_desc_parser *p, struct spv_desc_point *point, size_t n,
                     enum spv_desc_key_rule rule)
 {
@@ -148,7 +148,7 @@ static bool has_step(const uint32_t *steps, size_t n, uint32_t step)
     return false;
 }
 
-/* <a;b...> after its <; read into alternatives. */
+/* <a;b...> after its <, into the key's alternatives. */
 static int read_multipath(struct spv_desc_parser *p, struct spv_desc_key *key,
                           uint32_t *alternatives)
 {

@@ -1,6 +1,6 @@
 /* Script expressions of descriptors. A table has the contexts (Bitcoin Core's ParseScriptContext)
- * that each function is allowed in; sh and wsh hold one script, so the recursion is at most three
- * deep, and trees of tr are read by a loop over their braces. */
+ * that each function is allowed in; sh and wsh contain one script, so the recursion is at most
+ * three deep, and trees of tr are read by a loop over their braces. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +58,7 @@ static bool is_word(const char *text, size_t n, const char *word)
     return strlen(word) == n && memcmp(text, word, n) == 0;
 }
 
-/* The name in front of a bracket that is no function of the table. */
+/* Refuses a name before a bracket that is no function of the table. */
 static int refuse_name(struct spv_desc_parser *p, const char *name, size_t n)
 {
     bool is_miniscript = memchr(name, ':', n) != NULL;
@@ -75,7 +75,7 @@ static int refuse_name(struct spv_desc_parser *p, const char *name, size_t n)
     return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, p->at, "no known function is");
 }
 
-/* Reads "name(" of a function that may stand here. */
+/* Reads "name(" of a function that is allowed in this context. */
 static int read_name(struct spv_desc_parser *p, enum spv_desc_fn *fn, unsigned context)
 {
     const char *name = p->text + p->at;
@@ -258,7 +258,7 @@ static int read_tr(struct spv_desc_parser *p)
     return rc == 0 && spv_desc_skip(p, ',') ? read_tree(p) : rc;
 }
 
-/* The forms of a single key. */
+/* The forms that a single key may have. */
 static enum spv_desc_key_rule key_rule(enum spv_desc_fn fn, unsigned context)
 {
     if (context == CTX_TR || fn == SPV_DESC_RAWTR)
@@ -273,7 +273,7 @@ static int close_bracket(struct spv_desc_parser *p)
     return 0;
 }
 
-/* A script with neither a script nor a tree in it: the node at an index, after its bracket. */
+/* Reads a function that contains no other script and no tree, after its opening bracket. */
 static int read_simple(struct spv_desc_parser *p, size_t at, unsigned context)
 {
     const enum spv_desc_fn fn = p->d->nodes[at].fn;

@@ -1,6 +1,6 @@
 /* Writes a parsed descriptor as canonical text: functions outermost first, keys with their origins
- * and steps, leaves of tr as nested braces by their depths, then the checksum. A chosen path of a
- * multipath descriptor gets its alternative; for all paths <a;b> is written. */
+ * and steps, leaves of tr as nested braces by their depths, then the checksum. Of one branch of a
+ * multipath descriptor only its alternative is written; for all branches <a;b>. */
 #include "spv/keys/desc_text.h"
 
 #include <stdio.h>
@@ -97,7 +97,7 @@ static void put_address(struct writer *w)
     put_text(w, text);
 }
 
-/* A node with its brackets, but for the tree of tr and the script of sh and wsh. */
+/* A node with its brackets, without the tree of tr and the script of sh and wsh. */
 static void put_simple(struct writer *w, const struct spv_desc_node *node)
 {
     const bool is_multi = node->threshold > 0;

@@ -1,5 +1,5 @@
-/* Parsing: private keys are looked for first, then the characters and the checksum are checked,
- * then the text before # is read. */
+/* Parsing: first the text is searched for private keys, then the characters and the checksum are
+ * checked, then the text before # is parsed. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* The machine sends nothing before its rows are stored, so that what was announced is not forgotten
- * by a crash: its changes are an effect of their own, which goes before its messages. */
+/* Changes of rows are an effect of their own, STORE_BROADCAST, and no message is sent before it is
+ * answered: so a crash does not lose a transaction that was announced. */
 #include "spv/node/node_broadcast.h"
 
 #include "spv/node/node_state.h"
@@ -50,7 +50,7 @@ uint64_t spv_node_broadcast_deadline(const struct spv_node_broadcast *p)
     return p->broadcast ? spv_broadcast_deadline(p->broadcast) : SPV_NEVER;
 }
 
-/* Connections beyond the wanted ones, which are all taken, so that some have relay 1. */
+/* Outbound connections to open beyond the target, which is reached, so that some have relay 1. */
 static unsigned extra_relay(const struct spv_outbound *outbound, unsigned wanted)
 {
     const unsigned taken = spv_outbound_count(outbound, SPV_CONN_STATE_CONNECTING) +
@@ -68,7 +68,7 @@ unsigned spv_node_wanted_outbound(const struct spv_node *n)
     return wanted + extra_relay(&n->outbound, wanted);
 }
 
-/* ---- the wallet's word ---- */
+/* ---- states of the wallet's transactions ---- */
 
 static int set_state(struct spv_node_broadcast *p, const struct spv_wallet_tx_row *row,
                      struct spv_now now)
@@ -80,7 +80,8 @@ static int set_state(struct spv_node_broadcast *p, const struct spv_wallet_tx_ro
     return spv_broadcast_set_state(p->broadcast, &row->txid, state, row->block.height, now);
 }
 
-/* Their rows may be of different moments: each is a transaction of its own. */
+/* Rows of the wallet and of what is published are stored in different database transactions, so
+ * they may differ after a crash. */
 int spv_node_broadcast_load(struct spv_node_broadcast *p, const struct spv_wallet *wallet,
                             struct spv_now now)
 {

@@ -1,7 +1,7 @@
-/* Publishing: the inputs of the node. */
+/* The application's operations for publishing. */
 #include "spv/node/node_state.h"
 
-/* What spends our coins is ours: its change is trusted. */
+/* In the wallet the change of a transaction that is published here is trusted. */
 static int publish_in_wallet(struct spv_node *n, const struct spv_tx *txs, size_t n_txs,
                              struct spv_now now)
 {
@@ -41,7 +41,8 @@ int spv_node_publish(struct spv_node *n, const struct spv_tx *txs,
         return n->error;
     if (!n->broadcast.broadcast)
         return SPV_ERR_INVALID;
-    if ((flags & SPV_BROADCAST_PRIVATE) != 0) /* never sent in clear instead */
+    if ((flags & SPV_BROADCAST_PRIVATE) !=
+        0) /* it must never be sent on an ordinary connection instead */
         return SPV_ERR_NO_PRIVATE_PEERS;
     if (n->wallet.storing || n->wallet.attached)
         return SPV_ERR_STATE;

@@ -1,4 +1,4 @@
-/* The inputs of the wallet, which go through the node to spv_wallet_sync. */
+/* The application's operations on the node's wallet, passed to spv_wallet_sync. */
 #include "spv/node/node_state.h"
 
 /* An error of the caller changes nothing; any other one is a failure, which stops the node. */
@@ -9,7 +9,7 @@ static int end_input(struct spv_node *n, int rc, struct spv_now now)
                : rc;
 }
 
-/* Whether an input of the wallet may be made: 0 or an error. */
+/* Whether the wallet may be changed now: 0 or an error. */
 static int check_input(const struct spv_node *n)
 {
     if (n->error)

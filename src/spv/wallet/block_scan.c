@@ -1,5 +1,5 @@
-/* Blocks are requested from the next height on, a window of them; each waits in the slot of its
- * height until all lower ones were handed on. */
+/* A window of blocks is requested from the next height on; each is buffered in the slot of its
+ * height until all lower ones were reported. */
 #include "spv/wallet/block_scan.h"
 
 #include <stdlib.h>
@@ -18,10 +18,11 @@ struct spv_block_scan {
     struct spv_block_scan_config cfg;
     bool is_running;
     struct spv_source_heights heights;
-    struct waiting_block slots[SPV_BLOCK_SCAN_WINDOW]; /* of a height: modulo the window */
+    /* the slot of a height is height modulo the window */
+    struct waiting_block slots[SPV_BLOCK_SCAN_WINDOW];
     size_t buffered_bytes;
     struct spv_block block; /* of the event */
-    bool is_reported; /* the next block was: the next run goes on */
+    bool is_reported; /* the block at heights.next was reported: the next run moves on */
     uint64_t n_blocks, n_bytes;
 };
 
@@ -76,7 +77,7 @@ int spv_block_scan_begin(struct spv_block_scan *s, uint32_t first, uint32_t last
     return 0;
 }
 
-/* The block that was reported is done with. */
+/* Moves on after a block that was reported. */
 static void block_scan_advance(struct spv_block_scan *s)
 {
     if (!s->is_reported)
@@ -90,8 +91,7 @@ int spv_block_scan_add(struct spv_block_scan *s, uint32_t from)
 {
     if (!s->is_running)
         return SPV_ERR_STATE;
-    block_scan_advance(
-        s); /* the block that was reported last may have been searched without them */
+    block_scan_advance(s); /* the block that was reported last may have been scanned without them */
     spv_source_heights_rescan(&s->heights, from, s->heights.next);
     return 0;
 }
@@ -129,11 +129,12 @@ void spv_block_scan_roll_back(struct spv_block_scan *s, uint32_t height)
 
     drop_above(s, height);
     spv_source_heights_roll_back(&s->heights, height);
-    if (s->heights.next != next) /* what is held is of another pass */
+    if (s->heights.next != next) /* the buffered blocks belong to another pass */
         drop_above(s, 0);
 }
 
-/* Returns 1 when the block of a height is requested or there, 0 when it is not, or a failure. */
+/* Requests the block of a height. Returns 1 when it is requested or buffered, 0 when it is not, or
+ * a failure. */
 static int want_height(struct spv_block_scan *s, uint32_t height, struct spv_now now)
 {
     struct waiting_block *slot = slot_of(s, height);
@@ -158,7 +159,7 @@ static int want_blocks(struct spv_block_scan *s, struct spv_now now)
 
     for (uint32_t i = 0; rc == 1 && i < SPV_BLOCK_SCAN_WINDOW && next + i <= end; i++) {
         if (i > 0 && s->buffered_bytes >= SPV_BLOCK_SCAN_BUFFER_BYTES)
-            break; /* the next one is never held back by those that wait for it */
+            break; /* the next one is requested even so: buffered ones wait for it */
         rc = want_height(s, next + i, now);
     }
     return rc < 0 ? rc : 0;

@@ -1,6 +1,6 @@
-/* One data push of each script is its item: "its 20- or 32-byte hash or key", the first push of at
- * least 20 bytes. Of bare multisig each key is one: any of them may be in another script of the
- * wallet. Never a whole script: a peer tests data pushes only (BIP37). */
+/* The item of a script is its first data push of at least 20 bytes: "its 20- or 32-byte hash or
+ * key". Of bare multisig each key is an item: any of them may be in another script of the wallet. A
+ * whole script is never an item: peers test data pushes only (BIP37). */
 #include "spv/wallet/bloom_items.h"
 
 #include <stdlib.h>
@@ -81,10 +81,10 @@ static int add_item(struct spv_bloom_items *items, const uint8_t *data, size_t n
     return 1;
 }
 
-/* The data pushes of a script that are its items. */
+/* Iterates over the data pushes of a script that are its items. */
 struct script_items {
     struct spv_script_iter ops;
-    bool all; /* else the first one */
+    bool all; /* all such pushes; else the first one only */
     bool found;
 };
 
@@ -164,7 +164,7 @@ int spv_bloom_items_add_txid(struct spv_bloom_items *items, const struct spv_txi
 
 /* ---- matching ---- */
 
-/* The lower_version of two versions, of which 0 is none. */
+/* The lower of two versions; 0 is no version. */
 static uint32_t lower_version(uint32_t a, uint32_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
@@ -190,7 +190,7 @@ static uint32_t match_inputs(const struct spv_bloom_items *items, const struct s
     uint32_t version = 0;
 
     for (;;) {
-        const uint8_t *outpoint = inputs.at; /* an input begins with it */
+        const uint8_t *outpoint = inputs.at; /* an input begins with its outpoint */
         if (!spv_tx_take_input(&inputs, &input))
             return version;
         version = lower_version(version, version_of(items, outpoint, SPV_BLOOM_OUTPOINT));

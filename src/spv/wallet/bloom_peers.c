@@ -1,9 +1,10 @@
-/* Requests go out in batches, to all peers at once: each free one gets the lowest heights that
- * no peer is asked for. A batch is
+/* Requests are sent in batches to all peers in parallel: each free peer gets the lowest heights
+ * that are not requested from another. A batch is
  *
  *     [filterload, when the peer's filter is not the newest]  getdata  ping
  *
- * and peers answer in order, so the pong ends it: what was left out until then is not there. */
+ * and peers answer in order, so the pong ends the batch: blocks that were not answered by then are
+ * not available from the peer. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +75,8 @@ static bool is_usable(const struct spv_peer_entry *p)
     return p->bloom && !p->bloom->disconnect_error && !p->sync.drop && !p->bloom->is_late;
 }
 
-/* Whether the peer offers blocks as deep: limited peers disconnect those that ask deeper. */
+/* Whether the peer serves blocks at a height: NODE_NETWORK_LIMITED peers disconnect for requests of
+ * deeper ones. */
 static bool peer_serves_height(const struct spv_bloom_scan *s, const struct spv_peer_entry *p,
                                uint32_t height)
 {
@@ -91,7 +93,8 @@ static bool peer_serves_height(const struct spv_bloom_scan *s, const struct spv_
            ((p->services & SPV_NODE_NETWORK_LIMITED) && height + SPV_BLOCKS_LIMITED_DEPTH > tip);
 }
 
-/* Fills a batch with the lowest heights that the peer can be asked for. Returns 0 or a failure. */
+/* Fills a batch with the lowest heights that can be requested from the peer. Returns 0 or a
+ * failure. */
 static int fill_batch(struct spv_bloom_scan *s, struct spv_bloom_batch *b,
                       const struct spv_peer_entry *p)
 {
@@ -100,7 +103,7 @@ static int fill_batch(struct spv_bloom_scan *s, struct spv_bloom_batch *b,
     for (uint32_t i = 0; i < SPV_BLOOM_WINDOW && next + i <= end && b->n < SPV_BLOOM_BATCH; i++) {
         struct spv_bloom_height *h;
         if (i > 0 && s->buffered_bytes >= SPV_BLOOM_BUFFER_BYTES)
-            break; /* the next one is never held back by those that wait for it */
+            break; /* the next height is requested even so: buffered ones wait for it */
         if (!peer_serves_height(s, p, next + i))
             continue;
         const int rc = spv_bloom_open_height(s, &h, next + i);
@@ -138,7 +141,7 @@ static void send_batch(struct spv_bloom_scan *s, struct spv_peer_entry *p,
     spv_effects_send_ping(s->cfg.effects, p->id, b->nonce);
 }
 
-/* Gives each peer with n batches one more. Returns 0 or a failure. */
+/* Sends one more batch to each peer that has n. Returns 0 or a failure. */
 static int schedule_round(struct spv_bloom_scan *s, unsigned n, struct spv_now now)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
@@ -165,7 +168,7 @@ int spv_bloom_schedule(struct spv_bloom_scan *s, struct spv_now now)
 
 /* ---- time ---- */
 
-/* Since when the peer owes an answer; a batch is open. */
+/* Since when the peer's next answer is awaited; a batch is open. */
 static uint64_t waiting_since(const struct spv_bloom_peer *p)
 {
     return p->last_us > p->batches[0].requested_us ? p->last_us : p->batches[0].requested_us;

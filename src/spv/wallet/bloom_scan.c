@@ -1,5 +1,6 @@
-/* Inputs and events. Heights are reported in order; while one is reported, the outputs and scripts
- * that it brings are added, and when they make its own answers too old it is requested again. */
+/* Inputs and events. Heights are reported in order. The outputs and scripts that a reported block
+ * brings are added before the next one; when its own answers were given without them, the block is
+ * requested again. */
 #include "spv/wallet/bloom_scan.h"
 
 #include <stdlib.h>
@@ -49,7 +50,7 @@ void spv_bloom_scan_stop(struct spv_bloom_scan *s)
 
 /* ---- what is watched ---- */
 
-/* Whether so many more items may be added. */
+/* Whether `more` items may be added. */
 static int check_rate(const struct spv_bloom_scan *s, size_t more)
 {
     return spv_bloom_rate_of(s, s->items.n + more) > SPV_BLOOM_MAX_RATE ? SPV_ERR_BLOOM_RATE : 0;
@@ -93,7 +94,8 @@ int spv_bloom_scan_add(struct spv_bloom_scan *s, const struct spv_bytes *scripts
     }
     if (rc >= 0 && added > 0)
         return after_add(s, from);
-    if (rc >= 0 && n > 0) /* known ones: the block that is being reported was looked at, too */
+    if (rc >= 0 &&
+        n > 0) /* also for known ones: the block that is being reported was scanned, too */
         spv_source_heights_rescan(&s->heights, from, s->heights.next + s->is_reported);
     return rc < 0 ? rc : 0;
 }
@@ -132,7 +134,7 @@ int spv_bloom_scan_begin(struct spv_bloom_scan *s, const struct spv_bytes *scrip
     s->stats = (struct spv_bloom_scan_stats){0};
     spv_source_heights_begin(&s->heights, first, last);
     spv_bloom_items_init(&s->items, &s->cfg.rng);
-    /* what peers have is of the scan before */
+    /* the filters of peers are those of the scan before */
     s->version++;
     s->is_version_used = false;
     if (n > 0)
@@ -151,9 +153,9 @@ struct spv_bloom_params spv_bloom_scan_params(const struct spv_bloom_scan *s)
 
 /* ---- whole blocks ---- */
 
-/* Peers whose answer lacks a transaction that matches what their filter had are not believed: what
- * else they answered is requested again, and they are disconnected. They are not banned: a node
- * that does not add outpoints to its filter, or loads filters late, does the same. */
+/* Compares a transaction of the whole block with the answers. A peer whose answer lacks one that
+ * matches its filter is disconnected, and its other answers are requested again. It is not banned:
+ * a node that does not add outpoints to its filter, or loads filters late, does the same. */
 static void check_answers(struct spv_bloom_scan *s, struct spv_bloom_height *h,
                           const struct spv_txid *txid, uint32_t version)
 {
@@ -174,7 +176,7 @@ static void check_answers(struct spv_bloom_scan *s, struct spv_bloom_height *h,
     }
 }
 
-/* Also what the answers lacked is watched. */
+/* Scans the whole block: also transactions that the answers lacked are found and watched. */
 static int search_block(struct spv_bloom_scan *s, struct spv_bloom_height *h,
                         const struct spv_block *block)
 {
@@ -210,7 +212,7 @@ int spv_bloom_scan_block(struct spv_bloom_scan *s, const struct spv_fetched_bloc
     return search_block(s, h, &block->block);
 }
 
-/* ---- going on ---- */
+/* ---- the next height ---- */
 
 static bool has_match(const struct spv_bloom_scan *s, const struct spv_bloom_height *h)
 {
@@ -239,7 +241,7 @@ static int reserve_views(struct spv_bloom_scan *s, size_t n)
     return 0;
 }
 
-/* Goes on over heights that are done with, to the next one that is to be reported. */
+/* Moves over heights that are complete, to the next one that must be reported. */
 static int bloom_scan_advance(struct spv_bloom_scan *s)
 {
     struct spv_source_heights *hs = &s->heights;
@@ -291,7 +293,7 @@ void spv_bloom_scan_roll_back(struct spv_bloom_scan *s, uint32_t height)
 
     spv_bloom_drop_heights(s, height);
     spv_source_heights_roll_back(&s->heights, height);
-    if (s->heights.next != next) /* what was answered is of another pass */
+    if (s->heights.next != next) /* the answers belong to another pass */
         spv_bloom_drop_heights(s, 0);
 }
 

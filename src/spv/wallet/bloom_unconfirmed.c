@@ -1,5 +1,5 @@
-/* Unconfirmed transactions: a peer with a filter announces those that match, and after `mempool`
- * all that it has. Each is requested from every peer that announces it. */
+/* Unconfirmed transactions: a peer with a filter announces those that match it; `mempool` makes it
+ * announce those that it has already. Each is requested from every peer that announces it. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,14 +1,14 @@
-/* The heights in progress, and what peers have answered for each. An answer counts when it was
- * given under a filter with all items that matter at its height. With two answers, each transaction
- * that one has must be in the other, when it matches what the other's filter had; if not, the whole
- * block is fetched, and shows which peer left it out. */
+/* The heights in progress, and the answers of peers for each. An answer is valid when the peer's
+ * filter had the version that the height needs. With two answers, each transaction of one must be
+ * in the other when it matches the other's filter; if not, the whole block is fetched, and shows
+ * which peer left it out. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/wallet/bloom_scan_state.h"
 #include "util/array.h"
 
-/* ---- what is held ---- */
+/* ---- buffers ---- */
 
 void spv_bloom_free_found(struct spv_bloom_found_list *found)
 {
@@ -18,7 +18,7 @@ void spv_bloom_free_found(struct spv_bloom_found_list *found)
     *found = (struct spv_bloom_found_list){.list = NULL};
 }
 
-/* The answer is to be given again. */
+/* Discards an answer: it must be requested again. */
 static void reset_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h, size_t at)
 {
     size_t n = 0;
@@ -97,7 +97,7 @@ void spv_bloom_need_version(struct spv_bloom_scan *s, uint32_t from)
             continue;
         h->needed = s->version;
         if (h->height == s->heights.next)
-            s->is_ready = s->is_reported = false; /* it is reported again */
+            s->is_ready = s->is_reported = false; /* the block must be reported again */
         for (size_t a = 0; a < SPV_BLOOM_ANSWERS; a++) {
             if (!h->answers[a].has_come || h->answers[a].version >= h->needed)
                 continue;
@@ -124,7 +124,7 @@ int spv_bloom_watch_outputs(struct spv_bloom_scan *s, const struct spv_tx *tx,
     if (rc >= 0 && added > 0) {
         rc = spv_bloom_insert_new(s);
         spv_bloom_need_version(s, height);
-        /* in a second look: heights that it does not come to may spend them */
+        /* in a second pass: heights outside its ranges may spend them */
         spv_source_heights_rescan(&s->heights, height, s->heights.next);
     }
     return rc < 0 ? rc : 0;
@@ -216,7 +216,7 @@ static int merge_found(struct spv_bloom_scan *s, struct spv_bloom_height *h,
     return 0;
 }
 
-/* "a second peer is asked for what the first left out" */
+/* WATCH.md: "asks a second peer for what the first left out" */
 static bool answers_differ(const struct spv_bloom_height *h)
 {
     for (size_t i = 0; i < h->found.n; i++) {
@@ -229,14 +229,14 @@ static bool answers_differ(const struct spv_bloom_height *h)
     return false;
 }
 
-/* Whether an output to the wallet reaches the amount above which a block is fetched whole. */
+/* Whether an output to the wallet has the amount from which on the whole block is fetched. */
 static bool has_large_output(const struct spv_bloom_scan *s, const struct spv_bloom_height *h)
 {
     for (size_t i = 0; s->cfg.whole_from > 0 && i < h->found.n; i++) {
         struct spv_tx_output output;
         struct spv_tx tx;
         if (spv_tx_parse(&tx, h->found.list[i].bytes, h->found.list[i].n) < 0)
-            continue; /* it was parsed before */
+            continue; /* cannot fail: it was parsed before */
         struct spv_tx_iter outputs = spv_tx_outputs(&tx);
         while (spv_tx_next_output(&outputs, &output))
             if (output.value >= s->cfg.whole_from &&
@@ -252,7 +252,7 @@ int spv_bloom_put_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h,
 {
     const unsigned bit = 1u << (answer - h->answers);
 
-    if (version < h->needed) { /* the filter has grown since it was requested */
+    if (version < h->needed) { /* the height needs a newer version than when it was requested */
         *answer = (struct spv_bloom_answer){0};
         s->stats.again++;
         return 0;
@@ -299,7 +299,7 @@ int spv_bloom_want_whole(struct spv_bloom_scan *s, struct spv_now now)
         struct spv_bloom_height *h = spv_bloom_find_height(s, s->heights.next + i);
         if (!h || !h->wants_whole || h->is_whole_requested)
             continue;
-        /* those that came may all be higher than the next one, for which they wait */
+        /* all received whole blocks may be above the next height, which they wait for */
         if (i > 0 && (n >= SPV_BLOOM_MAX_WHOLE || s->buffered_bytes >= SPV_BLOOM_BUFFER_BYTES))
             return 0;
         const int rc =

@@ -1,5 +1,5 @@
-/* The inputs of a broadcast. Each changes its tables and then runs the rounds. Nothing here is
- * undone after a failed allocation: the machine is loaded again from its rows. */
+/* The operations of struct spv_broadcast: each changes the tables and then announces what is due.
+ * Nothing is undone after a failed allocation: the caller frees the object and loads it again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +56,7 @@ static int end_operation(struct spv_broadcast *b, int rc, struct spv_now now)
 
 /* ---- publishing ---- */
 
-/* Whether all n are the package of the first one. */
+/* Whether all n transactions are one package already, and all of it. */
 static bool is_package(const struct spv_broadcast *b, const struct spv_broadcast_report *reports,
                        size_t n)
 {
@@ -99,7 +99,7 @@ static int check_publish(const struct spv_broadcast *b, const struct spv_tx *txs
                : 0;
 }
 
-/* Returns true when it had ended. */
+/* Publishes a known transaction again. Returns true when its publishing had ended. */
 static bool publish_again(struct spv_broadcast_tx *tx, const struct spv_broadcast_report *report)
 {
     const bool ended =
@@ -191,7 +191,8 @@ int spv_broadcast_set_state(struct spv_broadcast *b, const struct spv_txid *txid
     tx->row.height = height;
     tx->row.ended_at = state == SPV_BROADCAST_PUBLISHING ? 0 : now.unix_s;
     spv_broadcast_mark_changed(tx);
-    if (state == SPV_BROADCAST_PUBLISHING) { /* its block left: peers may have dropped it */
+    if (state ==
+        SPV_BROADCAST_PUBLISHING) { /* its block left the chain: peers may have dropped it */
         b->txs[tx->first].row.n_rounds = 0;
         b->txs[tx->first].due_us = now.mono_us;
     }

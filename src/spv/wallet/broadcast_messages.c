@@ -1,13 +1,13 @@
-/* Messages of peers: what they ask for, and what they say they have. Nothing here is believed
- * beyond its being said: a peer that asked may not have got it, one that announces may not have it.
- */
+/* Messages of peers. They prove little: a peer that requested a transaction may not have got it,
+ * and one that announces it may not have it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/error.h"
 #include "spv/wallet/broadcast_state.h"
 
-/* BIP144, BIP339: what an item of inv or getdata names; SPV_NO_SLOT: nothing that is published. */
+/* BIP144, BIP339: the transaction that an item of inv or getdata refers to; SPV_NO_SLOT: none that
+ * is published. */
 static uint32_t find_item(const struct spv_broadcast *b, const struct spv_inv *item)
 {
     uint32_t slot = SPV_NO_SLOT;
@@ -20,7 +20,8 @@ static uint32_t find_item(const struct spv_broadcast *b, const struct spv_inv *i
                                                                                      : SPV_NO_SLOT;
 }
 
-/* A peer has a transaction. It is news unless someone of its group had it from us. */
+/* A peer has announced a transaction. It has returned when no peer of the same network group had it
+ * from us. */
 static void add_returned(struct spv_broadcast *b, struct spv_broadcast_conn *conn, uint32_t slot,
                          bool same_witness)
 {
@@ -78,7 +79,8 @@ static void recv_reject(struct spv_broadcast *b, struct spv_broadcast_conn *conn
     spv_broadcast_mark_changed(tx);
 }
 
-/* Only those get a transaction to whom it, or another one of its package, was announced. */
+/* A peer may only fetch a transaction when it, or another one of its package, was announced to the
+ * peer. */
 static bool may_fetch(const struct spv_broadcast *b, const struct spv_broadcast_conn *conn,
                       uint32_t slot)
 {
@@ -111,7 +113,7 @@ static int recv_getdata(struct spv_broadcast *b, struct spv_broadcast_conn *conn
         const struct spv_inv *item = &inv->items[i];
         const uint32_t slot = find_item(b, item);
         if ((item->type & ~SPV_INV_WITNESS) != SPV_INV_TX && item->type != SPV_INV_WTX)
-            continue; /* blocks: not ours to answer */
+            continue; /* blocks are not served here */
         if (slot != SPV_NO_SLOT && may_fetch(b, conn, slot)) {
             rc = answer_with_tx(b, conn, slot, item);
             continue;

@@ -1,6 +1,5 @@
-/* Messages that wait to be polled_items. A transaction is not copied: the entry names its slot, and
- * when it is not published any more by the time it is polled_items, the peer gets a notfound
- * instead. */
+/* Messages that wait to be polled. A transaction is not copied: the entry has its slot; when it is
+ * not published any more by the time it is polled, the peer gets a notfound instead. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +66,7 @@ void spv_broadcast_drop_sends(struct spv_broadcast *b, uint64_t peer)
     b->n_sends = kept;
 }
 
-/* Without marker, flag and witness (BIP144). */
+/* Serialises without marker, flag and witness (BIP144). */
 static int strip_witness(struct spv_broadcast *b, struct spv_tx *out, const struct spv_tx *tx)
 {
     const size_t body = tx->witness_at - tx->inputs_at;
@@ -102,8 +101,8 @@ static int take_tx(struct spv_broadcast *b, struct spv_msg *out,
         return 0;
     }
     out->command = SPV_CMD_TX;
-    /* BIP144: MSG_WITNESS_TX asks for the witness, MSG_TX for the old serialisation; BIP339:
-     * MSG_WTX names the form with witness. */
+    /* BIP144: MSG_WITNESS_TX requests the form with witness, MSG_TX the one without; BIP339:
+     * MSG_WTX requests the form with witness. */
     return spv_broadcast_serialise(b, &out->u.tx, tx, send->item.type == SPV_INV_TX);
 }
 

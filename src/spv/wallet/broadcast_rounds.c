@@ -1,15 +1,15 @@
-/* Announcements come in rounds. In the first one half of the connections that accept transactions
- * get it: those that are left can announce_package it back, which shows that it spreads. Later
- * rounds leave out one. A connection that comes while the round lacks some gets it at once; the
- * next round is twice as late as the last one.
+/* Packages are announced in rounds. In the first round half of the connections that accept
+ * transactions get the inv: the others can return it, which shows that it spreads. Later rounds
+ * leave one connection out. While a round has too few recipients, a new connection gets the inv at
+ * once. The delay to the next round doubles each time.
  *
- * There is no random delay before an inv: a client that relays nothing for others is known as the
- * origin of what it announces, whenever it does so (private broadcast is for that).
+ * There is no random delay before an inv: a client that relays nothing for others reveals itself as
+ * the origin anyway (private broadcast avoids that).
  *
  * Of a package of two, the first round announces the child only: the peer lacks its parent, asks
  * the same connection for it by txid, and takes both together ("1p1c"), even where the parent's fee
- * alone is too low. All later rounds, and larger packages, announce_package parents as well, which
- * may pay enough by themselves. */
+ * alone is too low. Later rounds, and all rounds of larger packages, announce parents as well,
+ * which may pay enough by themselves. */
 #include "spv/error.h"
 #include "spv/wallet/broadcast_state.h"
 #include "util/deadline.h"
@@ -42,7 +42,8 @@ void spv_broadcast_schedule(struct spv_broadcast *b, uint32_t first, struct spv_
     tx->due_us += (uint64_t)left * SPV_SECOND;
 }
 
-/* What of a package is announced: how many of its transactions; 0: nothing now. */
+/* How many transactions of a package are announced in its rounds: 0 when it is private or one is
+ * not final. */
 static size_t count_active(const struct spv_broadcast *b, uint32_t first)
 {
     size_t n = 0;
@@ -77,7 +78,7 @@ static size_t count_recipients(uint32_t n_rounds, size_t n_relay)
     return n < SPV_BROADCAST_RECIPIENTS ? n : SPV_BROADCAST_RECIPIENTS;
 }
 
-/* The child, or the last that is still published. */
+/* The child, or the last transaction that is still published. */
 static uint32_t last_active(const struct spv_broadcast *b, uint32_t first)
 {
     uint32_t last = first;
@@ -88,7 +89,8 @@ static uint32_t last_active(const struct spv_broadcast *b, uint32_t first)
     return last;
 }
 
-/* The lower the better: connections that never heard of it, then of groups that did not. */
+/* How unsuitable a connection is for a round: 0 when neither it nor its network group was concerned
+ * with the transaction. */
 static unsigned conn_score(const struct spv_broadcast *b, const struct spv_broadcast_conn *conn,
                            uint32_t child)
 {
@@ -106,7 +108,7 @@ static unsigned conn_score(const struct spv_broadcast *b, const struct spv_broad
     return sum;
 }
 
-/* One of the best connections that the round left out, at random. */
+/* A random one of the most suitable connections that are not in the round yet. */
 static struct spv_broadcast_conn *pick_conn(const struct spv_broadcast *b, uint32_t first)
 {
     const uint32_t child = last_active(b, first);
@@ -142,7 +144,7 @@ static int announce_package(struct spv_broadcast *b, struct spv_broadcast_conn *
         struct spv_broadcast_tx *tx = &b->txs[slot];
         if (tx->row.state != SPV_BROADCAST_PUBLISHING || (child_only && slot != child))
             continue;
-        /* BIP339: by wtxid to a peer with which both sides agreed so, else by txid */
+        /* BIP339: by wtxid when both sides have sent wtxidrelay, else by txid */
         if (conn->info.wtxidrelay) {
             items[n].type = SPV_INV_WTX;
             for (size_t i = 0; i < sizeof tx->wtxid.b; i++)
@@ -196,7 +198,7 @@ static int run_package(struct spv_broadcast *b, uint32_t first, struct spv_now n
     return rc;
 }
 
-/* Whether all of a package has ended so long ago that nothing brings it back. */
+/* Whether all transactions of a package have ended so long ago that it can be forgotten. */
 static bool is_forgettable(const struct spv_broadcast *b, uint32_t first, struct spv_now now)
 {
     for (uint32_t slot = first; slot != SPV_NO_SLOT; slot = b->txs[slot].next) {

@@ -1,4 +1,4 @@
-/* Rows out and in. A row whose transaction was stored before is written without its bytes. */
+/* Changes of rows, and loading. The row of a stored transaction is written without its bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +57,7 @@ int spv_broadcast_load(struct spv_broadcast *b, const struct spv_broadcast_row *
     return 0;
 }
 
-/* Appends the transactions of a package behind its first one. */
+/* Links the transactions of a package behind its first one, in order of position. */
 static void link_package(struct spv_broadcast *b, uint32_t first)
 {
     uint32_t position = 1;
@@ -70,7 +70,7 @@ static void link_package(struct spv_broadcast *b, uint32_t first)
             continue;
         spv_broadcast_link(b, (uint32_t)i, first);
         position++;
-        i = SIZE_MAX; /* from the start again */
+        i = SIZE_MAX; /* continues at the start of the list */
     }
 }
 

@@ -1,5 +1,5 @@
-/* Slots, packages, connections, facts. A freed slot is used again; its bits are cleared on all
- * connections, and a queued message knows by the id that its transaction is gone. */
+/* Slots, packages, connections, facts. When a slot is freed and used again, its bits are cleared on
+ * all connections; a queued message finds by the id that its transaction was deleted. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +37,7 @@ uint32_t spv_broadcast_find_wtxid(const struct spv_broadcast *b, const uint8_t w
     return SPV_NO_SLOT;
 }
 
-/* Returns a free slot, or SPV_NO_SLOT when memory is out. */
+/* Returns a free slot, or SPV_NO_SLOT when out of memory. */
 static uint32_t take_slot(struct spv_broadcast *b)
 {
     struct spv_broadcast_tx *grown;
@@ -143,8 +143,8 @@ uint32_t spv_broadcast_facts(const struct spv_broadcast_tx *tx, uint64_t group)
     return 0;
 }
 
-/* Where a new group is noted: behind the others, or, when a peer of it announced the transaction
- * back, in place of one that did not. SPV_BROADCAST_MAX_GROUPS: nowhere. */
+/* The index for a new network group: behind the others; when the table is full, a group that
+ * returned the transaction replaces one that did not. SPV_BROADCAST_MAX_GROUPS: none. */
 static uint32_t group_slot(struct spv_broadcast_row *row, uint32_t fact)
 {
     if (row->n_groups < SPV_BROADCAST_MAX_GROUPS)

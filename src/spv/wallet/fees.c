@@ -2,7 +2,7 @@
  * Core rounds to one of its steps (FeeFilterRounder): each is 1.1 times the one before, the last at
  * most 10,000,000. So the last step, wherever the steps begin, is above 10,000,000 / 1.1.
  *
- * A block's facts are in a ring by its height. */
+ * The fees of blocks are in a ring buffer, indexed by height. */
 #include "spv/fees.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "spv/error.h"
 #include "spv/message.h"
 
-#define HIGHEST_STEP_MIN 9090909 /* a filter above it is that of a peer in initial download */
+#define HIGHEST_STEP_MIN 9090909 /* above it a fee filter means initial block download */
 #define INITIAL_SUBSIDY UINT64_C(5000000000)
 #define RATE_UNIT (1000 * SPV_WITNESS_SCALE) /* weight of 1,000 virtual bytes */
 

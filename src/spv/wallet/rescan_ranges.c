@@ -1,5 +1,5 @@
-/* The wallet lists its unsearched ranges in the same order each time, so the new list is made by
- * going through both side by side. */
+/* The wallet lists the ranges that need a rescan in the same order each time, so the old list and
+ * the new one are compared like sorted lists. */
 #include "spv/wallet/rescan_ranges.h"
 
 #include <stdlib.h>
@@ -20,8 +20,8 @@ void spv_rescan_ranges_clear(struct spv_rescan_ranges *ranges)
     ranges->n = 0;
 }
 
-/* The entry of a range's branch, from *at on; the indexes of the range that are not yet being
- * searched begin at the end of it. An earlier birthday makes it another one. */
+/* The first index of a range that is not being rescanned yet: the end of the listed range of the
+ * same branch, which is searched for from *at on. With an earlier birthday all are new. */
 static uint32_t requested_to(const struct spv_rescan_ranges *ranges, size_t *at,
                              const struct spv_rescan_range *range)
 {

@@ -1,6 +1,6 @@
 /* The scripts of a watch set: from the bytes of a script to its owners (watch, branch, index) by
- * one hash probe. Scripts have numbers, ascending as they are added; a script that lost its last
- * owner stays as an empty one until the wallet is loaded again.
+ * one hash probe. Scripts are numbered in the order of addition; a script without owners stays as
+ * an empty one until the wallet is loaded again.
  *
  * 100,000 scripts of 34 bytes take less than 10 MB. */
 #ifndef SPV_WALLET_SCRIPT_TABLE_H
@@ -9,30 +9,31 @@
 #include "spv/tx.h"
 #include "spv/wallet/probe_table.h"
 
-#define SPV_NO_INDEX UINT32_MAX /* no number */
+#define SPV_NO_INDEX UINT32_MAX /* no record: the end of a list, or not found */
 
 struct spv_script_owner {
     uint32_t watch; /* its slot in the watch set */
     uint32_t index;
-    uint32_t next; /* in the table's owners; SPV_NO_INDEX: the last */
+    uint32_t next; /* in the table's owners; SPV_NO_INDEX: it is the last */
     uint16_t branch;
 };
 
 struct spv_script_entry {
     uint32_t at; /* in the table's bytes */
     uint16_t n; /* bytes; at most SPV_WATCH_MAX_SCRIPT_BYTES */
-    uint16_t branch; /* of the first owner, which most scripts have alone */
-    uint32_t watch; /* SPV_NO_INDEX: no owner is left */
+    uint16_t branch; /* this and the next three: the first owner; most scripts have only one */
+    uint32_t watch; /* SPV_NO_INDEX: the script has no owner */
     uint32_t index;
     uint32_t next;
-    uint32_t first_coin; /* the wallet's: its coins with this script; SPV_NO_INDEX: none */
+    /* used by the wallet: list of the coins with this script; SPV_NO_INDEX: none */
+    uint32_t first_coin;
 };
 
 struct spv_script_table {
     uint64_t key[2]; /* of SipHash: random, so that no peer can choose scripts that collide */
     struct spv_script_entry *scripts;
     size_t n, cap;
-    struct spv_script_owner *owners; /* the second of a script and further ones */
+    struct spv_script_owner *owners; /* of scripts with several owners, all except the first one */
     size_t n_owners, cap_owners;
     uint8_t *bytes;
     size_t n_bytes, cap_bytes;

@@ -1,5 +1,5 @@
-/*     heights:   done | next: the lowest that is not ... available
- *                 ^ gaps: to be looked at again
+/*     heights:   scanned | next: the lowest height not yet scanned ... available
+ *                 ^ gaps: to be scanned again
  */
 #include "spv/wallet/source_heights.h"
 
@@ -19,13 +19,13 @@ static void add_gap(struct spv_source_heights *h, uint32_t from, uint32_t first,
 
 void spv_source_heights_rescan(struct spv_source_heights *h, uint32_t from, uint32_t end)
 {
-    if (from < h->first) /* below where it began nothing was looked at */
+    if (from < h->first) /* no height below the first one was scanned */
         h->first = from > 0 ? from : 1;
     h->done_reported = false;
     add_gap(h, from, h->first, end);
     if (!h->is_second_pass)
         return;
-    /* what the second look does not come to any more */
+    /* ranges that the second pass has left out */
     for (size_t i = 1; i < h->ranges.n; i++)
         add_gap(h, from, h->ranges.list[i - 1].last + 1, h->ranges.list[i].first);
     add_gap(h, from, h->ranges.list[h->ranges.n - 1].last + 1, h->main_next);

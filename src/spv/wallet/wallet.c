@@ -58,7 +58,7 @@ void spv_wallet_free(struct spv_wallet *w)
 
 /* ---- the watch set ---- */
 
-/* A watched txid: the transaction is shown from now on, or no longer. */
+/* A watched txid: the transaction enters or leaves the history. */
 static int mark_txid_dirty(struct spv_wallet *w, const struct spv_watch_target *watch)
 {
     const uint32_t tx =
@@ -145,8 +145,8 @@ static int mark_scripts_dirty(struct spv_wallet *w, const struct spv_watch_branc
     return rc;
 }
 
-/* Whether a transaction has a reason to be kept: a coin, a spent coin, the caller's wish, or a
- * pending one that it conflicts with. */
+/* Whether a transaction must be kept: it has a coin, spends one, was published, is watched by its
+ * txid, or conflicts with a pending one. */
 static bool is_kept(const struct spv_wallet *w, uint32_t tx)
 {
     const struct spv_tx_record *record = &w->txs[tx];
@@ -167,8 +167,7 @@ static bool is_kept(const struct spv_wallet *w, uint32_t tx)
     return false;
 }
 
-/* Deletes what no watch has a part in, of the dirty transactions: one that goes may have been the
- * reason for others. */
+/* Deletes the dirty transactions that need not be kept. Each deletion may make others deletable. */
 static int delete_unwatched(struct spv_wallet *w)
 {
     bool again = true;

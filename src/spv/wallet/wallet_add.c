@@ -1,4 +1,4 @@
-/* A sorted copy of the outpoints finds one that is spent twice: n log n for a transaction with
+/* Outpoints that are spent twice are found in a sorted copy: n log n for a transaction with
  * thousands of inputs. */
 #include "spv/wallet/wallet_add.h"
 
@@ -137,7 +137,7 @@ int spv_wallet_put_tx(struct spv_wallet *w, uint32_t *number, const struct spv_t
     }
     if (rc < 0)
         return rc;
-    /* A full form replaces a stripped one only; any other is there already. */
+    /* Only a full form is new, where the stored one is stripped. */
     if (is_new ||
         ((w->txs[*number].row.flags & SPV_TX_FLAG_STRIPPED) != 0 && (tx->has_witness || !stripped)))
         rc = set_raw(&w->txs[*number], tx, stripped);

@@ -1,7 +1,6 @@
-/* Blocks. A whole block is first only looked at, because most concern no watch. Else its
- * transactions are gone through in order, and again as long as windows grew over scripts that were
- * not yet derived: an earlier transaction of the block may pay one of them. The proof of each
- * transaction is made from the block. */
+/* Blocks. A whole block is first only scanned, because most are not relevant. Then its relevant
+ * transactions are added in order, each with a proof made from the block; this is repeated while
+ * the gap rule has derived new scripts, which an earlier transaction of the block may pay. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +13,8 @@
 
 /* ---- a transaction of a block ---- */
 
-/* The record of a transaction: a coinbase is the same one only in the same block. */
+/* The record of a transaction. Coinbases may share a txid (before BIP34), so they are found by txid
+ * and block. */
 static uint32_t find_record(const struct spv_wallet *w, const struct spv_proven_tx *in,
                             const struct spv_txid *txid, const struct spv_point *block)
 {
@@ -62,7 +62,7 @@ static int confirm_tx(struct spv_wallet *w, uint32_t number, const struct spv_wa
     return rc < 0 ? rc : spv_wallet_mark_related_dirty(w, number);
 }
 
-/* Puts a transaction that concerns the wallet. */
+/* Adds a relevant transaction. */
 static int put_block_tx(struct spv_wallet *w, const struct spv_wallet_block *block,
                         const struct spv_proven_tx *in, const struct spv_txid *txid)
 {
@@ -112,7 +112,7 @@ static bool block_is_relevant(const struct spv_wallet *w, const struct spv_block
     return false;
 }
 
-/* Fills in the txids and checks them against the header, and all transactions. */
+/* Computes the txids and checks them against the merkle root, and checks all transactions. */
 static int check_whole(struct whole_block *b)
 {
     struct spv_block_iter iter = spv_block_txs(b->in->whole);
@@ -210,16 +210,18 @@ static int put_proven(struct spv_wallet *w, const struct spv_wallet_block *block
     return rc;
 }
 
-/* ---- inputs ---- */
+/* ---- operations ---- */
 
-/* Checks and puts what a block holds. *changed tells whether tables changed before an error. */
+/* Checks a block and adds its relevant transactions. *changed: whether tables were changed, also
+ * before an error. */
 static int put_block(struct spv_wallet *w, const struct spv_wallet_block *block, bool *changed)
 {
     struct whole_block b = {.in = block};
     int rc = 0;
 
     *changed = false;
-    if (block->point.height == 0) /* consensus: the genesis coinbase is no coin */
+    if (block->point.height ==
+        0) /* consensus: the outputs of the genesis coinbase cannot be spent */
         return 0;
     if (!block->whole) {
         rc = check_proven(block);
@@ -291,7 +293,7 @@ static int disconnect_tx(struct spv_wallet *w, uint32_t number, struct spv_now n
         tx->row.block.hash = (struct spv_blockhash){.b = {0}};
     tx->row.position = 0;
     tx->row.block_time = 0;
-    tx->row.state = 0; /* evaluated when the input ends */
+    tx->row.state = 0; /* evaluated when the operation ends */
     tx->row.flags |= SPV_TX_FLAG_WAS_CONFIRMED;
     tx->row.last_seen = now.unix_s;
     tx->changed = true;

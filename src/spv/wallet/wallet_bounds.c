@@ -1,4 +1,5 @@
-/* A transaction goes with its pending descendants, which would spend outputs that are unknown. */
+/* A transaction is dropped together with its pending descendants, which would spend unknown
+ * outputs. */
 #include "spv/wallet/wallet_bounds.h"
 
 #include <stdlib.h>
@@ -14,12 +15,12 @@ enum bound_state {
 };
 
 struct usage {
-    size_t n, bytes; /* of those that are bounded */
+    size_t n, bytes; /* of the transactions that are bounded */
     size_t n_peer; /* of the peer */
 };
 
-/* No peer can make the wallet hold these: one was published here, or proof of work was spent on a
- * block with it, and a reorganisation must not cost history. */
+/* Not bounded: peers cannot cause these. One was published here, or was in a block with proof of
+ * work, and a reorganisation must not delete history. */
 static bool is_exempt(const struct spv_tx_record *tx)
 {
     return (tx->row.flags & (SPV_TX_FLAG_PUBLISHED | SPV_TX_FLAG_WAS_CONFIRMED)) != 0;
@@ -48,7 +49,8 @@ static bool is_dropped_before(const struct spv_tx_record *a, const struct spv_tx
     return a->row.id < b->row.id;
 }
 
-/* Marks exempt transactions and their pending ancestors: they stay. set has room for all. */
+/* Marks exempt transactions and their pending ancestors as needed. set has room for all pending
+ * ones. */
 static void mark_needed(struct spv_wallet *w, uint32_t *set)
 {
     size_t n = 0;
@@ -114,7 +116,7 @@ static size_t find_descendants(struct spv_wallet *w, uint32_t *set, uint32_t tx)
     return n;
 }
 
-/* Returns 0, 1 when there is none to bounds_drop_tx because all are needed, or an error. */
+/* Returns 0; 1 when all are needed, so that none can be dropped; or an error. */
 static int bounds_drop_tx(struct spv_wallet *w, uint32_t *set, uint32_t tx)
 {
     size_t n;
@@ -194,7 +196,7 @@ int spv_wallet_limit_conflicts(struct spv_wallet *w, uint32_t tx)
                 return SPV_ERR_NOMEM;
             mark_needed(w, set);
             rc = bounds_drop_tx(w, set, choose_spender(w, &spend));
-            if (w->txs[tx].row.id != id) /* it was the weakest itself */
+            if (w->txs[tx].row.id != id) /* the new one itself was dropped */
                 i = SPV_NO_INDEX;
         }
     }

@@ -1,5 +1,5 @@
-/* A coin is in the balance of its transaction's state unless something that counts spends it. What
- * one peer says does not count: see `in_balance` in wallet_states.c. */
+/* The state of its transaction says which balance a coin is in; it is in none when a confirmed or
+ * sufficiently announced transaction spends it (spv_tx_record.in_balance). */
 #include "spv/wallet/wallet_coins.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof((struct spv_watch_entry){.id = 0}.balances) ==
                    sizeof((struct spv_wallet){.error = 0}.balances),
-               "a balance has all fields");
+               "the number of balances is the same");
 
 bool spv_wallet_next_active_owner(const struct spv_wallet *w, const struct spv_coin_record *coin,
                                   struct spv_owner_iter *iter, struct spv_script_owner *out)
@@ -22,7 +22,7 @@ bool spv_wallet_next_active_owner(const struct spv_wallet *w, const struct spv_c
         bool is_first = true;
         if (!spv_watch_set_is_active(&w->set, out, txid, coin->vout))
             continue;
-        /* combo(), or two branches with one key: a watch may own a script twice. */
+        /* A watch may own a script twice: combo(), or two branches with one key. */
         while (is_first && (before.begun != at.begun || before.next != at.next) &&
                spv_script_table_next_owner(&w->set.scripts, &earlier, coin->script, &before))
             is_first = earlier.watch != out->watch ||
@@ -94,7 +94,7 @@ void spv_wallet_sum_balances(struct spv_wallet *w)
 
 /* ---- the balance of a coin ---- */
 
-/* The transaction that counts as spending a coin; a confirmed one before all others. */
+/* The transaction that spends a coin: a confirmed one, else a sufficiently announced one. */
 static uint32_t find_spender(const struct spv_wallet *w, const struct spv_coin_record *coin)
 {
     const struct spv_txid *txid = &w->txs[coin->tx].row.txid;
@@ -135,8 +135,8 @@ int spv_wallet_refresh_coin(struct spv_wallet *w, uint32_t number)
     enum spv_balance_kind balance = SPV_BALANCE_NONE;
 
     coin->spender = 0;
-    /* A coin that a later one of the same txid replaced is none, nor is one that no watch counts.
-     */
+    /* A coin is in no balance when a later transaction with the same txid has replaced it, or when
+     * it is not active. */
     if (coin->active && spv_wallet_find_coin(w, &w->txs[coin->tx].row.txid, coin->vout) == number) {
         const uint32_t spender = find_spender(w, coin);
         if (spender == SPV_NO_INDEX)

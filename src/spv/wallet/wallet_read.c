@@ -4,7 +4,7 @@
 #include "spv/error.h"
 #include "spv/wallet/wallet_coins.h"
 
-#define PENDING (UINT64_C(1) << 63) /* in a position of the history: the rest is an id */
+#define PENDING (UINT64_C(1) << 63) /* in *next of spv_wallet_next_tx: the other bits are an id */
 
 struct spv_point spv_wallet_scanned(const struct spv_wallet *w)
 {
@@ -50,7 +50,8 @@ bool spv_wallet_next_tx(const struct spv_wallet *w, uint64_t *next,
     return true;
 }
 
-/* Adds a coin to out, the share of the lowest watch above `after` so far; out->watch 0: none. */
+/* Adds the value of a coin to out, the share of the lowest watch id above `after` so far;
+ * out->watch 0: none yet. */
 static void add_to_share(const struct spv_wallet *w, struct spv_wallet_share_row *out,
                          uint64_t after, const struct spv_coin_record *coin, bool is_spent)
 {

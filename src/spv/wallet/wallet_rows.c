@@ -1,6 +1,6 @@
-/* Rows out and in. Rows of transactions and coins are collected as inputs end; those of watches,
- * branches, balances and the scanned height are written from their tables when the changes are
- * read, so that a thousand blocks without a match are one row. */
+/* Changes of rows, and loading. Rows of transactions and coins are collected at the end of
+ * operations; those of watches, branches, balances and metadata are made from their tables when the
+ * changes are read, so that a thousand blocks without a match change one row. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #include "spv/wallet/wallet_update.h"
 #include "util/array.h"
 
-/* ---- out ---- */
+/* ---- changes ---- */
 
 struct row_writer {
     struct spv_wallet *w;
@@ -141,7 +141,7 @@ void spv_wallet_stored(struct spv_wallet *w)
     spv_wallet_drop_changes(w);
 }
 
-/* ---- in ---- */
+/* ---- loading ---- */
 
 #define ALL_FLAGS                                                                                  \
     (SPV_TX_FLAG_COINBASE | SPV_TX_FLAG_PUBLISHED | SPV_TX_FLAG_WAS_CONFIRMED |                    \
@@ -163,7 +163,7 @@ static int check_tx_row(const struct spv_wallet *w, const struct spv_wallet_tx_r
         return SPV_ERR_INVALID;
     if (spv_tx_is_coinbase(tx) != ((row->flags & SPV_TX_FLAG_COINBASE) != 0))
         return SPV_ERR_INVALID;
-    /* Of one transaction there is one row, of a coinbase one a block. */
+    /* A transaction has one row, a coinbase one per block. */
     if (spv_tx_is_coinbase(tx)
             ? spv_wallet_find_in_block(w, &txid, &row->block.hash) != SPV_NO_INDEX
             : spv_wallet_find_tx(w, &txid) != SPV_NO_INDEX)
@@ -214,7 +214,7 @@ static uint32_t find_loaded(const struct spv_wallet *w, uint64_t id)
     return low < w->n_txs && w->txs[low].row.id == id ? (uint32_t)low : SPV_NO_INDEX;
 }
 
-/* What the row says is compared with what follows from the others when loading ends. */
+/* Balance and spender are compared with computed ones when loading ends. */
 static int load_coin(struct spv_wallet *w, const struct spv_wallet_coin_row *row)
 {
     const uint32_t tx = find_loaded(w, row->tx);
@@ -270,7 +270,7 @@ static int load_row(struct spv_wallet *w, const struct spv_wallet_change *row)
     return SPV_ERR_INVALID;
 }
 
-/* What the rows lack or contradict is damage, not the caller's fault. */
+/* Rows that are missing or contradict each other are damage, not an error of the caller. */
 static int load_error(struct spv_wallet *w, int rc)
 {
     if (rc < 0 && rc != SPV_ERR_NOMEM)
@@ -299,7 +299,7 @@ int spv_wallet_load_end(struct spv_wallet *w)
     rc = spv_watch_set_restore_end(&w->set);
     if (rc == 0)
         rc = spv_wallet_follow_windows(w);
-    w->must_sum_balances = true; /* windows were not there when coins were loaded */
+    w->must_sum_balances = true; /* some windows were not yet known when coins were loaded */
     w->n_pending_scripts = w->set.scripts.n;
     rc = load_error(w, spv_wallet_end_operation(w, rc));
     w->loading = false;

@@ -1,9 +1,9 @@
-/* Three passes. (1) In an order in which parents come before children: orphaned, conflicted with a
- * block, expired, or a candidate. (2) Candidates from the strongest to the weakest -
- * has_enough_groups ones first, then those first seen most recently - are tried together with their
- * unconfirmed ancestors: when nothing that they spend is taken, all of these are accepted; else the
- * candidate is replaced. So no two accepted ones conflict, and the ancestors of a accepted one are
- * accepted. (3) Again parents first: does a accepted one count (in_balance), and is it trusted? */
+/* 1. Parents before children: each transaction is orphaned, conflicted, expired, or a candidate.
+ * 2. Candidates, sufficiently announced ones first, then the most recently first-seen (highest id),
+ * are tried together with their unconfirmed ancestors, as a mempool accepts packages: when none of
+ * them spends what an accepted transaction spends, all become accepted; else the candidate is
+ * replaced. So no two accepted ones conflict, and all ancestors of an accepted one are accepted.
+ * 3. Parents first: whether each accepted one is in the balances, and whether it is trusted. */
 #include "spv/wallet/wallet_states.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 struct tx_eval {
     uint32_t tx;
-    uint32_t state; /* enum spv_tx_state; 0: a candidate */
+    uint32_t state; /* enum spv_tx_state; 0: it is a candidate */
     struct spv_txid conflict;
     bool in_balance, trusted;
 };
@@ -21,10 +21,11 @@ struct tx_eval {
 /* One evaluation; the arrays have an entry for each pending transaction. */
 struct evaluation {
     struct spv_wallet *w;
-    struct tx_eval *evals; /* parents first, once the order is made */
+    struct tx_eval *evals; /* in order: parents before their children */
     size_t n;
-    uint32_t *set; /* a stack; or a candidate and its ancestors */
-    uint32_t *via; /* cursors of the stack; or the child by which each ancestor is in the set */
+    uint32_t *set; /* order: a stack of transactions; pass 2: a candidate and its ancestors */
+    uint32_t *via; /* order: per stack entry the next spend; pass 2: index in `set` of the child of
+                      each ancestor */
 };
 
 bool spv_wallet_has_enough_groups(const struct spv_wallet *w, const struct spv_tx_record *tx)
@@ -54,7 +55,7 @@ static uint32_t pending_parent(const struct spv_wallet *w, const struct spv_spen
 
 /* ---- the order ---- */
 
-/* The next parent of a transaction that is not yet in the order; SPV_NO_INDEX: there is none. */
+/* The next parent of a transaction that is not yet in the order; SPV_NO_INDEX: none. */
 static uint32_t next_open_parent(const struct spv_wallet *w, uint32_t *next_spend)
 {
     while (*next_spend != SPV_NO_INDEX) {
@@ -114,7 +115,7 @@ static bool find_confirmed_conflict(const struct spv_wallet *w, struct spv_txid 
     return false;
 }
 
-/* Of several reasons the one that lasts longest is shown. */
+/* Of several states the one that lasts longest has priority. */
 static unsigned state_priority(uint32_t state)
 {
     return state == SPV_TX_ORPHANED ? 3 : state == SPV_TX_CONFLICTED ? 2 : state == 0 ? 0 : 1;
@@ -134,7 +135,7 @@ static void eval_alone(struct evaluation *e, struct tx_eval *v)
     const struct spv_tx_record *tx = &w->txs[v->tx];
     struct spv_txid conflict;
 
-    /* The block that made a coinbase is gone, and so are its coins. */
+    /* The block of the coinbase left the best chain, so its outputs do not exist. */
     if ((tx->row.flags & SPV_TX_FLAG_COINBASE) != 0)
         eval_set_state(v, SPV_TX_ORPHANED, NULL);
     if ((tx->row.flags & SPV_TX_FLAG_EXPIRED) != 0)
@@ -150,7 +151,7 @@ static void eval_alone(struct evaluation *e, struct tx_eval *v)
 
 /* ---- pass 2 ---- */
 
-/* A transaction spends what another one of the accepted or tried ones spends. */
+/* Whether an accepted transaction, or another one of the set, spends the same output. */
 static bool find_accepted_conflict(const struct spv_wallet *w, uint32_t *out, uint32_t tx,
                                    const struct spv_spend_record *spend)
 {
@@ -168,8 +169,8 @@ static bool find_accepted_conflict(const struct spv_wallet *w, uint32_t *out, ui
 /* Why a set can't be accepted. */
 struct failure {
     struct spv_txid conflict;
-    size_t a,
-        b; /* entries of the set that conflict with each other; equal: a with a accepted one */
+    size_t a, b; /* entries of the set that conflict with each other; equal: entry a conflicts with
+                    an accepted one */
 };
 
 /* Adds the parents of entry i to the set. Returns false with *out when entry i can't be accepted.
@@ -204,9 +205,9 @@ static bool add_parents(struct evaluation *e, struct failure *out, size_t *n, si
     return true;
 }
 
-/* All that descend from both entries can't be accepted either, whatever comes later. Those on the
- * way to the candidate are marked now: else each of a long chain would look for the same conflict.
- */
+/* No descendant of both entries can be accepted. Those from their first common descendant to the
+ * candidate are rejected now: otherwise each transaction of a long chain would find the same
+ * conflict again. */
 static void mark_rejected(struct evaluation *e, const struct failure *f)
 {
     size_t a = f->a, b = f->b;
@@ -236,7 +237,7 @@ static void try_candidate(struct evaluation *e, struct tx_eval *v)
     bool accepted = true;
 
     if (w->txs[v->tx].eval_state != SPV_EVAL_OPEN)
-        return; /* accepted as the ancestor of another, or dead with a descendant */
+        return; /* accepted as the ancestor of another candidate, or rejected with a descendant */
     w->txs[v->tx].eval_state = SPV_EVAL_CANDIDATE;
     e->set[n++] = v->tx;
     for (size_t i = 0; accepted && i < n; i++)
@@ -311,8 +312,8 @@ static void eval_in_balance(struct evaluation *e, struct tx_eval *v)
         if (!ours || (parent != SPV_NO_INDEX && !eval_of(e, parent)->trusted))
             v->trusted = false;
     }
-    /* One peer may have invented it: what it pays counts instead of what it spends only when it is
-     * has_enough_groups. */
+    /* One peer may have invented it: it takes our coins from the balances only when it is
+     * sufficiently announced. */
     if (spends_ours && !spv_wallet_has_enough_groups(w, tx))
         v->in_balance = false;
     v->trusted = v->trusted && v->in_balance;

@@ -1,12 +1,12 @@
-/* The wallet's scanned height s says: all blocks up to s were looked at with the scripts that the
- * wallet calls searched. The source begins at s + 1 with all scripts. Those that come later are
- * given to it at once, for the blocks above s; when a window reaches them, or a watch is new, their
- * past is searched as well (rescan_ranges.h):
+/* Invariant: all blocks up to the wallet's scanned height s were scanned for all scripts that need
+ * no rescan. The source begins at s + 1 with all scripts. Scripts that are added later are given to
+ * it at once, for the blocks above s; when a window reaches them, or their watch is new, lower
+ * blocks are rescanned for them (rescan_ranges.h):
  *
  *     birthday ......... late scripts ......... s | source ............ tip
  *
- * A block that the source finds above s is connected and moves s; one at or below is searched. So a
- * crash at any time leaves a state from which everything is found again. */
+ * A block that the source finds above s is connected and moves s; one at or below s is rescanned.
+ * After a crash at any time, the stored state is enough to find everything again. */
 #include "spv/wallet/wallet_sync.h"
 
 #include <stdlib.h>
@@ -16,29 +16,29 @@
 #include "spv/wallet/chain_point.h"
 #include "spv/wallet/rescan_ranges.h"
 
-#define RATE_US 1000000 /* how often the rate is measured */
+#define RATE_US 1000000 /* the interval in which the rate is measured */
 
 struct spv_wallet_sync {
     struct spv_wallet_sync_config cfg;
     struct spv_coin_source source; /* begin NULL: none */
-    bool source_begun; /* the source was */
-    uint32_t source_first; /* where it began */
-    size_t n_source_scripts; /* scripts of the wallet that it has */
+    bool source_begun;
+    uint32_t source_first; /* the height at which the source began */
+    size_t n_source_scripts; /* the first ones of the wallet, which were given to the source */
     struct spv_rescan_ranges rescans;
-    bool check_rescans; /* some may be new */
+    bool check_rescans; /* the wallet may have new ranges that need a rescan */
     bool was_synced;
-    bool wallet_changed; /* the wallet took an input since its changes were taken */
-    bool storing; /* the changes are being stored */
-    uint64_t revision; /* stored */
+    bool wallet_changed; /* it may have changes that were not taken yet */
+    bool storing; /* its changes are being stored */
+    uint64_t revision; /* of the last stored change */
     /* Outputs: what is to be reported. */
     uint64_t reported_revision;
     uint64_t last_request, answered;
     bool scanned_due;
     bool start_due, start_raised;
     uint32_t start_height;
-    uint64_t reported_dropped; /* reported */
+    uint64_t reported_dropped; /* UINT64_MAX: the alarm was raised */
     /* Progress. */
-    uint32_t most_left; /* blocks that were left when the most were */
+    uint32_t most_left; /* the highest number of blocks left: 0 % of the progress */
     uint32_t measured_left;
     uint64_t measured_us;
     double rate;
@@ -49,7 +49,7 @@ static uint32_t scanned_height(const struct spv_wallet_sync *s)
     return spv_wallet_scanned(s->cfg.wallet).height;
 }
 
-/* Nothing is between the scanned block and this one, nor in it. */
+/* Sets the scanned height: no block up to it concerns the wallet. */
 static int set_scanned(struct spv_wallet_sync *s, uint32_t height)
 {
     struct spv_wallet_block none = {.whole = NULL};
@@ -67,7 +67,7 @@ static int disconnect_to(struct spv_wallet_sync *s, const struct spv_point *to, 
 
 /* ---- creation ---- */
 
-/* The highest block with a transaction of the wallet that is on the chain; else genesis. */
+/* The highest block on the best chain that has a transaction of the wallet; else genesis. */
 static int find_common(const struct spv_wallet_sync *s, struct spv_point *out)
 {
     const struct spv_wallet_tx_row *row;
@@ -143,7 +143,7 @@ void spv_wallet_sync_set_source(struct spv_wallet_sync *s, const struct spv_coin
     s->source = source ? *source : (struct spv_coin_source){.begin = NULL};
 }
 
-/* The scripts from a number on that are still watched; the caller frees *out. */
+/* Lists the watched scripts from an index on; the caller frees *out. */
 static int list_scripts(const struct spv_wallet_sync *s, struct spv_bytes **out, size_t *n,
                         size_t from)
 {
@@ -161,7 +161,7 @@ static int list_scripts(const struct spv_wallet_sync *s, struct spv_bytes **out,
     return 0;
 }
 
-/* Gives the source the scripts that it lacks, from a height on. */
+/* Gives new scripts to the source, to be scanned for from a height on. */
 static int add_scripts_to_source(struct spv_wallet_sync *s, uint32_t from, struct spv_now now)
 {
     const size_t count = spv_wallet_script_count(s->cfg.wallet);
@@ -180,7 +180,7 @@ static int add_scripts_to_source(struct spv_wallet_sync *s, uint32_t from, struc
     return rc;
 }
 
-/* Blocks below a height are not looked at, although a watch may be older. */
+/* Raises the alarm: blocks below a height are not scanned, although a watch may be older. */
 static void set_start_alarm(struct spv_wallet_sync *s, uint32_t height)
 {
     if (s->start_raised)
@@ -189,7 +189,8 @@ static void set_start_alarm(struct spv_wallet_sync *s, uint32_t height)
     s->start_height = height;
 }
 
-/* Where blocks concern a birthday. Returns 1, 0 when headers below are awaited, or an error. */
+/* The first height to scan for a birthday. Returns 1, 0 when lower headers are still being fetched,
+ * or an error. */
 static int find_birthday(struct spv_wallet_sync *s, uint32_t *height, int64_t birthday,
                          const struct spv_wallet_sync_context *in)
 {
@@ -206,8 +207,8 @@ static int find_birthday(struct spv_wallet_sync *s, uint32_t *height, int64_t bi
     return 1;
 }
 
-/* The wallet's first height is that of its earliest birthday; its scripts have no past. Returns 1,
- * 0 when it waits, or an error. */
+/* Sets the scanned height to just below the earliest birthday, so that no script needs a rescan.
+ * Returns 1, 0 when headers are still being fetched, or an error. */
 static int begin_wallet(struct spv_wallet_sync *s, const struct spv_wallet_sync_context *in)
 {
     struct spv_rescan_range range;
@@ -227,7 +228,8 @@ static int begin_wallet(struct spv_wallet_sync *s, const struct spv_wallet_sync_
     return rc;
 }
 
-/* What spends the wallet's coins is found also where no filter of scripts would show it. */
+/* Spends of the wallet's coins are scanned for, too: a bloom filter matches a segwit spend by its
+ * outpoint only. */
 static int add_outputs_to_source(struct spv_wallet_sync *s, struct spv_now now)
 {
     struct spv_wallet_coin coin;
@@ -274,7 +276,7 @@ static int begin_source(struct spv_wallet_sync *s, const struct spv_wallet_sync_
     return rc < 0 ? rc : add_outputs_to_source(s, now);
 }
 
-/* ---- late scripts ---- */
+/* ---- rescans ---- */
 
 static int begin_rescans(struct spv_wallet_sync *s, const struct spv_wallet_sync_context *in,
                          struct spv_now now)
@@ -290,7 +292,7 @@ static int begin_rescans(struct spv_wallet_sync *s, const struct spv_wallet_sync
     if (rc < 0 || !s->rescans.found)
         return rc;
     rc = find_birthday(s, &from, s->rescans.birthday, in);
-    if (rc <= 0) { /* again when the headers are there */
+    if (rc <= 0) { /* repeated when the headers are stored */
         spv_rescan_ranges_clear(&s->rescans);
         s->check_rescans = true;
         return rc;
@@ -322,7 +324,7 @@ static void measure_rate(struct spv_wallet_sync *s, struct spv_now now)
     }
 }
 
-/* Stores the scanned height now and then where there are no matches. */
+/* Moves the scanned height over many blocks that concern nothing, so that it is stored. */
 static int store_progress(struct spv_wallet_sync *s)
 {
     struct spv_source_progress p;
@@ -356,9 +358,9 @@ int spv_wallet_sync_step(struct spv_wallet_sync *s, const struct spv_wallet_sync
     return rc;
 }
 
-/* ---- what the source found ---- */
+/* ---- events of the source ---- */
 
-/* A block that breaks a rule of values is not valid, whatever its proof of work: it holds nothing.
+/* A block with invalid amounts or an invalid merkle tree is skipped, in spite of its proof of work.
  */
 static bool is_invalid_block(int rc)
 {
@@ -379,7 +381,7 @@ static int on_found(struct spv_wallet_sync *s, const struct spv_source_event *ev
     if (rc < 0)
         return rc;
     if (rc == 0 || !spv_blockhash_eq(&header.hash, &event->hash))
-        return SPV_ERR_STATE; /* the source was to take it back */
+        return SPV_ERR_STATE; /* the source must have rolled it back */
     block.time = header.header.time;
     rc = is_above ? spv_wallet_connect(s->cfg.wallet, &block)
                   : spv_wallet_rescan_block(s->cfg.wallet, &block);
@@ -401,12 +403,12 @@ int spv_wallet_sync_disconnect(struct spv_wallet_sync *s, uint32_t fork_height, 
     if (rc == 0)
         rc = disconnect_to(s, &fork, now);
     s->scanned_due = false;
-    if (fork_height + 1 < s->source_first) /* it does not go back beyond where it began */
+    if (fork_height + 1 < s->source_first) /* a source cannot roll back below its first height */
         stop_source(s);
     return rc;
 }
 
-/* Everything that was given to the source is looked for up to a height. */
+/* The source has scanned all blocks up to a height for all that it was given. */
 static int on_done(struct spv_wallet_sync *s, uint32_t height)
 {
     struct spv_rescan_range range;
@@ -417,7 +419,7 @@ static int on_done(struct spv_wallet_sync *s, uint32_t height)
         s->wallet_changed = true;
         rc = spv_rescan_ranges_finish(&s->rescans, s->cfg.wallet);
     }
-    /* what came since is given in the next step, after which the source is done once more */
+    /* newer scripts are given to it in the next step, and another DONE follows */
     s->scanned_due = !spv_wallet_next_rescan(s->cfg.wallet, &next, &range) &&
                      s->n_source_scripts == spv_wallet_script_count(s->cfg.wallet);
     return rc;
@@ -439,7 +441,7 @@ int spv_wallet_sync_source_event(struct spv_wallet_sync *s, const struct spv_sou
     return 0;
 }
 
-/* ---- inputs of the application ---- */
+/* ---- operations of the application ---- */
 
 static int end_request(struct spv_wallet_sync *s, uint64_t *request, int rc)
 {
@@ -497,7 +499,8 @@ void spv_wallet_sync_stored(struct spv_wallet_sync *s)
     s->storing = false;
 }
 
-/* Whether the source looks for all that the wallet watches; without one, the next will. */
+/* Whether the source scans for all of the wallet's scripts. True without a source: the next one
+ * begins with all. */
 static bool source_has_all(const struct spv_wallet_sync *s)
 {
     struct spv_source_progress p;
@@ -518,7 +521,7 @@ static bool next_alarm(struct spv_wallet_sync *s, struct spv_wallet_event *out)
         return true;
     }
     if (s->reported_dropped < spv_wallet_dropped(s->cfg.wallet)) {
-        s->reported_dropped = UINT64_MAX; /* once */
+        s->reported_dropped = UINT64_MAX; /* raised only once */
         out->alarm = SPV_WALLET_ALARM_BOUNDS;
         return true;
     }

@@ -1,6 +1,6 @@
-/* Records are found by hash tables of their numbers; keys are compared in the records. A failed
- * allocation leaves the tables consistent but the transaction half added: the wallet then refuses
- * further inputs, and only has to be freed. */
+/* Records are found by hash tables of their indexes; keys are compared in the records. A failed
+ * allocation leaves the tables consistent but a transaction incomplete: the wallet then refuses
+ * further operations and can only be freed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +46,8 @@ static bool same_txid(const struct spv_txid *a, const struct spv_txid *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-/* Whether a, of the same txid as b, is the one that spends refer to: "the later coin replaces the
- * earlier" (blocks 91722 and 91880), and one in no block has no coin. */
+/* Whether a, which has the same txid as b, is the one that spends refer to: "the later coin
+ * replaces the earlier" (blocks 91722 and 91880), and one in no block has no coin. */
 static bool precedes(const struct spv_tx_record *a, const struct spv_tx_record *b)
 {
     if (!spv_tx_is_confirmed(a) || !spv_tx_is_confirmed(b))
@@ -116,7 +116,7 @@ bool spv_wallet_next_spender(const struct spv_wallet *w, struct spv_probe_iter *
     return false;
 }
 
-/* ---- transactions to look at when the input ends ---- */
+/* ---- dirty transactions ---- */
 
 int spv_wallet_mark_dirty(struct spv_wallet *w, uint32_t tx)
 {

@@ -7,12 +7,12 @@
 #include "spv/wallet/wallet_bounds.h"
 #include "spv/wallet/wallet_update.h"
 
-#define LAST_SEEN_STEP                                                                             \
-    86400 /* seconds: a row a day says when it was last announced, not one each */
+/* seconds: last_seen changes at most once per day, so that announcements write few rows */
+#define LAST_SEEN_STEP_S 86400
 
 static void set_last_seen(struct spv_tx_record *tx, int64_t unix_s)
 {
-    if (unix_s - tx->row.last_seen >= LAST_SEEN_STEP)
+    if (unix_s - tx->row.last_seen >= LAST_SEEN_STEP_S)
         tx->changed = true;
     if (unix_s > tx->row.last_seen)
         tx->row.last_seen = unix_s;
@@ -33,7 +33,7 @@ static void add_group(struct spv_tx_record *tx, uint64_t group)
     tx->changed = true;
 }
 
-/* A peer has the transaction. */
+/* A peer has announced or sent the transaction. */
 static int note_announcement(struct spv_wallet *w, uint32_t number,
                              const struct spv_tx_source *source, struct spv_now now)
 {
@@ -53,7 +53,7 @@ static int check_unconfirmed(const struct spv_wallet *w, const struct spv_tx *tx
     return spv_tx_is_coinbase(tx) ? SPV_ERR_MALFORMED : spv_wallet_check_tx(tx);
 }
 
-/* Puts a transaction that is in no block. Returns 1, or 0 when bounds drop it at once. */
+/* Adds an unconfirmed transaction. Returns 1, or 0 when it is dropped at once by a bound. */
 static int put_received(struct spv_wallet *w, const struct spv_tx *tx, const struct spv_txid *txid,
                         const struct spv_tx_source *source, struct spv_now now)
 {

@@ -1,6 +1,7 @@
-/* An input touches transactions. At its end these are gone through: is a coin of theirs active,
- * what are the states, what do they pay and spend for each watch, and in which balance is each coin
- * that they pay or spend. Rows of transactions come before those of their coins. */
+/* Operations mark transactions as dirty. At the end of each, spv_wallet_end_operation recomputes
+ * for these, in this order: which coins are active, the states, the amounts that each watch
+ * received and spent, and the balance of each coin that they pay or spend. Rows of transactions
+ * come before those of their coins. */
 #include "spv/wallet/wallet_update.h"
 
 #include <stdlib.h>
@@ -15,8 +16,8 @@
 
 /* ---- windows ---- */
 
-/* The watch has a share in what pays and what spends a coin now, even where the coin was active to
- * another one. */
+/* The share rows of what pays and of what spends a coin have another watch now, even where the coin
+ * was active for others already. */
 static void mark_shares(struct spv_wallet *w, const struct spv_coin_record *coin)
 {
     const struct spv_txid *txid = &w->txs[coin->tx].row.txid;
@@ -28,7 +29,8 @@ static void mark_shares(struct spv_wallet *w, const struct spv_coin_record *coin
         w->txs[spender].changed = true;
 }
 
-/* A script is in the window of an owner now: its coins may be active, and it is used. */
+/* A script is in the window of an owner now: its coins become active, and it is used when it has
+ * any. */
 static int activate_script(struct spv_wallet *w, uint32_t script)
 {
     int rc = 0;
@@ -67,7 +69,8 @@ int spv_wallet_use_scripts(struct spv_wallet *w, uint32_t tx)
     return rc < 0 ? rc : spv_wallet_follow_windows(w);
 }
 
-/* Scripts were added: a transaction that can't be searched for again may pay one of them. */
+/* Scripts were added: matches pending transactions with them, because a rescan of blocks does not
+ * find these. */
 static int match_pending(struct spv_wallet *w)
 {
     int rc = 0;
@@ -168,7 +171,7 @@ int spv_wallet_drop_unowned_coins(struct spv_wallet *w, uint32_t tx)
 
 /* ---- the row of a transaction ---- */
 
-/* Adds a coin to the shares of the watches that count it. */
+/* Adds the value of a coin to the shares of its active owners. */
 static void add_share(struct spv_wallet *w, const struct spv_coin_record *coin, bool is_spent)
 {
     struct spv_script_owner owner;
@@ -184,13 +187,14 @@ static void add_share(struct spv_wallet *w, const struct spv_coin_record *coin, 
     }
 }
 
-/* Sums up what a transaction pays and spends. Returns whether a watch or the caller has a part in
- * it. */
+/* Sums up what a transaction pays and spends. Returns whether it belongs into the history: it
+ * concerns a watch, or was published here. */
 static bool sum_up_tx(const struct spv_wallet *w, struct spv_tx_record *tx)
 {
     bool active = (tx->row.flags & SPV_TX_FLAG_PUBLISHED) != 0 ||
                   spv_watch_set_has_txid(&w->set, &tx->row.txid);
-    bool all_known = true; /* but a coinbase spends no coin */
+    bool all_known = true; /* also of a coinbase, which spends nothing: it pays more than it spends,
+                              so its fee is -1 */
 
     tx->row.received = tx->row.spent = 0;
     for (uint32_t i = tx->first_coin; i != SPV_NO_INDEX; i = w->coins[i].next) {
@@ -273,7 +277,7 @@ static int update_row(struct spv_wallet *w, struct spv_tx_record *tx)
     return push_tx(w, tx);
 }
 
-/* ---- the end of an input ---- */
+/* ---- the end of an operation ---- */
 
 static int refresh_coin(struct spv_wallet *w, uint32_t number)
 {

@@ -1,7 +1,7 @@
-/* A branch is derived in steps, because each call to the descriptor first derives the part of the
- * path above the range. The window that an index moves is queued; the wallet pops it and looks
- * whether a script in it was paid already, which may move the window again: so the windows reach
- * the least fixed point of the gap rule, in whatever order transactions come. */
+/* A branch is derived in steps of several indexes, because each call first derives the fixed part
+ * of the path. A window that moves is queued; the wallet pops it and checks whether a script in it
+ * was paid already, which may move the window again: so the windows reach the least fixed point of
+ * the gap rule, in whatever order transactions come. */
 #include "spv/wallet/watch_set.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "util/rng.h"
 
 #define FIRST_ENTRIES 4
-#define DERIVE_STEP 32 /* indexes: the part above the range costs as much as a few of them */
+#define DERIVE_STEP 32 /* indexes: the fixed part of the path costs as much as a few of them */
 
 void spv_watch_set_init(struct spv_watch_set *set, const struct spv_rng *rng, unsigned networks,
                         uint32_t lookahead)
@@ -112,7 +112,7 @@ static int derive_to(struct spv_watch_set *set, uint32_t slot, uint32_t branch, 
         const uint32_t count = smaller(left, SPV_DESCRIPTOR_DERIVE_MAX);
         rc = spv_descriptor_derive(&derived, entry->descriptor, branch, b->n_derived, count);
         if (rc == SPV_ERR_NO_CHILD_KEY) {
-            b->ended = one_by_one; /* at the very index that has no key */
+            b->ended = one_by_one; /* derived one by one: this very index has no key */
             one_by_one = true;
             rc = 0;
             continue;
@@ -139,8 +139,8 @@ static int push_move(struct spv_watch_set *set, const struct spv_window_move *mo
     return 0;
 }
 
-/* Moves the window of a branch to where its used indexes and the gap demand it, and derives what
- * it and the look-ahead need. */
+/* Moves the window of a branch to `gap` beyond its used indexes, and derives the scripts of the
+ * window and the look-ahead. */
 static int move_window(struct spv_watch_set *set, uint32_t slot, uint32_t branch)
 {
     struct spv_watch_entry *entry = &set->watches[slot];
@@ -210,7 +210,7 @@ uint32_t spv_watch_set_rescan_end(const struct spv_watch_entry *entry, uint32_t 
 
     if (entry->watch.kind == SPV_WATCH_TXID)
         return b->n_scanned == 0;
-    /* Once it must be searched at all, the look-ahead is, too. */
+    /* A rescan includes the look-ahead. */
     return b->n_scanned < b->window ? b->n_derived : 0;
 }
 
@@ -284,7 +284,7 @@ static int check_watch(const struct spv_watch_target *watch)
     return SPV_ERR_INVALID;
 }
 
-/* raw() is a descriptor, but an empty script can't be looked for. */
+/* raw() is a valid descriptor, but an empty script cannot be scanned for. */
 static int check_not_empty(const struct spv_descriptor *descriptor)
 {
     struct spv_derived_scripts derived;
@@ -346,7 +346,7 @@ static bool has_script(const struct spv_watch_target *watch)
     return watch->kind == SPV_WATCH_SCRIPT || watch->kind == SPV_WATCH_OUTPOINT;
 }
 
-/* Fills a free slot; the descriptor is the slot's from here on, also after an error. */
+/* Fills a free slot, which owns the descriptor from here on, also after an error. */
 static int fill_slot(struct spv_watch_set *set, uint32_t slot, const struct spv_watch_target *watch,
                      struct spv_descriptor *descriptor)
 {
@@ -387,7 +387,7 @@ static int fill_slot(struct spv_watch_set *set, uint32_t slot, const struct spv_
     return rc;
 }
 
-/* The larger gap and the earlier birthday. */
+/* Sets the larger gap and the earlier birthday. */
 static int extend_watch(struct spv_watch_set *set, uint32_t slot,
                         const struct spv_watch_target *watch)
 {
