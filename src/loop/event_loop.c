@@ -481,8 +481,8 @@ int spv_evloop_unwatch(struct spv_evloop *l, uint64_t *request, uint64_t id)
     return app_input(l, spv_node_unwatch(l->node, request, id, spv_system_now()));
 }
 
-int spv_evloop_hand_out(struct spv_evloop *l, uint64_t *request, uint32_t *index, uint64_t id,
-                        uint32_t branch)
+int spv_evloop_reserve_index(struct spv_evloop *l, uint64_t *request, uint32_t *index, uint64_t id,
+                             uint32_t branch)
 {
     return app_input(l,
                      spv_node_reserve_index(l->node, request, index, id, branch, spv_system_now()));

@@ -53,9 +53,9 @@ static int copy_notes(struct spv_store *fresh, struct spv_store *source, const c
 
 static int read_info(sqlite3_stmt *st)
 {
-    struct spv_wallet_info facts;
+    struct spv_wallet_info info;
     const char *bad = NULL;
-    return spv_wallet_info_read(&facts, &bad, st);
+    return spv_wallet_info_read(&info, &bad, st);
 }
 
 static int read_label(sqlite3_stmt *st)

@@ -32,16 +32,16 @@ static int check_absent(struct spv_verify *v)
 static int check_together(struct spv_verify *v, const struct spv_wallet_check *c)
 {
     /* the default first */
-    static const uint32_t beliefs[] = {2, 1, 3, 4, 5, 6, 7, 8};
+    static const uint32_t min_groups[] = {2, 1, 3, 4, 5, 6, 7, 8};
     struct spv_wallet *wallet = NULL;
-    struct spv_wallet_info facts;
-    int rc = spv_store_wallet_info(v->s, &facts);
+    struct spv_wallet_info info;
+    int rc = spv_store_wallet_info(v->s, &info);
     if (rc <= 0)
         return rc < 0 ? rc : check_absent(v);
-    for (size_t i = 0; i < sizeof beliefs / sizeof beliefs[0]; i++) {
+    for (size_t i = 0; i < sizeof min_groups / sizeof min_groups[0]; i++) {
         spv_wallet_free(wallet);
         wallet = NULL;
-        rc = spv_wallet_check_load(&wallet, c, beliefs[i]);
+        rc = spv_wallet_check_load(&wallet, c, min_groups[i]);
         if (rc <= 0)
             return rc;
         rc = spv_wallet_has_changes(v->s, wallet);

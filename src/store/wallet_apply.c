@@ -52,7 +52,7 @@ static int write_all(struct spv_store *s, const struct spv_store_update *u)
 
 int spv_store_apply_all(struct spv_store *s, const struct spv_store_update *u)
 {
-    struct spv_wallet_info facts;
+    struct spv_wallet_info info;
     int rc = s->mode != SPV_STORE_READ
                  ? 0
                  : spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
@@ -61,7 +61,7 @@ int spv_store_apply_all(struct spv_store *s, const struct spv_store_update *u)
     if (rc || !(has_chain(u) || u->drop_filters || has_wallet_rows(u)))
         return rc;
     if (has_wallet_rows(u)) {
-        rc = spv_store_wallet_info(s, &facts);
+        rc = spv_store_wallet_info(s, &info);
         if (rc < 0)
             return rc;
         if (rc == 0)

@@ -29,13 +29,13 @@ enum other { INFO, TAGS, LABELS, LINES, BROADCASTS, OTHERS };
 
 static int read_other(enum other which, const char **bad, sqlite3_stmt *st)
 {
-    struct spv_wallet_info facts;
+    struct spv_wallet_info info;
     struct spv_label label;
     struct spv_broadcast_row broadcast;
     const char *text = NULL;
     switch (which) {
     case INFO:
-        return spv_wallet_info_read(&facts, bad, st);
+        return spv_wallet_info_read(&info, bad, st);
     case TAGS:
         return spv_wallet_tag_read(&text, bad, st);
     case LABELS:
@@ -295,7 +295,7 @@ int spv_wallet_check_derived(const struct spv_wallet_check *c, struct spv_wallet
          "balances are more or fewer than its watches"},
     };
     struct balances balances = {.c = c, .wallet = wallet};
-    struct spv_rescan_range unsearched;
+    struct spv_rescan_range range;
     uint64_t n = 0;
     int rc = 0;
     for (size_t i = 0; !rc && i < sizeof counts / sizeof counts[0]; i++) {
@@ -305,7 +305,7 @@ int spv_wallet_check_derived(const struct spv_wallet_check *c, struct spv_wallet
     }
     n = 0;
     /* a watch that needs a rescan may have coins that are not in the tables */
-    if (rc || spv_wallet_next_rescan(wallet, &n, &unsearched))
+    if (rc || spv_wallet_next_rescan(wallet, &n, &range))
         return rc;
     rc = report_changes(c, wallet);
     if (rc)

@@ -17,7 +17,7 @@ enum origin_stmt { ORIGIN_STMT, TX_STMT, FIND_STMT, SHARES_STMT, STMTS };
 struct spv_wallet_iter {
     struct spv_store *store; /* for error texts and checks */
     struct spv_store own; /* its connection, as a store for functions that read */
-    struct spv_wallet_info facts;
+    struct spv_wallet_info info;
     enum spv_wallet_list list;
     sqlite3_stmt *st; /* of the list; NULL: none */
     bool has_more; /* other_coins follows, after the same key */
@@ -114,7 +114,7 @@ static int begin_snapshot(struct spv_wallet_iter *it)
     const int code = sqlite3_exec(it->own.db, "BEGIN", NULL, NULL, NULL);
     if (code != SQLITE_OK)
         return iter_error(it, code);
-    int rc = own_error(it, spv_store_wallet_info(&it->own, &it->facts));
+    int rc = own_error(it, spv_store_wallet_info(&it->own, &it->info));
     return rc != 0 ? (rc < 0 ? rc : 0)
                    : spv_db_fail(it->store, SPV_ERR_NOT_FOUND,
                                  "%s: has no wallet. Add a watch first.", it->store->path);
@@ -146,7 +146,7 @@ int spv_wallet_iter_open(struct spv_wallet_iter **out, struct spv_store *s)
 
 const struct spv_wallet_info *spv_wallet_iter_info(const struct spv_wallet_iter *it)
 {
-    return &it->facts;
+    return &it->info;
 }
 
 static int begin_list(struct spv_wallet_iter *it, const char *sql)
@@ -229,7 +229,7 @@ static int find_origin(struct spv_wallet_iter *it, struct spv_wallet_coin *coin)
 static int read_coin(struct spv_wallet_iter *it, struct spv_wallet_item *out)
 {
     struct spv_wallet_coin *coin = &out->of.coin.coin;
-    const uint32_t scanned = it->facts.meta.scanned.height;
+    const uint32_t scanned = it->info.meta.scanned.height;
     struct spv_wallet_change row;
     const char *bad = NULL;
     int rc = spv_wallet_row_read(&row, &bad, SPV_WALLET_ROW_COIN, it->st);

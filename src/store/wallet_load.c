@@ -74,11 +74,11 @@ int spv_wallet_load_rows(struct spv_store *s, struct spv_wallet *wallet)
 {
     struct load load = {.s = s, .wallet = wallet};
     struct spv_wallet_change row = {.kind = SPV_WALLET_ROW_META};
-    struct spv_wallet_info facts;
-    int rc = spv_store_wallet_info(s, &facts);
+    struct spv_wallet_info info;
+    int rc = spv_store_wallet_info(s, &info);
     if (rc <= 0)
         return rc;
-    row.row.meta = facts.meta;
+    row.row.meta = info.meta;
     rc = load_row(&load, &row, NULL);
     for (size_t i = 0; !rc && i < sizeof sources / sizeof sources[0]; i++)
         rc = spv_wallet_each_row(s, sources[i].kind, sources[i].sql, load_row, &load);

@@ -10,10 +10,10 @@
 /* Begins a database transaction, and creates the wallet when there is none. */
 static int begin_wallet(struct spv_store *s)
 {
-    struct spv_wallet_info facts;
+    struct spv_wallet_info info;
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    int rc = spv_store_wallet_info(s, &facts);
+    int rc = spv_store_wallet_info(s, &info);
     if (rc < 0)
         return rc;
     if (rc == 0)

@@ -265,10 +265,10 @@ static int check_transactions(struct spv_store *s, bool *bad)
 int spv_wallet_repair(struct spv_store *s, bool forget, bool *rescan)
 {
     const struct spv_wallet_check c = {.s = s, .found = ignore_finding};
-    struct spv_wallet_info facts;
+    struct spv_wallet_info info;
     struct spv_wallet *wallet = NULL;
     bool bad = forget;
-    int rc = spv_store_wallet_info(s, &facts);
+    int rc = spv_store_wallet_info(s, &info);
     *rescan = false;
     if (rc == SPV_ERR_DB_DAMAGED)
         return spv_wallet_refuse_repair(s, "metadata");

@@ -305,7 +305,7 @@ static void late_descriptors_and_restarts_change_nothing_with(enum spv_source so
     end(&s);
 }
 
-static void late_descriptors_and_restarts_change_nothing(void **state)
+static void added_descriptors_and_restarts_change_nothing(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(sources); i++)
@@ -340,7 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(source_gives_the_history_coins_and_balances_of_the_node),
-        cmocka_unit_test(late_descriptors_and_restarts_change_nothing),
+        cmocka_unit_test(added_descriptors_and_restarts_change_nothing),
         cmocka_unit_test(stale_branch_that_is_served_first_leaves_an_orphaned_coinbase),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

@@ -26,7 +26,7 @@ enum spv_desc_fn {
 };
 
 /* A public key as in the descriptor's text, and as scripts push it. */
-struct spv_desc_point {
+struct spv_desc_pubkey {
     uint8_t b[65];
     uint8_t n; /* 33 compressed, 65 uncompressed, 32 x-only */
 };
@@ -43,7 +43,7 @@ struct spv_desc_key {
     bool is_extended;
     uint8_t fingerprint[SPV_FINGERPRINT];
     size_t origin, n_origin; /* a range of `steps` */
-    struct spv_desc_point point; /* of a key that is not extended */
+    struct spv_desc_pubkey pubkey; /* of a key that is not extended */
     struct spv_xpub xpub;
     size_t path, n_path; /* a range of `steps`, without the multipath step and the final * */
     /* of the multipath step <a;b;...>: first index in `steps` */

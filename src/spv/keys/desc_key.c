@@ -89,7 +89,7 @@ static bool is_hex(const char *text, size_t n)
 }
 
 /* Reads a key of n hex digits at p->at. */
-static int read_hex(struct spv_desc_parser *p, struct spv_desc_point *point, size_t n,
+static int read_hex(struct spv_desc_parser *p, struct spv_desc_pubkey *pubkey, size_t n,
                     enum spv_desc_key_rule rule)
 {
     char digits[131] = {0};
@@ -99,20 +99,20 @@ static int read_hex(struct spv_desc_parser *p, struct spv_desc_point *point, siz
         return SPV_DESC_FAIL(p, SPV_ERR_PUBLIC_KEY, p->at,
                              "a public key has 66, 130 or (x-only) 64 hex digits, not %zu", n);
     memcpy(digits, p->text + p->at, n);
-    point->n = (uint8_t)(n / 2);
-    (void)spv_hex_decode(point->b, point->n, digits);
+    pubkey->n = (uint8_t)(n / 2);
+    (void)spv_hex_decode(pubkey->b, pubkey->n, digits);
     if (n == 64 && rule != SPV_DESC_KEY_XONLY)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_CONTEXT, p->at,
                              "an x-only key is for tr() and rawtr() only");
     if (n == 130 && rule != SPV_DESC_KEY_ANY)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_CONTEXT, p->at,
                              "an uncompressed key is not allowed here");
-    memcpy(compressed + 1, point->b, 32);
+    memcpy(compressed + 1, pubkey->b, 32);
     /* libsecp256k1 also reads hybrid keys (06, 07), which BIP380 does not have */
-    const uint8_t *bytes = n == 64 ? compressed : point->b;
-    if ((n == 130 && point->b[0] != 4) ||
+    const uint8_t *bytes = n == 64 ? compressed : pubkey->b;
+    if ((n == 130 && pubkey->b[0] != 4) ||
         !secp256k1_ec_pubkey_parse(secp256k1_context_static, &parsed, bytes,
-                                   n == 64 ? sizeof compressed : point->n))
+                                   n == 64 ? sizeof compressed : pubkey->n))
         return SPV_DESC_FAIL(p, SPV_ERR_PUBLIC_KEY, p->at, "the public key is not valid");
     p->at += n;
     return 0;
@@ -241,7 +241,7 @@ int spv_desc_read_key(struct spv_desc_parser *p, enum spv_desc_key_rule rule)
     if (n == 0)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, p->at, "the key is missing");
     key.is_extended = !is_hex(text, n);
-    rc = key.is_extended ? read_xpub(p, &key.xpub, n) : read_hex(p, &key.point, n, rule);
+    rc = key.is_extended ? read_xpub(p, &key.xpub, n) : read_hex(p, &key.pubkey, n, rule);
     if (rc == 0 && key.is_extended)
         rc = read_path(p, &key);
     if (rc != 0)

@@ -112,7 +112,7 @@ static size_t multi_size(const struct spv_descriptor *d, const struct spv_desc_n
     size += node->n_keys > 16;
     for (size_t i = 0; i < node->n_keys; i++) {
         const struct spv_desc_key *key = &d->keys[node->key + i];
-        size += 1u + (key->is_extended ? SPV_PUBLIC_KEY : key->point.n);
+        size += 1u + (key->is_extended ? SPV_PUBLIC_KEY : key->pubkey.n);
     }
     return size;
 }

@@ -79,7 +79,7 @@ static void put_key(struct writer *w, const struct spv_desc_key *key)
         put_text(w, "]");
     }
     if (!key->is_extended) {
-        put_hex(w, key->point.b, key->point.n);
+        put_hex(w, key->pubkey.b, key->pubkey.n);
         return;
     }
     spv_xpub_text(text, &key->xpub);

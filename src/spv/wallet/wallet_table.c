@@ -48,7 +48,7 @@ static bool same_txid(const struct spv_txid *a, const struct spv_txid *b)
 
 /* Whether a, which has the same txid as b, is the one that spends refer to: "the later coin
  * replaces the earlier" (blocks 91722 and 91880), and one in no block has no coin. */
-static bool precedes(const struct spv_tx_record *a, const struct spv_tx_record *b)
+static bool tx_precedes(const struct spv_tx_record *a, const struct spv_tx_record *b)
 {
     if (!spv_tx_is_confirmed(a) || !spv_tx_is_confirmed(b))
         return spv_tx_is_confirmed(a);
@@ -62,7 +62,7 @@ uint32_t spv_wallet_find_tx(const struct spv_wallet *w, const struct spv_txid *t
 
     while (spv_probe_next(&w->by_txid, &iter, &number))
         if (same_txid(&w->txs[number].row.txid, txid) &&
-            (found == SPV_NO_INDEX || precedes(&w->txs[number], &w->txs[found])))
+            (found == SPV_NO_INDEX || tx_precedes(&w->txs[number], &w->txs[found])))
             found = number;
     return found;
 }
@@ -89,7 +89,7 @@ uint32_t spv_wallet_find_coin(const struct spv_wallet *w, const struct spv_txid 
     while (spv_probe_next(&w->by_outpoint, &iter, &number)) {
         const struct spv_coin_record *coin = &w->coins[number];
         if (coin->vout == vout && same_txid(&w->txs[coin->tx].row.txid, txid) &&
-            (found == SPV_NO_INDEX || precedes(&w->txs[coin->tx], &w->txs[w->coins[found].tx])))
+            (found == SPV_NO_INDEX || tx_precedes(&w->txs[coin->tx], &w->txs[w->coins[found].tx])))
             found = number;
     }
     return found;

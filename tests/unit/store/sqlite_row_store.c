@@ -197,11 +197,11 @@ static void compare_rows(const struct row_store *store)
         {SPV_WALLET_ROW_BALANCE, "SELECT " SPV_WALLET_SUM_COLUMNS " FROM wallet_sum"},
     };
     struct compare c = {.store = store};
-    struct spv_wallet_info facts;
+    struct spv_wallet_info info;
     struct spv_wallet_change meta = {.kind = SPV_WALLET_ROW_META};
 
-    assert_int_equal(spv_store_wallet_info(db, &facts), 1);
-    meta.row.meta = facts.meta;
+    assert_int_equal(spv_store_wallet_info(db, &info), 1);
+    meta.row.meta = info.meta;
     compare_row(&c, &meta, NULL);
     for (size_t i = 0; i < COUNT(tables); i++)
         if (spv_wallet_each_row(db, tables[i].kind, tables[i].sql, compare_row, &c) != 0)

@@ -9,37 +9,37 @@
 
 #include "spv/error.h"
 
-/* ---- facts, labels, tags ---- */
+/* ---- info, labels, tags ---- */
 
 static void wallet_has_a_random_id_that_stays(void **state)
 {
-    struct spv_wallet_info first, facts;
+    struct spv_wallet_info first, info;
     const char *path = in_folder(state, "h.db");
     struct spv_store *s;
 
     make_wallet_chain(path);
     s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_wallet_info(s, &facts), 0);
-    assert_int_equal(facts.meta.scanned.height, SPV_NO_HEIGHT);
+    assert_int_equal(spv_store_wallet_info(s, &info), 0);
+    assert_int_equal(info.meta.scanned.height, SPV_NO_HEIGHT);
     assert_int_equal(spv_store_set_bloom(s, 0xdeadbeef, 36000), 0);
     assert_int_equal(spv_store_wallet_info(s, &first), 1);
     assert_true(first.database_id != 0 && first.has_bloom);
     assert_int_equal(first.meta.next_tx, 1);
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(wallet_step(s, i), 0);
-    assert_int_equal(spv_store_wallet_info(s, &facts), 1);
-    assert_true(facts.database_id == first.database_id);
-    assert_int_equal(facts.bloom_tweak, 0xdeadbeef);
-    assert_int_equal(facts.bloom_size, 36000);
-    assert_int_equal(facts.meta.scanned.height, 29);
+    assert_int_equal(spv_store_wallet_info(s, &info), 1);
+    assert_true(info.database_id == first.database_id);
+    assert_int_equal(info.bloom_tweak, 0xdeadbeef);
+    assert_int_equal(info.bloom_size, 36000);
+    assert_int_equal(info.meta.scanned.height, 29);
     assert_int_equal(spv_store_set_bloom(s, 1, 36001), SPV_ERR_INVALID);
     assert_int_equal(spv_store_set_bloom(s, 1, 0), SPV_ERR_INVALID);
     assert_int_equal(spv_store_close(s), 0);
     make_wallet_chain(in_folder(state, "other.db"));
     s = must_open(in_folder(state, "other.db"), SPV_STORE_WRITE);
     assert_int_equal(wallet_step(s, 0), 0);
-    assert_int_equal(spv_store_wallet_info(s, &facts), 1);
-    assert_true(facts.database_id != first.database_id);
+    assert_int_equal(spv_store_wallet_info(s, &info), 1);
+    assert_true(info.database_id != first.database_id);
     assert_int_equal(spv_store_close(s), 0);
 }
 

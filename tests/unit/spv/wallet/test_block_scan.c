@@ -10,7 +10,7 @@ static void open_blocks(uint32_t tip)
     source_start_blocks(&f);
 }
 
-static void every_block_is_handed_on_in_order_and_then_done(void **state)
+static void every_block_is_reported_in_order_and_then_done(void **state)
 {
     (void)state;
     open_blocks(100);
@@ -146,7 +146,7 @@ static void done_waits_until_the_tip_is_that_of_the_synced_chain(void **state)
 }
 
 /* Blocks that were handed on before come again after the others, from the height on. */
-static void late_scripts_get_a_second_look(void **state)
+static void added_scripts_get_a_second_pass(void **state)
 {
     struct spv_block_scan_stats stats;
 
@@ -168,7 +168,7 @@ static void late_scripts_get_a_second_look(void **state)
 }
 
 /* The block that is being reported may have been searched without them. */
-static void scripts_added_after_a_block_look_at_that_block_again(void **state)
+static void scripts_added_after_a_block_scan_that_block_again(void **state)
 {
     struct spv_source_event e;
 
@@ -190,7 +190,7 @@ static void scripts_added_after_a_block_look_at_that_block_again(void **state)
 }
 
 /* A wallet that has scanned all, and watches more. */
-static void late_scripts_are_looked_for_below_the_first_height(void **state)
+static void added_scripts_extend_the_scan_below_the_first_height(void **state)
 {
     (void)state;
     open_blocks(10);
@@ -229,7 +229,7 @@ static void a_reorganisation_is_undone_and_the_new_blocks_follow(void **state)
 }
 
 /* In a second look: the gaps above the fork are gone, the main pass begins there again. */
-static void a_reorganisation_in_a_second_look_looks_at_all_once(void **state)
+static void a_reorganisation_in_a_second_pass_scans_all_once(void **state)
 {
     struct spv_source_event e;
 
@@ -276,18 +276,18 @@ static void stopping_wants_nothing_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_block_is_handed_on_in_order_and_then_done),
+        cmocka_unit_test(every_block_is_reported_in_order_and_then_done),
         cmocka_unit_test(a_range_that_is_none_is_refused_and_one_runs_at_a_time),
         cmocka_unit_test(no_more_than_the_window_is_requested),
         cmocka_unit_test(beyond_the_bytes_only_the_next_block_is_requested),
         cmocka_unit_test(a_block_that_was_not_requested_is_not_kept),
         cmocka_unit_test(the_tip_is_followed_and_done_comes_again),
         cmocka_unit_test(done_waits_until_the_tip_is_that_of_the_synced_chain),
-        cmocka_unit_test(late_scripts_get_a_second_look),
-        cmocka_unit_test(scripts_added_after_a_block_look_at_that_block_again),
-        cmocka_unit_test(late_scripts_are_looked_for_below_the_first_height),
+        cmocka_unit_test(added_scripts_get_a_second_pass),
+        cmocka_unit_test(scripts_added_after_a_block_scan_that_block_again),
+        cmocka_unit_test(added_scripts_extend_the_scan_below_the_first_height),
         cmocka_unit_test(a_reorganisation_is_undone_and_the_new_blocks_follow),
-        cmocka_unit_test(a_reorganisation_in_a_second_look_looks_at_all_once),
+        cmocka_unit_test(a_reorganisation_in_a_second_pass_scans_all_once),
         cmocka_unit_test(stopping_wants_nothing_more),
     };
 

@@ -230,7 +230,7 @@ static void a_hundred_gap_extensions_in_a_row_are_found(void **state)
 }
 
 /* The next script was paid before: what was passed is looked at again. */
-static void scripts_from_a_lower_height_get_a_second_look(void **state)
+static void scripts_from_a_lower_height_get_a_second_pass(void **state)
 {
     (void)state;
     start(1, 4);
@@ -252,7 +252,7 @@ static void scripts_from_a_lower_height_get_a_second_look(void **state)
     source_close(&f);
 }
 
-static void a_script_that_is_added_at_the_end_is_looked_for_in_the_past(void **state)
+static void a_script_that_is_added_at_the_end_is_scanned_for_from_its_height(void **state)
 {
     (void)state;
     start(1, 4);
@@ -398,8 +398,8 @@ int main(void)
         cmocka_unit_test(old_blocks_are_asked_only_of_full_peers),
         cmocka_unit_test(no_block_above_a_peers_chain_is_requested),
         cmocka_unit_test(a_hundred_gap_extensions_in_a_row_are_found),
-        cmocka_unit_test(scripts_from_a_lower_height_get_a_second_look),
-        cmocka_unit_test(a_script_that_is_added_at_the_end_is_looked_for_in_the_past),
+        cmocka_unit_test(scripts_from_a_lower_height_get_a_second_pass),
+        cmocka_unit_test(a_script_that_is_added_at_the_end_is_scanned_for_from_its_height),
         cmocka_unit_test(what_was_answered_below_the_height_of_a_new_script_counts),
         cmocka_unit_test(a_reorganisation_is_undone_and_its_blocks_are_scanned),
         cmocka_unit_test(answers_of_a_branch_that_left_do_not_count),

@@ -150,7 +150,7 @@ static void recipient_that_announces_it_back_ends_nothing(void **state)
     expect(c, SPV_PRIVATE_OPEN);
 }
 
-static void connection_hands_over_its_own_transaction_only_and_once(void **state)
+static void connection_sends_its_own_transaction_only_and_once(void **state)
 {
     struct broadcast_case *c = *state;
     struct spv_private_action action;
@@ -286,7 +286,7 @@ int main(void)
         CASE(three_recipients_get_it_at_once_and_one_more_each_time_later),
         CASE(inv_back_by_wtxid_ends_it_and_by_txid_from_two_groups),
         CASE(recipient_that_announces_it_back_ends_nothing),
-        CASE(connection_hands_over_its_own_transaction_only_and_once),
+        CASE(connection_sends_its_own_transaction_only_and_once),
         CASE(connection_ends_after_three_minutes),
         CASE(failed_dial_is_tried_again_five_seconds_later),
         CASE(end_of_a_transaction_ends_its_connections),

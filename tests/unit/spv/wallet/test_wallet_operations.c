@@ -155,7 +155,7 @@ static void depth_is_proven_by_a_later_answer(void **state)
 
 /* ---- watches ---- */
 
-static void coin_of_two_watches_counts_in_each_and_once_in_all(void **state)
+static void coin_of_two_watches_is_in_each_balance_and_once_in_the_sum(void **state)
 {
     const struct spv_watch_target twice = {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "raw(5100)"};
     struct wallet_case *c = *state;
@@ -267,7 +267,7 @@ static void watched_txid_is_shown_whomever_it_pays(void **state)
     built_tx_free(&tx);
 }
 
-static void transactions_are_looked_at_again_when_scripts_are_watched_later(void **state)
+static void pending_transactions_are_matched_again_when_scripts_are_added(void **state)
 {
     const struct spv_watch_target watch = {.kind = SPV_WATCH_SCRIPT, .script = case_script(X)};
     struct wallet_case *c = *state;
@@ -394,11 +394,11 @@ int main(void)
         CASE(heights_out_of_order_are_refused),
         CASE(stripped_form_never_replaces_a_full_one),
         CASE(depth_is_proven_by_a_later_answer),
-        CASE(coin_of_two_watches_counts_in_each_and_once_in_all),
+        CASE(coin_of_two_watches_is_in_each_balance_and_once_in_the_sum),
         CASE(end_of_a_watch_deletes_what_hung_on_its_coins),
         CASE(watched_outpoint_is_one_output),
         CASE(watched_txid_is_shown_whomever_it_pays),
-        CASE(transactions_are_looked_at_again_when_scripts_are_watched_later),
+        CASE(pending_transactions_are_matched_again_when_scripts_are_added),
         CASE(damaged_rows_are_refused),
         CASE(transactions_out_of_order_are_refused),
         CASE(wallet_with_inputs_loads_no_rows),

@@ -441,7 +441,7 @@ static void watch_late(struct world *w)
     search_past(w);
 }
 
-static void hand_out(struct world *w)
+static void reserve_index(struct world *w)
 {
     const uint32_t branch = (uint32_t)below(w, 2);
     struct model_watch *watch = &w->m.watches[0];
@@ -480,11 +480,11 @@ static void step(struct world *w)
     else if (what < 92)
         reorganise(w);
     else if (what < 97)
-        hand_out(w);
+        reserve_index(w);
     else
         watch_late(w);
     if (!w->wide && what < 10)
-        hand_out(w);
+        reserve_index(w);
     if (!w->wide && what > 95)
         watch_late(w);
     if (!w->wide)

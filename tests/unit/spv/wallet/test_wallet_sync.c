@@ -59,7 +59,7 @@ static void wallet_without_scripts_waits_for_some(void **state)
 
 /* ---- what the source finds ---- */
 
-static void match_above_is_connected_and_one_below_is_searched(void **state)
+static void block_above_is_connected_and_one_below_is_rescanned(void **state)
 {
     struct fixture *f = *state;
     static const uint8_t bytes[] = {0x51, 1};
@@ -135,7 +135,7 @@ static void scripts_of_a_window_that_grew_are_given_from_the_height_of_the_match
     assert_int_equal(f->n_added, 2);
 }
 
-static void past_of_a_late_watch_is_searched_until_the_source_is_done(void **state)
+static void an_added_watch_is_rescanned_until_the_source_is_done(void **state)
 {
     struct fixture *f = *state;
     struct spv_rescan_range range;
@@ -170,7 +170,7 @@ static void past_of_a_late_watch_is_searched_until_the_source_is_done(void **sta
     assert_int_equal(f->n_added, 3);
 }
 
-static void source_that_was_done_before_new_scripts_is_not_believed(void **state)
+static void source_that_was_done_before_new_scripts_must_be_done_again(void **state)
 {
     struct fixture *f = *state;
     struct spv_rescan_range range;
@@ -319,7 +319,7 @@ static void request_is_answered_when_it_is_stored_and_matched(void **state)
     assert_null(next_event(f, SPV_WALLET_EVENT_ANSWER));
 }
 
-static void blocks_below_what_the_source_can_look_at_raise_an_alarm_once(void **state)
+static void blocks_below_what_the_source_can_scan_raise_an_alarm_once(void **state)
 {
     struct fixture *f = *state;
     const struct spv_wallet_event *event;
@@ -370,18 +370,18 @@ int main(void)
         TEST(first_height_is_the_first_as_late_as_two_hours_before_the_birthday),
         TEST(scan_begins_at_the_earliest_birthday_once_headers_are_synced),
         TEST(wallet_without_scripts_waits_for_some),
-        TEST(match_above_is_connected_and_one_below_is_searched),
+        TEST(block_above_is_connected_and_one_below_is_rescanned),
         TEST(match_of_another_block_than_the_chains_is_refused),
         TEST(block_with_an_invalid_value_holds_nothing),
         TEST(scripts_of_a_window_that_grew_are_given_from_the_height_of_the_match),
-        TEST(past_of_a_late_watch_is_searched_until_the_source_is_done),
-        TEST(source_that_was_done_before_new_scripts_is_not_believed),
+        TEST(an_added_watch_is_rescanned_until_the_source_is_done),
+        TEST(source_that_was_done_before_new_scripts_must_be_done_again),
         TEST(scanned_height_is_stored_now_and_then_without_matches),
         TEST(wallet_leaves_disconnected_blocks_and_the_source_begins_again_below_its_first),
         TEST(undone_blocks_are_disconnected),
         TEST(wallet_whose_block_is_not_on_the_chain_goes_back_to_one_that_is),
         TEST(request_is_answered_when_it_is_stored_and_matched),
-        TEST(blocks_below_what_the_source_can_look_at_raise_an_alarm_once),
+        TEST(blocks_below_what_the_source_can_scan_raise_an_alarm_once),
         TEST(status_has_progress_and_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,7 +332,7 @@ static void order_of_descriptors_restarts_and_lookahead_change_nothing(void **st
     }
 }
 
-static void late_descriptors_give_the_same_after_their_past_is_searched(void **state)
+static void added_descriptors_give_the_same_after_a_rescan(void **state)
 {
     struct subject s;
 
@@ -390,7 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(best_chain_gives_the_history_coins_and_balances_of_the_node),
         cmocka_unit_test(order_of_descriptors_restarts_and_lookahead_change_nothing),
-        cmocka_unit_test(late_descriptors_give_the_same_after_their_past_is_searched),
+        cmocka_unit_test(added_descriptors_give_the_same_after_a_rescan),
         cmocka_unit_test(stale_branch_leaves_an_orphaned_coinbase),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

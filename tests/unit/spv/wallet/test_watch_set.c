@@ -97,7 +97,7 @@ static void window_reaches_gap_beyond_the_highest_used_index(void **state)
     case_balance(c, 0, 0, 300, 0);
 }
 
-static void payment_beyond_the_window_counts_when_the_window_gets_there(void **state)
+static void payment_beyond_the_window_is_active_when_the_window_reaches_it(void **state)
 {
     struct wallet_case *c = *state;
     const uint64_t id = watch_ranged(c, GAP, 0);
@@ -131,7 +131,7 @@ static void earlier_transaction_of_the_block_may_pay_a_script_derived_later(void
 }
 
 /* Both branches of this descriptor have the same scripts. */
-static void coin_counts_once_in_a_watch_that_owns_its_script_twice(void **state)
+static void coin_is_added_once_for_a_watch_that_owns_its_script_twice(void **state)
 {
     const struct spv_watch_target watch = {.kind = SPV_WATCH_DESCRIPTOR,
                                            .descriptor = "wsh(sortedmulti(1," XPUB "/<0;1>/*," XPUB
@@ -156,7 +156,7 @@ static void coin_counts_once_in_a_watch_that_owns_its_script_twice(void **state)
     built_tx_free(&tx);
 }
 
-static void handed_out_index_is_above_all_used_ones_and_moves_the_window(void **state)
+static void reserved_index_is_above_all_used_ones_and_moves_the_window(void **state)
 {
     struct wallet_case *c = *state;
     const uint64_t id = watch_ranged(c, GAP, 0);
@@ -197,7 +197,7 @@ static void equal_watch_gets_the_larger_gap_and_the_earlier_birthday(void **stat
     assert_int_not_equal(row->row.watch.watch.descriptor[0], 0);
 }
 
-static void past_of_a_new_watch_is_unsearched_until_it_was_searched(void **state)
+static void new_watch_needs_a_rescan_until_it_is_done(void **state)
 {
     struct wallet_case *c = *state;
     struct spv_rescan_range range;
@@ -329,12 +329,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(window_reaches_gap_beyond_the_highest_used_index),
-        CASE(payment_beyond_the_window_counts_when_the_window_gets_there),
+        CASE(payment_beyond_the_window_is_active_when_the_window_reaches_it),
         CASE(earlier_transaction_of_the_block_may_pay_a_script_derived_later),
-        CASE(coin_counts_once_in_a_watch_that_owns_its_script_twice),
-        CASE(handed_out_index_is_above_all_used_ones_and_moves_the_window),
+        CASE(coin_is_added_once_for_a_watch_that_owns_its_script_twice),
+        CASE(reserved_index_is_above_all_used_ones_and_moves_the_window),
         CASE(equal_watch_gets_the_larger_gap_and_the_earlier_birthday),
-        CASE(past_of_a_new_watch_is_unsearched_until_it_was_searched),
+        CASE(new_watch_needs_a_rescan_until_it_is_done),
         CASE(wrong_watches_are_refused_and_nothing_changes),
         CASE(script_is_found_with_all_places_that_it_belongs_to),
         CASE(hundred_thousand_scripts_take_at_most_ten_megabytes),
