@@ -61,8 +61,8 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
     return spv_db_commit(s);
 }
 
-/* A wallet must have searched all blocks whose headers go: without a header a block cannot be
- * downloaded. */
+/* A wallet must have scanned all blocks whose headers are deleted: without a header a block cannot
+ * be downloaded. */
 static int check_wallet(struct spv_store *s, uint32_t start)
 {
     struct spv_wallet_info info;
@@ -70,7 +70,7 @@ static int check_wallet(struct spv_store *s, uint32_t start)
     int rc = spv_store_wallet_info(s, &info);
     if (rc <= 0)
         return rc;
-    /* a watched txid has no scripts, and counts as one */
+    /* a watched txid is a range of one index */
     rc = spv_db_integer(s, &n_rescans,
                         "SELECT count(*) FROM wallet_branch JOIN wallet_watch ON id = watch"
                         " WHERE n_searched < CASE kind WHEN 4 THEN 1 ELSE \"window\" END",

@@ -19,7 +19,7 @@ static const struct source {
      "SELECT " SPV_WALLET_OUTPUT_COLUMNS " FROM wallet_output ORDER BY tx, vout"},
 };
 
-/* What the wallet says of a row that was read. */
+/* An error of the wallet that loads a row. */
 static int load_error(struct spv_store *s, int rc, const struct spv_wallet_change *row)
 {
     char name[SPV_WALLET_ROW_TEXT];

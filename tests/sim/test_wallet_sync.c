@@ -1,6 +1,6 @@
 /* A wallet that a whole node keeps in step with the chain, by compact filters or blocks: random
- * chains with payments, spends, reorganisations up to 20 deep, gap jumps, late watches, addresses
- * that are handed out, restarts and crashes; and at the end what a plain model of wallets says. */
+ * chains with payments, spends, reorganisations up to 20 deep, gap jumps, late watches, reserved
+ * addresses, restarts and crashes; and at the end what a plain model of wallets says. */
 #include "seeds.h"
 #include "wallet_client.h"
 
@@ -194,7 +194,8 @@ static bool has_alarm(struct sim *sim, void *ctx)
     return c->alarms[SPV_WALLET_ALARM_NO_SOURCE] > 0;
 }
 
-/* Of three named peers one alone serves filters: that is told, and ends when another one does. */
+/* Of three manual peers only one serves filters: an alarm is raised, and cleared when another one
+ * does. */
 static void one_filter_peer(struct sim *sim)
 {
     struct scenario *s = begin(sim);

@@ -217,7 +217,7 @@ static int find_seen(const struct wallet_client *c, const struct spv_txid *txid)
 }
 
 /* A transaction of a block that left pays scripts that were beyond the look-ahead when the block
- * was there: the past that is searched for them has no such block. */
+ * was there: the blocks that are rescanned for them do not include this one. */
 static void forget_unknown_outputs(struct wallet_client *c, struct model_tx *tx)
 {
     for (uint32_t i = 0; i < tx->n_outputs; i++)

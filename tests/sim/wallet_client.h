@@ -27,7 +27,8 @@ struct wallet_client {
         uint32_t branch, index;
     } requests[WALLET_REQUESTS + 1];
     uint64_t last_request;
-    uint32_t reserved[2]; /* indexes reserved out, a branch of the first watch, and answered */
+    uint32_t
+        reserved[2]; /* indexes that were reserved and answered, per branch of the first watch */
     uint64_t changed_revision;
     uint64_t alarms[SPV_WALLET_ALARM_START + 1];
     uint64_t stores; /* updates */
@@ -42,7 +43,7 @@ void wallet_client_free(struct wallet_client *c);
 
 /* Watches the third watch, unless it does. */
 void wallet_client_watch_late(struct wallet_client *c);
-/* Hands out an index of a branch of the first watch. */
+/* Reserves an index of a branch of the first watch. */
 void wallet_client_reserve_index(struct wallet_client *c, uint32_t branch);
 
 /* For sim_run: everything is scanned up to the tip of the last chain, and answered. */

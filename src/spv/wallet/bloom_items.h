@@ -45,7 +45,7 @@ int spv_bloom_items_add_outpoint(struct spv_bloom_items *items, const struct spv
 int spv_bloom_items_add_txid(struct spv_bloom_items *items, const struct spv_txid *txid,
                              uint32_t version);
 
-/* The lowest version of the items that are in a script; 0: none is. */
+/* The lowest version of the items that are in a script; 0: it has none. */
 uint32_t spv_bloom_items_match_script(const struct spv_bloom_items *items,
                                       const struct spv_bytes *script);
 /* Matches a transaction as a filter without false positives does (spv_bloom_match_tx), but inserts

@@ -58,7 +58,8 @@ struct spv_bloom_scan_config {
     struct spv_rng rng;
     struct spv_bloom_params params;
     bool cross_check; /* each block is requested from two peers */
-    /* satoshis: a block with such an output to the wallet is fetched whole; 0: none is */
+    /* satoshis: a block with such an output to the wallet is fetched whole; 0: no block is fetched
+     * whole */
     int64_t whole_from;
 };
 

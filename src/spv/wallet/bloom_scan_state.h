@@ -8,7 +8,7 @@
  *
  *     filterload 7, getdata 100..115, ping      batch of version 7
  *     new script from height 90 on: version 8   heights from 90 on need 8
- *     merkleblock 100 ... pong                  they count as not answered
+ *     merkleblock 100 ... pong                  they are requested again
  *
  * With BLOOM_UPDATE_ALL a peer itself adds the outpoints of outputs that match. So an outpoint that
  * is found in a peer's answer makes a new version, which this peer's filter has already. */
@@ -132,8 +132,8 @@ struct spv_bloom_scan {
 };
 
 /* bloom_filter.c */
-/* The smallest capacity, SPV_BLOOM_CAPACITY doubled n times, that is at least `least` and holds n
- * items. */
+/* The smallest capacity, SPV_BLOOM_CAPACITY doubled often enough, that is at least `least` and
+ * holds n items. */
 uint32_t spv_bloom_capacity(uint32_t least, size_t n);
 /* The false-positive rate of the filter for n items. */
 double spv_bloom_rate_of(const struct spv_bloom_scan *s, size_t n);

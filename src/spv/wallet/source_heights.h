@@ -38,7 +38,7 @@ void spv_source_heights_set_available(struct spv_source_heights *h, uint32_t ava
 void spv_source_heights_reported(struct spv_source_heights *h, uint32_t height);
 /* The blocks above a height left the best chain: `next` becomes at most height + 1. */
 void spv_source_heights_roll_back(struct spv_source_heights *h, uint32_t height);
-/* Returns true and a ROLLED_BACK event when one is due; it comes before all other events. */
+/* Returns true and a ROLLED_BACK event when one is due; it precedes all other events. */
 bool spv_source_heights_take_rolled_back(struct spv_source_heights *h,
                                          struct spv_source_event *out);
 /* Returns true and a DONE event once all available heights are scanned. */

@@ -125,7 +125,7 @@ static void reserve_index(struct run *r)
 {
     uint64_t request;
     uint32_t index;
-    /* a script alone has no addresses to hand out: nothing changes, and the run goes on */
+    /* a watched script has no indexes to reserve: nothing changes, and the run goes on */
     assert_true(spv_evloop_reserve_index(r->loop, &request, &index, 1, 0) < 0);
 }
 

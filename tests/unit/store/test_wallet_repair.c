@@ -1,6 +1,6 @@
 /* Repair and salvage of a database with a wallet: what follows from transactions is computed again,
- * transactions are searched for again, and what cannot be downloaded again is kept, or the file is
- * left alone. */
+ * transactions are found again by a rescan, and what cannot be downloaded again is kept, or the
+ * file is left alone. */
 #include <stdio.h>
 #include <unistd.h>
 

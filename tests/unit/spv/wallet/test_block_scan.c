@@ -145,7 +145,7 @@ static void done_waits_until_the_tip_is_that_of_the_synced_chain(void **state)
     source_close(&f);
 }
 
-/* Blocks that were handed on before come again after the others, from the height on. */
+/* Blocks that were reported before come again after the others, from the height on. */
 static void added_scripts_get_a_second_pass(void **state)
 {
     struct spv_block_scan_stats stats;
@@ -167,7 +167,7 @@ static void added_scripts_get_a_second_pass(void **state)
     source_close(&f);
 }
 
-/* The block that is being reported may have been searched without them. */
+/* The block that is being reported may have been scanned without them. */
 static void scripts_added_after_a_block_scan_that_block_again(void **state)
 {
     struct spv_source_event e;
@@ -228,7 +228,7 @@ static void a_reorganisation_is_undone_and_the_new_blocks_follow(void **state)
     source_close(&f);
 }
 
-/* In a second look: the gaps above the fork are gone, the main pass begins there again. */
+/* In a second pass: the gaps above the fork are gone, the main pass begins there again. */
 static void a_reorganisation_in_a_second_pass_scans_all_once(void **state)
 {
     struct spv_source_event e;

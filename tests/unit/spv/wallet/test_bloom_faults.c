@@ -292,7 +292,7 @@ static void a_cross_check_asks_two_peers_for_each_block(void **state)
     check_found();
 }
 
-/* What an omitting peer answered for other blocks is not believed either. */
+/* The other answers of a peer that left out a transaction are requested again, too. */
 static void answers_of_an_omitting_peer_are_requested_again(void **state)
 {
     (void)state;

@@ -229,7 +229,7 @@ static void a_hundred_gap_extensions_in_a_row_are_found(void **state)
     }
 }
 
-/* The next script was paid before: what was passed is looked at again. */
+/* The next script was paid before: blocks that were passed are scanned again. */
 static void scripts_from_a_lower_height_get_a_second_pass(void **state)
 {
     (void)state;

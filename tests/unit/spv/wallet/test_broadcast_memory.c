@@ -1,5 +1,5 @@
-/* Each allocation of a broadcast failing in turn: the input returns an error, all later ones are
- * refused, nothing leaks. */
+/* Each allocation of a broadcast failing in turn: the operation returns an error, all later ones
+ * are refused, nothing leaks. */
 #include "tx_builder.h"
 
 #include "support/fail_each.h"

@@ -1,4 +1,4 @@
-/* Each allocation of a wallet failing in turn: the input returns an error, all later ones are
+/* Each allocation of a wallet failing in turn: the operation returns an error, all later ones are
  * refused, nothing leaks, and a wallet loaded from its rows goes on. */
 #include "chain_builder.h"
 

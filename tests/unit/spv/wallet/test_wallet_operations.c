@@ -282,7 +282,7 @@ static void pending_transactions_are_matched_again_when_scripts_are_added(void *
     assert_int_equal(spv_wallet_watch(c->wallet, &id, NULL, &watch), 0);
     case_store(c);
     assert_int_equal(case_row(c, &pending)->received, 21);
-    /* Its block would be searched; loading has the raw form at hand. */
+    /* In a block a rescan would find it; of a pending one the raw form is loaded. */
     assert_int_equal(case_row(c, &confirmed)->received, 300);
     loaded = row_store_load(&c->store, &c->cfg);
     spv_wallet_free(c->wallet);

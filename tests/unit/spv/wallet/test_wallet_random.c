@@ -40,7 +40,7 @@ struct world {
     struct row_store store;
     struct chain_block *best[MAX_HEIGHT];
     uint32_t salt;
-    bool wide; /* else the past is searched after each block, and there is only the best chain */
+    bool wide; /* else rescans are done after each block, and there is only the best chain */
 };
 
 static struct spv_derived_scripts scripts[MODEL_CHAINS];

@@ -1,5 +1,5 @@
 /* The driver of a wallet with a scripted source: what the source is given and when, where the
- * wallet goes, and when the application is told. */
+ * wallet goes, and which events the application gets. */
 #include "wallet_sync_fixture.h"
 
 /* ---- birthdays ---- */
@@ -127,7 +127,7 @@ static void scripts_of_a_window_that_grew_are_given_from_the_height_of_the_match
     assert_int_equal(f->n_added, 1); /* window 33 */
     assert_int_equal(f->added[0], 51);
     assert_int_equal(f->n_scripts_added[0], 32);
-    pull(f); /* the window reached them: their past is searched, from the birthday */
+    pull(f); /* the window has reached them: blocks are rescanned from the birthday on */
     assert_int_equal(f->n_added, 2);
     assert_int_equal(f->added[1], 1);
     assert_int_equal(f->n_scripts_added[1], 32);
@@ -285,7 +285,7 @@ static void wallet_whose_block_is_not_on_the_chain_goes_back_to_one_that_is(void
     assert_int_equal(f->begun[1], 21);
 }
 
-/* ---- what the application is told ---- */
+/* ---- events for the application ---- */
 
 static void request_is_answered_when_it_is_stored_and_matched(void **state)
 {

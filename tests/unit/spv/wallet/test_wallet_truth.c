@@ -75,7 +75,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- the wallet under test: it is loaded again from its rows after each input ---- */
+/* ---- the wallet under test: it is loaded again from its rows after each operation ---- */
 
 struct subject {
     struct spv_wallet_config cfg;
@@ -107,7 +107,7 @@ static void watch(struct subject *s, const char *name)
 static const char *const names[DESCRIPTORS] = {"pkh", "sh_wpkh",         "wpkh",
                                                "tr",  "wsh_sortedmulti", "sh_multi"};
 
-/* Searches the past until no script is unsearched. Returns how often. */
+/* Rescans until no script needs it. Returns how often. */
 static size_t search_past(struct subject *s)
 {
     struct spv_rescan_range range, ranges[2 * DESCRIPTORS];

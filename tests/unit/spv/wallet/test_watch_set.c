@@ -1,4 +1,4 @@
-/* The watch set: windows, look-ahead, handing out, searches of the past, and its size. */
+/* The watch set: windows, look-ahead, reserved indexes, rescans, and its size. */
 #include "wallet_case.h"
 
 #include "spv/descriptor.h"
@@ -221,11 +221,11 @@ static void new_watch_needs_a_rescan_until_it_is_done(void **state)
     next = 0;
     assert_false(spv_wallet_next_rescan(c->wallet, &next, &range));
     case_store(c);
-    /* far enough that scripts are in the window that were never searched */
+    /* far enough that scripts are in the window for which nothing was scanned */
     pay(c, &tx, (const uint32_t[2][2]){{0, 4}, {0, 9}});
     case_mine(c, &tx, NULL);
     mine_payment(c, 0, 14);
-    mine_payment(c, 0, 18); /* more look-ahead is derived, but the window was searched */
+    mine_payment(c, 0, 18); /* more look-ahead is derived, but the window needs no rescan */
     next = 0;
     assert_false(spv_wallet_next_rescan(c->wallet, &next, &range));
     for (uint32_t i = 1; i < 6; i++)

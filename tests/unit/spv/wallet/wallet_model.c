@@ -132,7 +132,8 @@ static bool can_live(const struct model *m, const unsigned *state, const bool *s
     return true;
 }
 
-/* The strongest transaction that is not judged yet: believed, then seen last. */
+/* The first candidate that has no state yet: sufficiently announced ones first, then the last one
+ * first seen. */
 static int strongest(const struct model *m, const unsigned *state)
 {
     int best = FOREIGN;
