@@ -11,6 +11,7 @@
 
 #include "spv/error.h"
 
+/* A pending transaction in an evaluation. */
 struct tx_eval {
     uint32_t tx;
     uint32_t state; /* enum spv_tx_state; 0: it is a candidate */

@@ -3,7 +3,7 @@
  * it at once, for the blocks above s; when a window reaches them, or their watch is new, lower
  * blocks are rescanned for them (rescan_ranges.h):
  *
- *     birthday ......... late scripts ......... s | source ............ tip
+ *     birthday .......... rescans ............. s | source ............ tip
  *
  * A block that the source finds above s is connected and moves s; one at or below s is rescanned.
  * After a crash at any time, the stored state is enough to find everything again. */
