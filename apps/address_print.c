@@ -172,7 +172,7 @@ static enum spv_network first_of(unsigned networks)
     return (enum spv_network)i;
 }
 
-static int print_derived(const struct spv_derived_script *derived, size_t path_index,
+static int print_derived(const struct spv_derived_script *derived, size_t branch,
                          enum spv_network network, bool is_range)
 {
     struct spv_script_info info;
@@ -187,13 +187,12 @@ static int print_derived(const struct spv_derived_script *derived, size_t path_i
     }
     if (cli_json_on()) {
         cli_json(json_pack("{s:s, s:I, s:o?, s:s, s:s, s:s?}", "event", "derived", "branch",
-                           (json_int_t)path_index, "index",
+                           (json_int_t)branch, "index",
                            is_range ? json_integer((json_int_t)derived->index) : json_null(),
                            "type", kind, "script", hex, "address", has ? address : NULL));
     } else {
         if (is_range) {
-            (void)snprintf(place, sizeof place, "%zu/%lu", path_index,
-                           (unsigned long)derived->index);
+            (void)snprintf(place, sizeof place, "%zu/%lu", branch, (unsigned long)derived->index);
         }
         (void)printf("%-14s %s  %s\n", place, has ? address : kind, hex);
     }
@@ -201,20 +200,20 @@ static int print_derived(const struct spv_derived_script *derived, size_t path_i
     return CLI_DONE;
 }
 
-static int print_path(const struct spv_descriptor *descriptor, size_t path_index,
-                      struct address_range range)
+static int print_branch(const struct spv_descriptor *descriptor, size_t branch,
+                        struct address_range range)
 {
     const enum spv_network network = first_of(spv_descriptor_networks(descriptor));
     const bool is_range = spv_descriptor_is_range(descriptor);
     struct spv_derived_scripts scripts;
-    int rc = spv_descriptor_derive(&scripts, descriptor, path_index, range.first,
+    int rc = spv_descriptor_derive(&scripts, descriptor, branch, range.first,
                                    range.last - range.first + 1);
 
     if (rc < 0) {
         return cli_fail_as(CLI_FAILED, rc, "descriptor: %s.", spv_strerror(rc));
     }
     for (size_t i = 0; rc == CLI_DONE && i < scripts.n && !cli_stopped(); i++) {
-        rc = print_derived(&scripts.scripts[i], path_index, network, is_range);
+        rc = print_derived(&scripts.scripts[i], branch, network, is_range);
     }
     spv_derived_scripts_free(&scripts);
     return cli_stopped() ? (int)cli_stop_code() : rc;
@@ -223,7 +222,7 @@ static int print_path(const struct spv_descriptor *descriptor, size_t path_index
 int address_print_descriptor(const struct spv_descriptor *descriptor, struct address_range range)
 {
     const unsigned networks = spv_descriptor_networks(descriptor);
-    const size_t n_paths = spv_descriptor_n_paths(descriptor);
+    const size_t n_branches = spv_descriptor_n_branches(descriptor);
     char names[NAMES];
     int rc = CLI_DONE;
 
@@ -231,14 +230,14 @@ int address_print_descriptor(const struct spv_descriptor *descriptor, struct add
         cli_json(json_pack("{s:s, s:s, s:o, s:b, s:I, s:s}", "event", "descriptor", "descriptor",
                            spv_descriptor_text(descriptor), "networks", names_json(networks),
                            "range", spv_descriptor_is_range(descriptor), "branches",
-                           (json_int_t)n_paths, "network", network_name(first_of(networks))));
+                           (json_int_t)n_branches, "network", network_name(first_of(networks))));
     } else {
         print_line("descriptor", spv_descriptor_text(descriptor));
         cli_print("%-14s %s", "networks", names_of(names, networks));
         cli_print("%-14s %s", "addresses of", network_name(first_of(networks)));
     }
-    for (size_t i = 0; rc == CLI_DONE && i < n_paths; i++) {
-        rc = print_path(descriptor, i, range);
+    for (size_t i = 0; rc == CLI_DONE && i < n_branches; i++) {
+        rc = print_branch(descriptor, i, range);
     }
     return rc;
 }

@@ -274,18 +274,18 @@ static void run_effect(const struct spv_effect *e)
 
 static double scan(void)
 {
-    struct spv_source_event event = {.kind = SPV_SOURCE_MATCH};
+    struct spv_source_event event = {.kind = SPV_SOURCE_EVENT_FOUND};
     struct spv_effect e;
     const uint64_t start = bench_now_ns();
 
     b.served_ns = 0;
     b.n_matches = 0;
-    while (event.kind != SPV_SOURCE_DONE) {
+    while (event.kind != SPV_SOURCE_EVENT_DONE) {
         check(bloom ? spv_bloom_scan_run(bloom, N_BLOCKS, true, now)
                     : spv_block_scan_run(whole, N_BLOCKS, true, now),
               "run");
         if ((bloom ? spv_bloom_scan_next(bloom, &event) : spv_block_scan_next(whole, &event)) == 1)
-            b.n_matches += event.kind == SPV_SOURCE_MATCH;
+            b.n_matches += event.kind == SPV_SOURCE_EVENT_FOUND;
         else if (spv_effects_pop(&b.effects, &e) == 1)
             run_effect(&e);
         else

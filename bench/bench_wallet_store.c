@@ -155,7 +155,7 @@ static double store_changes(struct spv_store *s, unsigned long first, size_t n, 
                                                .row.share = {.tx = first + i, .watch = 1}};
         rows[k++] = (struct spv_wallet_change){
             .kind = SPV_WALLET_ROW_COIN,
-            .row.coin = {.tx = first + i, .field = 1, .script = {script, sizeof script}}};
+            .row.coin = {.tx = first + i, .balance = 1, .script = {script, sizeof script}}};
     }
     for (uint64_t watch = 0; watch < 2; watch++)
         rows[k++] =
@@ -208,16 +208,17 @@ static void bench_reads(struct spv_store *s, unsigned long txs)
 {
     const struct spv_wallet_key middle = {{txs / 4, 0, 0}};
     const struct spv_wallet_key coins = {{1, txs / 2, 0}};
-    print_row("balances", page(s, SPV_WALLET_BALANCES, NULL), plain_page(0), 10);
-    print_row("first page of history", page(s, SPV_WALLET_HISTORY_REVERSED, NULL),
+    print_row("balances", page(s, SPV_WALLET_LIST_BALANCES, NULL), plain_page(0), 10);
+    print_row("first page of history", page(s, SPV_WALLET_LIST_HISTORY_REVERSED, NULL),
               plain_page((long)txs - PAGE), 10);
-    print_row("a page in the middle", page(s, SPV_WALLET_HISTORY_REVERSED, &middle),
+    print_row("a page in the middle", page(s, SPV_WALLET_LIST_HISTORY_REVERSED, &middle),
               plain_page((long)txs / 2), 10);
-    print_row("changes since a revision",
-              page(s, SPV_WALLET_HISTORY_CHANGES, &(struct spv_wallet_key){{txs - PAGE, 0, 0}}),
-              plain_page((long)txs - PAGE), 10);
-    print_row("first page of coins", page(s, SPV_WALLET_COINS, NULL), plain_page(0), 10);
-    print_row("a page of coins in the middle", page(s, SPV_WALLET_COINS, &coins),
+    print_row(
+        "changes since a revision",
+        page(s, SPV_WALLET_LIST_HISTORY_CHANGES, &(struct spv_wallet_key){{txs - PAGE, 0, 0}}),
+        plain_page((long)txs - PAGE), 10);
+    print_row("first page of coins", page(s, SPV_WALLET_LIST_COINS, NULL), plain_page(0), 10);
+    print_row("a page of coins in the middle", page(s, SPV_WALLET_LIST_COINS, &coins),
               plain_page((long)txs / 2), 10);
 }
 

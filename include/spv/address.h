@@ -1,9 +1,8 @@
 /* Output scripts and addresses: the kinds of standard scripts, and the text of an address to its
  * script and back on every network (base58check; BIP173, BIP350; BIP433 for pay to anchor).
  *
- * Pure functions over the caller's memory, safe in any thread. Private keys are no addresses and
- * are refused with an error of their own (SPV_ERR_PRIVATE_KEY); no message repeats what was read.
- */
+ * Pure functions over the caller's memory, safe in any thread. A text that is a private key is
+ * refused with SPV_ERR_PRIVATE_KEY; no message repeats the text. */
 #ifndef SPV_ADDRESS_H
 #define SPV_ADDRESS_H
 
@@ -59,8 +58,8 @@ struct spv_script_iter {
     const uint8_t *end;
 };
 struct spv_script_op {
-    uint8_t opcode; /* 1 to 75: a push of so many bytes; 76 to 78: PUSHDATA */
-    struct spv_bytes data; /* what a push pushes, in the script; empty for other operations */
+    uint8_t opcode; /* 1 to 75: a push of that many bytes; 76 to 78: OP_PUSHDATA1, 2, 4 */
+    struct spv_bytes data; /* the data of a push, inside the script; empty for other operations */
 };
 /* Returns an iterator over n bytes, valid as long as they are. */
 SPV_API struct spv_script_iter spv_script_ops(const uint8_t *script, size_t n);

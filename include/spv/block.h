@@ -47,7 +47,7 @@ SPV_API size_t spv_block_weight(const struct spv_block *block);
 SPV_API struct spv_block_iter spv_block_txs(const struct spv_block *block);
 
 /* Reads the next transaction into out, which points into the block's bytes. Returns true, or false
- * at the end with out unchanged. One thread per iterator. */
+ * at the end with out unchanged. One thread per iterator at a time. */
 SPV_API bool spv_block_next(struct spv_block_iter *iter, struct spv_tx *out);
 
 #ifdef __cplusplus

@@ -1,10 +1,10 @@
-/* Output descriptors (BIP380 to 387 and 389): what a wallet watches, as text.
+/* Output descriptors (BIP380 to 387 and 389): texts that describe the scripts of a wallet.
  *
  * pk, pkh, wpkh, sh, wsh, combo, multi, sortedmulti, tr with trees of pk, multi_a and
  * sortedmulti_a, rawtr, raw and addr; key origins, ranges, h and ' as hardened markers, multipath
  * steps <0;1>. Miniscript (BIP379), musig() (BIP390) and sp() (BIP392) are refused with
- * SPV_ERR_DESC_UNSUPPORTED, whose message names them. Private keys are refused before anything else
- * is said about the text.
+ * SPV_ERR_DESC_UNSUPPORTED, whose message names them. A text that contains a private key is refused
+ * with SPV_ERR_PRIVATE_KEY before any other check, so that no message quotes it.
  *
  * A descriptor does not change after it was parsed: any number of threads may use one. */
 #ifndef SPV_DESCRIPTOR_H
@@ -56,17 +56,18 @@ SPV_API void spv_descriptor_free(struct spv_descriptor *descriptor);
 SPV_API const char *spv_descriptor_text(const struct spv_descriptor *descriptor);
 /* Returns the set of networks that all keys and the address of the descriptor belong to. */
 SPV_API unsigned spv_descriptor_networks(const struct spv_descriptor *descriptor);
-/* Returns true when a key ends in a range: one script or more an index. */
+/* Returns true when a key ends in a range: then it has scripts for each index. */
 SPV_API bool spv_descriptor_is_range(const struct spv_descriptor *descriptor);
-/* Returns the number of descriptors that a multipath one stands for; 1 without multipath steps. */
-SPV_API size_t spv_descriptor_n_paths(const struct spv_descriptor *descriptor);
-/* Returns the number of scripts an index: 1, or 4 or 2 for combo(). */
+/* Returns the number of branches: of single-path descriptors that a multipath one stands for
+ * (BIP389), usually receiving and change; 1 without multipath steps. */
+SPV_API size_t spv_descriptor_n_branches(const struct spv_descriptor *descriptor);
+/* Returns the number of scripts per index: 1, or 4 or 2 for combo(). */
 SPV_API size_t spv_descriptor_scripts_per_index(const struct spv_descriptor *descriptor);
 
-/* Writes the single-path descriptor of a multipath one (BIP389) to *out; free it. path_index is
- * below spv_descriptor_n_paths. Returns 0, SPV_ERR_INVALID for another one, or SPV_ERR_NOMEM. */
+/* Writes the single-path descriptor of one branch to *out; free it. branch is below
+ * spv_descriptor_n_branches. Returns 0, SPV_ERR_INVALID for another branch, or SPV_ERR_NOMEM. */
 SPV_API int spv_descriptor_expand(struct spv_descriptor **out,
-                                  const struct spv_descriptor *descriptor, size_t path_index);
+                                  const struct spv_descriptor *descriptor, size_t branch);
 
 /* Returns 0 when public derivation gives all scripts, or SPV_ERR_HARDENED with *why (which may be
  * NULL) naming the key with a hardened step. */
@@ -83,13 +84,13 @@ struct spv_derived_scripts {
     uint8_t *bytes; /* of all scripts; NULL when all are empty: raw() */
 };
 
-/* Derives the output scripts of a path (below spv_descriptor_n_paths) for count indexes from an
- * index on. Without a range the result has the scripts of index 0, whatever the indexes are. Free
- * it with spv_derived_scripts_free. Returns 0, or an error with *out empty: SPV_ERR_INVALID for a
- * path that there is not or a count above SPV_DESCRIPTOR_DERIVE_MAX, SPV_ERR_HARDENED for a
- * hardened step or index, SPV_ERR_NO_CHILD_KEY, or SPV_ERR_NOMEM. */
+/* Derives the output scripts of a branch (below spv_descriptor_n_branches) for count indexes from
+ * an index on. Without a range the result has the scripts of index 0, whatever the indexes are.
+ * Free it with spv_derived_scripts_free. Returns 0, or an error with *out empty: SPV_ERR_INVALID
+ * for another branch or a count above SPV_DESCRIPTOR_DERIVE_MAX, SPV_ERR_HARDENED for a hardened
+ * step or index, SPV_ERR_NO_CHILD_KEY, or SPV_ERR_NOMEM. */
 SPV_API int spv_descriptor_derive(struct spv_derived_scripts *out,
-                                  const struct spv_descriptor *descriptor, size_t path_index,
+                                  const struct spv_descriptor *descriptor, size_t branch,
                                   uint32_t first, uint32_t count);
 /* An empty one is allowed; scripts is empty afterwards. */
 SPV_API void spv_derived_scripts_free(struct spv_derived_scripts *scripts);

@@ -1,5 +1,6 @@
-/* Fee rates as facts, without a prediction: the minimum that peers relay (feefilter, BIP133), and
- * what miners were paid in recent whole blocks. All rates are in satoshis per 1,000 virtual bytes.
+/* Observed fee rates, without an estimate: the lowest rates that peers want announced (feefilter,
+ * BIP133), and what the miners of recent whole blocks were paid. All rates are in satoshis per
+ * 1,000 virtual bytes.
  *
  * Thread rule: all calls on one object from one thread at a time; different ones are independent.
  */
@@ -17,44 +18,45 @@
 extern "C" {
 #endif
 
-#define SPV_FEES_BLOCKS 144 /* about a day: older blocks say nothing about now */
-#define SPV_FEES_PEERS 256 /* ours: peers with a fee filter; more than a node has slots */
+#define SPV_FEES_BLOCKS 144 /* about a day */
+#define SPV_FEES_MAX_PEERS 256 /* ours: peers with a fee filter; more than a node has slots */
 
 struct spv_fees;
 
 /* The fee filters of the peers that are connected. */
 struct spv_fee_filters {
-    size_t n_peers; /* that count here: median and highest are theirs */
-    size_t n_syncing; /* left out: a peer in initial block download accepts no transactions */
+    size_t n_peers; /* peers whose filters are in the median and the highest */
+    size_t n_syncing; /* peers left out: in initial block download a peer wants no transactions at
+                         all */
     uint64_t median; /* the higher one of two in the middle; 0: no peers */
     uint64_t highest;
 };
 
-/* What the transactions of a whole block paid, as far as its coinbase shows: a lower bound, because
- * a miner may claim less than the subsidy and the fees. */
+/* The fees of a whole block, computed from its coinbase: a lower bound, because a miner may claim
+ * less than the subsidy and the fees. */
 struct spv_block_fees {
     uint32_t height;
     uint64_t fees; /* outputs of the coinbase less the subsidy, or 0 */
-    uint64_t weight; /* of all transactions except the coinbase */
-    uint64_t rate; /* 0 when the weight is */
+    uint64_t weight; /* of all transactions without the coinbase */
+    uint64_t rate; /* 0 when the weight is 0 */
 };
 
-/* Creates an object without facts; the caller frees it with spv_fees_free. params must outlive it.
- * Returns 0 or SPV_ERR_NOMEM. */
+/* Creates an empty object; the caller frees it with spv_fees_free. params must outlive it. Returns
+ * 0 or SPV_ERR_NOMEM. */
 SPV_API int spv_fees_new(struct spv_fees **out, const struct spv_params *params);
 SPV_API void spv_fees_free(struct spv_fees *f); /* NULL is allowed */
 
-/* A peer sent a feefilter message. Beyond SPV_FEES_PEERS peers, or with a rate above
+/* A peer sent a feefilter message. Beyond SPV_FEES_MAX_PEERS peers, or with a rate above
  * SPV_MAX_MONEY, it is ignored (BIP133: "if the value is out of range"). */
 SPV_API void spv_fees_set_filter(struct spv_fees *f, uint64_t peer, uint64_t rate);
-/* The peer is disconnected; any id. */
+/* The peer is disconnected; an unknown id is allowed. */
 SPV_API void spv_fees_remove_peer(struct spv_fees *f, uint64_t peer);
-/* Fills in what is known of the peers' filters. */
+/* Fills in the median and the highest of the peers' filters. */
 SPV_API void spv_fees_filters(const struct spv_fees *f, struct spv_fee_filters *out);
 
-/* A whole block of the best chain, of which proof of work and merkle root were verified. One of a
- * height that is known takes the place of that one. Returns 0, SPV_ERR_BLOCK_COINBASE when it does
- * not begin with a coinbase, or SPV_ERR_TX_VALUE for a coinbase with an amount out of range. */
+/* A whole block of the best chain, of which proof of work and merkle root were verified. It
+ * replaces a block of the same height. Returns 0, SPV_ERR_BLOCK_COINBASE when it does not begin
+ * with a coinbase, or SPV_ERR_TX_VALUE for a coinbase with an amount out of range. */
 SPV_API int spv_fees_add_block(struct spv_fees *f, uint32_t height, const struct spv_block *block);
 /* The blocks above a height left the best chain. */
 SPV_API void spv_fees_disconnect(struct spv_fees *f, uint32_t height);

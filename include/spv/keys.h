@@ -1,10 +1,9 @@
 /* Extended public keys (BIP32): their text, fingerprints, and public derivation.
  *
  * Pure functions over the caller's memory, safe in any thread. Nothing here reads or makes a
- * private key: extended private keys are refused with
- * SPV_ERR_PRIVATE_KEY. The SLIP-132 forms of public keys (ypub,
- * zpub and the like) are refused, too: their first letter stands for a kind of script, which a
- * descriptor names (spv/descriptor.h). */
+ * private key: extended private keys are refused with SPV_ERR_PRIVATE_KEY. The SLIP-132 forms of
+ * public keys (ypub, zpub and the like) are refused, too: their first letter stands for a kind of
+ * script, which a descriptor names (spv/descriptor.h). */
 #ifndef SPV_KEYS_H
 #define SPV_KEYS_H
 
@@ -21,21 +20,20 @@ extern "C" {
 
 #define SPV_HARDENED 0x80000000u /* added to the index of a hardened child */
 #define SPV_PUBLIC_KEY 33 /* bytes of a compressed public key */
-#define SPV_FINGERPRINT 4
+#define SPV_FINGERPRINT 4 /* bytes */
 
 struct spv_xpub {
     uint32_t version; /* 0x0488b21e: xpub, 0x043587cf: tpub, 0x0420bd3a: spub (simnet) */
     uint8_t depth; /* derivations from the master key */
-    uint8_t parent[SPV_FINGERPRINT]; /* of the parent; zero at depth 0 */
+    uint8_t parent[SPV_FINGERPRINT]; /* fingerprint of the parent; zero at depth 0 */
     uint32_t child; /* the index it was derived with; 0 at depth 0 */
     uint8_t chain_code[32];
     uint8_t key[SPV_PUBLIC_KEY];
 };
 
-/* Reads an extended public key of n characters and checks it (BIP32): version, point on the curve,
- * no parent and index at depth 0.
- * Returns 0, or an error with *why (which may be NULL) filled and out undefined:
- * SPV_ERR_PRIVATE_KEY; SPV_ERR_SLIP132, whose message names the descriptor;
+/* Reads an extended public key of n characters and checks it (BIP32): version, a key on the curve,
+ * no parent and index at depth 0. Returns 0, or an error with *why (which may be NULL) filled and
+ * out undefined: SPV_ERR_PRIVATE_KEY; SPV_ERR_SLIP132, whose message names the descriptor;
  * SPV_ERR_TEXT_CHARACTER, SPV_ERR_TEXT_CHECKSUM or SPV_ERR_PUBLIC_KEY. */
 SPV_API int spv_xpub_parse(struct spv_xpub *out, struct spv_text_error *why, const char *text,
                            size_t n);
@@ -52,10 +50,10 @@ SPV_API unsigned spv_xpub_networks(const struct spv_xpub *xpub);
  * key origin of a descriptor. */
 SPV_API void spv_xpub_fingerprint(uint8_t *out, const struct spv_xpub *xpub);
 
-/* Derives the child at an index below SPV_HARDENED (CKDpub). out may be parent.
- * Returns 0, SPV_ERR_HARDENED for a hardened index, SPV_ERR_TOO_LONG at depth 255,
- * SPV_ERR_PUBLIC_KEY when the parent's key is no point, or SPV_ERR_NO_CHILD_KEY for one of the
- * indexes (fewer than one in 2^127) that have no key. */
+/* Derives the child at an index below SPV_HARDENED (CKDpub). out may be parent. Returns 0,
+ * SPV_ERR_HARDENED for a hardened index, SPV_ERR_TOO_LONG at depth 255, SPV_ERR_PUBLIC_KEY when the
+ * parent's key is not on the curve, or SPV_ERR_NO_CHILD_KEY for one of the indexes (fewer than one
+ * in 2^127) that have no key. */
 SPV_API int spv_xpub_derive(struct spv_xpub *out, const struct spv_xpub *parent, uint32_t index);
 
 /* Derives the public keys of n children from an index on into keys, SPV_PUBLIC_KEY bytes each:

@@ -83,8 +83,8 @@ SPV_API void spv_evloop_scan_stats(const struct spv_evloop *l, struct spv_scan_s
 SPV_API int spv_evloop_watch(struct spv_evloop *l, uint64_t *request, uint64_t *id,
                              struct spv_text_error *why, const struct spv_watch_target *watch);
 SPV_API int spv_evloop_unwatch(struct spv_evloop *l, uint64_t *request, uint64_t id);
-SPV_API int spv_evloop_hand_out(struct spv_evloop *l, uint64_t *request, uint32_t *index,
-                                uint64_t id, uint32_t branch);
+SPV_API int spv_evloop_reserve_index(struct spv_evloop *l, uint64_t *request, uint32_t *index,
+                                     uint64_t id, uint32_t branch);
 SPV_API void spv_evloop_wallet_status(const struct spv_evloop *l, struct spv_wallet_status *out);
 SPV_API int spv_evloop_publish(struct spv_evloop *l, const struct spv_tx *txs,
                                const struct spv_broadcast_report *reports, size_t n,

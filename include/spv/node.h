@@ -36,8 +36,8 @@ enum spv_discovery_mode {
 /* What is pointed at is copied by spv_node_new, except where noted. */
 struct spv_node_config {
     const struct spv_params *params; /* required; what it points at must outlive the node */
-    struct spv_header_db
-        header_db; /* the stored headers, read while the node lives; zeroed: none */
+    /* the stored headers, read while the node lives; zeroed: none */
+    struct spv_header_db header_db;
     const struct spv_endpoint *connect; /* connect only to these; each is a network group */
     size_t n_connect;
     const struct spv_endpoint *add_peers; /* connect to these as well */
@@ -71,11 +71,11 @@ struct spv_node_config {
     uint64_t keep_filters_bytes; /* how many bytes of filters are kept, the highest ones: a scan
                                     without scripts fetches no more; 0: no bound */
     struct spv_filter_db filter_db; /* the stored ones, read while the node lives; zeroed: none */
-    /* Keep a loaded wallet in step with the chain: see spv_node_watch. Borrowed: the node alone
-     * uses it until it is freed; NULL: none. */
+    /* Synchronise this loaded wallet with the chain: see spv_node_watch. Borrowed: only the node
+     * may use it until the node is freed; NULL: none. */
     struct spv_wallet *wallet;
     enum spv_source source; /* AUTO and FILTERS imply `filters` */
-    bool allow_bloom; /* AUTO may use bloom filters: peers learn what is watched */
+    bool allow_bloom; /* AUTO may use bloom filters, which reveal to peers what is watched */
     struct spv_bloom_params bloom; /* as stored (STORE_BLOOM); zeroed: no filter was loaded yet */
     bool bloom_cross_check; /* each block is requested from two peers */
     int64_t bloom_whole_from; /* satoshis: a block with such an output to the wallet is fetched
@@ -83,8 +83,8 @@ struct spv_node_config {
     /* Fetch every transaction that peers announce, for payments that are in no block yet: all
      * connections get relay 1. With bloom filters peers announce what matches in any case. */
     bool fetch_unconfirmed;
-    /* Publish transactions with this broadcast, which is loaded: see spv_node_publish. Borrowed:
-     * the node alone uses it until it is freed; NULL: none. */
+    /* Publish transactions with this object: see spv_node_publish. Borrowed: only the node may use
+     * it until the node is freed; NULL: none. */
     struct spv_broadcast *broadcast;
     struct spv_rng rng; /* required */
     uint64_t request_timeout_us; /* of a getheaders; 0: 20 s */
@@ -370,38 +370,40 @@ SPV_API void spv_node_scan_stats(const struct spv_node *n, struct spv_scan_stats
 
 /* ---- the wallet (spv/wallet.h); with spv_node_config.wallet only ----
  *
- * The node gives the wallet's scripts to a source of coins (enum spv_source), passes
- * the blocks that are found to the wallet, and follows reorganisations. Scans of the application
+ * The node gives the wallet's scripts to a source of coins (enum spv_source), passes the blocks
+ * that the source finds to the wallet, and follows reorganisations. Scans of the application
  * (spv_node_scan) are refused. The wallet may be read between two calls on the node.
  *
  * Each of these returns as the function of spv/wallet.h with its name and, when that is 0, the
- * number of the request: SPV_EFFECT_WALLET with SPV_WALLET_ANSWER follows once the change is
- * stored, and the source looks for what it adds. Show an address to a payer only then.
- * SPV_ERR_INVALID: the node has no wallet; SPV_ERR_STATE: an effect that stores is unanswered; or a
- * failure. */
+ * number of the request: SPV_EFFECT_WALLET with SPV_WALLET_EVENT_ANSWER follows once the change is
+ * stored and the source scans for the scripts that it adds. Only then may the application show a
+ * new address to a payer. SPV_ERR_INVALID: the node has no wallet; SPV_ERR_STATE: an effect that
+ * stores is unanswered; or a failure. */
 SPV_API int spv_node_watch(struct spv_node *n, uint64_t *request, uint64_t *id,
                            struct spv_text_error *why, const struct spv_watch_target *watch,
                            struct spv_now now);
 SPV_API int spv_node_unwatch(struct spv_node *n, uint64_t *request, uint64_t id,
                              struct spv_now now);
-SPV_API int spv_node_hand_out(struct spv_node *n, uint64_t *request, uint32_t *index, uint64_t id,
-                              uint32_t branch, struct spv_now now);
+SPV_API int spv_node_reserve_index(struct spv_node *n, uint64_t *request, uint32_t *index,
+                                   uint64_t id, uint32_t branch, struct spv_now now);
 /* Fills in *out. */
 SPV_API void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_status *out);
 
 /* ---- publishing (spv/broadcast.h); with spv_node_config.broadcast only ---- */
 
 /* Publishes what spv_broadcast_check has passed. It is announced once its rows are stored. While
- * something is published, new connections are opened with relay 1 until SPV_BROADCAST_RELAY are,
- * beyond the target number where peers are discovered, so that it can come back. A wallet of the
- * node gets it as spv_wallet_publish does, and reports when it is confirmed or conflicted. Returns
- * as spv_broadcast_publish or spv_wallet_publish, SPV_ERR_STATE while a change of the wallet is
- * unanswered, SPV_ERR_INVALID without a broadcast, SPV_ERR_NO_PRIVATE_PEERS for
+ * something is published, new connections are opened with relay 1 until SPV_BROADCAST_RELAY_PEERS
+ * are, beyond the target number where peers are discovered, so that it can return
+ * (spv/broadcast.h). It is published in the node's wallet, too (spv_wallet_publish), whose states
+ * end it when it is confirmed or conflicted. Returns as spv_broadcast_publish or
+ * spv_wallet_publish, SPV_ERR_STATE while an effect that stores is unanswered, SPV_ERR_INVALID when
+ * the node publishes nothing (spv_node_config.broadcast), SPV_ERR_NO_PRIVATE_PEERS for
  * SPV_BROADCAST_PRIVATE, as this node has no private connections, or a failure. */
 SPV_API int spv_node_publish(struct spv_node *n, const struct spv_tx *txs,
                              const struct spv_broadcast_report *reports, size_t n_txs,
                              unsigned flags, struct spv_now now);
-/* Returns as spv_broadcast_withdraw, SPV_ERR_INVALID without a broadcast, or a failure. */
+/* Returns as spv_broadcast_withdraw, SPV_ERR_INVALID when the node publishes nothing, or a failure.
+ */
 SPV_API int spv_node_withdraw(struct spv_node *n, const struct spv_txid *txid, struct spv_now now);
 /* The last STORE_BROADCAST effect was applied (error 0) or has failed. Returns 0, SPV_ERR_STATE
  * (none is pending), or a failure, `error` among them. */

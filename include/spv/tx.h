@@ -99,12 +99,12 @@ SPV_API struct spv_tx_iter spv_tx_outputs(const struct spv_tx *tx);
 SPV_API struct spv_tx_iter spv_tx_witnesses(const struct spv_tx *tx);
 
 /* Read the next entry into out, which points into the transaction's bytes. Return true, or false at
- * the end with out unchanged. One thread per iterator. */
+ * the end with out unchanged. One thread per iterator at a time. */
 SPV_API bool spv_tx_next_input(struct spv_tx_iter *iter, struct spv_tx_input *out);
 SPV_API bool spv_tx_next_output(struct spv_tx_iter *iter, struct spv_tx_output *out);
 SPV_API bool spv_tx_next_witness(struct spv_tx_iter *iter, struct spv_witness *out);
 /* Removes the next item from a witness, the bottom of the stack first. Returns true, or false when
- * it is empty with out unchanged. One thread per witness. */
+ * it is empty with out unchanged. One thread per witness at a time. */
 SPV_API bool spv_witness_next(struct spv_witness *witness, struct spv_bytes *out);
 
 #ifdef __cplusplus

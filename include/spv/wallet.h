@@ -1,14 +1,16 @@
 /* A watch-only wallet: transactions that concern a watch set, their states, coins and balances. It
  * performs no I/O and reads no clock: blocks and transactions go in, and rows to store come out.
  *
- * Every input collects changes. spv_wallet_changes returns those since the last spv_wallet_stored;
- * a store applies them in one database transaction, together with the headers that they belong to,
- * so that a crash leaves the old state or the new one. After an error of class LOCAL, or when the
- * store failed, the wallet is freed and loaded again from its rows.
+ * A call that changes the wallet is an operation; an input is always that of a transaction. Every
+ * operation collects changes of rows. spv_wallet_changes returns those since the last
+ * spv_wallet_stored; a store applies them in one database transaction, together with the headers
+ * that they belong to, so that a crash leaves the old state or the new one. After an error of class
+ * LOCAL, or when the store failed, the wallet is freed and loaded again from its rows.
  *
  * A light client verifies no scripts: anyone can invent an unconfirmed transaction that pays this
- * wallet or spends its coins. Such a one is believed when it was published here, was in a block
- * that left the best chain, or was announced by peers of two network groups.
+ * wallet or spends its coins. A transaction that spends coins of this wallet is in the balances
+ * only when it was published here, was in a block that left the best chain, or was announced by
+ * peers of two network groups: then it is sufficiently announced.
  *
  * Arguments are read during the call only; what the wallet keeps, it copies. What it returns is
  * borrowed, until the next call that changes it.
@@ -41,10 +43,12 @@ extern "C" {
 #define SPV_WALLET_MAX_UNCONFIRMED 1000
 #define SPV_WALLET_MAX_UNCONFIRMED_BYTES 10000000 /* ours: of them together, serialised */
 #define SPV_WALLET_MAX_UNCONFIRMED_PEER 100 /* ours: first announced by one peer */
-#define SPV_WALLET_MAX_CONFLICTS 25 /* ours: spenders of one output; evaluating them costs each */
-#define SPV_WALLET_GROUPS 8 /* ours: announcing network groups kept of a transaction */
-#define SPV_WALLET_BELIEF_GROUPS 2 /* ours: one peer alone cannot take a coin from the balance */
-#define SPV_WALLET_EXPIRY 1209600 /* 14 days, as long as mempools keep one (Bitcoin Core) */
+/* ours: unconfirmed spenders of one output; evaluation compares each with all others */
+#define SPV_WALLET_MAX_CONFLICTS 25
+/* ours: announcing network groups that are stored per transaction */
+#define SPV_WALLET_MAX_GROUPS 8
+#define SPV_WALLET_MIN_GROUPS 2 /* ours: one peer alone cannot take a coin from the balance */
+#define SPV_WALLET_EXPIRY_S 1209600 /* 14 days: Bitcoin Core's DEFAULT_MEMPOOL_EXPIRY_HOURS */
 
 struct spv_wallet;
 
@@ -74,20 +78,21 @@ enum spv_tx_flag {
 };
 
 /* Which balance a coin is in. */
-enum spv_coin_field {
-    SPV_COIN_NONE = 0, /* spent by an unconfirmed transaction, or not believed */
-    SPV_COIN_CONFIRMED = 1,
-    SPV_COIN_TRUSTED_PENDING = 2, /* of a transaction published here whose inputs are trusted */
-    SPV_COIN_UNTRUSTED_PENDING = 3,
-    SPV_COIN_IMMATURE = 4, /* of a coinbase with 100 confirmations or fewer */
+enum spv_balance_kind {
+    SPV_BALANCE_NONE = 0, /* spent by an unconfirmed transaction, or of one that is in no balance */
+    SPV_BALANCE_CONFIRMED = 1,
+    SPV_BALANCE_TRUSTED_PENDING = 2, /* of a transaction published here whose inputs are trusted */
+    SPV_BALANCE_UNTRUSTED_PENDING = 3,
+    SPV_BALANCE_IMMATURE = 4, /* of a coinbase with 100 confirmations or fewer */
 };
-#define SPV_COIN_FIELDS 5
+#define SPV_BALANCE_KINDS 5
 
 /* ---- rows ---- */
 
 struct spv_wallet_meta {
     struct spv_point scanned; /* height SPV_NO_HEIGHT: nothing yet */
-    uint64_t revision; /* of the last change */
+    uint64_t revision; /* grows by one with each change of a transaction's row, and is stored in it:
+                          a reader that remembers it can ask for all later changes */
     uint64_t next_tx; /* ids of transactions and watches are never used again */
     uint64_t next_watch;
 };
@@ -98,51 +103,57 @@ struct spv_wallet_watch_row {
 struct spv_wallet_branch_row {
     uint64_t watch;
     uint32_t branch;
-    uint32_t n_used; /* indexes up to the highest one used or handed out */
-    uint32_t window; /* indexes that count */
-    uint32_t n_searched; /* indexes that were looked for in all blocks */
+    uint32_t n_used; /* indexes 0 to n_used - 1: up to the highest one that is used or reserved */
+    uint32_t window; /* indexes 0 to window - 1 are active: payments to them are in history and
+                        balances */
+    uint32_t n_scanned; /* indexes 0 to n_scanned - 1: all blocks from the birthday to the scanned
+                           height were scanned for their scripts */
 };
-struct spv_wallet_script_row { /* of a descriptor; window and look-ahead */
+struct spv_wallet_script_row { /* of a descriptor: of its window and look-ahead */
     struct spv_script_origin origin;
     struct spv_bytes script;
 };
 struct spv_wallet_tx_row {
     uint64_t id; /* ascending in the order in which transactions were first seen */
-    uint64_t revision; /* of its last change; 0: no watch has a part in it (yet) */
+    uint64_t revision; /* of its last change; 0: it concerns no active script (yet), and is in no
+                          history */
     struct spv_txid txid;
-    struct spv_point block; /* height SPV_NO_HEIGHT unless confirmed; an orphan keeps the hash */
+    /* height SPV_NO_HEIGHT unless confirmed; orphaned: its former block's hash */
+    struct spv_point block;
     uint32_t position; /* in the block */
     uint32_t flags; /* enum spv_tx_flag */
     uint32_t state; /* enum spv_tx_state */
-    uint32_t n_groups; /* network groups that announced it, SPV_WALLET_GROUPS at most */
-    uint64_t groups[SPV_WALLET_GROUPS];
+    uint32_t n_groups; /* network groups that announced it, SPV_WALLET_MAX_GROUPS at most */
+    uint64_t groups[SPV_WALLET_MAX_GROUPS];
     int64_t block_time;
     int64_t first_seen;
-    int64_t last_seen; /* last announced, or when its block left; exact to a day */
+    int64_t last_seen; /* when it was last announced, or its block left the best chain; updated at
+                          most once per day */
     struct spv_txid conflict; /* REPLACED, CONFLICTED; else zero */
-    int64_t received; /* by all watches together; a coin of several counts once */
+    int64_t received; /* by all watches together: a coin that several watch is added once */
     int64_t spent;
     int64_t fee; /* -1 unless every input spends a coin of some watch */
-    struct spv_bytes raw; /* empty in a change: as stored */
-    struct spv_bytes proof; /* gettxoutproof bytes; empty in a change: as stored */
+    struct spv_bytes raw; /* empty in a change: the stored one stays */
+    struct spv_bytes proof; /* gettxoutproof bytes; empty in a change: the stored ones stay */
 };
 struct spv_wallet_coin_row {
     uint64_t tx; /* id of the transaction */
     uint32_t vout;
-    uint32_t field; /* enum spv_coin_field */
+    uint32_t balance; /* enum spv_balance_kind */
     int64_t value;
     struct spv_bytes script;
-    uint64_t spender; /* id of the transaction that counts as spending it; 0: none */
+    uint64_t spender; /* id of the confirmed or sufficiently announced transaction that spends it;
+                         0: none */
 };
-struct spv_wallet_share_row { /* one watch's part in a transaction */
+struct spv_wallet_share_row { /* what one watch received and spent in a transaction */
     uint64_t tx;
     uint64_t watch;
     int64_t received;
     int64_t spent;
 };
 struct spv_wallet_balance_row {
-    uint64_t watch; /* 0: of all watches, each coin once */
-    int64_t field[SPV_COIN_FIELDS]; /* by enum spv_coin_field; that of NONE is 0 */
+    uint64_t watch; /* 0: all watches together, each coin once */
+    int64_t amount[SPV_BALANCE_KINDS]; /* by enum spv_balance_kind; that of NONE is 0 */
 };
 
 enum spv_wallet_row_kind {
@@ -181,26 +192,28 @@ struct spv_wallet_update {
 struct spv_wallet_config {
     struct spv_rng rng; /* required: keys of hash tables */
     unsigned networks; /* SPV_NETWORK_BITs that keys and addresses must fit */
-    uint32_t lookahead; /* scripts a branch beyond the window; SPV_WATCH_LOOKAHEAD */
-    uint32_t belief_groups; /* 0: SPV_WALLET_BELIEF_GROUPS; with named peers only: their number */
+    uint32_t lookahead; /* scripts per branch beyond the window; usually SPV_WATCH_LOOKAHEAD */
+    uint32_t min_groups; /* network groups that must announce an unconfirmed transaction before what
+                            it spends leaves the balances; 0: SPV_WALLET_MIN_GROUPS. With manual
+                            peers only, pass their number if it is lower */
 };
 
 /* Creates an empty wallet; the caller frees it with spv_wallet_free. Returns 0 or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_new(struct spv_wallet **out, const struct spv_wallet_config *cfg);
 SPV_API void spv_wallet_free(struct spv_wallet *wallet); /* NULL is allowed */
 
-/* Loads one stored row into a wallet that had no input yet: META first, then WATCH, BRANCH, SCRIPT
+/* Loads one stored row into a wallet before any operation: META first, then WATCH, BRANCH, SCRIPT
  * by ascending index, TX by ascending id with its raw form, COIN. SHARE and BALANCE are ignored:
- * they are derived. Where rows contradict each other, or a watch was added whose past is
- * unsearched, there are changes after spv_wallet_load_end. Returns 0, SPV_ERR_DB_DAMAGED for a row
- * that this library does not write, SPV_ERR_STATE after spv_wallet_load_end or an input, or
+ * they are derived. Where rows contradict each other, or a watch was stored that needs a rescan,
+ * there are changes after spv_wallet_load_end. Returns 0, SPV_ERR_DB_DAMAGED for a row that this
+ * library does not write, SPV_ERR_STATE after spv_wallet_load_end or an operation, or
  * SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_load(struct spv_wallet *wallet, const struct spv_wallet_change *row);
 /* All rows are loaded. Returns 0 or an error as above. */
 SPV_API int spv_wallet_load_end(struct spv_wallet *wallet);
 
 /* Fills in the changes since the last spv_wallet_stored; they are valid until the next call on the
- * wallet. Returns 0, SPV_ERR_STATE after a failed input, or SPV_ERR_NOMEM. */
+ * wallet. Returns 0, SPV_ERR_STATE after a failed operation, or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_changes(struct spv_wallet *wallet, struct spv_wallet_update *out);
 /* These changes are durable. */
 SPV_API void spv_wallet_stored(struct spv_wallet *wallet);
@@ -208,49 +221,51 @@ SPV_API void spv_wallet_stored(struct spv_wallet *wallet);
 /* ---- watch set ---- */
 
 /* Watches something. An equal watch (the same canonical descriptor, script, outpoint or txid) keeps
- * its id and gets the larger gap and the earlier birthday. The past must be searched for its
- * scripts: spv_wallet_next_unsearched.
- * Returns 0 and *id, an error of spv_descriptor_parse or SPV_ERR_HARDENED with *why (which may be
- * NULL) filled, SPV_ERR_INVALID (a kind, an empty script, a gap above SPV_WATCH_MAX_GAP),
- * SPV_ERR_TOO_LONG (a script), SPV_ERR_TOO_MANY above SPV_WATCH_MAX or SPV_WATCH_MAX_SCRIPTS,
- * SPV_ERR_STATE after a failed input, or SPV_ERR_NOMEM. */
+ * its id and gets the larger gap and the earlier birthday. Its scripts need a rescan:
+ * spv_wallet_next_rescan. Returns 0 and *id, an error of spv_descriptor_parse or SPV_ERR_HARDENED
+ * with *why (which may be NULL) filled, SPV_ERR_INVALID (a kind, an empty script, a gap above
+ * SPV_WATCH_MAX_GAP), SPV_ERR_TOO_LONG (a script), SPV_ERR_TOO_MANY above SPV_WATCH_MAX_WATCHES or
+ * SPV_WATCH_MAX_SCRIPTS, SPV_ERR_STATE after a failed operation, or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_watch(struct spv_wallet *wallet, uint64_t *id, struct spv_text_error *why,
                              const struct spv_watch_target *watch);
-/* Ends a watch; transactions and coins in which no other watch has a part are deleted. Returns 0,
+/* Ends a watch; transactions and coins that concern no other watch are deleted. Returns 0,
  * SPV_ERR_NOT_FOUND, SPV_ERR_STATE or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_unwatch(struct spv_wallet *wallet, uint64_t id);
-/* Hands out the first index of a branch above all that were used or handed out. The window moves,
- * so the address may be given away as soon as the changes are stored. Returns 0 and *index,
- * SPV_ERR_NOT_FOUND for a watch or branch that there is not, SPV_ERR_UNSUPPORTED without a range,
- * SPV_ERR_TOO_MANY at the end of the range, SPV_ERR_STATE or SPV_ERR_NOMEM. */
-SPV_API int spv_wallet_hand_out(struct spv_wallet *wallet, uint32_t *index, uint64_t id,
-                                uint32_t branch);
+/* Reserves the first index of a branch above all that are used or reserved (Bitcoin Core:
+ * getnewaddress). The window moves, so the address may be shown to a payer as soon as the changes
+ * are stored. Returns 0 and *index, SPV_ERR_NOT_FOUND for an unknown watch or branch,
+ * SPV_ERR_UNSUPPORTED without a range, SPV_ERR_TOO_MANY at the end of the range, SPV_ERR_STATE or
+ * SPV_ERR_NOMEM. */
+SPV_API int spv_wallet_reserve_index(struct spv_wallet *wallet, uint32_t *index, uint64_t id,
+                                     uint32_t branch);
 
-/* Returns the number of scripts to look for, which only grows: a scan adds the new ones. */
+/* Returns the number of scripts to scan for, which only grows: a scan adds the new ones. */
 SPV_API size_t spv_wallet_script_count(const struct spv_wallet *wallet);
-/* Returns script i; empty when it is not watched any more. Valid until the next input. */
+/* Returns script i; empty when it is not watched any more. Valid until the next operation. */
 SPV_API struct spv_bytes spv_wallet_script(const struct spv_wallet *wallet, size_t i);
-/* Finds where a script belongs to, also one of the look-ahead: up to cap entries of out. Returns
- * how many places there are. */
+/* Finds the watches, branches and indexes that a script belongs to, also one of the look-ahead, and
+ * fills in up to cap of them. Returns how many there are. */
 SPV_API size_t spv_wallet_find_script(const struct spv_wallet *wallet,
                                       struct spv_script_origin *out, size_t cap,
                                       struct spv_bytes script);
 /* Fills in the script (the first one, when an index has several) at an index of a branch that is in
- * the window or the look-ahead. Returns 0 or SPV_ERR_NOT_FOUND. Valid until the next input. */
+ * the window or the look-ahead. Returns 0 or SPV_ERR_NOT_FOUND. Valid until the next operation. */
 SPV_API int spv_wallet_script_at(const struct spv_wallet *wallet, struct spv_bytes *out,
                                  uint64_t id, uint32_t branch, uint32_t index);
-/* Returns true and the next scripts whose past was not searched, or false; *next is 0 at first. */
-SPV_API bool spv_wallet_next_unsearched(const struct spv_wallet *wallet, uint64_t *next,
-                                        struct spv_unsearched *out);
-/* Returns true and the next of these scripts, or false; *next is 0 at first. Valid until the next
- * input. */
-SPV_API bool spv_wallet_next_script_of(const struct spv_wallet *wallet, uint64_t *next,
-                                       struct spv_bytes *out, const struct spv_unsearched *scripts);
-/* All blocks from the birthday up to the scanned height were searched for these scripts. Returns 0,
- * SPV_ERR_NOT_FOUND or SPV_ERR_STATE. */
-SPV_API int spv_wallet_searched(struct spv_wallet *wallet, const struct spv_unsearched *scripts);
+/* Returns true and the next range of scripts that need a rescan, or false; *next is 0 at first. */
+SPV_API bool spv_wallet_next_rescan(const struct spv_wallet *wallet, uint64_t *next,
+                                    struct spv_rescan_range *out);
+/* Returns true and the next script of the range, or false; *next is 0 at first. Valid until the
+ * next operation. */
+SPV_API bool spv_wallet_next_rescan_script(const struct spv_wallet *wallet, uint64_t *next,
+                                           struct spv_bytes *out,
+                                           const struct spv_rescan_range *scripts);
+/* All blocks from the birthday up to the scanned height were scanned for the scripts of the range.
+ * Returns 0, SPV_ERR_NOT_FOUND or SPV_ERR_STATE. */
+SPV_API int spv_wallet_rescan_done(struct spv_wallet *wallet,
+                                   const struct spv_rescan_range *scripts);
 
-/* ---- inputs ---- */
+/* ---- blocks and transactions ---- */
 
 /* A transaction that a verified merkle proof shows to be in a block. */
 struct spv_proven_tx {
@@ -269,45 +284,47 @@ struct spv_wallet_block {
     size_t n_txs;
 };
 /* The next block of the best chain, or the next one that matched: the caller guarantees that no
- * block between the scanned height and this one concerns the watch set. A whole block is searched;
- * otherwise `txs` are. Returns 0, SPV_ERR_INVALID for a height that was scanned already,
- * SPV_ERR_MERKLE_ROOT or SPV_ERR_MERKLE_DUPLICATE for a whole block whose transactions are not
- * those of its header, SPV_ERR_TX_VALUE (with the wallet unchanged, as after those before),
+ * block between the scanned height and this one concerns the watch set. Of a whole block all
+ * transactions are scanned, otherwise `txs`. Returns 0, SPV_ERR_INVALID for a height that was
+ * scanned already, SPV_ERR_MERKLE_ROOT or SPV_ERR_MERKLE_DUPLICATE for a whole block whose
+ * transactions are not those of its header, SPV_ERR_TX_VALUE (after these the wallet is unchanged),
  * SPV_ERR_STATE, SPV_ERR_TOO_MANY or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_connect(struct spv_wallet *wallet, const struct spv_wallet_block *block);
-/* A block at or below the scanned height, again, because scripts are unsearched. Blocks are
- * searched in ascending order, so that a coin is known before its spend. Returns 0 or an error as
+/* Scans a block at or below the scanned height again, for scripts that need a rescan. Blocks are
+ * passed in ascending order, so that a coin is known before its spend. Returns 0 or an error as
  * above. */
-SPV_API int spv_wallet_search(struct spv_wallet *wallet, const struct spv_wallet_block *block);
-/* The blocks above a point left the best chain. Returns 0, SPV_ERR_INVALID for a point above the
+SPV_API int spv_wallet_rescan_block(struct spv_wallet *wallet,
+                                    const struct spv_wallet_block *block);
+/* The blocks above `fork` left the best chain. Returns 0, SPV_ERR_INVALID for a point above the
  * scanned height, SPV_ERR_STATE or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_disconnect(struct spv_wallet *wallet, const struct spv_point *fork,
                                   struct spv_now now);
 
-/* Who announced or sent an unconfirmed transaction. */
+/* The peer that announced or sent an unconfirmed transaction. */
 struct spv_tx_source {
     uint64_t peer; /* never 0 */
     uint64_t group; /* a keyed hash of its network group */
     bool stripped; /* sent without witness */
 };
-/* A peer sent an unconfirmed transaction. Returns 1 when it is kept, 0 when it concerns no watch or
- * does not fit within the bounds, SPV_ERR_TX_VALUE, SPV_ERR_TX_DUPLICATE_INPUT, SPV_ERR_STATE,
- * SPV_ERR_TOO_MANY or SPV_ERR_NOMEM. */
+/* A peer sent an unconfirmed transaction. Returns 1 when it is stored, 0 when it concerns
+ * no watch or does not fit within the bounds of unconfirmed transactions, SPV_ERR_TX_VALUE,
+ * SPV_ERR_TX_DUPLICATE_INPUT, SPV_ERR_STATE, SPV_ERR_TOO_MANY or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_receive(struct spv_wallet *wallet, const struct spv_tx *tx,
                                const struct spv_tx_source *source, struct spv_now now);
-/* A peer announced one. Returns 1 when it is known, 0 when it is not, SPV_ERR_STATE or
- * SPV_ERR_NOMEM. */
+/* A peer announced an unconfirmed transaction. Returns 1 when it is known, 0 when it is not,
+ * SPV_ERR_STATE or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_announced(struct spv_wallet *wallet, const struct spv_txid *txid,
                                  const struct spv_tx_source *source, struct spv_now now);
-/* The caller publishes one. It is kept whatever it pays. Returns 0 or an error as above. */
+/* The caller publishes a transaction. It is added whether it concerns a watch or not. Returns 0 or
+ * an error as above. */
 SPV_API int spv_wallet_publish(struct spv_wallet *wallet, const struct spv_tx *tx,
                                struct spv_now now);
-/* It is not published any more, and expires like others. Returns 0, SPV_ERR_NOT_FOUND,
+/* The transaction is not published any more, and expires like others. Returns 0, SPV_ERR_NOT_FOUND,
  * SPV_ERR_STATE or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_withdraw(struct spv_wallet *wallet, const struct spv_txid *txid,
                                 struct spv_now now);
 /* Returns when spv_wallet_expire must be called next, in unix seconds; INT64_MAX: not before the
- * next input. */
+ * next operation. */
 SPV_API int64_t spv_wallet_next_expiry(const struct spv_wallet *wallet);
 /* Returns 0, SPV_ERR_STATE or SPV_ERR_NOMEM. */
 SPV_API int spv_wallet_expire(struct spv_wallet *wallet, struct spv_now now);
@@ -319,37 +336,39 @@ struct spv_wallet_coin {
     uint32_t vout;
     uint32_t height; /* SPV_NO_HEIGHT: unconfirmed */
     uint32_t confirmations;
-    enum spv_coin_field field;
+    enum spv_balance_kind balance;
     int64_t value;
-    struct spv_bytes script; /* valid until the next input */
-    struct spv_script_origin origin; /* the first place that it belongs to */
+    struct spv_bytes script; /* valid until the next operation */
+    struct spv_script_origin origin; /* the first active owner of its script */
     bool coinbase;
     bool spent_unconfirmed;
 };
 
-/* Returns the block up to which all is scanned. */
+/* Returns the block up to which all blocks are scanned. */
 SPV_API struct spv_point spv_wallet_scanned(const struct spv_wallet *wallet);
-/* Fills in the balance of a watch, or of all with id 0. Returns 0 or SPV_ERR_NOT_FOUND. */
+/* Fills in the balance of a watch, or of all watches together with id 0. Returns 0 or
+ * SPV_ERR_NOT_FOUND. */
 SPV_API int spv_wallet_balance(const struct spv_wallet *wallet, struct spv_wallet_balance_row *out,
                                uint64_t id);
 /* Returns the confirmations of a row: 0 unless it is confirmed. */
 SPV_API uint32_t spv_wallet_confirmations(const struct spv_wallet *wallet,
                                           const struct spv_wallet_tx_row *row);
 /* The history in chain order, those without a block last, by id. Returns true and the next row
- * (without raw form and proof; valid until the next input), or false; *next is 0 at first. */
+ * (without raw form and proof; valid until the next operation), or false; *next is 0 at first. */
 SPV_API bool spv_wallet_next_tx(const struct spv_wallet *wallet, uint64_t *next,
                                 const struct spv_wallet_tx_row **out);
-/* The shares in a transaction (its row is from spv_wallet_next_tx), by id of the watch. Returns
- * true and the next, or false; *watch, its id, is 0 at first. */
+/* What each watch received and spent in a transaction (whose row is from spv_wallet_next_tx), by id
+ * of the watch. Returns true and the next row, or false; *watch, its id, is 0 at first. */
 SPV_API bool spv_wallet_next_share(const struct spv_wallet *wallet, uint64_t *watch,
                                    struct spv_wallet_share_row *out,
                                    const struct spv_wallet_tx_row *row);
-/* The coins that are not spent by a confirmed transaction, in no order. Returns true and the next,
- * or false; *next is 0 at first. */
+/* The coins that are not spent by a confirmed transaction, in no order. Returns true and the next
+ * one, or false; *next is 0 at first. */
 SPV_API bool spv_wallet_next_coin(const struct spv_wallet *wallet, uint64_t *next,
                                   struct spv_wallet_coin *out);
 /* Returns the transactions that were refused or dropped because a bound of unconfirmed ones was
- * hit, since the wallet was created: the caller raises an alarm when it grows. */
+ * hit, since the wallet was created or loaded: when it grows, the caller should warn the user that
+ * balances may be incomplete. */
 SPV_API uint64_t spv_wallet_dropped(const struct spv_wallet *wallet);
 /* Returns the bytes of memory in use. */
 SPV_API size_t spv_wallet_memory(const struct spv_wallet *wallet);

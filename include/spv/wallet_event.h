@@ -1,4 +1,4 @@
-/* What a node reports of the wallet that it keeps in step with the chain (spv/node.h:
+/* What a node reports of the wallet that it synchronises with the chain (spv/node.h:
  * spv_node_config.wallet). */
 #ifndef SPV_WALLET_EVENT_H
 #define SPV_WALLET_EVENT_H
@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* Where a node looks for coins. */
+/* The source of coins: from what data a node finds the wallet's transactions. */
 enum spv_source {
     SPV_SOURCE_AUTO = 0, /* compact filters when peers of two network groups serve them (with
                             `connect`: when all of them do); else bloom filters when allowed */
@@ -22,16 +22,16 @@ enum spv_source {
 };
 
 enum spv_wallet_event_kind {
-    SPV_WALLET_CHANGED = 0, /* rows up to `revision` are stored */
-    SPV_WALLET_SCANNED = 1, /* every watch is complete up to `scanned` */
-    SPV_WALLET_ANSWER = 2, /* `request` is stored, and matched by the source from now on */
-    SPV_WALLET_ALARM = 3, /* `alarm` is raised, or cleared */
+    SPV_WALLET_EVENT_CHANGED = 0, /* rows up to `revision` are stored */
+    SPV_WALLET_EVENT_SCANNED = 1, /* every watch is complete up to `scanned` */
+    SPV_WALLET_EVENT_ANSWER = 2, /* `request` is stored, and the source scans for what it added */
+    SPV_WALLET_EVENT_ALARM = 3, /* `alarm` is raised or cleared, by `raised` */
 };
 enum spv_wallet_alarm {
-    SPV_WALLET_NO_SOURCE = 1, /* no peers serve what the configured source needs */
-    SPV_WALLET_BOUNDS = 2, /* unconfirmed transactions were dropped; never cleared */
-    SPV_WALLET_START = 3, /* what is stored begins at `height`, above a birthday: nothing below it
-                             is looked at; never cleared */
+    SPV_WALLET_ALARM_NO_SOURCE = 1, /* no peers serve what the configured source needs */
+    SPV_WALLET_ALARM_BOUNDS = 2, /* unconfirmed transactions were dropped; never cleared */
+    SPV_WALLET_ALARM_START = 3, /* the stored headers or filter headers begin at `height`, above a
+                                   birthday: no block below it is scanned; never cleared */
 };
 struct spv_wallet_event {
     enum spv_wallet_event_kind kind;
@@ -56,10 +56,10 @@ struct spv_wallet_status {
     bool has_source; /* `source` was chosen */
     enum spv_source source;
     struct spv_point scanned; /* height SPV_NO_HEIGHT: nothing yet */
-    uint32_t left; /* blocks that are yet to be looked at, again for late watches */
+    uint32_t left; /* blocks that are yet to be scanned, rescans included */
     double progress; /* 0 to 1; falls only for a new watch or a reorganisation */
-    double rate; /* blocks a second over the last seconds; 0: unknown */
-    uint64_t left_us; /* estimate; 0: nothing is left, or unknown */
+    double rate; /* blocks per second over the last seconds; 0: unknown */
+    uint64_t left_us; /* estimated time, in microseconds; 0: nothing is left, or unknown */
     double false_positive_rate; /* of the bloom filter; 0: another source */
 };
 

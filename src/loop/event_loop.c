@@ -310,10 +310,10 @@ static void use_proxy(struct spv_evloop *l, const struct spv_endpoint *proxy)
 static int load_wallet(struct spv_evloop *l)
 {
     struct spv_node_config *node = &l->cfg.node;
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info facts;
     int rc = node->wallet ? spv_store_load_wallet(l->cfg.store, node->wallet) : 0;
     if (rc == 1)
-        rc = spv_store_wallet_facts(l->cfg.store, &facts);
+        rc = spv_store_wallet_info(l->cfg.store, &facts);
     if (rc == 1 && facts.has_bloom)
         node->bloom =
             (struct spv_bloom_params){.tweak = facts.bloom_tweak, .size = facts.bloom_size};
@@ -490,10 +490,11 @@ int spv_evloop_unwatch(struct spv_evloop *l, uint64_t *request, uint64_t id)
     return app_input(l, spv_node_unwatch(l->node, request, id, spv_system_now()));
 }
 
-int spv_evloop_hand_out(struct spv_evloop *l, uint64_t *request, uint32_t *index, uint64_t id,
-                        uint32_t branch)
+int spv_evloop_reserve_index(struct spv_evloop *l, uint64_t *request, uint32_t *index, uint64_t id,
+                             uint32_t branch)
 {
-    return app_input(l, spv_node_hand_out(l->node, request, index, id, branch, spv_system_now()));
+    return app_input(l,
+                     spv_node_reserve_index(l->node, request, index, id, branch, spv_system_now()));
 }
 
 void spv_evloop_wallet_status(const struct spv_evloop *l, struct spv_wallet_status *out)

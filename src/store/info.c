@@ -61,14 +61,14 @@ static int count_wallet(struct spv_store *s, struct spv_store_info *out)
         {&out->wallet_labels, "SELECT count(*) FROM wallet_label"},
         {&out->wallet_broadcasts, "SELECT count(*) FROM broadcast"},
     };
-    struct spv_wallet_facts facts;
-    int rc = spv_store_wallet_facts(s, &facts);
+    struct spv_wallet_info info;
+    int rc = spv_store_wallet_info(s, &info);
     if (rc <= 0)
         return rc;
     out->has_wallet = true;
-    out->wallet_revision = facts.meta.revision;
-    if (facts.meta.scanned.height != SPV_NO_HEIGHT)
-        out->wallet_scanned = facts.meta.scanned.height;
+    out->wallet_revision = info.meta.revision;
+    if (info.meta.scanned.height != SPV_NO_HEIGHT)
+        out->wallet_scanned = info.meta.scanned.height;
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         rc = read_count(s, counts[i].out, counts[i].sql);
         if (rc)

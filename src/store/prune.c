@@ -61,27 +61,27 @@ static int prune_headers(struct spv_store *s, const struct spv_chain_start *to,
     return spv_db_commit(s);
 }
 
-/* A wallet must have searched all blocks whose headers go: without a header a block cannot be
- * downloaded. */
+/* A wallet must have scanned all blocks whose headers are deleted: without a header a block cannot
+ * be downloaded. */
 static int check_wallet(struct spv_store *s, uint32_t start)
 {
-    struct spv_wallet_facts facts;
-    int64_t unsearched = 0;
-    int rc = spv_store_wallet_facts(s, &facts);
+    struct spv_wallet_info info;
+    int64_t n_rescans = 0;
+    int rc = spv_store_wallet_info(s, &info);
     if (rc <= 0)
         return rc;
-    /* a watched txid has no scripts, and counts as one */
-    rc = spv_db_integer(s, &unsearched,
+    /* a watched txid is a range of one index */
+    rc = spv_db_integer(s, &n_rescans,
                         "SELECT count(*) FROM wallet_branch JOIN wallet_watch ON id = watch"
                         " WHERE n_searched < CASE kind WHEN 4 THEN 1 ELSE \"window\" END",
                         "read the wallet");
     if (rc)
         return rc;
     const bool behind =
-        facts.meta.scanned.height == SPV_NO_HEIGHT || facts.meta.scanned.height < start;
+        info.meta.scanned.height == SPV_NO_HEIGHT || info.meta.scanned.height < start;
     int64_t watches = 0;
     rc = spv_db_integer(s, &watches, "SELECT count(*) FROM wallet_watch", "read the wallet");
-    if (rc || watches == 0 || (unsearched == 0 && !behind))
+    if (rc || watches == 0 || (n_rescans == 0 && !behind))
         return rc;
     return spv_db_fail(s, SPV_ERR_STATE,
                        "%s: the wallet has not searched all blocks below height %s, which it could "

@@ -1,6 +1,6 @@
-/* Rows of the watch set, labels and broadcasts are copied one by one as a reader reads them: the
- * first that cannot be read refuses the repair. Transactions are copied up to the first that cannot
- * be read; then they are forgotten, and the next scan finds them again. */
+/* Rows of the watch set, labels and broadcasts are read and copied one by one: when one cannot be
+ * read, the repair is refused. Transactions are copied up to the first that cannot be read; then
+ * all are deleted, and a rescan finds them again. */
 #include <string.h>
 
 #include "store/schema_check.h"
@@ -14,8 +14,8 @@ static int write_row(void *ctx, const struct spv_wallet_change *row, const char 
     return bad ? SPV_ERR_DB_DAMAGED : spv_wallet_row_write(ctx, row);
 }
 
-/* Copies all rows. 1: what was read was written, but not all could be read; 0; or an error of
- * `fresh`. */
+/* Copies all rows. 1: only a part could be read, and was written; 0: all; or an error of `fresh`.
+ */
 static int copy_rows(struct spv_store *fresh, struct spv_store *source,
                      enum spv_wallet_row_kind kind, const char *sql)
 {
@@ -51,11 +51,11 @@ static int copy_notes(struct spv_store *fresh, struct spv_store *source, const c
     return rc ? rc : code == SQLITE_DONE ? 0 : 1;
 }
 
-static int read_facts(sqlite3_stmt *st)
+static int read_info(sqlite3_stmt *st)
 {
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info info;
     const char *bad = NULL;
-    return spv_wallet_facts_read(&facts, &bad, st);
+    return spv_wallet_info_read(&info, &bad, st);
 }
 
 static int read_label(sqlite3_stmt *st)
@@ -79,7 +79,7 @@ static int read_broadcast(sqlite3_stmt *st)
     return spv_wallet_broadcast_read(&row, &bad, st);
 }
 
-/* The text and the bytes of a tag: a tag beside its watch. */
+/* Reads a tag, which is a column of its watch. */
 static int read_tag(sqlite3_stmt *st)
 {
     return sqlite3_column_type(st, 1) == SQLITE_TEXT && sqlite3_column_bytes(st, 1) <= SPV_TAG_MAX
@@ -87,7 +87,7 @@ static int read_tag(sqlite3_stmt *st)
                : SPV_ERR_DB_DAMAGED;
 }
 
-/* All that cannot be downloaded again. */
+/* Copies all that cannot be downloaded again. */
 static int copy_kept(struct spv_store *fresh, struct spv_store *source)
 {
     static const struct {
@@ -97,7 +97,7 @@ static int copy_kept(struct spv_store *fresh, struct spv_store *source)
         {"metadata", "SELECT " SPV_WALLET_META_COLUMNS " FROM wallet_meta",
          "INSERT INTO wallet_meta (" SPV_WALLET_META_COLUMNS
          ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-         read_facts},
+         read_info},
         {"tags", "SELECT id, tag FROM wallet_watch WHERE tag IS NOT NULL",
          "UPDATE wallet_watch SET tag = ?2 WHERE id = ?1", read_tag},
         {"labels", "SELECT " SPV_WALLET_LABEL_COLUMNS " FROM wallet_label",
@@ -127,7 +127,7 @@ static int copy_kept(struct spv_store *fresh, struct spv_store *source)
     return rc;
 }
 
-/* What the blocks have as well. *forget: not all could be read. */
+/* Copies what can be found again in blocks. *forget: not all could be read. */
 static int copy_others(struct spv_store *fresh, struct spv_store *source, bool *forget)
 {
     static const struct {

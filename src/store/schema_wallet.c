@@ -1,7 +1,7 @@
-/* The tables of a watch-only wallet: one for each kind of row of spv/wallet.h, and what only the
- * store keeps (labels, tags, what is being published). Hashes are in internal byte order; the views
- * show them as they are usually written. Indexes have the order of each list, so that any page is
- * found by its key. */
+/* The tables of a watch-only wallet: one for each kind of row of spv/wallet.h and spv/broadcast.h,
+ * and for what only the store knows (labels). Hashes are in internal byte order; the views show
+ * them as they are usually written. Indexes have the order of each list, so that any page is found
+ * by its key. */
 #include "store/schema.h"
 
 /* 32 bytes in display order */
@@ -32,7 +32,7 @@ const char spv_schema_wallet_1[] =
     "CREATE TABLE wallet_meta ("
     " id INTEGER PRIMARY KEY," /* 1: there is one row */
     " database_id INTEGER NOT NULL," /* random; with a revision it is a caller's cursor */
-    " scanned_height INTEGER," /* NULL: nothing was scanned */
+    " scanned_height INTEGER," /* NULL: no block was scanned yet */
     " scanned_hash BLOB,"
     " revision INTEGER NOT NULL,"
     " next_tx INTEGER NOT NULL,"
@@ -72,7 +72,7 @@ const char spv_schema_wallet_1[] =
 
     "CREATE TABLE wallet_tx ("
     " id INTEGER PRIMARY KEY,"
-    " revision INTEGER NOT NULL," /* 0: in no list */
+    " revision INTEGER NOT NULL," /* 0: in no history */
     " txid BLOB NOT NULL,"
     " height INTEGER NOT NULL," /* 4294967295: in no block of the best chain */
     " block_hash BLOB,"
@@ -96,12 +96,12 @@ const char spv_schema_wallet_1[] =
     " raw BLOB NOT NULL,"
     " proof BLOB) STRICT;";
 
-/* What follows from transactions, and what only the store keeps. */
+/* What follows from transactions, and what only the store knows. */
 const char spv_schema_wallet_2[] =
     "CREATE TABLE wallet_output ("
     " tx INTEGER NOT NULL,"
     " vout INTEGER NOT NULL,"
-    " field INTEGER NOT NULL," /* enum spv_coin_field */
+    " field INTEGER NOT NULL," /* enum spv_balance_kind */
     " value INTEGER NOT NULL,"
     " script BLOB NOT NULL,"
     " spender INTEGER NOT NULL," /* id of a transaction; 0: none */
@@ -130,7 +130,7 @@ const char spv_schema_wallet_2[] =
     " ref TEXT NOT NULL,"
     " origin TEXT NOT NULL," /* empty: none */
     " label TEXT,"
-    " spendable INTEGER," /* NULL: not said */
+    " spendable INTEGER," /* NULL: unset */
     " PRIMARY KEY (type, ref, origin)) STRICT, WITHOUT ROWID;"
 
     "CREATE TABLE wallet_label_line ("
@@ -147,7 +147,7 @@ const char spv_schema_wallet_2[] =
     " wait_time INTEGER NOT NULL,"
     " height INTEGER NOT NULL," /* of the block that confirms it; else 0 */
     " n_rounds INTEGER NOT NULL,"
-    " announced_at INTEGER NOT NULL," /* the last time; 0: never */
+    " announced_at INTEGER NOT NULL," /* time of the last round; 0: never */
     " ended_at INTEGER NOT NULL," /* 0: it is being published */
     " n_rejects INTEGER NOT NULL,"
     " reject_code INTEGER NOT NULL,"

@@ -1,6 +1,6 @@
-/* The wallet: first each row alone; when all are well-formed, all together. Whether unconfirmed
- * transactions are believed depends on a setting that is not stored (spv_wallet_config), so the
- * tables are valid when they fit one of its values. */
+/* The wallet: first each row alone; when all are well-formed, all together. Which unconfirmed
+ * transactions are sufficiently announced depends on a setting that is not stored
+ * (spv_wallet_config.min_groups), so the tables are valid when they fit one of its values. */
 #include "store/schema.h"
 #include "store/verify.h"
 #include "store/wallet_check.h"
@@ -21,7 +21,7 @@ static int count_row(void *ctx)
                                r->headers + r->filter_headers + r->kept_filters + r->wallet_rows);
 }
 
-/* Rows without metadata: a wallet begins with that. */
+/* Without a row of metadata there is no wallet, and there must be no other rows. */
 static int check_absent(struct spv_verify *v)
 {
     if (v->report->wallet_rows > 0)
@@ -32,16 +32,16 @@ static int check_absent(struct spv_verify *v)
 static int check_together(struct spv_verify *v, const struct spv_wallet_check *c)
 {
     /* the default first */
-    static const uint32_t beliefs[] = {2, 1, 3, 4, 5, 6, 7, 8};
+    static const uint32_t min_groups[] = {2, 1, 3, 4, 5, 6, 7, 8};
     struct spv_wallet *wallet = NULL;
-    struct spv_wallet_facts facts;
-    int rc = spv_store_wallet_facts(v->s, &facts);
+    struct spv_wallet_info info;
+    int rc = spv_store_wallet_info(v->s, &info);
     if (rc <= 0)
         return rc < 0 ? rc : check_absent(v);
-    for (size_t i = 0; i < sizeof beliefs / sizeof beliefs[0]; i++) {
+    for (size_t i = 0; i < sizeof min_groups / sizeof min_groups[0]; i++) {
         spv_wallet_free(wallet);
         wallet = NULL;
-        rc = spv_wallet_check_load(&wallet, c, beliefs[i]);
+        rc = spv_wallet_check_load(&wallet, c, min_groups[i]);
         if (rc <= 0)
             return rc;
         rc = spv_wallet_has_changes(v->s, wallet);

@@ -1,5 +1,5 @@
-/* One transaction for everything that one step of the node changes: headers and tip, the cut of the
- * filter headers, and the wallet. */
+/* One database transaction for everything that an update of the node changes: headers and tip,
+ * dropped filter headers, the wallet, and published transactions. */
 #include "spv/wallet_db.h"
 #include "store/apply.h"
 #include "store/filter_run.h"
@@ -22,12 +22,12 @@ static int check_count(struct spv_store *s)
 {
     int64_t n = 0;
     int rc = spv_db_integer(s, &n, "SELECT count(*) FROM broadcast", "store the wallet");
-    return rc || n <= SPV_BROADCAST_MAX
+    return rc || n <= SPV_BROADCAST_MAX_TXS
                ? rc
                : spv_db_fail(s, SPV_ERR_TOO_MANY,
                              "%s: more than %d transactions are published, ended ones included. "
                              "Wait, or withdraw some.",
-                             s->path, SPV_BROADCAST_MAX);
+                             s->path, SPV_BROADCAST_MAX_TXS);
 }
 
 static int write_wallet(struct spv_store *s, const struct spv_store_update *u)
@@ -52,7 +52,7 @@ static int write_all(struct spv_store *s, const struct spv_store_update *u)
 
 int spv_store_apply_all(struct spv_store *s, const struct spv_store_update *u)
 {
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info info;
     int rc = s->mode != SPV_STORE_READ
                  ? 0
                  : spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
@@ -61,11 +61,11 @@ int spv_store_apply_all(struct spv_store *s, const struct spv_store_update *u)
     if (rc || !(has_chain(u) || u->drop_filters || has_wallet_rows(u)))
         return rc;
     if (has_wallet_rows(u)) {
-        rc = spv_store_wallet_facts(s, &facts);
+        rc = spv_store_wallet_info(s, &info);
         if (rc < 0)
             return rc;
         if (rc == 0)
-            spv_wallet_make_private(s); /* before the rows are there */
+            spv_wallet_make_private(s); /* before the rows are written */
     }
     rc = spv_transaction_commit_and_begin(s);
     if (rc)

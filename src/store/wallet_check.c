@@ -1,5 +1,5 @@
-/* Coins, shares and balances follow from the transactions and the watch set, so the wallet that is
- * loaded from these says what must be in the tables. */
+/* Coins, shares and balances follow from the transactions and the watch set: a wallet that is
+ * loaded from these computes what must be in the tables. */
 #include "store/wallet_check.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "store/wallet_load.h"
 
-#define TEXT 160 /* of a contradiction */
+#define TEXT 160 /* bytes of the text of a contradiction */
 
 /* ---- rows alone ---- */
 
@@ -24,18 +24,18 @@ static int report_row(void *ctx, const struct spv_wallet_change *row, const char
     return c->row ? c->row(c->ctx) : 0;
 }
 
-/* Rows that are no struct spv_wallet_change, by number. */
-enum other { FACTS, TAGS, LABELS, LINES, BROADCASTS, OTHERS };
+/* Rows of other kinds than those of struct spv_wallet_change, by number. */
+enum other { INFO, TAGS, LABELS, LINES, BROADCASTS, OTHERS };
 
 static int read_other(enum other which, const char **bad, sqlite3_stmt *st)
 {
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info info;
     struct spv_label label;
     struct spv_broadcast_row broadcast;
     const char *text = NULL;
     switch (which) {
-    case FACTS:
-        return spv_wallet_facts_read(&facts, bad, st);
+    case INFO:
+        return spv_wallet_info_read(&info, bad, st);
     case TAGS:
         return spv_wallet_tag_read(&text, bad, st);
     case LABELS:
@@ -54,7 +54,7 @@ static int check_other(const struct spv_wallet_check *c, enum other which)
     static const struct {
         const char *name, *sql;
     } tables[OTHERS] = {
-        [FACTS] = {"metadata", "SELECT " SPV_WALLET_META_COLUMNS " FROM wallet_meta"},
+        [INFO] = {"metadata", "SELECT " SPV_WALLET_META_COLUMNS " FROM wallet_meta"},
         [TAGS] = {"watch", "SELECT " SPV_WALLET_WATCH_COLUMNS " FROM wallet_watch"},
         [LABELS] = {"label", "SELECT " SPV_WALLET_LABEL_COLUMNS " FROM wallet_label"},
         [LINES] = {"label", "SELECT line FROM wallet_label_line"},
@@ -116,7 +116,7 @@ static void fill_random(void *ctx, void *out, size_t n)
     sqlite3_randomness((int)n, out);
 }
 
-/* Reports the text of an error: without the path before it and the advice behind. */
+/* Reports the text of an error, without the path before it and the advice behind it. */
 static void report_error(const struct spv_wallet_check *c)
 {
     static const char subject[] = "the wallet's ";
@@ -128,12 +128,12 @@ static void report_error(const struct spv_wallet_check *c)
 }
 
 int spv_wallet_check_load(struct spv_wallet **wallet, const struct spv_wallet_check *c,
-                          uint32_t belief)
+                          uint32_t min_groups)
 {
     const struct spv_wallet_config cfg = {
         .rng = {.fill = fill_random},
         .networks = SPV_NETWORK_BIT(c->s->params.net.network),
-        .belief_groups = belief,
+        .min_groups = min_groups,
     };
     int rc = spv_wallet_new(wallet, &cfg);
     if (rc)
@@ -194,7 +194,7 @@ static int report_changes(const struct spv_wallet_check *c, struct spv_wallet *w
     return 0;
 }
 
-/* Balances: every watch has a row, as has 0, and no other. */
+/* Balances: every watch has a row, and id 0 has one; there are no others. */
 struct balances {
     const struct spv_wallet_check *c;
     const struct spv_wallet *wallet;
@@ -208,10 +208,10 @@ static int check_balance(void *ctx, const struct spv_wallet_change *row, const c
     char text[TEXT];
     const uint64_t id = row->row.balance.watch;
     if (bad)
-        return 0; /* it was reported */
+        return 0; /* reported before */
     b->n++;
     if (spv_wallet_balance(b->wallet, &want, id) == 0 &&
-        memcmp(want.field, row->row.balance.field, sizeof want.field) == 0)
+        memcmp(want.amount, row->row.balance.amount, sizeof want.amount) == 0)
         return 0;
     (void)snprintf(text, sizeof text, "balance %llu is not the sum of its coins",
                    (unsigned long long)id);
@@ -252,7 +252,7 @@ static int check_shares(const struct spv_wallet_check *c, const struct spv_walle
     return 0;
 }
 
-static int count(const struct spv_wallet_check *c, const char *sql, uint64_t *out)
+static int read_count(const struct spv_wallet_check *c, const char *sql, uint64_t *out)
 {
     int64_t n = 0;
     int rc = spv_db_integer(c->s, &n, sql, "read the wallet");
@@ -278,7 +278,7 @@ static int check_all_shares(const struct spv_wallet_check *c, const struct spv_w
         rc = check_shares(c, wallet, tx, st, &n);
     (void)sqlite3_finalize(st);
     if (!rc)
-        rc = count(c, "SELECT count(*) FROM wallet_share", &rows);
+        rc = read_count(c, "SELECT count(*) FROM wallet_share", &rows);
     if (!rc && rows != n)
         c->found(c->ctx, "shares are more or fewer than its transactions have");
     return rc;
@@ -295,17 +295,17 @@ int spv_wallet_check_derived(const struct spv_wallet_check *c, struct spv_wallet
          "balances are more or fewer than its watches"},
     };
     struct balances balances = {.c = c, .wallet = wallet};
-    struct spv_unsearched unsearched;
+    struct spv_rescan_range range;
     uint64_t n = 0;
     int rc = 0;
     for (size_t i = 0; !rc && i < sizeof counts / sizeof counts[0]; i++) {
-        rc = count(c, counts[i].sql, &n);
+        rc = read_count(c, counts[i].sql, &n);
         if (!rc && n > 0)
             c->found(c->ctx, counts[i].text);
     }
     n = 0;
-    /* a watch whose past is not searched yet may have coins that are not in the tables */
-    if (rc || spv_wallet_next_unsearched(wallet, &n, &unsearched))
+    /* a watch that needs a rescan may have coins that are not in the tables */
+    if (rc || spv_wallet_next_rescan(wallet, &n, &range))
         return rc;
     rc = report_changes(c, wallet);
     if (rc)

@@ -1,7 +1,7 @@
 /* An iterator has a connection of its own with one snapshot, as that of headers has. Each list is a
- * statement whose order is that of an index, begun after a key: so a page costs the same wherever
- * it is. The coins that no balance counts are found from the transactions in no block, which are
- * bounded. */
+ * statement in the order of an index, begun after a key: so the cost of a page does not depend on
+ * its position. Coins that are in no balance are found from the unconfirmed transactions, whose
+ * number is bounded. */
 #include <string.h>
 
 #include "store/wallet_rows.h"
@@ -16,8 +16,8 @@ enum origin_stmt { ORIGIN_STMT, TX_STMT, FIND_STMT, SHARES_STMT, STMTS };
 
 struct spv_wallet_iter {
     struct spv_store *store; /* for error texts and checks */
-    struct spv_store own; /* its connection: what is read by functions of a store */
-    struct spv_wallet_facts facts;
+    struct spv_store own; /* its connection, as a store for functions that read */
+    struct spv_wallet_info info;
     enum spv_wallet_list list;
     sqlite3_stmt *st; /* of the list; NULL: none */
     bool has_more; /* other_coins follows, after the same key */
@@ -27,34 +27,37 @@ struct spv_wallet_iter {
 
 /* The lists. Keys: ?1, ?2, ?3. */
 static const char *const lists[SPV_WALLET_LISTS] = {
-    [SPV_WALLET_HISTORY] =
+    [SPV_WALLET_LIST_HISTORY] =
         "SELECT " SPV_WALLET_TX_COLUMNS " FROM wallet_tx INDEXED BY wallet_tx_by_chain"
         " WHERE (height, position, id) > (?1, ?2, ?3) AND revision > 0"
         " ORDER BY height, position, id",
-    [SPV_WALLET_HISTORY_REVERSED] =
+    [SPV_WALLET_LIST_HISTORY_REVERSED] =
         "SELECT " SPV_WALLET_TX_COLUMNS " FROM wallet_tx INDEXED BY wallet_tx_by_chain"
         " WHERE (height, position, id) < (?1, ?2, ?3) AND revision > 0"
         " ORDER BY height DESC, position DESC, id DESC",
-    [SPV_WALLET_HISTORY_CHANGES] =
+    [SPV_WALLET_LIST_HISTORY_CHANGES] =
         "SELECT " SPV_WALLET_TX_COLUMNS " FROM wallet_tx INDEXED BY wallet_tx_by_revision"
         " WHERE revision > ?1 ORDER BY revision, id",
-    /* those of a balance; the others follow by the statement below */
-    [SPV_WALLET_COINS] = "SELECT " COIN_COLUMNS ", o.field FROM wallet_output o"
-                         " INDEXED BY wallet_output_by_field CROSS JOIN wallet_tx t ON t.id = o.tx"
-                         " WHERE (o.field, o.tx, o.vout) > (?1, ?2, ?3) AND o.field > 0"
-                         " ORDER BY o.field, o.tx, o.vout",
-    [SPV_WALLET_WATCHES] =
+    /* coins in a balance; the others follow by the statement below */
+    [SPV_WALLET_LIST_COINS] =
+        "SELECT " COIN_COLUMNS ", o.field FROM wallet_output o"
+        " INDEXED BY wallet_output_by_field CROSS JOIN wallet_tx t ON t.id = o.tx"
+        " WHERE (o.field, o.tx, o.vout) > (?1, ?2, ?3) AND o.field > 0"
+        " ORDER BY o.field, o.tx, o.vout",
+    [SPV_WALLET_LIST_WATCHES] =
         "SELECT " SPV_WALLET_WATCH_COLUMNS " FROM wallet_watch WHERE id > ?1 ORDER BY id",
-    [SPV_WALLET_BRANCHES] =
+    [SPV_WALLET_LIST_BRANCHES] =
         "SELECT " SPV_WALLET_BRANCH_COLUMNS " FROM wallet_branch ORDER BY watch, branch",
-    [SPV_WALLET_BALANCES] = "SELECT " SPV_WALLET_SUM_COLUMNS " FROM wallet_sum ORDER BY watch",
-    [SPV_WALLET_LABELS] =
+    [SPV_WALLET_LIST_BALANCES] = "SELECT " SPV_WALLET_SUM_COLUMNS " FROM wallet_sum ORDER BY watch",
+    [SPV_WALLET_LIST_LABELS] =
         "SELECT " SPV_WALLET_LABEL_COLUMNS " FROM wallet_label ORDER BY type, ref, origin",
-    [SPV_WALLET_LABEL_LINES] = "SELECT line FROM wallet_label_line ORDER BY line",
-    [SPV_WALLET_BROADCASTS] = "SELECT " SPV_WALLET_BROADCAST_COLUMNS " FROM broadcast ORDER BY id",
+    [SPV_WALLET_LIST_LABEL_LINES] = "SELECT line FROM wallet_label_line ORDER BY line",
+    [SPV_WALLET_LIST_BROADCASTS] =
+        "SELECT " SPV_WALLET_BROADCAST_COLUMNS " FROM broadcast ORDER BY id",
 };
 
-/* Coins of field 0, listed last, as 5. One statement with those above would sort all coins. */
+/* Coins in no balance (column field 0) are listed last, with 5 as key. In one statement with those
+ * above SQLite would have to sort all coins. */
 static const char other_coins[] =
     "SELECT " COIN_COLUMNS ", 5 FROM wallet_tx t INDEXED BY wallet_tx_by_chain"
     " JOIN wallet_output o ON o.tx = t.id WHERE t.height = " PENDING " AND t.state = 1"
@@ -67,7 +70,7 @@ static const char other_coins[] =
     " ORDER BY 1, 2";
 
 static const char *const stmts[STMTS] = {
-    /* where a script belongs to, by its indexes: a window, a script, an outpoint */
+    /* the owner of a script: a descriptor's window, a watched script or outpoint */
     [ORIGIN_STMT] = "SELECT s.watch, s.branch, s.position FROM wallet_script s"
                     " INDEXED BY wallet_script_by_script JOIN wallet_branch b"
                     " ON b.watch = s.watch AND b.branch = s.branch"
@@ -111,7 +114,7 @@ static int begin_snapshot(struct spv_wallet_iter *it)
     const int code = sqlite3_exec(it->own.db, "BEGIN", NULL, NULL, NULL);
     if (code != SQLITE_OK)
         return iter_error(it, code);
-    int rc = own_error(it, spv_store_wallet_facts(&it->own, &it->facts));
+    int rc = own_error(it, spv_store_wallet_info(&it->own, &it->info));
     return rc != 0 ? (rc < 0 ? rc : 0)
                    : spv_db_fail(it->store, SPV_ERR_NOT_FOUND,
                                  "%s: has no wallet. Add a watch first.", it->store->path);
@@ -141,9 +144,9 @@ int spv_wallet_iter_open(struct spv_wallet_iter **out, struct spv_store *s)
     return 0;
 }
 
-const struct spv_wallet_facts *spv_wallet_iter_facts(const struct spv_wallet_iter *it)
+const struct spv_wallet_info *spv_wallet_iter_info(const struct spv_wallet_iter *it)
 {
-    return &it->facts;
+    return &it->info;
 }
 
 static int begin_list(struct spv_wallet_iter *it, const char *sql)
@@ -164,22 +167,22 @@ int spv_wallet_iter_list(struct spv_wallet_iter *it, enum spv_wallet_list list,
 {
     if ((unsigned)list >= SPV_WALLET_LISTS)
         return spv_db_fail(it->store, SPV_ERR_INVALID, "%s: an unknown list", it->store->path);
-    /* a list begins below or, reversed, above every key */
+    /* without a key a list begins below or, reversed, above every key */
     for (size_t i = 0; i < 3; i++)
-        it->after[i] = after                                 ? (int64_t)after->part[i]
-                       : list == SPV_WALLET_HISTORY_REVERSED ? INT64_MAX
-                                                             : -1;
-    if (!after && list == SPV_WALLET_COINS) { /* above field 0, where the spent coins are */
+        it->after[i] = after                                      ? (int64_t)after->part[i]
+                       : list == SPV_WALLET_LIST_HISTORY_REVERSED ? INT64_MAX
+                                                                  : -1;
+    if (!after && list == SPV_WALLET_LIST_COINS) { /* above field 0, which spent coins have, too */
         it->after[0] = 0;
         it->after[1] = it->after[2] = INT64_MAX;
     }
     it->list = list;
-    it->has_more = list == SPV_WALLET_COINS;
+    it->has_more = list == SPV_WALLET_LIST_COINS;
     return begin_list(it, lists[list]);
 }
 
 /* A statement of stmts, ready to be bound. */
-static int prepare(struct spv_wallet_iter *it, sqlite3_stmt **out, enum origin_stmt which)
+static int iter_prepare(struct spv_wallet_iter *it, sqlite3_stmt **out, enum origin_stmt which)
 {
     if (!it->stmt[which]) {
         const int code = sqlite3_prepare_v3(it->own.db, stmts[which], -1, SQLITE_PREPARE_PERSISTENT,
@@ -194,19 +197,19 @@ static int prepare(struct spv_wallet_iter *it, sqlite3_stmt **out, enum origin_s
 
 /* ---- items ---- */
 
-static int malformed(struct spv_wallet_iter *it, int rc, const struct spv_wallet_change *row,
-                     const char *bad)
+static int row_malformed(struct spv_wallet_iter *it, int rc, const struct spv_wallet_change *row,
+                         const char *bad)
 {
     char name[SPV_WALLET_ROW_TEXT];
     spv_wallet_row_name(name, row);
     return spv_wallet_row_error(it->store, rc, name, bad);
 }
 
-/* Sets the first place that a script belongs to; zeros when there is none. */
+/* Sets the first owner of a coin's script; zeros when there is none. */
 static int find_origin(struct spv_wallet_iter *it, struct spv_wallet_coin *coin)
 {
     sqlite3_stmt *st = NULL;
-    int rc = prepare(it, &st, ORIGIN_STMT);
+    int rc = iter_prepare(it, &st, ORIGIN_STMT);
     if (rc)
         return rc;
     (void)sqlite3_bind_blob64(st, 1, coin->script.bytes, coin->script.n, SQLITE_STATIC);
@@ -226,7 +229,7 @@ static int find_origin(struct spv_wallet_iter *it, struct spv_wallet_coin *coin)
 static int read_coin(struct spv_wallet_iter *it, struct spv_wallet_item *out)
 {
     struct spv_wallet_coin *coin = &out->of.coin.coin;
-    const uint32_t scanned = it->facts.meta.scanned.height;
+    const uint32_t scanned = it->info.meta.scanned.height;
     struct spv_wallet_change row;
     const char *bad = NULL;
     int rc = spv_wallet_row_read(&row, &bad, SPV_WALLET_ROW_COIN, it->st);
@@ -240,7 +243,7 @@ static int read_coin(struct spv_wallet_iter *it, struct spv_wallet_item *out)
         rc = SPV_ERR_DB_DAMAGED;
     }
     if (rc)
-        return malformed(it, rc, &row, bad);
+        return row_malformed(it, rc, &row, bad);
     const void *txid = sqlite3_column_blob(it->st, 6);
     if (!txid)
         return iter_error(it, SQLITE_NOMEM);
@@ -248,7 +251,7 @@ static int read_coin(struct spv_wallet_iter *it, struct spv_wallet_item *out)
     coin->vout = row.row.coin.vout;
     coin->confirmations =
         scanned != SPV_NO_HEIGHT && coin->height <= scanned ? scanned - coin->height + 1 : 0;
-    coin->field = (enum spv_coin_field)row.row.coin.field;
+    coin->balance = (enum spv_balance_kind)row.row.coin.balance;
     coin->value = row.row.coin.value;
     coin->script = row.row.coin.script;
     coin->coinbase = (sqlite3_column_int64(it->st, 8) & SPV_TX_FLAG_COINBASE) != 0;
@@ -265,7 +268,7 @@ static int read_row(struct spv_wallet_iter *it, struct spv_wallet_change *row,
 {
     const char *bad = NULL;
     const int rc = spv_wallet_row_read(row, &bad, kind, it->st);
-    return rc ? malformed(it, rc, row, bad) : 0;
+    return rc ? row_malformed(it, rc, row, bad) : 0;
 }
 
 static int read_watch(struct spv_wallet_iter *it, struct spv_wallet_item *out)
@@ -278,18 +281,18 @@ static int read_watch(struct spv_wallet_iter *it, struct spv_wallet_item *out)
     out->of.watch.row = row.row.watch;
     out->key.part[0] = row.row.watch.id;
     rc = spv_wallet_tag_read(&out->of.watch.tag, &bad, it->st);
-    return rc ? malformed(it, rc, &row, bad) : 0;
+    return rc ? row_malformed(it, rc, &row, bad) : 0;
 }
 
-/* Rows that are no struct spv_wallet_change. */
+/* Rows of other kinds than those of struct spv_wallet_change. */
 static int read_other(struct spv_wallet_iter *it, struct spv_wallet_item *out)
 {
     const char *bad = NULL;
     const char *what = "label";
     int rc = 0;
-    if (it->list == SPV_WALLET_LABELS) {
+    if (it->list == SPV_WALLET_LIST_LABELS) {
         rc = spv_wallet_label_read(&out->of.label, &bad, it->st);
-    } else if (it->list == SPV_WALLET_LABEL_LINES) {
+    } else if (it->list == SPV_WALLET_LIST_LABEL_LINES) {
         rc = spv_wallet_line_read(&out->of.line, &bad, it->st);
     } else {
         what = "broadcast";
@@ -303,32 +306,32 @@ static int read_item(struct spv_wallet_iter *it, struct spv_wallet_item *out)
     struct spv_wallet_change row;
     int rc = 0;
     switch (it->list) {
-    case SPV_WALLET_HISTORY:
-    case SPV_WALLET_HISTORY_REVERSED:
-    case SPV_WALLET_HISTORY_CHANGES:
+    case SPV_WALLET_LIST_HISTORY:
+    case SPV_WALLET_LIST_HISTORY_REVERSED:
+    case SPV_WALLET_LIST_HISTORY_CHANGES:
         rc = read_row(it, &row, SPV_WALLET_ROW_TX);
         out->of.tx = row.row.tx;
-        if (it->list == SPV_WALLET_HISTORY_CHANGES)
+        if (it->list == SPV_WALLET_LIST_HISTORY_CHANGES)
             out->key.part[0] = row.row.tx.revision;
         else
             out->key = (struct spv_wallet_key){
                 {row.row.tx.block.height, row.row.tx.position, row.row.tx.id}};
         return rc;
-    case SPV_WALLET_COINS:
+    case SPV_WALLET_LIST_COINS:
         return read_coin(it, out);
-    case SPV_WALLET_WATCHES:
+    case SPV_WALLET_LIST_WATCHES:
         return read_watch(it, out);
-    case SPV_WALLET_BRANCHES:
+    case SPV_WALLET_LIST_BRANCHES:
         rc = read_row(it, &row, SPV_WALLET_ROW_BRANCH);
         out->of.branch = row.row.branch;
         return rc;
-    case SPV_WALLET_BALANCES:
+    case SPV_WALLET_LIST_BALANCES:
         rc = read_row(it, &row, SPV_WALLET_ROW_BALANCE);
         out->of.balance = row.row.balance;
         return rc;
-    case SPV_WALLET_LABELS:
-    case SPV_WALLET_LABEL_LINES:
-    case SPV_WALLET_BROADCASTS:
+    case SPV_WALLET_LIST_LABELS:
+    case SPV_WALLET_LIST_LABEL_LINES:
+    case SPV_WALLET_LIST_BROADCASTS:
         return read_other(it, out);
     }
     return SPV_ERR_INVALID;
@@ -348,7 +351,7 @@ int spv_wallet_iter_next(struct spv_wallet_iter *it, struct spv_wallet_item *out
         code = sqlite3_step(it->st);
     }
     if (code == SQLITE_DONE) {
-        (void)sqlite3_finalize(it->st); /* or the next step would begin again */
+        (void)sqlite3_finalize(it->st); /* otherwise the next step would begin the list again */
         it->st = NULL;
         return 0;
     }
@@ -371,13 +374,13 @@ static int read_tx(struct spv_wallet_iter *it, struct spv_wallet_tx_row *out, sq
         return iter_error(it, code);
     const int rc = spv_wallet_row_read(&row, &bad, SPV_WALLET_ROW_TX, st);
     *out = row.row.tx;
-    return rc ? malformed(it, rc, &row, bad) : 1;
+    return rc ? row_malformed(it, rc, &row, bad) : 1;
 }
 
 int spv_wallet_iter_tx(struct spv_wallet_iter *it, struct spv_wallet_tx_row *out, uint64_t id)
 {
     sqlite3_stmt *st = NULL;
-    int rc = prepare(it, &st, TX_STMT);
+    int rc = iter_prepare(it, &st, TX_STMT);
     if (rc)
         return rc;
     (void)sqlite3_bind_int64(st, 1, (int64_t)id);
@@ -388,7 +391,7 @@ int spv_wallet_iter_find_tx(struct spv_wallet_iter *it, struct spv_wallet_tx_row
                             const struct spv_txid *txid)
 {
     sqlite3_stmt *st = NULL;
-    int rc = prepare(it, &st, FIND_STMT);
+    int rc = iter_prepare(it, &st, FIND_STMT);
     if (rc)
         return rc;
     if (sqlite3_bind_blob(st, 1, txid->b, sizeof txid->b, SQLITE_TRANSIENT) != SQLITE_OK)
@@ -402,7 +405,7 @@ int spv_wallet_iter_shares(struct spv_wallet_iter *it, struct spv_wallet_share_r
     sqlite3_stmt *st = NULL;
     int code = SQLITE_DONE;
     int n = 0;
-    int rc = prepare(it, &st, SHARES_STMT);
+    int rc = iter_prepare(it, &st, SHARES_STMT);
     if (rc)
         return rc;
     (void)sqlite3_bind_int64(st, 1, (int64_t)tx);
@@ -411,7 +414,7 @@ int spv_wallet_iter_shares(struct spv_wallet_iter *it, struct spv_wallet_share_r
         const char *bad = NULL;
         rc = spv_wallet_row_read(&row, &bad, SPV_WALLET_ROW_SHARE, st);
         if (rc)
-            rc = malformed(it, rc, &row, bad);
+            rc = row_malformed(it, rc, &row, bad);
         else if ((size_t)n < cap)
             out[n] = row.row.share;
         n += !rc;

@@ -19,7 +19,7 @@ static const struct source {
      "SELECT " SPV_WALLET_OUTPUT_COLUMNS " FROM wallet_output ORDER BY tx, vout"},
 };
 
-/* What the wallet says of a row that was read. */
+/* An error of the wallet that loads a row. */
 static int load_error(struct spv_store *s, int rc, const struct spv_wallet_change *row)
 {
     char name[SPV_WALLET_ROW_TEXT];
@@ -74,11 +74,11 @@ int spv_wallet_load_rows(struct spv_store *s, struct spv_wallet *wallet)
 {
     struct load load = {.s = s, .wallet = wallet};
     struct spv_wallet_change row = {.kind = SPV_WALLET_ROW_META};
-    struct spv_wallet_facts facts;
-    int rc = spv_store_wallet_facts(s, &facts);
+    struct spv_wallet_info info;
+    int rc = spv_store_wallet_info(s, &info);
     if (rc <= 0)
         return rc;
-    row.row.meta = facts.meta;
+    row.row.meta = info.meta;
     rc = load_row(&load, &row, NULL);
     for (size_t i = 0; !rc && i < sizeof sources / sizeof sources[0]; i++)
         rc = spv_wallet_each_row(s, sources[i].kind, sources[i].sql, load_row, &load);
@@ -154,7 +154,7 @@ int spv_store_load_broadcast(struct spv_store *s, struct spv_broadcast *b, struc
     return rc ? rc : spv_wallet_load_broadcast(s, b, now);
 }
 
-int spv_store_wallet_facts(struct spv_store *s, struct spv_wallet_facts *out)
+int spv_store_wallet_info(struct spv_store *s, struct spv_wallet_info *out)
 {
     sqlite3_stmt *st = NULL;
     const char *bad = NULL;
@@ -169,7 +169,7 @@ int spv_store_wallet_facts(struct spv_store *s, struct spv_wallet_facts *out)
     if (code == SQLITE_OK)
         code = sqlite3_step(st);
     if (code == SQLITE_ROW) {
-        rc = spv_wallet_facts_read(out, &bad, st);
+        rc = spv_wallet_info_read(out, &bad, st);
         rc = rc ? spv_wallet_row_error(s, rc, "metadata", bad) : 1;
     } else {
         rc = code == SQLITE_DONE ? 0 : spv_db_prepare_error(s, code, "read the wallet");

@@ -1,5 +1,5 @@
-/* What the wallet's machine does not know: labels, tags, and the bloom filter's tweak and size.
- * Each call is one transaction. */
+/* What only the store knows of a wallet, not struct spv_wallet: labels, tags, and the bloom
+ * filter's tweak and size. Each call is one database transaction. */
 #include <string.h>
 
 #include "spv/message.h"
@@ -7,13 +7,13 @@
 #include "store/wallet_private.h"
 #include "store/wallet_rows.h"
 
-/* Begins a transaction in which there is a wallet. */
+/* Begins a database transaction, and creates the wallet when there is none. */
 static int begin_wallet(struct spv_store *s)
 {
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info info;
     if (s->mode == SPV_STORE_READ)
         return spv_db_fail(s, SPV_ERR_DB_READONLY, "%s: was opened for reading only", s->path);
-    int rc = spv_store_wallet_facts(s, &facts);
+    int rc = spv_store_wallet_info(s, &info);
     if (rc < 0)
         return rc;
     if (rc == 0)
@@ -52,7 +52,7 @@ static int too_long(struct spv_store *s, const char *what, int max)
                        what, max);
 }
 
-/* Runs a statement with up to five texts, of which NULL is NULL. Returns the rows that changed. */
+/* Runs a statement with up to five texts (NULL: NULL). Returns how many rows have changed. */
 static int run_texts(struct spv_store *s, const char *sql, const char *const *texts, size_t n,
                      const int64_t *integer)
 {

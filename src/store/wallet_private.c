@@ -9,7 +9,7 @@ static void make_file_private(const char *path, const char *suffix)
 {
     char *name = sqlite3_mprintf("%s%s", path, suffix);
     struct stat st;
-    /* only what has a mode to lose: a link is never followed, sidecar.c refuses them */
+    /* regular files only; links are never followed, sidecar.c refuses them */
     if (name && lstat(name, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) != 0)
         (void)chmod(name, st.st_mode & 0700);
     sqlite3_free(name);

@@ -1,4 +1,4 @@
-/* Access rights of a database with a wallet. */
+/* File modes of a database with a wallet. */
 #ifndef SPV_STORE_WALLET_PRIVATE_H
 #define SPV_STORE_WALLET_PRIVATE_H
 

@@ -1,6 +1,6 @@
-/* The watch set with its used indexes, labels and broadcasts must be well-formed: nothing else says
- * what they were. Transactions that are being published are taken from both tables that have them
- * and published again in the wallet that was loaded from the rest. */
+/* The watch set with its used indexes, labels and broadcasts must be well-formed: they cannot be
+ * computed again. Transactions that are being published are read from both tables that have them,
+ * and published again in the wallet that is loaded from the other rows. */
 #include "store/wallet_repair.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ int spv_wallet_refuse_repair(struct spv_store *s, const char *what)
         s->path, what);
 }
 
-/* ---- what must be there ---- */
+/* ---- what must be well-formed ---- */
 
 static int must_be_good(void *ctx, const struct spv_wallet_change *row, const char *bad)
 {
@@ -27,7 +27,7 @@ static int must_be_good(void *ctx, const struct spv_wallet_change *row, const ch
     return 0;
 }
 
-/* Rows that only the store knows: well-formed, or *bad. */
+/* Checks rows that only the store knows: each is well-formed, or *bad is its column. */
 static int check_notes(struct spv_store *s, const char *sql,
                        int (*read)(sqlite3_stmt *st, const char **bad), bool *bad)
 {
@@ -112,7 +112,7 @@ static void note_bad(void *ctx, const char *text)
     *(bool *)ctx = true;
 }
 
-/* They are loaded again, too. */
+/* Loads the published transactions, too. */
 static int check_published(struct spv_store *s)
 {
     bool bad = false;
@@ -148,8 +148,9 @@ static int publish_again(struct spv_store *s, struct spv_wallet *wallet, sqlite3
     "SELECT raw, first_seen FROM temp.published UNION ALL"                                         \
     " SELECT raw, announced_at FROM broadcast WHERE state IN (1, 2)"
 
-/* Forgets all transactions but those that are being published, which come back when the wallet is
- * loaded. Revisions go on: callers see what is found again as changed. */
+/* Deletes all transactions except those that are being published, which are added again when the
+ * wallet is loaded. The revision is kept: callers see transactions that a rescan finds as changed.
+ */
 static int forget_transactions(struct spv_store *s)
 {
     return spv_db_exec(
@@ -236,7 +237,7 @@ static void ignore_finding(void *ctx, const char *text)
     (void)text;
 }
 
-/* Loads what is left after forget_transactions, and publishes again. */
+/* Loads the rows that forget_transactions has left, and publishes again. */
 static int load_forgotten(struct spv_wallet **wallet, const struct spv_wallet_check *c)
 {
     sqlite3_stmt *st = NULL;
@@ -253,7 +254,8 @@ static int load_forgotten(struct spv_wallet **wallet, const struct spv_wallet_ch
     return rc;
 }
 
-/* Whether the rows of transactions and coins are well-formed: others are refused or derived. */
+/* Whether the rows of transactions and coins are well-formed. Of the other rows, damaged ones are
+ * refused or computed again. */
 static int check_transactions(struct spv_store *s, bool *bad)
 {
     const struct spv_wallet_check c = {.s = s, .found = note_bad, .ctx = bad};
@@ -263,10 +265,10 @@ static int check_transactions(struct spv_store *s, bool *bad)
 int spv_wallet_repair(struct spv_store *s, bool forget, bool *rescan)
 {
     const struct spv_wallet_check c = {.s = s, .found = ignore_finding};
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info info;
     struct spv_wallet *wallet = NULL;
     bool bad = forget;
-    int rc = spv_store_wallet_facts(s, &facts);
+    int rc = spv_store_wallet_info(s, &info);
     *rescan = false;
     if (rc == SPV_ERR_DB_DAMAGED)
         return spv_wallet_refuse_repair(s, "metadata");

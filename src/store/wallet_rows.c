@@ -1,5 +1,6 @@
-/* Reading rows. The file is untrusted: each column is compared with the type and range that this
- * library writes; what rows say together is for the wallet that they are loaded into. */
+/* Reading rows. The file is untrusted: each column is checked for the type and range that this
+ * library writes; whether rows contradict each other is checked by the wallet that they are loaded
+ * into. */
 #include "store/wallet_rows.h"
 
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include "store/schema.h"
 #include "store/schema_check.h"
 
-#define PARTS_MAX 65536 /* multipath branches: more than a descriptor may have */
+#define PARTS_MAX 65536 /* branches: more than a descriptor may have */
 #define MONEY_MAX INT64_C(2100000000000000) /* consensus: MAX_MONEY */
 
 int spv_wallet_tables(struct spv_store *s)
@@ -16,7 +17,7 @@ int spv_wallet_tables(struct spv_store *s)
     return spv_schema_reached(s, SPV_SCHEMA_WALLET);
 }
 
-/* ---- columns; the first that is malformed is kept ---- */
+/* ---- columns; the name of the first malformed one is kept ---- */
 
 struct columns {
     sqlite3_stmt *st;
@@ -104,7 +105,7 @@ static int end_columns(const struct columns *c, const char **bad)
 
 /* ---- rows ---- */
 
-int spv_wallet_facts_read(struct spv_wallet_facts *out, const char **bad, sqlite3_stmt *st)
+int spv_wallet_info_read(struct spv_wallet_info *out, const char **bad, sqlite3_stmt *st)
 {
     struct columns c = {.st = st};
     memset(out, 0, sizeof *out);
@@ -136,7 +137,7 @@ static void read_watch(struct columns *c, struct spv_wallet_watch_row *out)
     if (out->watch.kind == SPV_WATCH_DESCRIPTOR ? !out->watch.descriptor : !is_null(c, 2))
         set_bad(c, "descriptor");
     if (out->watch.kind == SPV_WATCH_SCRIPT || out->watch.kind == SPV_WATCH_OUTPOINT)
-        out->watch.script = read_blob(c, 3, 1, SPV_WATCH_MAX_SCRIPT, "script");
+        out->watch.script = read_blob(c, 3, 1, SPV_WATCH_MAX_SCRIPT_BYTES, "script");
     else if (!is_null(c, 3))
         set_bad(c, "script");
     if (out->watch.kind == SPV_WATCH_OUTPOINT || out->watch.kind == SPV_WATCH_TXID)
@@ -192,7 +193,7 @@ static void read_change(struct columns *c, struct spv_wallet_change *out)
 {
     switch (out->kind) {
     case SPV_WALLET_ROW_META:
-        set_bad(c, "kind"); /* spv_wallet_facts_read */
+        set_bad(c, "kind"); /* spv_wallet_info_read */
         break;
     case SPV_WALLET_ROW_WATCH:
         read_watch(c, &out->row.watch);
@@ -202,13 +203,13 @@ static void read_change(struct columns *c, struct spv_wallet_change *out)
         out->row.branch.branch = (uint32_t)read_int(c, 1, 0, PARTS_MAX, "branch");
         out->row.branch.n_used = read_u32(c, 2, "n_used");
         out->row.branch.window = read_u32(c, 3, "window");
-        out->row.branch.n_searched = read_u32(c, 4, "n_searched");
+        out->row.branch.n_scanned = read_u32(c, 4, "n_searched");
         break;
     case SPV_WALLET_ROW_SCRIPT:
         out->row.script.origin.watch = read_id(c, 0, 1, "watch");
         out->row.script.origin.branch = (uint32_t)read_int(c, 1, 0, PARTS_MAX, "branch");
         out->row.script.origin.index = read_u32(c, 2, "position");
-        out->row.script.script = read_blob(c, 3, 1, SPV_WATCH_MAX_SCRIPT, "script");
+        out->row.script.script = read_blob(c, 3, 1, SPV_WATCH_MAX_SCRIPT_BYTES, "script");
         break;
     case SPV_WALLET_ROW_TX:
         read_tx(c, &out->row.tx);
@@ -216,9 +217,9 @@ static void read_change(struct columns *c, struct spv_wallet_change *out)
     case SPV_WALLET_ROW_COIN:
         out->row.coin.tx = read_id(c, 0, 1, "tx");
         out->row.coin.vout = read_u32(c, 1, "vout");
-        out->row.coin.field = (uint32_t)read_int(c, 2, 0, SPV_COIN_FIELDS - 1, "field");
+        out->row.coin.balance = (uint32_t)read_int(c, 2, 0, SPV_BALANCE_KINDS - 1, "field");
         out->row.coin.value = read_int(c, 3, 0, MONEY_MAX, "value");
-        out->row.coin.script = read_blob(c, 4, 1, SPV_WATCH_MAX_SCRIPT, "script");
+        out->row.coin.script = read_blob(c, 4, 1, SPV_WATCH_MAX_SCRIPT_BYTES, "script");
         out->row.coin.spender = read_id(c, 5, 0, "spender");
         break;
     case SPV_WALLET_ROW_SHARE:
@@ -229,8 +230,8 @@ static void read_change(struct columns *c, struct spv_wallet_change *out)
         break;
     case SPV_WALLET_ROW_BALANCE:
         out->row.balance.watch = read_id(c, 0, 0, "watch");
-        for (int i = SPV_COIN_NONE + 1; i < SPV_COIN_FIELDS; i++)
-            out->row.balance.field[i] = read_int(c, i, INT64_MIN, INT64_MAX, "amounts");
+        for (int i = SPV_BALANCE_NONE + 1; i < SPV_BALANCE_KINDS; i++)
+            out->row.balance.amount[i] = read_int(c, i, INT64_MIN, INT64_MAX, "amounts");
         break;
     }
 }
@@ -278,11 +279,11 @@ int spv_wallet_line_read(const char **out, const char **bad, sqlite3_stmt *st)
     return end_columns(&c, bad);
 }
 
-/* Network groups: a hash, little-endian, and a byte of facts each. */
+/* Network groups: per group a hash, little-endian, and a byte of facts. */
 static void read_facts(struct columns *c, struct spv_broadcast_row *out, int i)
 {
     const struct spv_bytes blob =
-        read_blob(c, i, 0, (size_t)SPV_BROADCAST_GROUPS * SPV_BROADCAST_GROUP_BYTES, "groups");
+        read_blob(c, i, 0, (size_t)SPV_BROADCAST_MAX_GROUPS * SPV_BROADCAST_GROUP_BYTES, "groups");
     out->n_groups = (uint32_t)(blob.n / SPV_BROADCAST_GROUP_BYTES);
     if (blob.n % SPV_BROADCAST_GROUP_BYTES != 0)
         set_bad(c, "groups");
@@ -294,7 +295,7 @@ static void read_facts(struct columns *c, struct spv_broadcast_row *out, int i)
     }
 }
 
-/* What a row means is checked by the machine that loads it. */
+/* Whether the row is consistent is checked by spv_broadcast_load. */
 int spv_wallet_broadcast_read(struct spv_broadcast_row *out, const char **bad, sqlite3_stmt *st)
 {
     struct columns c = {.st = st};

@@ -1,6 +1,6 @@
-/* Writing rows, by their keys. A row that is written again keeps what the wallet does not know: a
- * watch its tag, the metadata the database id and the bloom filter, a transaction its raw form and
- * proof when the change has none. */
+/* Writing rows, by their keys. A row that is written again keeps the columns that the change does
+ * not have: a watch its tag, the metadata the database id and the bloom filter, a transaction its
+ * raw form and proof. */
 #include <string.h>
 
 #include "store/wallet_rows.h"
@@ -21,7 +21,7 @@ static int run_bound(struct spv_store *s, enum spv_stmt which, int bound)
 {
     int rc = bound == SQLITE_OK ? spv_db_run(s, which, "store the wallet")
                                 : spv_db_error(s, sqlite3_errcode(s->db), "store the wallet");
-    (void)sqlite3_clear_bindings(s->stmt[which]); /* they are borrowed */
+    (void)sqlite3_clear_bindings(s->stmt[which]); /* bound bytes are borrowed */
     return rc;
 }
 
@@ -31,7 +31,8 @@ int spv_wallet_run(struct spv_store *s, const char *sql, int64_t a, int64_t b)
     int code = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
     if (code == SQLITE_OK) {
         (void)sqlite3_bind_int64(st, 1, a);
-        (void)sqlite3_bind_int64(st, 2, b); /* out of range when there is none */
+        (void)sqlite3_bind_int64(st, 2,
+                                 b); /* fails without effect when the statement has one parameter */
         code = sqlite3_step(st);
     }
     int rc = code == SQLITE_DONE || code == SQLITE_ROW
@@ -109,7 +110,7 @@ static int write_branch(struct spv_store *s, const struct spv_wallet_branch_row 
     code |= sqlite3_bind_int64(st, 2, row->branch);
     code |= sqlite3_bind_int64(st, 3, row->n_used);
     code |= sqlite3_bind_int64(st, 4, row->window);
-    code |= sqlite3_bind_int64(st, 5, row->n_searched);
+    code |= sqlite3_bind_int64(st, 5, row->n_scanned);
     return run_bound(s, SPV_STMT_WALLET_BRANCH, code);
 }
 
@@ -126,7 +127,7 @@ static int write_script(struct spv_store *s, const struct spv_wallet_script_row 
     return run_bound(s, SPV_STMT_WALLET_SCRIPT, code);
 }
 
-static void pack_groups(uint8_t out[8 * SPV_WALLET_GROUPS], const struct spv_wallet_tx_row *row)
+static void pack_groups(uint8_t out[8 * SPV_WALLET_MAX_GROUPS], const struct spv_wallet_tx_row *row)
 {
     for (size_t i = 0; i < row->n_groups; i++)
         for (size_t k = 0; k < 8; k++)
@@ -137,7 +138,7 @@ static int write_tx_row(struct spv_store *s, const struct spv_wallet_tx_row *row
 {
     static const struct spv_txid none;
     static const struct spv_blockhash no_block;
-    uint8_t groups[8 * SPV_WALLET_GROUPS];
+    uint8_t groups[8 * SPV_WALLET_MAX_GROUPS];
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, SPV_STMT_WALLET_TX);
     if (rc)
@@ -200,7 +201,7 @@ static int write_coin(struct spv_store *s, const struct spv_wallet_coin_row *row
         return rc;
     int code = sqlite3_bind_int64(st, 1, (int64_t)row->tx);
     code |= sqlite3_bind_int64(st, 2, row->vout);
-    code |= sqlite3_bind_int64(st, 3, row->field);
+    code |= sqlite3_bind_int64(st, 3, row->balance);
     code |= sqlite3_bind_int64(st, 4, row->value);
     code |= bind_bytes(st, 5, row->script);
     code |= sqlite3_bind_int64(st, 6, (int64_t)row->spender);
@@ -227,8 +228,8 @@ static int write_balance(struct spv_store *s, const struct spv_wallet_balance_ro
     if (rc)
         return rc;
     int code = sqlite3_bind_int64(st, 1, (int64_t)row->watch);
-    for (int i = SPV_COIN_NONE + 1; i < SPV_COIN_FIELDS; i++)
-        code |= sqlite3_bind_int64(st, i + 1, row->field[i]);
+    for (int i = SPV_BALANCE_NONE + 1; i < SPV_BALANCE_KINDS; i++)
+        code |= sqlite3_bind_int64(st, i + 1, row->amount[i]);
     return run_bound(s, SPV_STMT_WALLET_SUM, code);
 }
 
@@ -309,9 +310,9 @@ int spv_wallet_row_write(struct spv_store *s, const struct spv_wallet_change *ch
 
 static int bind_facts(sqlite3_stmt *st, int i, const struct spv_broadcast_row *row)
 {
-    uint8_t blob[SPV_BROADCAST_GROUPS * SPV_BROADCAST_GROUP_BYTES];
+    uint8_t blob[SPV_BROADCAST_MAX_GROUPS * SPV_BROADCAST_GROUP_BYTES];
     size_t n = 0;
-    for (uint32_t g = 0; g < row->n_groups && g < SPV_BROADCAST_GROUPS; g++) {
+    for (uint32_t g = 0; g < row->n_groups && g < SPV_BROADCAST_MAX_GROUPS; g++) {
         for (unsigned k = 0; k < 8; k++)
             blob[n++] = (uint8_t)(row->groups[g] >> 8 * k);
         blob[n++] = (uint8_t)row->facts[g];
@@ -325,7 +326,7 @@ int spv_wallet_broadcast_write(struct spv_store *s, const struct spv_broadcast_c
     if (change->deleted)
         return spv_wallet_run(s, "DELETE FROM broadcast WHERE id = ?1", (int64_t)row->id, 0);
     const enum spv_stmt which =
-        row->raw.n > 0 ? SPV_STMT_BROADCAST : SPV_STMT_BROADCAST_CHANGE; /* as stored */
+        row->raw.n > 0 ? SPV_STMT_BROADCAST : SPV_STMT_BROADCAST_CHANGE; /* the stored bytes stay */
     sqlite3_stmt *st = NULL;
     int rc = spv_db_stmt(s, &st, which);
     if (rc)

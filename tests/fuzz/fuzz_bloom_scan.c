@@ -201,7 +201,7 @@ static void take_effect(const struct spv_effect *e)
 
 static void check_event(const struct spv_source_event *e)
 {
-    FUZZ_CHECK(e->kind != SPV_SOURCE_MATCH || (e->height >= 1 && e->height <= TIP));
+    FUZZ_CHECK(e->kind != SPV_SOURCE_EVENT_FOUND || (e->height >= 1 && e->height <= TIP));
     for (size_t i = 0; i < e->n_txs; i++) {
         struct spv_merkle_match matches[TXS + 2];
         struct spv_msg_merkleblock proof;
@@ -234,7 +234,7 @@ static void run(void)
             break;
         check_event(&event);
     }
-    while (spv_bloom_scan_next_drop(f.scan, &drop) == 1)
+    while (spv_bloom_scan_next_disconnect(f.scan, &drop) == 1)
         for (size_t i = 0; i < PEERS; i++)
             if (f.peer[i].id == drop.id) {
                 FUZZ_CHECK(f.peer[i].has_lied ||
@@ -358,7 +358,7 @@ static void step(const uint8_t *in)
         FUZZ_CHECK(spv_bloom_scan_add(f.scan, &script, 1, in[2] % (TIP + 2)) == 0);
         break;
     case 8:
-        spv_bloom_scan_undo(f.scan, height);
+        spv_bloom_scan_roll_back(f.scan, height);
         break;
     case 9:
         send_whole();

@@ -61,10 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(spv_descriptor_parse(&again, &why, canonical, strlen(canonical), networks,
                                     SPV_DESCRIPTOR_CHECKSUM_REQUIRED) == 0);
     FUZZ_CHECK(strcmp(spv_descriptor_text(again), canonical) == 0);
-    FUZZ_CHECK(spv_descriptor_n_paths(d) >= 1);
-    FUZZ_CHECK(spv_descriptor_expand(&single, d, spv_descriptor_n_paths(d) - 1) == 0);
-    FUZZ_CHECK(spv_descriptor_n_paths(single) == 1);
-    if (spv_descriptor_n_paths(d) == 1)
+    FUZZ_CHECK(spv_descriptor_n_branches(d) >= 1);
+    FUZZ_CHECK(spv_descriptor_expand(&single, d, spv_descriptor_n_branches(d) - 1) == 0);
+    FUZZ_CHECK(spv_descriptor_n_branches(single) == 1);
+    if (spv_descriptor_n_branches(d) == 1)
         FUZZ_CHECK(strcmp(spv_descriptor_text(single), canonical) == 0);
     check_scripts(d, again, data[1] >> 1);
     spv_descriptor_free(single);

@@ -246,23 +246,23 @@ static void reload(struct fuzz *f)
     /* Of a watch that was added the past is unsearched. */
     if (f->late)
         return;
-    FUZZ_CHECK(memcmp(before.field, after.field, sizeof before.field) == 0);
+    FUZZ_CHECK(memcmp(before.amount, after.amount, sizeof before.amount) == 0);
     FUZZ_CHECK(spv_wallet_changes(f->wallet, &update) == 0 && update.n == 0);
 }
 
 static void check(const struct fuzz *f)
 {
-    int64_t sums[SPV_COIN_FIELDS] = {0};
+    int64_t sums[SPV_BALANCE_KINDS] = {0};
     const struct spv_wallet_tx_row *row;
     struct spv_wallet_balance_row balance;
     struct spv_wallet_coin coin;
     uint64_t next = 0;
 
     while (spv_wallet_next_coin(f->wallet, &next, &coin))
-        sums[coin.field] += coin.value;
-    sums[SPV_COIN_NONE] = 0;
+        sums[coin.balance] += coin.value;
+    sums[SPV_BALANCE_NONE] = 0;
     FUZZ_CHECK(spv_wallet_balance(f->wallet, &balance, 0) == 0);
-    FUZZ_CHECK(memcmp(balance.field, sums, sizeof sums) == 0);
+    FUZZ_CHECK(memcmp(balance.amount, sums, sizeof sums) == 0);
     next = 0;
     while (spv_wallet_next_tx(f->wallet, &next, &row)) {
         FUZZ_CHECK((row->block.height != SPV_NO_HEIGHT) == (row->state == SPV_TX_CONFIRMED));

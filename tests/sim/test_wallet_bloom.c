@@ -71,7 +71,7 @@ static bool has_alarm(struct sim *sim, void *ctx)
     const struct wallet_client *c = ctx;
 
     (void)sim;
-    return c->alarms[SPV_WALLET_NO_SOURCE] > 0;
+    return c->alarms[SPV_WALLET_ALARM_NO_SOURCE] > 0;
 }
 
 static void add_servers_without_filters(struct wallet_scenario *s)
@@ -273,7 +273,7 @@ static void payment_with(struct sim *sim, enum spv_source source)
     wallet_scenario_run(s, 60 * SPV_SECOND);
     check_stored(s, &payment.txid, SPV_TX_UNCONFIRMED, WALLET_SERVERS);
     if (spv_wallet_balance(s->client.wallet, &balance, 0) != 0 ||
-        balance.field[SPV_COIN_UNTRUSTED_PENDING] < 12345)
+        balance.amount[SPV_BALANCE_UNTRUSTED_PENDING] < 12345)
         sim_break(sim, "an unconfirmed payment is not pending");
     sim_client_step_clock(sim, s->client.client, 13 * DAY);
     wallet_scenario_run(s, 600 * SPV_SECOND);

@@ -90,10 +90,11 @@ static bool has_alarm(struct sim *sim, void *ctx)
     const struct wallet_client *c = ctx;
 
     (void)sim;
-    return c->alarms[SPV_WALLET_NO_SOURCE] > 0;
+    return c->alarms[SPV_WALLET_ALARM_NO_SOURCE] > 0;
 }
 
-/* Of three named peers one alone serves filters: that is told, and ends when another one does. */
+/* Of three manual peers only one serves filters: an alarm is raised, and cleared when another one
+ * does. */
 static void one_filter_peer(struct sim *sim)
 {
     struct wallet_scenario *s = wallet_scenario_begin(sim);

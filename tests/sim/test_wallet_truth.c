@@ -174,7 +174,7 @@ static struct spv_point stored_point(void *ctx)
 
 static void event(void *ctx, const struct spv_wallet_event *e)
 {
-    if (e->kind == SPV_WALLET_SCANNED)
+    if (e->kind == SPV_WALLET_EVENT_SCANNED)
         ((struct subject *)ctx)->scanned = e->scanned;
 }
 
@@ -271,10 +271,10 @@ static void check(struct subject *s, const struct expected *e)
         coins++;
     assert_int_equal(coins, 35 + e->unconfirmed);
     assert_int_equal(spv_wallet_balance(s->wallet, &balance, 0), 0);
-    assert_int_equal(balance.field[SPV_COIN_CONFIRMED], INT64_C(10542854808));
-    assert_int_equal(balance.field[SPV_COIN_IMMATURE], INT64_C(5000000000));
-    assert_int_equal(balance.field[SPV_COIN_TRUSTED_PENDING], 0);
-    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], e->untrusted_pending);
+    assert_int_equal(balance.amount[SPV_BALANCE_CONFIRMED], INT64_C(10542854808));
+    assert_int_equal(balance.amount[SPV_BALANCE_IMMATURE], INT64_C(5000000000));
+    assert_int_equal(balance.amount[SPV_BALANCE_TRUSTED_PENDING], 0);
+    assert_int_equal(balance.amount[SPV_BALANCE_UNTRUSTED_PENDING], e->untrusted_pending);
     row_store_check(&s->rows, s->wallet, &s->cfg);
 }
 
@@ -299,7 +299,7 @@ static void source_gives_the_history_coins_and_balances_of_the_node(void **state
     }
 }
 
-static void late_descriptors_and_restarts_change_nothing_with(enum spv_source source)
+static void added_descriptors_and_restarts_change_nothing_with(enum spv_source source)
 {
     struct sim_wallet hooks;
     struct subject s;
@@ -318,11 +318,11 @@ static void late_descriptors_and_restarts_change_nothing_with(enum spv_source so
     end(&s);
 }
 
-static void late_descriptors_and_restarts_change_nothing(void **state)
+static void added_descriptors_and_restarts_change_nothing(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(sources); i++)
-        late_descriptors_and_restarts_change_nothing_with(sources[i]);
+        added_descriptors_and_restarts_change_nothing_with(sources[i]);
 }
 
 static void stale_branch_that_is_served_first_leaves_an_orphaned_coinbase_with(
@@ -411,7 +411,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(source_gives_the_history_coins_and_balances_of_the_node),
-        cmocka_unit_test(late_descriptors_and_restarts_change_nothing),
+        cmocka_unit_test(added_descriptors_and_restarts_change_nothing),
         cmocka_unit_test(unconfirmed_payment_is_pending_and_not_trusted),
         cmocka_unit_test(stale_branch_that_is_served_first_leaves_an_orphaned_coinbase),
     };

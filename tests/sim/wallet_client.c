@@ -75,14 +75,14 @@ static void take_answer(struct wallet_client *c, uint64_t request)
     c->answered = request;
     if (c->counts_answers_only)
         return;
-    if (c->requests[request].is_hand_out) {
+    if (c->requests[request].is_reservation) {
         const uint32_t branch = c->requests[request].branch;
         const struct spv_wallet_change *row =
             row_store_find(&c->store, SPV_WALLET_ROW_BRANCH, c->chain->m.watches[0].id, branch);
         if (!row || row->row.branch.n_used <= c->requests[request].index)
             sim_break(c->sim, "an index was handed out that is not stored");
-        if (c->handed[branch] < c->requests[request].index + 1)
-            c->handed[branch] = c->requests[request].index + 1;
+        if (c->reserved[branch] < c->requests[request].index + 1)
+            c->reserved[branch] = c->requests[request].index + 1;
     } else if (!row_store_find(&c->store, SPV_WALLET_ROW_WATCH, c->chain->m.watches[2].id, 0)) {
         sim_break(c->sim, "a watch was answered that is not stored");
     }
@@ -93,18 +93,18 @@ static void event(void *ctx, const struct spv_wallet_event *e)
     struct wallet_client *c = ctx;
 
     switch (e->kind) {
-    case SPV_WALLET_CHANGED:
+    case SPV_WALLET_EVENT_CHANGED:
         if (e->revision < c->changed_revision)
             sim_break(c->sim, "revisions do not ascend");
         c->changed_revision = e->revision;
         break;
-    case SPV_WALLET_SCANNED:
+    case SPV_WALLET_EVENT_SCANNED:
         c->scanned = e->scanned;
         break;
-    case SPV_WALLET_ANSWER:
+    case SPV_WALLET_EVENT_ANSWER:
         take_answer(c, e->request);
         break;
-    case SPV_WALLET_ALARM:
+    case SPV_WALLET_EVENT_ALARM:
         c->alarms[e->alarm]++;
         break;
     }
@@ -164,14 +164,14 @@ void wallet_client_watch_late(struct wallet_client *c)
 
     if (has_late(c) || c->last_request == WALLET_REQUESTS)
         return;
-    c->requests[++c->last_request].is_hand_out = false;
+    c->requests[++c->last_request].is_reservation = false;
     assert_int_equal(sim_client_watch(c->sim, c->client, &request, &w->id, &watch), 0);
     id = w->id;
     if (c->starts == starts && (request != c->last_request || id == 0))
         sim_break(c->sim, "requests are not counted");
 }
 
-void wallet_client_hand_out(struct wallet_client *c, uint32_t branch)
+void wallet_client_reserve_index(struct wallet_client *c, uint32_t branch)
 {
     const struct spv_wallet_change *row =
         row_store_find(&c->store, SPV_WALLET_ROW_BRANCH, c->chain->m.watches[0].id, branch);
@@ -182,12 +182,12 @@ void wallet_client_hand_out(struct wallet_client *c, uint32_t branch)
     if (!row || next > WALLET_REQUESTS || row->row.branch.n_used > MODEL_INDEXES / 2)
         return;
     c->last_request = next;
-    c->requests[next].is_hand_out = true;
+    c->requests[next].is_reservation = true;
     c->requests[next].branch = branch;
     c->requests[next].index = row->row.branch.n_used; /* nothing is unstored between two inputs */
-    assert_int_equal(
-        sim_client_hand_out(c->sim, c->client, &request, &index, c->chain->m.watches[0].id, branch),
-        0);
+    assert_int_equal(sim_client_reserve_index(c->sim, c->client, &request, &index,
+                                              c->chain->m.watches[0].id, branch),
+                     0);
     assert_int_equal(index, c->requests[next].index);
 }
 
@@ -219,7 +219,7 @@ static int find_seen(const struct wallet_client *c, const struct spv_txid *txid)
 }
 
 /* A transaction of a block that left pays scripts that were beyond the look-ahead when the block
- * was there: the past that is searched for them has no such block. */
+ * was there: the blocks that are rescanned for them do not include this one. */
 static void forget_unknown_outputs(struct wallet_client *c, struct model_tx *tx)
 {
     for (uint32_t i = 0; i < tx->n_outputs; i++)
@@ -253,7 +253,7 @@ void wallet_client_check(struct wallet_client *c)
     for (int i = 0; i < MODEL_WATCHES; i++)
         memset(m->watches[i].window, 0, sizeof m->watches[i].window);
     for (uint32_t branch = 0; branch < 2; branch++)
-        m->watches[0].window[branch] = c->handed[branch] + m->watches[0].gap;
+        m->watches[0].window[branch] = c->reserved[branch] + m->watches[0].gap;
     model_check(m, c->wallet);
     if (c->cfg.lookahead >= WALLET_WIDE) /* else loading finds what forget_unknown_outputs says */
         row_store_check(&c->store, c->wallet, &c->cfg);

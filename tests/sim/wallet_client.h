@@ -23,14 +23,15 @@ struct wallet_client {
     uint64_t answered; /* requests since the last start */
     /* Requests of this start, in order. */
     struct {
-        bool is_hand_out;
+        bool is_reservation;
         uint32_t branch, index;
     } requests[WALLET_REQUESTS + 1];
     uint64_t last_request;
     bool counts_answers_only; /* requests of a test's own are not checked against rows */
-    uint32_t handed[2]; /* indexes handed out, a branch of the first watch, and answered */
+    uint32_t
+        reserved[2]; /* indexes that were reserved and answered, per branch of the first watch */
     uint64_t changed_revision;
-    uint64_t alarms[SPV_WALLET_START + 1];
+    uint64_t alarms[SPV_WALLET_ALARM_START + 1];
     uint64_t stores; /* updates */
 };
 
@@ -43,8 +44,8 @@ void wallet_client_free(struct wallet_client *c);
 
 /* Watches the third watch, unless it does. */
 void wallet_client_watch_late(struct wallet_client *c);
-/* Hands out an index of a branch of the first watch. */
-void wallet_client_hand_out(struct wallet_client *c, uint32_t branch);
+/* Reserves an index of a branch of the first watch. */
+void wallet_client_reserve_index(struct wallet_client *c, uint32_t branch);
 
 /* For sim_run: everything is scanned up to the tip of the last chain, and answered. */
 bool wallet_client_done(struct sim *sim, void *client);

@@ -90,7 +90,7 @@ void wallet_scenario_act(struct wallet_scenario *s)
         const uint32_t depth = (uint32_t)wallet_chain_below(w, most + 1);
         wallet_scenario_grow(s, depth, depth + 1 + (uint32_t)wallet_chain_below(w, 3));
     } else if (what < 80) {
-        wallet_client_hand_out(&s->client, (uint32_t)wallet_chain_below(w, 2));
+        wallet_client_reserve_index(&s->client, (uint32_t)wallet_chain_below(w, 2));
     } else if (what < 88) {
         wallet_client_watch_late(&s->client);
     } else if (what < 94) {

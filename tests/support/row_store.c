@@ -297,7 +297,7 @@ static void check_balances(const struct row_store *store, const struct spv_walle
         if (row->kind != SPV_WALLET_ROW_BALANCE)
             continue;
         assert_int_equal(spv_wallet_balance(wallet, &balance, row->row.balance.watch), 0);
-        assert_memory_equal(balance.field, row->row.balance.field, sizeof balance.field);
+        assert_memory_equal(balance.amount, row->row.balance.amount, sizeof balance.amount);
     }
 }
 
@@ -315,7 +315,7 @@ static uint64_t id_of(const struct spv_wallet *wallet, const struct spv_txid *tx
 
 static void check_coins(const struct row_store *store, const struct spv_wallet *wallet)
 {
-    int64_t sums[SPV_COIN_FIELDS] = {0};
+    int64_t sums[SPV_BALANCE_KINDS] = {0};
     struct spv_wallet_balance_row balance;
     struct spv_wallet_coin coin;
     uint64_t next = 0;
@@ -327,22 +327,22 @@ static void check_coins(const struct row_store *store, const struct spv_wallet *
             fail_msg("a coin has no row");
             return;
         }
-        assert_int_equal(row->row.coin.field, coin.field);
+        assert_int_equal(row->row.coin.balance, coin.balance);
         assert_int_equal(row->row.coin.value, coin.value);
         assert_int_equal(row->row.coin.spender != 0, coin.spent_unconfirmed);
         assert_int_equal(row->row.coin.script.n, coin.script.n);
         assert_memory_equal(row->row.coin.script.bytes, coin.script.bytes, coin.script.n);
-        sums[coin.field] += coin.value;
+        sums[coin.balance] += coin.value;
     }
     assert_int_equal(spv_wallet_balance(wallet, &balance, 0), 0);
-    assert_int_equal(balance.field[SPV_COIN_NONE], 0);
-    for (int field = SPV_COIN_NONE + 1; field < SPV_COIN_FIELDS; field++)
-        assert_int_equal(balance.field[field], sums[field]);
+    assert_int_equal(balance.amount[SPV_BALANCE_NONE], 0);
+    for (int field = SPV_BALANCE_NONE + 1; field < SPV_BALANCE_KINDS; field++)
+        assert_int_equal(balance.amount[field], sums[field]);
     /* Rows of coins that are not listed are in no balance. */
     for (size_t i = 0; i < store->n; i++)
         if (store->rows[i].row.kind == SPV_WALLET_ROW_COIN)
-            sums[store->rows[i].row.row.coin.field] -= store->rows[i].row.row.coin.value;
-    for (int field = SPV_COIN_NONE + 1; field < SPV_COIN_FIELDS; field++)
+            sums[store->rows[i].row.row.coin.balance] -= store->rows[i].row.row.coin.value;
+    for (int field = SPV_BALANCE_NONE + 1; field < SPV_BALANCE_KINDS; field++)
         assert_int_equal(sums[field], 0);
 }
 

@@ -1,6 +1,6 @@
 /* Addresses. A text is base58 when its checksum fits; otherwise bech32 when it begins with a known
- * prefix; otherwise it is reported as wrong base58, which names a character outside the alphabet
- * but has no positions of others. */
+ * prefix; otherwise it is reported as wrong base58: a character outside the alphabet is named,
+ * other errors have no position. */
 #include "spv/keys/segwit.h"
 
 #include <stdbool.h>
@@ -107,8 +107,8 @@ static bool has_both_cases(const char *text, size_t n)
 }
 
 /* The length of the prefix of a text in the form of bech32: up to 8 characters, 1, and at least 14
- * of the charset, all in one case (BIP173). 0: it has another form. Another coin's address has it,
- * and a mistyped prefix. Base58 has both cases but for one text in billions. */
+ * of the charset, all in one case (BIP173). 0: it has another form. Addresses of other coins have
+ * this form, and addresses with a mistyped prefix; base58 has letters of both cases. */
 static size_t foreign_prefix(const char *text, size_t n)
 {
     const char *one = n > 0 ? memchr(text, '1', n) : NULL;
@@ -121,7 +121,7 @@ static size_t foreign_prefix(const char *text, size_t n)
     return prefix;
 }
 
-/* A text that is neither base58 nor begins like bech32. */
+/* Refuses a text that is neither base58 nor has a known bech32 prefix. */
 static int refuse_text(struct spv_text_error *why, const char *text, size_t n, int code,
                        size_t bad_at)
 {

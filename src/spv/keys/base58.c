@@ -1,6 +1,6 @@
 /* The text is the bytes read as one big-endian number in base 58; leading zero bytes, which do not
- * change the number, are written as one '1' each. Both directions multiply the number so far by the
- * old base and add the next digit: schoolbook arithmetic, quadratic, hence the bounds. */
+ * change the number, are written as one '1' each. Both directions multiply the number by the old
+ * base and add the next digit: quadratic time, hence the bounds. */
 #include "spv/keys/base58.h"
 
 #include <stdbool.h>

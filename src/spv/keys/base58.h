@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Keys and addresses take at most 82 bytes with their checksum (an extended key); both conversions
- * are quadratic, so longer input is refused. */
+/* Extended keys are the longest texts, 82 bytes with their checksum; both conversions are
+ * quadratic, so longer input is refused. */
 #define SPV_BASE58_BYTES 256
 #define SPV_BASE58_TEXT 352 /* characters of 256 bytes, rounded up, with NUL */
 #define SPV_BASE58CHECK_SUM 4

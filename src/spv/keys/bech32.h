@@ -11,7 +11,7 @@
 #define SPV_BECH32_VALUES 88 /* after the shortest prefix "x1", checksum included */
 #define SPV_BECH32_BAD 0xff /* no value: the character is outside the charset */
 
-/* What the remainder of a correct text is. */
+/* The remainders of a correct text: of bech32 and of bech32m. */
 #define SPV_BECH32_CONST 1u
 #define SPV_BECH32M_CONST 0x2bc830a3u
 

@@ -9,32 +9,32 @@
 #include "util/buffer.h"
 
 enum spv_desc_fn {
-    DESC_PK,
-    DESC_PKH,
-    DESC_WPKH,
-    DESC_SH,
-    DESC_WSH,
-    DESC_COMBO,
-    DESC_MULTI,
-    DESC_SORTEDMULTI,
-    DESC_TR,
-    DESC_RAWTR,
-    DESC_RAW,
-    DESC_ADDR,
-    DESC_MULTI_A,
-    DESC_SORTEDMULTI_A,
+    SPV_DESC_PK,
+    SPV_DESC_PKH,
+    SPV_DESC_WPKH,
+    SPV_DESC_SH,
+    SPV_DESC_WSH,
+    SPV_DESC_COMBO,
+    SPV_DESC_MULTI,
+    SPV_DESC_SORTEDMULTI,
+    SPV_DESC_TR,
+    SPV_DESC_RAWTR,
+    SPV_DESC_RAW,
+    SPV_DESC_ADDR,
+    SPV_DESC_MULTI_A,
+    SPV_DESC_SORTEDMULTI_A,
 };
 
-/* A point as text has it, and as scripts push it. */
-struct spv_desc_point {
+/* A public key as in the descriptor's text, and as scripts push it. */
+struct spv_desc_pubkey {
     uint8_t b[65];
     uint8_t n; /* 33 compressed, 65 uncompressed, 32 x-only */
 };
 
 enum spv_desc_range {
-    DESC_NO_RANGE,
-    DESC_RANGE,
-    DESC_HARDENED_RANGE,
+    SPV_DESC_NO_RANGE,
+    SPV_DESC_RANGE,
+    SPV_DESC_HARDENED_RANGE,
 };
 
 /* Path steps are indexes, SPV_HARDENED added to hardened ones. */
@@ -42,28 +42,29 @@ struct spv_desc_key {
     bool has_origin;
     bool is_extended;
     uint8_t fingerprint[SPV_FINGERPRINT];
-    size_t origin, n_origin; /* in steps */
-    struct spv_desc_point point; /* of a key that is not extended */
+    size_t origin, n_origin; /* a range of `steps` */
+    struct spv_desc_pubkey pubkey; /* of a key that is not extended */
     struct spv_xpub xpub;
-    size_t path, n_path; /* in steps; without the multipath step and the range */
-    size_t alternatives; /* of the multipath step, in steps */
+    size_t path, n_path; /* a range of `steps`, without the multipath step and the final * */
+    /* of the multipath step <a;b;...>: first index in `steps` */
+    size_t alternatives;
     size_t n_alternatives; /* 0: no multipath step */
-    size_t multipath_at; /* it stands before this step of path */
+    size_t multipath_at; /* the multipath step is before this step of the path */
     enum spv_desc_range range;
-    size_t at; /* where it begins in the text */
+    size_t at; /* the key's offset in the text */
 };
 
 struct spv_desc_node {
     enum spv_desc_fn fn;
     unsigned threshold; /* multi */
-    size_t key, n_keys; /* in keys */
-    size_t child; /* sh, wsh: in nodes */
+    size_t key, n_keys; /* a range of `keys` */
+    size_t child; /* sh, wsh: index in `nodes` */
 };
 
 #define SPV_TAPTREE_DEPTH 128 /* BIP341 (TAPROOT_CONTROL_MAX_NODE_COUNT) */
 struct spv_desc_leaf {
     size_t node;
-    unsigned depth; /* 0: the only leaf */
+    unsigned depth; /* in the tree; 0: it is the only leaf */
 };
 
 struct spv_descriptor {
@@ -79,7 +80,7 @@ struct spv_descriptor {
     size_t n_script;
     char *text;
     unsigned networks;
-    size_t n_paths;
+    size_t n_branches;
     bool is_range;
 };
 

@@ -1,5 +1,5 @@
-/* The scripts of a descriptor. For each key the point before its range is derived once, so that an
- * index costs one derivation a key; then the nodes are written from the inside out. */
+/* The scripts of a descriptor. For each key the fixed part of the path is derived once, so that an
+ * index costs one derivation per key; then the nodes are written from the inside out. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +12,9 @@
 struct deriver {
     const struct spv_descriptor *d;
     struct spv_hd_parent *parents; /* of the keys with a range */
-    struct spv_desc_point *points; /* of all keys, at the current index */
-    const struct spv_desc_point **sorted; /* room for the keys of one multisig */
-    struct spv_buffer inner; /* the script in a hash */
+    struct spv_desc_pubkey *pubkeys; /* of all keys, at the current index */
+    const struct spv_desc_pubkey **sorted; /* buffer for the sorted keys of one multisig */
+    struct spv_buffer inner; /* buffer for the script that is hashed */
 };
 
 static bool has_hardened(const struct spv_descriptor *d, size_t at, size_t n)
@@ -29,7 +29,7 @@ int spv_descriptor_check_derivable(const struct spv_descriptor *d, struct spv_te
 {
     for (size_t i = 0; i < d->n_keys; i++) {
         const struct spv_desc_key *key = &d->keys[i];
-        if (key->range == DESC_HARDENED_RANGE || has_hardened(d, key->path, key->n_path) ||
+        if (key->range == SPV_DESC_HARDENED_RANGE || has_hardened(d, key->path, key->n_path) ||
             has_hardened(d, key->alternatives, key->n_alternatives))
             return spv_text_fail_key(why, SPV_ERR_HARDENED, key->at, i + 1,
                                      "a hardened step after a public key needs the private key");
@@ -37,55 +37,55 @@ int spv_descriptor_check_derivable(const struct spv_descriptor *d, struct spv_te
     return 0;
 }
 
-/* A step of a key's path; the multipath step's alternative stands at multipath_at. */
+/* A step of a key's path; at multipath_at it is the branch's alternative of the multipath step. */
 static uint32_t path_step(const struct spv_descriptor *d, const struct spv_desc_key *key,
-                          size_t path_index, size_t i)
+                          size_t branch, size_t i)
 {
     if (key->n_alternatives == 0 || i < key->multipath_at)
         return d->steps[key->path + i];
-    return i == key->multipath_at ? d->steps[key->alternatives + path_index]
+    return i == key->multipath_at ? d->steps[key->alternatives + branch]
                                   : d->steps[key->path + i - 1];
 }
 
-/* Follows the fixed steps: to the parent of the range, or to the point itself. */
-static int prepare_key(struct deriver *w, size_t at, size_t path_index)
+/* Derives the fixed steps: the parent of the range, or the key itself. */
+static int prepare_key(struct deriver *w, size_t at, size_t branch)
 {
     const struct spv_desc_key *key = &w->d->keys[at];
     struct spv_xpub xpub = key->xpub;
     const size_t steps = key->n_path + (key->n_alternatives > 0);
     if (!key->is_extended) {
-        w->points[at] = key->point;
+        w->pubkeys[at] = key->pubkey;
         return 0;
     }
     for (size_t i = 0; i < steps; i++) {
-        const int rc = spv_xpub_derive(&xpub, &xpub, path_step(w->d, key, path_index, i));
+        const int rc = spv_xpub_derive(&xpub, &xpub, path_step(w->d, key, branch, i));
         if (rc != 0)
             return rc;
     }
-    if (key->range != DESC_NO_RANGE)
+    if (key->range != SPV_DESC_NO_RANGE)
         return spv_hd_parent_init(&w->parents[at], xpub.key, xpub.chain_code);
-    memcpy(w->points[at].b, xpub.key, SPV_PUBLIC_KEY);
-    w->points[at].n = SPV_PUBLIC_KEY;
+    memcpy(w->pubkeys[at].b, xpub.key, SPV_PUBLIC_KEY);
+    w->pubkeys[at].n = SPV_PUBLIC_KEY;
     return 0;
 }
 
 static int move_to_index(struct deriver *w, uint32_t index)
 {
     for (size_t i = 0; i < w->d->n_keys; i++) {
-        if (w->d->keys[i].range == DESC_NO_RANGE)
+        if (w->d->keys[i].range == SPV_DESC_NO_RANGE)
             continue;
-        const int rc = spv_hd_child(w->points[i].b, NULL, &w->parents[i], index);
+        const int rc = spv_hd_child(w->pubkeys[i].b, NULL, &w->parents[i], index);
         if (rc != 0)
             return rc;
-        w->points[i].n = SPV_PUBLIC_KEY;
+        w->pubkeys[i].n = SPV_PUBLIC_KEY;
     }
     return 0;
 }
 
-/* The x coordinate of a point that is compressed or x-only. */
-static const uint8_t *x_only(const struct spv_desc_point *point)
+/* The x coordinate of a compressed or x-only key. */
+static const uint8_t *x_only(const struct spv_desc_pubkey *pubkey)
 {
-    return point->n == 32 ? point->b : point->b + 1;
+    return pubkey->n == 32 ? pubkey->b : pubkey->b + 1;
 }
 
 static void put_push(struct spv_buffer *out, const uint8_t *bytes, size_t n)
@@ -108,10 +108,10 @@ static void put_number(struct spv_buffer *out, unsigned x)
         spv_buffer_u8(out, (uint8_t)(x >> 8));
 }
 
-static int compare_points(const void *a, const void *b)
+static int compare_pubkeys(const void *a, const void *b)
 {
-    const struct spv_desc_point *x = *(const struct spv_desc_point *const *)a;
-    const struct spv_desc_point *y = *(const struct spv_desc_point *const *)b;
+    const struct spv_desc_pubkey *x = *(const struct spv_desc_pubkey *const *)a;
+    const struct spv_desc_pubkey *y = *(const struct spv_desc_pubkey *const *)b;
     const size_t n = x->n < y->n ? x->n : y->n;
     const int order = memcmp(x->b, y->b, n);
     return order != 0 ? order : (int)x->n - (int)y->n;
@@ -119,27 +119,27 @@ static int compare_points(const void *a, const void *b)
 
 static int compare_x(const void *a, const void *b)
 {
-    const struct spv_desc_point *x = *(const struct spv_desc_point *const *)a;
-    const struct spv_desc_point *y = *(const struct spv_desc_point *const *)b;
+    const struct spv_desc_pubkey *x = *(const struct spv_desc_pubkey *const *)a;
+    const struct spv_desc_pubkey *y = *(const struct spv_desc_pubkey *const *)b;
     return memcmp(x_only(x), x_only(y), 32);
 }
 
 /* The keys of a multisig, in the order in which its script has them. */
-static const struct spv_desc_point **points_in_order(struct deriver *w,
-                                                     const struct spv_desc_node *node)
+static const struct spv_desc_pubkey **pubkeys_in_order(struct deriver *w,
+                                                       const struct spv_desc_node *node)
 {
     for (size_t i = 0; i < node->n_keys; i++)
-        w->sorted[i] = &w->points[node->key + i];
-    if (node->fn == DESC_SORTEDMULTI)
-        qsort(w->sorted, node->n_keys, sizeof(const struct spv_desc_point *), compare_points);
-    else if (node->fn == DESC_SORTEDMULTI_A)
-        qsort(w->sorted, node->n_keys, sizeof(const struct spv_desc_point *), compare_x);
+        w->sorted[i] = &w->pubkeys[node->key + i];
+    if (node->fn == SPV_DESC_SORTEDMULTI)
+        qsort(w->sorted, node->n_keys, sizeof(const struct spv_desc_pubkey *), compare_pubkeys);
+    else if (node->fn == SPV_DESC_SORTEDMULTI_A)
+        qsort(w->sorted, node->n_keys, sizeof(const struct spv_desc_pubkey *), compare_x);
     return w->sorted;
 }
 
 static void put_multi(struct deriver *w, struct spv_buffer *out, const struct spv_desc_node *node)
 {
-    const struct spv_desc_point **keys = points_in_order(w, node);
+    const struct spv_desc_pubkey **keys = pubkeys_in_order(w, node);
     put_number(out, node->threshold);
     for (size_t i = 0; i < node->n_keys; i++)
         put_push(out, keys[i]->b, keys[i]->n);
@@ -150,7 +150,7 @@ static void put_multi(struct deriver *w, struct spv_buffer *out, const struct sp
 /* A script in a leaf of tr: pk, multi_a or sortedmulti_a. */
 static void put_leaf(struct deriver *w, struct spv_buffer *out, const struct spv_desc_node *node)
 {
-    const struct spv_desc_point **keys = points_in_order(w, node);
+    const struct spv_desc_pubkey **keys = pubkeys_in_order(w, node);
     for (size_t i = 0; i < node->n_keys; i++) {
         put_push(out, x_only(keys[i]), 32);
         spv_buffer_u8(out, i == 0 ? OP_CHECKSIG : OP_CHECKSIGADD);
@@ -174,7 +174,7 @@ static int put_taproot(struct deriver *w, struct spv_buffer *out, const struct s
         spv_tapleaf_hash(hash, w->inner.data, w->inner.len);
         spv_taptree_add(&tree, hash, w->d->leaves[i].depth);
     }
-    const int rc = spv_taproot_output(key, x_only(&w->points[node->key]),
+    const int rc = spv_taproot_output(key, x_only(&w->pubkeys[node->key]),
                                       w->d->n_leaves > 0 ? tree.hash[0] : NULL);
     if (rc != 0)
         return rc;
@@ -182,17 +182,17 @@ static int put_taproot(struct deriver *w, struct spv_buffer *out, const struct s
     return out->error;
 }
 
-static void put_p2pkh(struct spv_buffer *out, const struct spv_desc_point *point)
+static void put_p2pkh(struct spv_buffer *out, const struct spv_desc_pubkey *pubkey)
 {
     uint8_t hash[20], script[25];
-    spv_hash160(hash, point->b, point->n);
+    spv_hash160(hash, pubkey->b, pubkey->n);
     spv_buffer_put(out, script, spv_script_p2pkh(script, hash));
 }
 
-static void put_p2wpkh(struct spv_buffer *out, const struct spv_desc_point *point)
+static void put_p2wpkh(struct spv_buffer *out, const struct spv_desc_pubkey *pubkey)
 {
     uint8_t hash[20], script[22];
-    spv_hash160(hash, point->b, point->n);
+    spv_hash160(hash, pubkey->b, pubkey->n);
     spv_buffer_put(out, script, spv_script_witness(script, 0, hash, sizeof hash));
 }
 
@@ -202,13 +202,13 @@ static void wrap_in_hash(struct spv_buffer *out, size_t from, enum spv_desc_fn f
     uint8_t hash[32], script[34];
     if (out->error != 0)
         return;
-    if (fn == DESC_SH)
+    if (fn == SPV_DESC_SH)
         spv_hash160(hash, out->data + from, out->len - from);
     else
         spv_sha256(hash, out->data + from, out->len - from);
     out->len = from;
-    const size_t n = fn == DESC_SH ? spv_script_p2sh(script, hash)
-                                   : spv_script_witness(script, 0, hash, sizeof hash);
+    const size_t n = fn == SPV_DESC_SH ? spv_script_p2sh(script, hash)
+                                       : spv_script_witness(script, 0, hash, sizeof hash);
     spv_buffer_put(out, script, n);
 }
 
@@ -216,36 +216,37 @@ static void wrap_in_hash(struct spv_buffer *out, size_t from, enum spv_desc_fn f
 static int put_script(struct deriver *w, struct spv_buffer *out, const struct spv_desc_node *node,
                       size_t which)
 {
-    const struct spv_desc_point *point = w->points + node->key;
+    const struct spv_desc_pubkey *pubkey = w->pubkeys + node->key;
     uint8_t script[34];
     switch (node->fn) {
-    case DESC_PK:
-        put_push(out, point->b, point->n);
+    case SPV_DESC_PK:
+        put_push(out, pubkey->b, pubkey->n);
         spv_buffer_u8(out, OP_CHECKSIG);
         break;
-    case DESC_PKH:
-        put_p2pkh(out, point);
+    case SPV_DESC_PKH:
+        put_p2pkh(out, pubkey);
         break;
-    case DESC_WPKH:
-        put_p2wpkh(out, point);
+    case SPV_DESC_WPKH:
+        put_p2wpkh(out, pubkey);
         break;
-    case DESC_COMBO: {
+    case SPV_DESC_COMBO: {
         /* BIP384: P2PK, P2PKH, and of compressed keys P2WPKH and P2SH-P2WPKH */
-        static const enum spv_desc_fn kinds[] = {DESC_PK, DESC_PKH, DESC_WPKH, DESC_WPKH};
+        static const enum spv_desc_fn kinds[] = {SPV_DESC_PK, SPV_DESC_PKH, SPV_DESC_WPKH,
+                                                 SPV_DESC_WPKH};
         struct spv_desc_node part = *node;
         const size_t from = out->len;
         part.fn = kinds[which];
         (void)put_script(w, out, &part, 0);
         if (which == 3)
-            wrap_in_hash(out, from, DESC_SH);
+            wrap_in_hash(out, from, SPV_DESC_SH);
         break;
     }
-    case DESC_MULTI:
-    case DESC_SORTEDMULTI:
+    case SPV_DESC_MULTI:
+    case SPV_DESC_SORTEDMULTI:
         put_multi(w, out, node);
         break;
-    case DESC_SH:
-    case DESC_WSH: {
+    case SPV_DESC_SH:
+    case SPV_DESC_WSH: {
         const size_t from = out->len;
         const int rc = put_script(w, out, &w->d->nodes[node->child], 0);
         if (rc != 0)
@@ -253,17 +254,17 @@ static int put_script(struct deriver *w, struct spv_buffer *out, const struct sp
         wrap_in_hash(out, from, node->fn);
         break;
     }
-    case DESC_TR:
+    case SPV_DESC_TR:
         return put_taproot(w, out, node);
-    case DESC_RAWTR:
-        spv_buffer_put(out, script, spv_script_witness(script, 1, x_only(point), 32));
+    case SPV_DESC_RAWTR:
+        spv_buffer_put(out, script, spv_script_witness(script, 1, x_only(pubkey), 32));
         break;
-    case DESC_RAW:
-    case DESC_ADDR:
+    case SPV_DESC_RAW:
+    case SPV_DESC_ADDR:
         spv_buffer_put(out, w->d->script, w->d->n_script);
         break;
-    case DESC_MULTI_A:
-    case DESC_SORTEDMULTI_A:
+    case SPV_DESC_MULTI_A:
+    case SPV_DESC_SORTEDMULTI_A:
         put_leaf(w, out, node);
         break;
     }
@@ -273,24 +274,24 @@ static int put_script(struct deriver *w, struct spv_buffer *out, const struct sp
 static void deriver_free(struct deriver *w)
 {
     free(w->parents);
-    free(w->points);
+    free(w->pubkeys);
     free(w->sorted);
     spv_buffer_free(&w->inner);
 }
 
-static int deriver_init(struct deriver *w, const struct spv_descriptor *d, size_t path_index)
+static int deriver_init(struct deriver *w, const struct spv_descriptor *d, size_t branch)
 {
     const size_t n = d->n_keys > 0 ? d->n_keys : 1;
     int rc = 0;
     *w = (struct deriver){.d = d};
     spv_buffer_init(&w->inner);
     w->parents = calloc(n, sizeof *w->parents);
-    w->points = calloc(n, sizeof *w->points);
-    w->sorted = calloc(n, sizeof(const struct spv_desc_point *));
-    if (!w->parents || !w->points || !w->sorted)
+    w->pubkeys = calloc(n, sizeof *w->pubkeys);
+    w->sorted = calloc(n, sizeof(const struct spv_desc_pubkey *));
+    if (!w->parents || !w->pubkeys || !w->sorted)
         rc = SPV_ERR_NOMEM;
     for (size_t i = 0; rc == 0 && i < d->n_keys; i++)
-        rc = prepare_key(w, i, path_index);
+        rc = prepare_key(w, i, branch);
     if (rc != 0)
         deriver_free(w);
     return rc;
@@ -298,10 +299,10 @@ static int deriver_init(struct deriver *w, const struct spv_descriptor *d, size_
 
 size_t spv_descriptor_scripts_per_index(const struct spv_descriptor *d)
 {
-    if (d->nodes[0].fn != DESC_COMBO)
+    if (d->nodes[0].fn != SPV_DESC_COMBO)
         return 1;
     const struct spv_desc_key *key = &d->keys[0];
-    return key->is_extended || key->point.n == SPV_PUBLIC_KEY ? 4 : 2;
+    return key->is_extended || key->pubkey.n == SPV_PUBLIC_KEY ? 4 : 2;
 }
 
 /* Appends the scripts of all indexes; the entries' sizes are set, their pointers not yet. */
@@ -324,7 +325,7 @@ static int derive_all(struct spv_derived_scripts *out, struct spv_buffer *bytes,
 }
 
 int spv_descriptor_derive(struct spv_derived_scripts *out, const struct spv_descriptor *d,
-                          size_t path_index, uint32_t first, uint32_t count)
+                          size_t branch, uint32_t first, uint32_t count)
 {
     struct deriver w;
     struct spv_buffer bytes;
@@ -333,12 +334,12 @@ int spv_descriptor_derive(struct spv_derived_scripts *out, const struct spv_desc
         first = 0;
         count = 1;
     }
-    if (path_index >= d->n_paths || count > SPV_DESCRIPTOR_DERIVE_MAX)
+    if (branch >= d->n_branches || count > SPV_DESCRIPTOR_DERIVE_MAX)
         return SPV_ERR_INVALID;
     int rc = spv_descriptor_check_derivable(d, NULL);
     if (rc != 0)
         return rc;
-    rc = deriver_init(&w, d, path_index);
+    rc = deriver_init(&w, d, branch);
     if (rc != 0)
         return rc;
     spv_buffer_init(&bytes);

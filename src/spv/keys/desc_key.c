@@ -9,7 +9,7 @@
 
 #define NUMBER_DIGITS 10
 #define ORIGIN_STEPS 255 /* BIP32: the depth is one byte */
-#define MULTIPATH_ALTERNATIVES 256 /* duplicates are found by comparing all: bounds that work */
+#define MULTIPATH_ALTERNATIVES 256 /* ours: duplicates are found by comparing all pairs */
 
 int spv_desc_nomem(struct spv_desc_parser *p)
 {
@@ -88,8 +88,8 @@ static bool is_hex(const char *text, size_t n)
     return true;
 }
 
-/* A key in hex of n digits at p->at. */
-static int read_hex(struct spv_desc_parser *p, struct spv_desc_point *point, size_t n,
+/* Reads a key of n hex digits at p->at. */
+static int read_hex(struct spv_desc_parser *p, struct spv_desc_pubkey *pubkey, size_t n,
                     enum spv_desc_key_rule rule)
 {
     char digits[131] = {0};
@@ -99,20 +99,20 @@ static int read_hex(struct spv_desc_parser *p, struct spv_desc_point *point, siz
         return SPV_DESC_FAIL(p, SPV_ERR_PUBLIC_KEY, p->at,
                              "a public key has 66, 130 or (x-only) 64 hex digits, not %zu", n);
     memcpy(digits, p->text + p->at, n);
-    point->n = (uint8_t)(n / 2);
-    (void)spv_hex_decode(point->b, point->n, digits);
-    if (n == 64 && rule != DESC_KEY_XONLY)
+    pubkey->n = (uint8_t)(n / 2);
+    (void)spv_hex_decode(pubkey->b, pubkey->n, digits);
+    if (n == 64 && rule != SPV_DESC_KEY_XONLY)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_CONTEXT, p->at,
                              "an x-only key is for tr() and rawtr() only");
-    if (n == 130 && rule != DESC_KEY_ANY)
+    if (n == 130 && rule != SPV_DESC_KEY_ANY)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_CONTEXT, p->at,
                              "an uncompressed key is not allowed here");
-    memcpy(compressed + 1, point->b, 32);
+    memcpy(compressed + 1, pubkey->b, 32);
     /* libsecp256k1 also reads hybrid keys (06, 07), which BIP380 does not have */
-    const uint8_t *bytes = n == 64 ? compressed : point->b;
-    if ((n == 130 && point->b[0] != 4) ||
+    const uint8_t *bytes = n == 64 ? compressed : pubkey->b;
+    if ((n == 130 && pubkey->b[0] != 4) ||
         !secp256k1_ec_pubkey_parse(secp256k1_context_static, &parsed, bytes,
-                                   n == 64 ? sizeof compressed : point->n))
+                                   n == 64 ? sizeof compressed : pubkey->n))
         return SPV_DESC_FAIL(p, SPV_ERR_PUBLIC_KEY, p->at, "the public key is not valid");
     p->at += n;
     return 0;
@@ -148,7 +148,7 @@ static bool has_step(const uint32_t *steps, size_t n, uint32_t step)
     return false;
 }
 
-/* <a;b...> after its <; read into alternatives. */
+/* <a;b...> after its <, into the key's alternatives. */
 static int read_multipath(struct spv_desc_parser *p, struct spv_desc_key *key,
                           uint32_t *alternatives)
 {
@@ -176,11 +176,11 @@ static int read_multipath(struct spv_desc_parser *p, struct spv_desc_key *key,
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, begin,
                              "a multipath step has at least two alternatives");
     /* BIP389: "must have tuples of exactly the same length" */
-    if (p->d->n_paths > 1 && p->d->n_paths != key->n_alternatives)
+    if (p->d->n_branches > 1 && p->d->n_branches != key->n_alternatives)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, begin,
                              "the multipath steps have different lengths: %zu and %zu",
-                             p->d->n_paths, key->n_alternatives);
-    p->d->n_paths = key->n_alternatives;
+                             p->d->n_branches, key->n_alternatives);
+    p->d->n_branches = key->n_alternatives;
     return 0;
 }
 
@@ -190,11 +190,11 @@ static int read_path(struct spv_desc_parser *p, struct spv_desc_key *key)
     uint32_t alternatives[MULTIPATH_ALTERNATIVES] = {0};
     int rc = 0;
     key->path = p->d->n_steps;
-    while (rc == 0 && key->range == DESC_NO_RANGE && spv_desc_skip(p, '/')) {
+    while (rc == 0 && key->range == SPV_DESC_NO_RANGE && spv_desc_skip(p, '/')) {
         uint32_t step = 0;
         if (spv_desc_skip(p, '*')) {
             const bool is_hardened = spv_desc_skip(p, 'h') || spv_desc_skip(p, '\'');
-            key->range = is_hardened ? DESC_HARDENED_RANGE : DESC_RANGE;
+            key->range = is_hardened ? SPV_DESC_HARDENED_RANGE : SPV_DESC_RANGE;
             p->d->is_range = true;
         } else if (spv_desc_skip(p, '<')) {
             rc = read_multipath(p, key, alternatives);
@@ -205,7 +205,7 @@ static int read_path(struct spv_desc_parser *p, struct spv_desc_key *key)
             key->n_path++;
         }
         const size_t depth = key->xpub.depth + key->n_path + (key->n_alternatives > 0) +
-                             (key->range != DESC_NO_RANGE);
+                             (key->range != SPV_DESC_NO_RANGE);
         if (rc == 0 && depth > UINT8_MAX)
             rc = SPV_DESC_FAIL(p, SPV_ERR_DESC_LIMIT, p->at,
                                "the key is more than 255 steps below its master key");
@@ -241,7 +241,7 @@ int spv_desc_read_key(struct spv_desc_parser *p, enum spv_desc_key_rule rule)
     if (n == 0)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, p->at, "the key is missing");
     key.is_extended = !is_hex(text, n);
-    rc = key.is_extended ? read_xpub(p, &key.xpub, n) : read_hex(p, &key.point, n, rule);
+    rc = key.is_extended ? read_xpub(p, &key.xpub, n) : read_hex(p, &key.pubkey, n, rule);
     if (rc == 0 && key.is_extended)
         rc = read_path(p, &key);
     if (rc != 0)

@@ -1,6 +1,6 @@
 /* Script expressions of descriptors. A table has the contexts (Bitcoin Core's ParseScriptContext)
- * that each function is allowed in; sh and wsh hold one script, so the recursion is at most three
- * deep, and trees of tr are read by a loop over their braces. */
+ * that each function is allowed in; sh and wsh contain one script, so the recursion is at most
+ * three deep, and trees of tr are read by a loop over their braces. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,20 +25,20 @@ static const struct {
     enum spv_desc_fn fn;
     unsigned contexts;
 } contexts[] = {
-    {DESC_PK, CTX_TOP | CTX_SH | CTX_WSH | CTX_TR},
-    {DESC_PKH, CTX_TOP | CTX_SH | CTX_WSH},
-    {DESC_WPKH, CTX_TOP | CTX_SH},
-    {DESC_SH, CTX_TOP},
-    {DESC_WSH, CTX_TOP | CTX_SH},
-    {DESC_COMBO, CTX_TOP},
-    {DESC_MULTI, CTX_TOP | CTX_SH | CTX_WSH},
-    {DESC_SORTEDMULTI, CTX_TOP | CTX_SH | CTX_WSH},
-    {DESC_TR, CTX_TOP},
-    {DESC_RAWTR, CTX_TOP},
-    {DESC_RAW, CTX_TOP},
-    {DESC_ADDR, CTX_TOP},
-    {DESC_MULTI_A, CTX_TR},
-    {DESC_SORTEDMULTI_A, CTX_TR},
+    {SPV_DESC_PK, CTX_TOP | CTX_SH | CTX_WSH | CTX_TR},
+    {SPV_DESC_PKH, CTX_TOP | CTX_SH | CTX_WSH},
+    {SPV_DESC_WPKH, CTX_TOP | CTX_SH},
+    {SPV_DESC_SH, CTX_TOP},
+    {SPV_DESC_WSH, CTX_TOP | CTX_SH},
+    {SPV_DESC_COMBO, CTX_TOP},
+    {SPV_DESC_MULTI, CTX_TOP | CTX_SH | CTX_WSH},
+    {SPV_DESC_SORTEDMULTI, CTX_TOP | CTX_SH | CTX_WSH},
+    {SPV_DESC_TR, CTX_TOP},
+    {SPV_DESC_RAWTR, CTX_TOP},
+    {SPV_DESC_RAW, CTX_TOP},
+    {SPV_DESC_ADDR, CTX_TOP},
+    {SPV_DESC_MULTI_A, CTX_TR},
+    {SPV_DESC_SORTEDMULTI_A, CTX_TR},
 };
 #define N_FUNCTIONS (sizeof contexts / sizeof *contexts)
 
@@ -58,7 +58,7 @@ static bool is_word(const char *text, size_t n, const char *word)
     return strlen(word) == n && memcmp(text, word, n) == 0;
 }
 
-/* The name in front of a bracket that is no function of the table. */
+/* Refuses a name before a bracket that is no function of the table. */
 static int refuse_name(struct spv_desc_parser *p, const char *name, size_t n)
 {
     bool is_miniscript = memchr(name, ':', n) != NULL;
@@ -75,7 +75,7 @@ static int refuse_name(struct spv_desc_parser *p, const char *name, size_t n)
     return SPV_DESC_FAIL(p, SPV_ERR_DESC_SYNTAX, p->at, "no known function is");
 }
 
-/* Reads "name(" of a function that may stand here. */
+/* Reads "name(" of a function that is allowed in this context. */
 static int read_name(struct spv_desc_parser *p, enum spv_desc_fn *fn, unsigned context)
 {
     const char *name = p->text + p->at;
@@ -90,7 +90,7 @@ static int read_name(struct spv_desc_parser *p, enum spv_desc_fn *fn, unsigned c
     if (i == N_FUNCTIONS)
         return refuse_name(p, name, n);
     *fn = contexts[i].fn;
-    if (context == CTX_TR && *fn == DESC_PKH)
+    if (context == CTX_TR && *fn == SPV_DESC_PKH)
         return SPV_DESC_FAIL(p, SPV_ERR_DESC_UNSUPPORTED, p->at,
                              "pkh() in tr(), which is miniscript (BIP379), is not supported");
     if (!(contexts[i].contexts & context)) {
@@ -112,7 +112,7 @@ static size_t multi_size(const struct spv_descriptor *d, const struct spv_desc_n
     size += node->n_keys > 16;
     for (size_t i = 0; i < node->n_keys; i++) {
         const struct spv_desc_key *key = &d->keys[node->key + i];
-        size += 1u + (key->is_extended ? SPV_PUBLIC_KEY : key->point.n);
+        size += 1u + (key->is_extended ? SPV_PUBLIC_KEY : key->pubkey.n);
     }
     return size;
 }
@@ -140,9 +140,9 @@ static int check_multi(struct spv_desc_parser *p, const struct spv_desc_node *no
 static int read_multi(struct spv_desc_parser *p, size_t at, unsigned context)
 {
     const size_t begin = p->at;
-    const enum spv_desc_key_rule rule = context == CTX_TR    ? DESC_KEY_XONLY
-                                        : context == CTX_WSH ? DESC_KEY_COMPRESSED
-                                                             : DESC_KEY_ANY;
+    const enum spv_desc_key_rule rule = context == CTX_TR    ? SPV_DESC_KEY_XONLY
+                                        : context == CTX_WSH ? SPV_DESC_KEY_COMPRESSED
+                                                             : SPV_DESC_KEY_ANY;
     struct spv_desc_node node = p->d->nodes[at];
     uint32_t threshold = 0;
     int rc = spv_desc_number(p, &threshold, INT32_MAX, "the threshold");
@@ -254,16 +254,16 @@ static int read_tree(struct spv_desc_parser *p)
 
 static int read_tr(struct spv_desc_parser *p)
 {
-    const int rc = spv_desc_read_key(p, DESC_KEY_XONLY);
+    const int rc = spv_desc_read_key(p, SPV_DESC_KEY_XONLY);
     return rc == 0 && spv_desc_skip(p, ',') ? read_tree(p) : rc;
 }
 
-/* The forms of a single key. */
+/* The forms that a single key may have. */
 static enum spv_desc_key_rule key_rule(enum spv_desc_fn fn, unsigned context)
 {
-    if (context == CTX_TR || fn == DESC_RAWTR)
-        return DESC_KEY_XONLY;
-    return context == CTX_WSH || fn == DESC_WPKH ? DESC_KEY_COMPRESSED : DESC_KEY_ANY;
+    if (context == CTX_TR || fn == SPV_DESC_RAWTR)
+        return SPV_DESC_KEY_XONLY;
+    return context == CTX_WSH || fn == SPV_DESC_WPKH ? SPV_DESC_KEY_COMPRESSED : SPV_DESC_KEY_ANY;
 }
 
 static int close_bracket(struct spv_desc_parser *p)
@@ -273,33 +273,33 @@ static int close_bracket(struct spv_desc_parser *p)
     return 0;
 }
 
-/* A script with neither a script nor a tree in it: the node at an index, after its bracket. */
+/* Reads a function that contains no other script and no tree, after its opening bracket. */
 static int read_simple(struct spv_desc_parser *p, size_t at, unsigned context)
 {
     const enum spv_desc_fn fn = p->d->nodes[at].fn;
     p->d->nodes[at].key = p->d->n_keys;
     switch (fn) {
-    case DESC_PK:
-    case DESC_PKH:
-    case DESC_WPKH:
-    case DESC_COMBO:
-    case DESC_RAWTR:
+    case SPV_DESC_PK:
+    case SPV_DESC_PKH:
+    case SPV_DESC_WPKH:
+    case SPV_DESC_COMBO:
+    case SPV_DESC_RAWTR:
         p->d->nodes[at].n_keys = 1;
         return spv_desc_read_key(p, key_rule(fn, context));
-    case DESC_MULTI:
-    case DESC_SORTEDMULTI:
-    case DESC_MULTI_A:
-    case DESC_SORTEDMULTI_A:
+    case SPV_DESC_MULTI:
+    case SPV_DESC_SORTEDMULTI:
+    case SPV_DESC_MULTI_A:
+    case SPV_DESC_SORTEDMULTI_A:
         return read_multi(p, at, context);
-    case DESC_TR:
+    case SPV_DESC_TR:
         p->d->nodes[at].n_keys = 1;
         return read_tr(p);
-    case DESC_RAW:
+    case SPV_DESC_RAW:
         return read_raw(p);
-    case DESC_ADDR:
+    case SPV_DESC_ADDR:
         return read_addr(p);
-    case DESC_SH:
-    case DESC_WSH:
+    case SPV_DESC_SH:
+    case SPV_DESC_WSH:
         break;
     }
     return SPV_ERR_INVALID;
@@ -307,7 +307,7 @@ static int read_simple(struct spv_desc_parser *p, size_t at, unsigned context)
 
 static int open_node(struct spv_desc_parser *p, size_t *at, unsigned context)
 {
-    enum spv_desc_fn fn = DESC_PK;
+    enum spv_desc_fn fn = SPV_DESC_PK;
     const int rc = read_name(p, &fn, context);
     if (rc != 0)
         return rc;
@@ -336,9 +336,9 @@ int spv_desc_read(struct spv_desc_parser *p)
     int rc = open_node(p, &at, context);
     if (rc != 0)
         return rc;
-    while (p->d->nodes[at].fn == DESC_SH || p->d->nodes[at].fn == DESC_WSH) {
+    while (p->d->nodes[at].fn == SPV_DESC_SH || p->d->nodes[at].fn == SPV_DESC_WSH) {
         size_t child = 0;
-        context = p->d->nodes[at].fn == DESC_SH ? CTX_SH : CTX_WSH;
+        context = p->d->nodes[at].fn == SPV_DESC_SH ? CTX_SH : CTX_WSH;
         open++;
         rc = open_node(p, &child, context);
         if (rc != 0)

@@ -1,4 +1,4 @@
-/* The reader of a descriptor's text, shared by its parts. */
+/* The state of the descriptor parser, shared by its source files. */
 #ifndef SPV_KEYS_DESC_PARSER_H
 #define SPV_KEYS_DESC_PARSER_H
 
@@ -11,8 +11,8 @@ struct spv_desc_parser {
     size_t at;
     struct spv_descriptor *d;
     struct spv_text_error *why;
-    unsigned networks; /* allowed ones */
-    size_t key; /* the number of the key that is read; 0: none */
+    unsigned networks; /* SPV_NETWORK_BITs of allowed networks */
+    size_t key; /* number of the key that is being read, from 1; 0: none */
 };
 
 /* The next character; NUL at the end, which no descriptor has. */
@@ -40,9 +40,9 @@ int spv_desc_number(struct spv_desc_parser *p, uint32_t *out, uint32_t max, cons
 
 /* Which forms a key may have in a context. */
 enum spv_desc_key_rule {
-    DESC_KEY_ANY, /* compressed or uncompressed */
-    DESC_KEY_COMPRESSED,
-    DESC_KEY_XONLY, /* x-only or compressed */
+    SPV_DESC_KEY_ANY, /* compressed or uncompressed */
+    SPV_DESC_KEY_COMPRESSED,
+    SPV_DESC_KEY_XONLY, /* x-only or compressed */
 };
 /* Reads a key expression into d->keys. */
 int spv_desc_read_key(struct spv_desc_parser *p, enum spv_desc_key_rule rule);

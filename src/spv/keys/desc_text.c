@@ -1,6 +1,6 @@
 /* Writes a parsed descriptor as canonical text: functions outermost first, keys with their origins
- * and steps, leaves of tr as nested braces by their depths, then the checksum. A chosen path of a
- * multipath descriptor gets its alternative; for all paths <a;b> is written. */
+ * and steps, leaves of tr as nested braces by their depths, then the checksum. Of one branch of a
+ * multipath descriptor only its alternative is written; for all branches <a;b>. */
 #include "spv/keys/desc_text.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 struct writer {
     struct spv_buffer out;
     const struct spv_descriptor *d;
-    size_t path_index;
+    size_t branch;
 };
 
 static void put_text(struct writer *w, const char *text)
@@ -41,8 +41,8 @@ static void put_multipath(struct writer *w, const struct spv_desc_key *key)
 {
     const uint32_t *alternatives = w->d->steps + key->alternatives;
     put_text(w, "/");
-    if (w->path_index != SPV_DESC_ALL_PATHS) {
-        put_step(w, alternatives[w->path_index]);
+    if (w->branch != SPV_DESC_ALL_BRANCHES) {
+        put_step(w, alternatives[w->branch]);
         return;
     }
     for (size_t i = 0; i < key->n_alternatives; i++) {
@@ -62,8 +62,8 @@ static void put_path(struct writer *w, const struct spv_desc_key *key)
         put_text(w, "/");
         put_step(w, w->d->steps[key->path + i]);
     }
-    if (key->range != DESC_NO_RANGE)
-        put_text(w, key->range == DESC_RANGE ? "/*" : "/*h");
+    if (key->range != SPV_DESC_NO_RANGE)
+        put_text(w, key->range == SPV_DESC_RANGE ? "/*" : "/*h");
 }
 
 static void put_key(struct writer *w, const struct spv_desc_key *key)
@@ -79,7 +79,7 @@ static void put_key(struct writer *w, const struct spv_desc_key *key)
         put_text(w, "]");
     }
     if (!key->is_extended) {
-        put_hex(w, key->point.b, key->point.n);
+        put_hex(w, key->pubkey.b, key->pubkey.n);
         return;
     }
     spv_xpub_text(text, &key->xpub);
@@ -97,7 +97,7 @@ static void put_address(struct writer *w)
     put_text(w, text);
 }
 
-/* A node with its brackets, but for the tree of tr and the script of sh and wsh. */
+/* A node with its brackets, without the tree of tr and the script of sh and wsh. */
 static void put_simple(struct writer *w, const struct spv_desc_node *node)
 {
     const bool is_multi = node->threshold > 0;
@@ -111,9 +111,9 @@ static void put_simple(struct writer *w, const struct spv_desc_node *node)
             put_text(w, ",");
         put_key(w, &w->d->keys[node->key + i]);
     }
-    if (node->fn == DESC_RAW)
+    if (node->fn == SPV_DESC_RAW)
         put_hex(w, w->d->script, w->d->n_script);
-    if (node->fn == DESC_ADDR)
+    if (node->fn == SPV_DESC_ADDR)
         put_address(w);
 }
 
@@ -144,14 +144,14 @@ static void put_tree(struct writer *w)
     }
 }
 
-char *spv_desc_write(const struct spv_descriptor *d, size_t path_index)
+char *spv_desc_write(const struct spv_descriptor *d, size_t branch)
 {
-    struct writer w = {.d = d, .path_index = path_index};
+    struct writer w = {.d = d, .branch = branch};
     char sum[SPV_DESCRIPTOR_CHECKSUM_CHARS + 1];
     const struct spv_desc_node *node = d->nodes;
     size_t open = 1;
     spv_buffer_init(&w.out);
-    for (put_name(&w, node); node->fn == DESC_SH || node->fn == DESC_WSH; open++) {
+    for (put_name(&w, node); node->fn == SPV_DESC_SH || node->fn == SPV_DESC_WSH; open++) {
         node = &d->nodes[node->child];
         put_name(&w, node);
     }

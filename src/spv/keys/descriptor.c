@@ -1,5 +1,5 @@
-/* Parsing: private keys are looked for first, then the characters and the checksum are checked,
- * then the text before # is read. */
+/* Parsing: first the text is searched for private keys, then the characters and the checksum are
+ * checked, then the text before # is parsed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,11 +58,11 @@ int spv_descriptor_parse(struct spv_descriptor **out, struct spv_text_error *why
     if (!p.d)
         return spv_desc_nomem(&p);
     p.d->networks = networks & SPV_ANY_NETWORK;
-    p.d->n_paths = 1;
+    p.d->n_branches = 1;
     rc = spv_desc_read(&p);
     if (rc != 0)
         goto fail;
-    p.d->text = spv_desc_write(p.d, SPV_DESC_ALL_PATHS);
+    p.d->text = spv_desc_write(p.d, SPV_DESC_ALL_BRANCHES);
     if (!p.d->text) {
         rc = spv_desc_nomem(&p);
         goto fail;
@@ -75,12 +75,12 @@ fail:
 }
 
 int spv_descriptor_expand(struct spv_descriptor **out, const struct spv_descriptor *descriptor,
-                          size_t path_index)
+                          size_t branch)
 {
     *out = NULL;
-    if (path_index >= descriptor->n_paths)
+    if (branch >= descriptor->n_branches)
         return SPV_ERR_INVALID;
-    char *text = spv_desc_write(descriptor, path_index);
+    char *text = spv_desc_write(descriptor, branch);
     if (!text)
         return SPV_ERR_NOMEM;
     const int rc = spv_descriptor_parse(out, NULL, text, strlen(text), descriptor->networks,
@@ -104,7 +104,7 @@ bool spv_descriptor_is_range(const struct spv_descriptor *descriptor)
     return descriptor->is_range;
 }
 
-size_t spv_descriptor_n_paths(const struct spv_descriptor *descriptor)
+size_t spv_descriptor_n_branches(const struct spv_descriptor *descriptor)
 {
-    return descriptor->n_paths;
+    return descriptor->n_branches;
 }

@@ -12,10 +12,10 @@
 struct spv_hd_parent {
     secp256k1_pubkey point;
     uint8_t key[SPV_PUBLIC_KEY];
-    struct spv_hmac_sha512_key hmac; /* under the chain code */
+    struct spv_hmac_sha512_key hmac; /* keyed with the chain code */
 };
 
-/* Returns 0, or SPV_ERR_PUBLIC_KEY when the key is no point. */
+/* Returns 0, or SPV_ERR_PUBLIC_KEY when the key is not on the curve. */
 int spv_hd_parent_init(struct spv_hd_parent *out, const uint8_t key[SPV_PUBLIC_KEY],
                        const uint8_t chain_code[32]);
 /* The child at an index below SPV_HARDENED; chain_code may be NULL. Returns 0, SPV_ERR_HARDENED or

@@ -1,5 +1,5 @@
-/* One row a set of networks that share a prefix; chainparams.cpp of Bitcoin Core and btcd's simnet
- * have the same numbers. */
+/* One row per set of networks that share a prefix. The values are those of Bitcoin Core's
+ * chainparams.cpp, and of btcd for simnet. */
 #include "spv/keys/prefixes.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* The prefixes of addresses and extended public keys on each network. Those of one row of a table
- * share them: testnet3, testnet4, signet and regtest differ in bech32 only, if at all. */
+/* The prefixes of addresses and extended public keys on each network. The networks in one row of a
+ * table share its prefixes: testnet3, testnet4 and signet share all, regtest all except bech32. */
 #ifndef SPV_KEYS_PREFIXES_H
 #define SPV_KEYS_PREFIXES_H
 
@@ -23,7 +23,7 @@ struct spv_bech32_prefix {
 #define SPV_BECH32_PREFIXES 4
 extern const struct spv_bech32_prefix spv_bech32_prefixes[SPV_BECH32_PREFIXES];
 
-#define SPV_NETWORK_NAMES 80 /* all names of a set, and NUL */
+#define SPV_NETWORK_NAMES 80 /* characters of the names of all networks, and NUL */
 /* Writes the names of a set: "testnet3, testnet4 and signet". */
 void spv_network_names(char *out, unsigned networks);
 

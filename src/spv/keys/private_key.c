@@ -1,7 +1,7 @@
-/* A token is a run of ASCII letters and digits. A token that begins like a private key, and has its
- * length where that is fixed, is one: a wrong checksum does not make it public. A private key that
- * is glued to other characters is found by its valid checksum. Seed words are twelve or more words
- * of letters in a row, in any language: nothing that this library reads has that form. */
+/* A token is a run of ASCII letters and digits. A token with the first characters and the length of
+ * a private key is taken for one, also with a wrong checksum. Inside a longer token a private key
+ * is found by its valid checksum. Seed words are twelve or more words of letters in a row, in any
+ * language: nothing else that this library reads looks like that. */
 #include "spv/keys/private_key.h"
 
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 #include "spv/keys/text_error.h"
 
 #define XPRV_CHARS 111 /* base58check of 78 bytes that begin with 0x02 or 0x04 */
-#define WIF_CHARS 51 /* of 33 bytes; with the byte that says compressed 52 */
+#define WIF_CHARS 51 /* of 33 bytes; 52 with the byte for a compressed public key */
 #define BIP38_CHARS 58
 #define SEED_WORDS 12 /* BIP39: 12, 15, 18, 21 or 24 */
 #define WORD_CHARS 8 /* the longest word of the English list has 8 letters, the shortest 3 */
@@ -57,7 +57,7 @@ static size_t wif_chars(char first)
     return first == '5' || first == '9' ? WIF_CHARS : WIF_CHARS + 1;
 }
 
-/* The length of the payload of n characters; -1 when they are no base58check. */
+/* The bytes in n characters of base58check; -1 when they are not base58check. */
 static int payload_size(uint8_t out[SPV_BASE58_BYTES], const char *text, size_t n)
 {
     size_t bad_at;
@@ -72,7 +72,7 @@ static bool is_base58(const char *text, size_t n)
     return spv_base58_decode(out, text, n, &bad_at) >= 0;
 }
 
-/* What a whole token is; NULL: nothing secret. */
+/* The kind of private key that a whole token is; NULL: none. */
 static const char *token_kind(const char *text, size_t n)
 {
     uint8_t payload[SPV_BASE58_BYTES];
@@ -91,7 +91,7 @@ static const char *token_kind(const char *text, size_t n)
     return NULL;
 }
 
-/* What begins inside a token, by its checksum. */
+/* The kind of private key with a valid checksum inside a token; NULL: none. */
 static const char *glued_kind(const char *text, size_t n)
 {
     uint8_t payload[SPV_BASE58_BYTES];
@@ -134,8 +134,8 @@ static int refuse_keys(struct spv_text_error *why, const char *text, size_t n)
     return 0;
 }
 
-/* The bytes of a letter: an ASCII letter, or any byte of another character but the ideographic
- * space (U+3000), which separates Japanese seed words. */
+/* The bytes of a letter: an ASCII letter, or any byte of a non-ASCII character except the
+ * ideographic space (U+3000), which separates Japanese seed words. */
 static bool is_letter(const char *text, size_t at, size_t n)
 {
     const char c = text[at];

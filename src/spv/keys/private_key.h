@@ -1,5 +1,5 @@
-/* Finds private keys in a text by their form, so that they are refused before anything else is
- * said about the text. */
+/* Finds private keys in a text by their form: such a text is refused before any other check, so
+ * that no message quotes it. */
 #ifndef SPV_KEYS_PRIVATE_KEY_H
 #define SPV_KEYS_PRIVATE_KEY_H
 

@@ -1,6 +1,6 @@
-/* The kinds of output scripts. The rules are those of Bitcoin Core's Solver, so that both call a
- * script by the same name: a bare multisig may push its keys in any way, a bare key and the hashes
- * must be pushed minimally. */
+/* The kinds of output scripts. The rules are those of Bitcoin Core's Solver, so that both classify
+ * a script alike: a bare multisig may push its keys in any way, a bare key and the hashes must be
+ * pushed minimally. */
 #include "spv/keys/script.h"
 
 #include <string.h>
@@ -17,7 +17,8 @@ int spv_script_next_op(struct spv_script_iter *iter, struct spv_script_op *out)
     return spv_script_take_op(iter, out);
 }
 
-/* The form of a public key, not its point. */
+/* Whether the bytes have the length and prefix of a public key; that it is on the curve is not
+ * checked. */
 static bool has_key_form(const uint8_t *key, size_t n)
 {
     if (n == 33)

@@ -1,6 +1,6 @@
 /* Segwit addresses (BIP173, BIP350): version 0 with bech32, later ones with bech32m. When the
- * checksum is wrong, the errors are located under both constants, and a correction counts only when
- * the corrected text would be an address: which of the two applies depends on the version, and that
+ * checksum is wrong, the errors are located under both constants, and a correction is used only
+ * when the corrected text is an address: which of the two applies depends on the version, and that
  * may be the wrong character. */
 #include <string.h>
 
@@ -71,7 +71,7 @@ static const char *segwit_script(struct spv_address *out, const uint8_t *values,
 struct correction {
     size_t n;
     size_t at[2];
-    bool is_known; /* the corrected address has a kind of today */
+    bool is_known; /* the corrected address has a known kind of script */
 };
 
 /* n becomes 3 when there are more than two. */
@@ -108,7 +108,7 @@ static bool correct_under(struct correction *out, const struct segwit_text *t, u
     return true;
 }
 
-/* Whether a explains the text better than b: fewer errors, then an address that is used today. */
+/* Whether a explains the text better than b: fewer errors, then a known kind of script. */
 static bool is_better(const struct correction *a, const struct correction *b)
 {
     return a->n != b->n ? a->n < b->n : a->is_known && !b->is_known;
@@ -136,7 +136,7 @@ static size_t locate_errors(size_t at[2], const struct segwit_text *t)
     return n;
 }
 
-/* Up to two characters whose case is that of the fewer letters. */
+/* The positions of up to two characters whose case differs from that of the other letters. */
 static size_t mixed_case(size_t at[2], const char *text, size_t n)
 {
     size_t upper = 0, lower = 0, found = 0;

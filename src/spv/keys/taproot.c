@@ -38,7 +38,7 @@ void spv_taptree_add(struct spv_taptree *tree, const uint8_t leaf[32], unsigned 
 {
     memcpy(tree->hash[tree->n], leaf, 32);
     tree->depth[tree->n++] = depth;
-    /* the last two are halves of one branch when they are equally deep */
+    /* the last two are the children of one TapBranch when their depths are equal */
     while (tree->n > 1 && tree->depth[tree->n - 1] == tree->depth[tree->n - 2]) {
         const uint8_t *a = tree->hash[tree->n - 2], *b = tree->hash[tree->n - 1];
         const bool is_sorted = memcmp(a, b, 32) < 0;

@@ -1,5 +1,5 @@
 /* Filling struct spv_text_error. The format may use names and numbers, never a part of the text
- * that is read: it may hold a private key. */
+ * that is read, which may contain a private key. */
 #ifndef SPV_KEYS_TEXT_ERROR_H
 #define SPV_KEYS_TEXT_ERROR_H
 

@@ -234,10 +234,10 @@ int spv_node_after_input(struct spv_node *n, int rc, struct spv_now now)
     if (!n->error)
         run_filters(n, now);
     (void)node_fail(n, n->error ? 0 : spv_node_bloom_run(n, now));
-    while (!n->error && spv_node_bloom_next_disconnect(n, &drop)) {
-        struct spv_conn *conn = spv_outbound_find(&n->outbound, drop.id);
+    while (!n->error && spv_node_bloom_next_disconnect(n, &disconnect)) {
+        struct spv_conn *conn = spv_outbound_find(&n->outbound, disconnect.id);
         if (conn)
-            close_peer(n, conn, drop.error, now);
+            close_peer(n, conn, disconnect.error, now);
     }
     if (!n->error) {
         handle_health(n, now);
@@ -317,7 +317,7 @@ int spv_node_new(struct spv_node **out, const struct spv_node_config *cfg, struc
         n->params.n_checkpoints = cfg->n_checkpoints;
     }
     n->target_outbound = cfg->peers ? cfg->peers : NODE_DEFAULT_PEERS;
-    n->broadcast.machine = cfg->broadcast;
+    n->broadcast.broadcast = cfg->broadcast;
     if (cfg->n_connect && !cfg->peers)
         n->target_outbound =
             cfg->n_connect < SPV_NODE_MAX_PEERS ? (unsigned)cfg->n_connect : SPV_NODE_MAX_PEERS;

@@ -183,7 +183,7 @@ int spv_node_bloom_next(struct spv_node *n, struct spv_source_event *out, struct
 
 int spv_node_bloom_next_disconnect(struct spv_node *n, struct spv_disconnect *out)
 {
-    return n->bloom.scan ? spv_bloom_scan_next_drop(n->bloom.scan, out) : 0;
+    return n->bloom.scan ? spv_bloom_scan_next_disconnect(n->bloom.scan, out) : 0;
 }
 
 void spv_node_bloom_timer(struct spv_node *n, struct spv_now now)

@@ -1,5 +1,5 @@
-/* The machine sends nothing before its rows are stored, so that what was announced is not forgotten
- * by a crash: its changes are an effect of their own, which goes before its messages. */
+/* Changes of rows are an effect of their own, STORE_BROADCAST, and no message is sent before it is
+ * answered: so a crash does not lose a transaction that was announced. */
 #include "spv/node/node_broadcast.h"
 
 #include "spv/node/node_state.h"
@@ -13,44 +13,44 @@ int spv_node_broadcast_add(struct spv_node_broadcast *p, const struct spv_conn *
                                             .relay = info->relay,
                                             .announces = conn->relay,
                                             .wtxidrelay = info->wtxidrelay};
-    return p->machine ? spv_broadcast_add_peer(p->machine, &peer, now) : 0;
+    return p->broadcast ? spv_broadcast_add_peer(p->broadcast, &peer, now) : 0;
 }
 
 int spv_node_broadcast_remove(struct spv_node_broadcast *p, uint64_t id, struct spv_now now)
 {
-    return p->machine ? spv_broadcast_remove_peer(p->machine, id, now) : 0;
+    return p->broadcast ? spv_broadcast_remove_peer(p->broadcast, id, now) : 0;
 }
 
 int spv_node_broadcast_recv(struct spv_node_broadcast *p, uint64_t id, const struct spv_msg *msg,
                             struct spv_now now)
 {
-    return p->machine ? spv_broadcast_recv(p->machine, id, msg, now) : 0;
+    return p->broadcast ? spv_broadcast_recv(p->broadcast, id, msg, now) : 0;
 }
 
 int spv_node_broadcast_run(struct spv_node_broadcast *p, const struct spv_chain *chain,
                            struct spv_outbound *outbound, struct spv_now now)
 {
-    if (!p->machine)
+    if (!p->broadcast)
         return 0;
     const uint32_t height = spv_chain_tip(chain)->height;
     const uint32_t median_time = spv_chain_median_time(chain);
-    outbound->relay_wanted = spv_broadcast_relay_wanted(p->machine);
+    outbound->relay_wanted = spv_broadcast_relay_wanted(p->broadcast);
     if (p->has_tip && p->height == height && p->median_time == median_time)
-        return now.mono_us >= spv_broadcast_deadline(p->machine)
-                   ? spv_broadcast_timer(p->machine, now)
+        return now.mono_us >= spv_broadcast_deadline(p->broadcast)
+                   ? spv_broadcast_timer(p->broadcast, now)
                    : 0;
     p->has_tip = true;
     p->height = height;
     p->median_time = median_time;
-    return spv_broadcast_set_tip(p->machine, height, median_time, now);
+    return spv_broadcast_set_tip(p->broadcast, height, median_time, now);
 }
 
 uint64_t spv_node_broadcast_deadline(const struct spv_node_broadcast *p)
 {
-    return p->machine ? spv_broadcast_deadline(p->machine) : SPV_NEVER;
+    return p->broadcast ? spv_broadcast_deadline(p->broadcast) : SPV_NEVER;
 }
 
-/* Connections beyond the wanted ones, which are all taken, so that some have relay 1. */
+/* Outbound connections to open beyond the target, which is reached, so that some have relay 1. */
 static unsigned extra_relay(const struct spv_outbound *outbound, unsigned wanted)
 {
     const unsigned taken = spv_outbound_count(outbound, SPV_CONN_STATE_CONNECTING) +
@@ -68,7 +68,7 @@ unsigned spv_node_wanted_outbound(const struct spv_node *n)
     return wanted + extra_relay(&n->outbound, wanted);
 }
 
-/* ---- the wallet's word ---- */
+/* ---- states of the wallet's transactions ---- */
 
 static int set_state(struct spv_node_broadcast *p, const struct spv_wallet_tx_row *row,
                      struct spv_now now)
@@ -77,10 +77,11 @@ static int set_state(struct spv_node_broadcast *p, const struct spv_wallet_tx_ro
                                            : row->state == SPV_TX_CONFLICTED
                                                ? SPV_BROADCAST_CONFLICTED
                                                : SPV_BROADCAST_PUBLISHING;
-    return spv_broadcast_set_state(p->machine, &row->txid, state, row->block.height, now);
+    return spv_broadcast_set_state(p->broadcast, &row->txid, state, row->block.height, now);
 }
 
-/* Their rows may be of different moments: each is a transaction of its own. */
+/* Rows of the wallet and of what is published are stored in different database transactions, so
+ * they may differ after a crash. */
 int spv_node_broadcast_load(struct spv_node_broadcast *p, const struct spv_wallet *wallet,
                             struct spv_now now)
 {
@@ -88,7 +89,7 @@ int spv_node_broadcast_load(struct spv_node_broadcast *p, const struct spv_walle
     uint64_t next = 0;
     int rc = 0;
 
-    while (rc == 0 && p->machine && wallet && spv_wallet_next_tx(wallet, &next, &row))
+    while (rc == 0 && p->broadcast && wallet && spv_wallet_next_tx(wallet, &next, &row))
         rc = set_state(p, row, now);
     return rc;
 }
@@ -98,7 +99,7 @@ int spv_node_broadcast_changed(struct spv_node_broadcast *p, const struct spv_wa
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && p->machine && i < update->n; i++)
+    for (size_t i = 0; rc == 0 && p->broadcast && i < update->n; i++)
         if (update->changes[i].kind == SPV_WALLET_ROW_TX && !update->changes[i].deleted)
             rc = set_state(p, &update->changes[i].row.tx, now);
     return rc;
@@ -108,9 +109,9 @@ int spv_node_broadcast_poll(struct spv_node_broadcast *p, struct spv_effect *out
 {
     struct spv_broadcast_update update;
     struct spv_broadcast_action action;
-    if (!p->machine || p->storing)
+    if (!p->broadcast || p->storing)
         return 0;
-    int rc = spv_broadcast_changes(p->machine, &update);
+    int rc = spv_broadcast_changes(p->broadcast, &update);
     if (rc < 0)
         return rc;
     if (update.n > 0) {
@@ -118,7 +119,7 @@ int spv_node_broadcast_poll(struct spv_node_broadcast *p, struct spv_effect *out
         p->storing = true;
         return 1;
     }
-    rc = spv_broadcast_poll(p->machine, &action);
+    rc = spv_broadcast_poll(p->broadcast, &action);
     if (rc != 1)
         return rc;
     if (action.kind == SPV_BROADCAST_SEND)

@@ -295,9 +295,9 @@ int spv_node_filters_run(struct spv_node_filters *f, const struct spv_node_filte
     f->is_synced = in->synced;
     int rc = spv_filter_peers_update(&f->peers, &fork);
     if (rc > 0 && f->block_scan)
-        spv_block_scan_undo(f->block_scan, fork);
+        spv_block_scan_roll_back(f->block_scan, fork);
     if (rc > 0 && f->bloom_scan)
-        spv_bloom_scan_undo(f->bloom_scan, fork);
+        spv_bloom_scan_roll_back(f->bloom_scan, fork);
     if (rc > 0 && f->on) {
         spv_block_fetch_cancel_from(&f->blocks, SPV_BLOCKS_OF_SYNC, fork + 1);
         spv_filter_scan_rollback(f->scan, fork);

@@ -61,7 +61,7 @@ static int on_inv(struct spv_node *n, const struct spv_peer_entry *p, const stru
         memcpy(txid.b, msg->items[i].hash.b, sizeof txid.b);
         rc = spv_wallet_announced(n->wallet.wallet, &txid, &source, now);
         if (rc == 1)
-            spv_wallet_sync_touched(n->wallet.sync);
+            spv_wallet_sync_wallet_changed(n->wallet.sync);
         else if (rc == 0)
             unknown[n_unknown++] = msg->items[i];
         if (n_unknown == SPV_TX_REQUESTS_OPEN) {
@@ -127,7 +127,7 @@ static int on_tx(struct spv_node *n, const struct spv_peer_entry *p, const struc
         rc = spv_wallet_receive(n->wallet.wallet, tx, &source, now);
     if (rc <= 0)
         return is_refused(rc) ? 0 : rc;
-    spv_wallet_sync_touched(n->wallet.sync);
+    spv_wallet_sync_wallet_changed(n->wallet.sync);
     return uses_bloom(n) ? watch_outpoints(n, tx) : 0;
 }
 

@@ -1,5 +1,6 @@
-/* The order of a poll: what is queued, then what the wallet does next, its changes, its events, and
- * what the source has found. So each block that the source finds is stored before the next one. */
+/* A poll returns, in this order: queued effects, changes of the wallet after its next step, its
+ * events, and what follows from the next event of the source. So each block that the source finds
+ * is stored before the next one is scanned. */
 #include "spv/node/node_wallet.h"
 
 #include "spv/node/node_state.h"
@@ -17,7 +18,7 @@ static int begin_filters(void *ctx, const struct spv_bytes *scripts, size_t n, u
     spv_filter_scan_stop(f->scan);
     rc = spv_filter_scan_begin(f->scan, scripts, n, first, UINT32_MAX, now);
     if (rc == 0)
-        spv_filter_scan_report_all(f->scan); /* the wallet knows more than the scan */
+        spv_filter_scan_report_all(f->scan); /* the wallet decides what concerns it, not the scan */
     return rc;
 }
 
@@ -83,7 +84,7 @@ static int add_to_blocks(void *ctx, const struct spv_bytes *scripts, size_t n, u
     return spv_block_scan_add(f->block_scan, from);
 }
 
-/* The wallet looks at every block itself. */
+/* The wallet scans every block for spends itself. */
 static int add_output_to_blocks(void *ctx, const struct spv_txid *txid, uint32_t vout,
                                 const struct spv_bytes *script, struct spv_now now)
 {
@@ -221,7 +222,7 @@ static bool can_serve(struct spv_node *n, enum spv_source source)
     return n->wallet.sources[source].begin && count_served(n, needed_services(source)).peers > 0;
 }
 
-/* WATCH.md: compact filters when peers of two network groups serve them, or all named peers when
+/* WATCH.md: compact filters when peers of two network groups serve them, or all manual peers when
  * only those are used; else bloom filters only when they are allowed. */
 static enum spv_source choose_auto(struct spv_node *n, enum spv_more_peers more)
 {
@@ -258,7 +259,7 @@ static uint64_t expiry_us(const struct spv_wallet *wallet, struct spv_now now)
            (uint64_t)(at > now.unix_s + day ? day : at - now.unix_s) * (uint64_t)SPV_SECOND;
 }
 
-/* What is chosen stays while a peer serves it: another source would look at all again. */
+/* What source stays chosen while a peer serves it: another one would scan from the start again. */
 void spv_node_wallet_run(struct spv_node *n, enum spv_more_peers more, struct spv_now now)
 {
     struct spv_node_wallet *w = &n->wallet;
@@ -284,7 +285,7 @@ void spv_node_wallet_run(struct spv_node *n, enum spv_more_peers more, struct sp
     }
     if (w->missing_since_us == 0)
         w->missing_since_us = now.mono_us;
-    w->alarm_us = w->missing_since_us + SPV_NODE_SOURCE_WAIT;
+    w->alarm_us = w->missing_since_us + SPV_NODE_SOURCE_WAIT_US;
     if (now.mono_us >= w->alarm_us || (more == SPV_MORE_PEERS_NONE && n->sync.synced))
         set_no_source(w, true);
     if (w->no_source)
@@ -311,8 +312,8 @@ static int poll_changes(struct spv_node *n, struct spv_effect *out)
     return rc_changed < 0 ? rc_changed : 1;
 }
 
-/* The first queued effect. What the wallet was scanned with leaves together with the chain update
- * that disconnects its blocks; and before filter headers that were proven false. */
+/* The first queued effect. The wallet disconnects blocks in the same transaction as the chain
+ * update, and before filter headers that were proven false are dropped. */
 static int poll_queue(struct spv_node *n, struct spv_effect *out)
 {
     struct spv_node_wallet *w = &n->wallet;
@@ -344,19 +345,21 @@ static bool poll_event(struct spv_node *n, struct spv_effect *out)
     *out = (struct spv_effect){.kind = SPV_EFFECT_WALLET};
     if (w->alarm_due) {
         w->alarm_due = false;
-        out->wallet_event = (struct spv_wallet_event){
-            .kind = SPV_WALLET_ALARM, .alarm = SPV_WALLET_NO_SOURCE, .raised = w->no_source};
+        out->wallet_event = (struct spv_wallet_event){.kind = SPV_WALLET_EVENT_ALARM,
+                                                      .alarm = SPV_WALLET_ALARM_NO_SOURCE,
+                                                      .raised = w->no_source};
         return true;
     }
     return spv_wallet_sync_next_event(w->sync, &out->wallet_event);
 }
 
-/* The next event of the source goes to the wallet: 1, 0 when there is none, or an error. */
+/* Passes the next event of the source to the wallet: 1, 0 when there is none, or an error. */
 static int take_source_event(struct spv_node *n)
 {
-    static const enum spv_source_event_kind kinds[] = {[SPV_SCAN_FOUND] = SPV_SOURCE_MATCH,
-                                                       [SPV_SCAN_ROLLED_BACK] = SPV_SOURCE_UNDONE,
-                                                       [SPV_SCAN_DONE] = SPV_SOURCE_DONE};
+    static const enum spv_source_event_kind kinds[] = {[SPV_SCAN_FOUND] = SPV_SOURCE_EVENT_FOUND,
+                                                       [SPV_SCAN_ROLLED_BACK] =
+                                                           SPV_SOURCE_EVENT_ROLLED_BACK,
+                                                       [SPV_SCAN_DONE] = SPV_SOURCE_EVENT_DONE};
     struct spv_source_event block;
     struct spv_effect found;
     int rc = 0;
@@ -387,8 +390,8 @@ int spv_node_wallet_poll(struct spv_node *n, struct spv_effect *out)
     int rc;
 
     spv_chain_get_start(n->chain, &start);
-    const struct spv_wallet_sync_input in = {.synced = n->sync.synced,
-                                             .backfilling = n->backfill && start.height > 0};
+    const struct spv_wallet_sync_context in = {.synced = n->sync.synced,
+                                               .backfilling = n->backfill && start.height > 0};
     do {
         rc = poll_queue(n, out);
         if (rc == 0)

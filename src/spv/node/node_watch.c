@@ -1,4 +1,4 @@
-/* The inputs of the wallet, which go through the node to spv_wallet_sync. */
+/* The application's operations on the node's wallet, passed to spv_wallet_sync. */
 #include "spv/node/node_state.h"
 
 /* An error of the caller changes nothing; any other one is a failure, which stops the node. */
@@ -9,7 +9,7 @@ static int end_input(struct spv_node *n, int rc, struct spv_now now)
                : rc;
 }
 
-/* Whether an input of the wallet may be made: 0 or an error. */
+/* Whether the wallet may be changed now: 0 or an error. */
 static int check_input(const struct spv_node *n)
 {
     if (n->error)
@@ -36,13 +36,14 @@ int spv_node_unwatch(struct spv_node *n, uint64_t *request, uint64_t id, struct 
     return rc < 0 ? rc : end_input(n, spv_wallet_sync_unwatch(n->wallet.sync, request, id), now);
 }
 
-int spv_node_hand_out(struct spv_node *n, uint64_t *request, uint32_t *index, uint64_t id,
-                      uint32_t branch, struct spv_now now)
+int spv_node_reserve_index(struct spv_node *n, uint64_t *request, uint32_t *index, uint64_t id,
+                           uint32_t branch, struct spv_now now)
 {
     const int rc = check_input(n);
 
     return rc < 0
                ? rc
-               : end_input(n, spv_wallet_sync_hand_out(n->wallet.sync, request, index, id, branch),
-                           now);
+               : end_input(
+                     n, spv_wallet_sync_reserve_index(n->wallet.sync, request, index, id, branch),
+                     now);
 }

@@ -1,13 +1,13 @@
-/* Block times are no clock: a miner's may be up to two hours ahead, and later blocks may have
- * earlier times. The maximum so far rises at the first block with a time as late, so that one is
- * looked for. All headers are read, once, a million a second. */
+/* Block times do not ascend: each may be up to two hours ahead, and later blocks may have earlier
+ * times. So the first block whose time reaches the birthday less two hours is found by reading all
+ * headers, a million per second. */
 #include "spv/wallet/birthday.h"
 
 #include "spv/error.h"
 
 #define RUN 256 /* headers read at a time, 20 kB */
 
-/* Reads some headers from a height on. Returns how many, or a negative enum spv_err. */
+/* Reads up to RUN headers from a height on. Returns how many, or a negative enum spv_err. */
 static int read_run(struct spv_header *out, const struct spv_chain *chain,
                     const struct spv_header_db *db, uint32_t from, uint32_t n)
 {
@@ -27,7 +27,7 @@ int spv_birthday_find(struct spv_birthday *out, const struct spv_chain *chain,
                       const struct spv_header_db *db, int64_t birthday)
 {
     const int64_t wanted =
-        birthday > SPV_WALLET_BIRTHDAY_MARGIN ? birthday - SPV_WALLET_BIRTHDAY_MARGIN : 0;
+        birthday > SPV_WALLET_BIRTHDAY_MARGIN_S ? birthday - SPV_WALLET_BIRTHDAY_MARGIN_S : 0;
     const uint32_t tip = spv_chain_tip(chain)->height;
     struct spv_header run[RUN];
     struct spv_chain_start start;

@@ -1,5 +1,5 @@
-/* Blocks are requested from the next height on, a window of them; each waits in the slot of its
- * height until all lower ones were handed on. */
+/* A window of blocks is requested from the next height on; each is buffered in the slot of its
+ * height until all lower ones were reported. */
 #include "spv/wallet/block_scan.h"
 
 #include <stdlib.h>
@@ -18,10 +18,11 @@ struct spv_block_scan {
     struct spv_block_scan_config cfg;
     bool is_running;
     struct spv_source_heights heights;
-    struct waiting_block slots[SPV_BLOCK_SCAN_WINDOW]; /* of a height: modulo the window */
-    size_t held_bytes;
+    /* the slot of a height is height modulo the window */
+    struct waiting_block slots[SPV_BLOCK_SCAN_WINDOW];
+    size_t buffered_bytes;
     struct spv_block block; /* of the event */
-    bool is_reported; /* the next block was: the next run goes on */
+    bool is_reported; /* the block at heights.next was reported: the next run moves on */
     uint64_t n_blocks, n_bytes;
 };
 
@@ -49,7 +50,7 @@ static struct waiting_block *slot_of(struct spv_block_scan *s, uint32_t height)
 
 static void free_slot(struct spv_block_scan *s, struct waiting_block *slot)
 {
-    s->held_bytes -= slot->n;
+    s->buffered_bytes -= slot->n;
     free(slot->bytes);
     *slot = (struct waiting_block){0};
 }
@@ -76,8 +77,8 @@ int spv_block_scan_begin(struct spv_block_scan *s, uint32_t first, uint32_t last
     return 0;
 }
 
-/* The block that was reported is done with. */
-static void advance(struct spv_block_scan *s)
+/* Moves on after a block that was reported. */
+static void block_scan_advance(struct spv_block_scan *s)
 {
     if (!s->is_reported)
         return;
@@ -90,8 +91,8 @@ int spv_block_scan_add(struct spv_block_scan *s, uint32_t from)
 {
     if (!s->is_running)
         return SPV_ERR_STATE;
-    advance(s); /* the block that was reported last may have been searched without them */
-    spv_source_heights_search(&s->heights, from, s->heights.next);
+    block_scan_advance(s); /* the block that was reported last may have been scanned without them */
+    spv_source_heights_rescan(&s->heights, from, s->heights.next);
     return 0;
 }
 
@@ -114,25 +115,26 @@ int spv_block_scan_block(struct spv_block_scan *s, const struct spv_fetched_bloc
         return SPV_ERR_NOMEM;
     memcpy(slot->bytes, block->block.bytes, block->block.n);
     slot->n = block->block.n;
-    s->held_bytes += slot->n;
+    s->buffered_bytes += slot->n;
     s->n_blocks++;
     s->n_bytes += slot->n;
     return 0;
 }
 
-void spv_block_scan_undo(struct spv_block_scan *s, uint32_t height)
+void spv_block_scan_roll_back(struct spv_block_scan *s, uint32_t height)
 {
     if (!s->is_running)
         return;
     const uint32_t next = s->heights.next;
 
     drop_above(s, height);
-    spv_source_heights_undo(&s->heights, height);
-    if (s->heights.next != next) /* what is held is of another pass */
+    spv_source_heights_roll_back(&s->heights, height);
+    if (s->heights.next != next) /* the buffered blocks belong to another pass */
         drop_above(s, 0);
 }
 
-/* Returns 1 when the block of a height is requested or there, 0 when it is not, or a failure. */
+/* Requests the block of a height. Returns 1 when it is requested or buffered, 0 when it is not, or
+ * a failure. */
 static int want_height(struct spv_block_scan *s, uint32_t height, struct spv_now now)
 {
     struct waiting_block *slot = slot_of(s, height);
@@ -156,8 +158,8 @@ static int want_blocks(struct spv_block_scan *s, struct spv_now now)
     int rc = 1;
 
     for (uint32_t i = 0; rc == 1 && i < SPV_BLOCK_SCAN_WINDOW && next + i <= end; i++) {
-        if (i > 0 && s->held_bytes >= SPV_BLOCK_SCAN_BYTES)
-            break; /* the next one is never held back by those that wait for it */
+        if (i > 0 && s->buffered_bytes >= SPV_BLOCK_SCAN_BUFFER_BYTES)
+            break; /* the next one is requested even so: buffered ones wait for it */
         rc = want_height(s, next + i, now);
     }
     return rc < 0 ? rc : 0;
@@ -169,7 +171,7 @@ int spv_block_scan_run(struct spv_block_scan *s, uint32_t available, bool at_tip
     if (!s->is_running)
         return 0;
     spv_source_heights_set_available(&s->heights, available, at_tip);
-    advance(s);
+    block_scan_advance(s);
     while (spv_source_heights_next_pass(&s->heights))
         drop_above(s, 0);
     return want_blocks(s, now);
@@ -181,14 +183,14 @@ int spv_block_scan_next(struct spv_block_scan *s, struct spv_source_event *out)
 
     if (!s->is_running || s->is_reported)
         return 0;
-    if (spv_source_heights_take_undone(h, out))
+    if (spv_source_heights_take_rolled_back(h, out))
         return 1;
     const struct waiting_block *slot = slot_of(s, h->next);
     if (slot->height != h->next || !slot->bytes)
         return spv_source_heights_take_done(h, out);
     (void)spv_block_parse(&s->block, slot->bytes, slot->n); /* was parsed before */
     *out = (struct spv_source_event){
-        .kind = SPV_SOURCE_MATCH, .height = h->next, .hash = slot->hash, .block = &s->block};
+        .kind = SPV_SOURCE_EVENT_FOUND, .height = h->next, .hash = slot->hash, .block = &s->block};
     spv_source_heights_reported(h, h->next);
     s->is_reported = true;
     return 1;
@@ -199,10 +201,10 @@ void spv_block_scan_get_stats(const struct spv_block_scan *s, struct spv_block_s
     *out = (struct spv_block_scan_stats){.running = s->is_running,
                                          .first = s->heights.first,
                                          .last = s->heights.last,
-                                         .height = s->heights.second_look ? s->heights.main_next
-                                                                          : s->heights.next,
+                                         .height = s->heights.is_second_pass ? s->heights.main_next
+                                                                             : s->heights.next,
                                          .left = spv_source_heights_left(&s->heights),
                                          .blocks = s->n_blocks,
                                          .block_bytes = s->n_bytes,
-                                         .memory = sizeof *s + s->held_bytes};
+                                         .memory = sizeof *s + s->buffered_bytes};
 }

@@ -58,7 +58,7 @@ int spv_bloom_size(struct spv_bloom_shape *out, size_t n_items, double rate)
     n_bytes = (bits < (double)max_bits ? (size_t)bits : max_bits) / 8;
     bits_per_item = n_bytes * 8 / n_items;
     n_functions = (size_t)((double)bits_per_item * LN2);
-    if (n_functions == 0) /* no bytes, or fewer than two bits an item */
+    if (n_functions == 0) /* no bytes, or fewer than two bits per item */
         return SPV_ERR_INVALID;
     out->n_bytes = n_bytes;
     out->n_functions =
@@ -73,7 +73,7 @@ double spv_bloom_rate(const struct spv_bloom_shape *shape, size_t n_items)
 
     if (bits == 0)
         return 1;
-    /* A bit is still 0 with the odds (1 - 1/bits)^(items functions). */
+    /* A bit is 0 with the probability (1 - 1/bits)^(items functions). */
     is_zero = bloom_power(bloom_power(1 - 1 / (double)bits, n_items), shape->n_functions);
     return bloom_power(1 - is_zero, shape->n_functions);
 }

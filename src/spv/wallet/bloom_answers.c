@@ -1,9 +1,9 @@
-/* Filtered blocks: a merkleblock message, and then each transaction that it proves, in their order.
- * The header is the one that was requested, by its hash. A tree that does not lead to its root is a
- * proven lie; a transaction that is missing or another one only closes the connection.
+/* Filtered blocks: a merkleblock message, and then each transaction that it proves, in order. The
+ * header is found by the hash that was requested. A tree with another root is provably invalid; a
+ * missing or another transaction only closes the connection.
  *
- * A transaction of 64 bytes could be two hashes of the tree, and a pair of hashes above one could
- * be a transaction: of such the whole block decides. */
+ * A transaction of 64 bytes could be two hashes of the tree, and a pair of hashes could be a
+ * transaction (spv/merkle.h): then the whole block is fetched. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +15,13 @@ static struct spv_bloom_peer *find_peer(const struct spv_bloom_scan *s, uint64_t
 {
     struct spv_peer_entry *p = spv_peer_table_find(s->cfg.peers, id);
 
-    return p && p->bloom && !p->bloom->drop ? p->bloom : NULL;
+    return p && p->bloom && !p->bloom->disconnect_error ? p->bloom : NULL;
 }
 
 /* ---- the end of an answer ---- */
 
-/* The peer has added the outpoints itself that it matched (flag ALL): what it answers from now on,
- * until it gets another filter, is of the newer version. */
+/* The peer has added the outpoints that it matched to its filter itself (BLOOM_UPDATE_ALL): its
+ * answers from now on, until it gets another filter, have the newer version. */
 static void raise_version(struct spv_bloom_scan *s, struct spv_bloom_peer *p, uint32_t before)
 {
     const uint64_t load = p->batches[0].load;
@@ -36,7 +36,8 @@ static void raise_version(struct spv_bloom_scan *s, struct spv_bloom_peer *p, ui
     s->is_version_used = true;
 }
 
-/* The height that is being answered; NULL: its block has left the chain, or is done with. */
+/* The entry of the height that is being answered; NULL: its block left the chain, or needs no
+ * answer any more. */
 static struct spv_bloom_height *height_of(struct spv_bloom_scan *s,
                                           const struct spv_bloom_reading *r)
 {
@@ -45,7 +46,7 @@ static struct spv_bloom_height *height_of(struct spv_bloom_scan *s,
     return h && spv_blockhash_eq(&h->hash, &r->hash) ? h : NULL;
 }
 
-/* All transactions have come. */
+/* All transactions were received. */
 static int finish_answer(struct spv_bloom_scan *s, uint64_t id, struct spv_bloom_peer *p)
 {
     struct spv_bloom_reading *r = &p->reading;
@@ -57,7 +58,7 @@ static int finish_answer(struct spv_bloom_scan *s, uint64_t id, struct spv_bloom
     s->stats.blocks++;
     if (h) {
         struct spv_bloom_answer *a = spv_bloom_answer_of(h, id);
-        if (!a && (a = spv_bloom_free_answer(s, h, id))) /* it is late */
+        if (!a && (a = spv_bloom_open_answer(s, h, id))) /* it is late */
             a->peer = id;
         if (a && !a->has_come)
             rc = spv_bloom_put_answer(s, h, a, r, p->batches[0].version);
@@ -68,7 +69,8 @@ static int finish_answer(struct spv_bloom_scan *s, uint64_t id, struct spv_bloom
 
 /* ---- merkleblock ---- */
 
-/* The number of the item in the oldest batch; its n: it was not requested, or is out of order. */
+/* The index of a block in the oldest batch; its n: the block was not requested, or is out of order.
+ */
 static unsigned find_item(const struct spv_bloom_peer *p, const struct spv_blockhash *hash)
 {
     const struct spv_bloom_batch *b = &p->batches[0];
@@ -79,7 +81,7 @@ static unsigned find_item(const struct spv_bloom_peer *p, const struct spv_block
     return at;
 }
 
-/* Items of the oldest batch that were not answered, up to one. */
+/* The blocks of the oldest batch before one of it were not answered. */
 static void skip_items(struct spv_bloom_scan *s, uint64_t id, struct spv_bloom_peer *p, unsigned to,
                        struct spv_now now)
 {
@@ -102,7 +104,7 @@ static int copy_proof(struct spv_bloom_reading *r, const struct spv_msg_merklebl
     return n < 0 ? n : 0;
 }
 
-/* spv_merkle_verify without the proof of work: the header is one of the best chain. */
+/* As spv_merkle_verify without checking the proof of work: the header is in the best chain. */
 static int verify_proof(struct spv_merkle_match *out, const struct spv_msg_merkleblock *msg)
 {
     struct spv_hash256 root;
@@ -135,15 +137,15 @@ int spv_bloom_scan_merkleblock(struct spv_bloom_scan *s, uint64_t id,
 
     if (!p)
         return 0;
-    if (p->reading.is_open) { /* the transactions of the one before have not come */
-        spv_bloom_drop_peer(p, SPV_ERR_BLOOM_ANSWER);
+    if (p->reading.is_open) { /* transactions of the block before are missing */
+        spv_bloom_disconnect_peer(p, SPV_ERR_BLOOM_ANSWER);
         return 1;
     }
     spv_header_hash(&hash, &msg->header);
     const unsigned at = p->n_batches > 0 ? find_item(p, &hash) : 0;
     if (p->n_batches == 0 || at == p->batches[0].n) {
-        if (++p->n_unrequested == SPV_BLOOM_UNREQUESTED)
-            spv_bloom_drop_peer(p, SPV_ERR_UNSOLICITED);
+        if (++p->n_unsolicited == SPV_BLOOM_MAX_UNSOLICITED)
+            spv_bloom_disconnect_peer(p, SPV_ERR_UNSOLICITED);
         return 1;
     }
     skip_items(s, id, p, at, now);
@@ -154,7 +156,7 @@ int spv_bloom_scan_merkleblock(struct spv_bloom_scan *s, uint64_t id,
     if (rc == 0 && p->reading.n == 0)
         rc = finish_answer(s, id, p);
     else if (rc < 0 && rc != SPV_ERR_NOMEM) {
-        spv_bloom_drop_peer(p, rc);
+        spv_bloom_disconnect_peer(p, rc);
         rc = 0;
     }
     return rc < 0 ? rc : 1;
@@ -162,7 +164,7 @@ int spv_bloom_scan_merkleblock(struct spv_bloom_scan *s, uint64_t id,
 
 /* ---- its transactions ---- */
 
-/* A copy without the witness, which the proof does not commit to. */
+/* Copies a transaction without its witness, which the proof does not commit to. */
 static uint8_t *copy_stripped(const struct spv_tx *tx)
 {
     const size_t n = tx->witness_at - tx->inputs_at;
@@ -196,8 +198,8 @@ static int keep_found(struct spv_bloom_reading *r, const struct spv_merkle_match
     return 0;
 }
 
-/* The next transaction of the block. The outputs that it pays are watched at once: another one of
- * the block may spend them. */
+/* The next transaction of the block. Its outputs to the wallet are watched at once: a later
+ * transaction of the block may spend them. */
 static int read_tx(struct spv_bloom_scan *s, struct spv_bloom_peer *p, const struct spv_tx *tx)
 {
     struct spv_bloom_reading *r = &p->reading;
@@ -248,7 +250,7 @@ int spv_bloom_scan_tx(struct spv_bloom_scan *s, uint64_t id, const struct spv_tx
         return spv_bloom_unconfirmed_tx(s, p, tx);
     spv_tx_txid(&txid, tx);
     if (memcmp(txid.b, r->matches[r->next].txid.b, sizeof txid.b) != 0) {
-        spv_bloom_drop_peer(p, SPV_ERR_BLOOM_ANSWER);
+        spv_bloom_disconnect_peer(p, SPV_ERR_BLOOM_ANSWER);
         return SPV_BLOOM_TX_OF_BLOCK;
     }
     p->last_us = now.mono_us;
@@ -268,18 +270,18 @@ int spv_bloom_scan_pong(struct spv_bloom_scan *s, uint64_t id, const struct spv_
     if (!p || p->n_batches == 0 || !msg->has_nonce || msg->nonce != p->batches[0].nonce)
         return 0;
     if (p->reading.is_open) {
-        spv_bloom_drop_peer(p, SPV_ERR_BLOOM_ANSWER);
+        spv_bloom_disconnect_peer(p, SPV_ERR_BLOOM_ANSWER);
         return 1;
     }
     skip_items(s, id, p, p->batches[0].n, now);
     p->last_us = now.mono_us;
     p->n_batches--;
-    p->is_late &= p->n_batches > 0; /* what was requested since is late, too */
+    p->is_late &= p->n_batches > 0; /* batches that were sent since are late, too */
     memmove(&p->batches[0], &p->batches[1], p->n_batches * sizeof p->batches[0]);
     return 1;
 }
 
-/* Some nodes send it for blocks that they lack; Bitcoin Core does for transactions. */
+/* Some nodes send notfound for blocks that they lack, Bitcoin Core only for transactions. */
 int spv_bloom_scan_notfound(struct spv_bloom_scan *s, uint64_t id, const struct spv_msg_inv *msg,
                             struct spv_now now)
 {

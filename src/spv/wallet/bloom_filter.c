@@ -1,13 +1,14 @@
-/* The size of a filter grows in steps of two, from 625 items at 0.1 % on; 36,000 bytes are the most
- * and hold 20,000. Beyond, the rate is higher; one more step, to 40,000 items, has the number of
- * hash functions that is right for them. */
+/* The capacity of a filter starts at 625 items at 0.1 % and doubles; the largest filter, 36,000
+ * bytes, holds 20,000. With more items the rate is higher; one more doubling, to 40,000 items,
+ * gives the number of hash functions that fits them. */
 #include "spv/wallet/bloom_scan_state.h"
 
 static struct spv_bloom_shape shape_of(const struct spv_bloom_scan *s, uint32_t capacity)
 {
     struct spv_bloom_shape shape = {.tweak = s->cfg.params.tweak, .update = SPV_BLOOM_UPDATE_ALL};
 
-    (void)spv_bloom_size(&shape, capacity, SPV_BLOOM_RATE); /* in range, by spv_bloom_capacity */
+    (void)spv_bloom_size(&shape, capacity,
+                         SPV_BLOOM_RATE); /* cannot fail: spv_bloom_capacity keeps the range */
     return shape;
 }
 
@@ -61,9 +62,9 @@ int spv_bloom_insert_new(struct spv_bloom_scan *s)
     return 0;
 }
 
-/* Only ever filterload: filteradd tells a peer which item is new, and filterclear turns the relay
- * of all transactions on. */
-void spv_bloom_load(struct spv_bloom_scan *s, struct spv_peer_entry *p)
+/* filterload only: filteradd reveals which item is new, and filterclear turns the relay of all
+ * transactions on. */
+void spv_bloom_send_filterload(struct spv_bloom_scan *s, struct spv_peer_entry *p)
 {
     struct spv_msg_filterload load;
 

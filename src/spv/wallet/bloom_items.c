@@ -1,6 +1,6 @@
-/* One data push of each script is its item: "its 20- or 32-byte hash or key", the first push of at
- * least 20 bytes. Of bare multisig each key is one: any of them may be in another script of the
- * wallet. Never a whole script: a peer tests data pushes only (BIP37). */
+/* The item of a script is its first data push of at least 20 bytes: "its 20- or 32-byte hash or
+ * key". Of bare multisig each key is an item: any of them may be in another script of the wallet. A
+ * whole script is never an item: peers test data pushes only (BIP37). */
 #include "spv/wallet/bloom_items.h"
 
 #include <stdlib.h>
@@ -81,10 +81,10 @@ static int add_item(struct spv_bloom_items *items, const uint8_t *data, size_t n
     return 1;
 }
 
-/* The data pushes of a script that are its items. */
+/* Iterates over the data pushes of a script that are its items. */
 struct script_items {
     struct spv_script_iter ops;
-    bool all; /* else the first one */
+    bool all; /* all such pushes; else the first one only */
     bool found;
 };
 
@@ -172,8 +172,8 @@ int spv_bloom_items_add_txid(struct spv_bloom_items *items, const struct spv_txi
 
 /* ---- matching ---- */
 
-/* The lower of two versions, of which 0 is none. */
-static uint32_t lower(uint32_t a, uint32_t b)
+/* The lower of two versions; 0 is no version. */
+static uint32_t lower_version(uint32_t a, uint32_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
@@ -187,7 +187,7 @@ uint32_t spv_bloom_items_match_script(const struct spv_bloom_items *items,
 
     while (spv_script_take_op(&ops, &op) == 1)
         if (op.data.n >= SPV_BLOOM_MIN_PUSH)
-            version = lower(version, version_of(items, op.data.bytes, op.data.n));
+            version = lower_version(version, version_of(items, op.data.bytes, op.data.n));
     return version;
 }
 
@@ -198,11 +198,11 @@ static uint32_t match_inputs(const struct spv_bloom_items *items, const struct s
     uint32_t version = 0;
 
     for (;;) {
-        const uint8_t *outpoint = inputs.at; /* an input begins with it */
+        const uint8_t *outpoint = inputs.at; /* an input begins with its outpoint */
         if (!spv_tx_take_input(&inputs, &input))
             return version;
-        version = lower(version, version_of(items, outpoint, SPV_BLOOM_OUTPOINT));
-        version = lower(version, spv_bloom_items_match_script(items, &input.script));
+        version = lower_version(version, version_of(items, outpoint, SPV_BLOOM_OUTPOINT));
+        version = lower_version(version, spv_bloom_items_match_script(items, &input.script));
     }
 }
 
@@ -214,9 +214,9 @@ uint32_t spv_bloom_items_match_tx(const struct spv_bloom_items *items, const str
     uint32_t version = match_inputs(items, tx);
 
     while (spv_tx_take_output(&outputs, &output))
-        version = lower(version, spv_bloom_items_match_script(items, &output.script));
+        version = lower_version(version, spv_bloom_items_match_script(items, &output.script));
     spv_tx_txid(&txid, tx);
-    return lower(version, version_of(items, txid.b, sizeof txid.b));
+    return lower_version(version, version_of(items, txid.b, sizeof txid.b));
 }
 
 void spv_bloom_items_fill(const struct spv_bloom_items *items, struct spv_bloom *bloom, size_t from)

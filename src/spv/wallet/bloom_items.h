@@ -1,8 +1,8 @@
-/* What a bloom filter of a wallet holds: the items of its scripts, outpoints and txids. The filter
- * has false positives; with these items a transaction that a peer sent is matched exactly.
+/* The items of a wallet's bloom filter: data pushes of its scripts, outpoints and txids. The filter
+ * has false positives; with these items a transaction is matched exactly.
  *
- * Items have versions: a filter of version v has all items up to v, so that it is known which
- * answers of peers were given without an item. */
+ * Items have versions: a filter of version v has all items up to v. So the version of a peer's
+ * filter tells which items its answers have not considered. */
 #ifndef SPV_WALLET_BLOOM_ITEMS_H
 #define SPV_WALLET_BLOOM_ITEMS_H
 
@@ -10,12 +10,13 @@
 #include "spv/types.h"
 #include "spv/wallet/probe_table.h"
 
-/* "a script without a push of 20 bytes or more": shorter ones are in the scripts of others */
+/* bytes; WATCH.md: "a script without a push of 20 bytes or more" is refused: shorter pushes are in
+ * scripts of many others */
 #define SPV_BLOOM_MIN_PUSH 20
 #define SPV_BLOOM_OUTPOINT 36 /* bytes: a txid and an index, little-endian */
 
 struct spv_bloom_item {
-    uint32_t at; /* in the bytes */
+    uint32_t at; /* offset in `bytes` */
     uint32_t version; /* never 0 */
     uint16_t n;
 };
@@ -32,13 +33,13 @@ struct spv_bloom_items {
 void spv_bloom_items_init(struct spv_bloom_items *items, const struct spv_rng *rng);
 void spv_bloom_items_free(struct spv_bloom_items *items);
 
-/* 0, or SPV_ERR_BLOOM_SCRIPT for a script that has no item. */
+/* Returns 0, or SPV_ERR_BLOOM_SCRIPT for a script that has no item. */
 int spv_bloom_items_check(const struct spv_bytes *script);
-/* The number of items that adding a script would add, or SPV_ERR_BLOOM_SCRIPT when it has none. */
+/* Returns the number of new items in a script, or SPV_ERR_BLOOM_SCRIPT when it has no item. */
 int spv_bloom_items_count(const struct spv_bloom_items *items, const struct spv_bytes *script);
-/* Each adds items of a version, at least that of those before. They return the number of those that
- * are new, SPV_ERR_BLOOM_SCRIPT for a script that has no item, SPV_ERR_TOO_MANY, or SPV_ERR_NOMEM
- * (some may be there). */
+/* Each adds items with a version, at least that of all earlier ones. They return the number of new
+ * items, SPV_ERR_BLOOM_SCRIPT for a script without an item, SPV_ERR_TOO_MANY, or SPV_ERR_NOMEM
+ * (some may have been added). */
 int spv_bloom_items_add_script(struct spv_bloom_items *items, const struct spv_bytes *script,
                                uint32_t version);
 int spv_bloom_items_add_outpoint(struct spv_bloom_items *items, const struct spv_txid *txid,
@@ -46,7 +47,7 @@ int spv_bloom_items_add_outpoint(struct spv_bloom_items *items, const struct spv
 int spv_bloom_items_add_txid(struct spv_bloom_items *items, const struct spv_txid *txid,
                              uint32_t version);
 
-/* The lowest version of the items that are in a script; 0: none is. */
+/* The lowest version of the items that are in a script; 0: it has none. */
 uint32_t spv_bloom_items_match_script(const struct spv_bloom_items *items,
                                       const struct spv_bytes *script);
 /* Matches a transaction as a filter without false positives does (spv_bloom_match_tx), but inserts

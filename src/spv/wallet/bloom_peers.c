@@ -1,9 +1,10 @@
-/* Requests go out in batches, to all peers at once: each free one gets the lowest heights that
- * no peer is asked for. A batch is
+/* Requests are sent in batches to all peers in parallel: each free peer gets the lowest heights
+ * that are not requested from another. A batch is
  *
  *     [filterload, when the peer's filter is not the newest]  getdata  ping
  *
- * and peers answer in order, so the pong ends it: what was left out until then is not there. */
+ * and peers answer in order, so the pong ends the batch: blocks that were not answered by then are
+ * not available from the peer. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,25 +37,25 @@ void spv_bloom_scan_remove_peer(struct spv_bloom_scan *s, uint64_t id)
 
     if (!p || !p->bloom)
         return;
-    spv_bloom_forget_peer(s, id, false);
+    spv_bloom_cancel_peer(s, id, false);
     spv_bloom_close_reading(p->bloom);
     free(p->bloom);
     p->bloom = NULL;
 }
 
-void spv_bloom_drop_peer(struct spv_bloom_peer *p, int error)
+void spv_bloom_disconnect_peer(struct spv_bloom_peer *p, int error)
 {
-    if (!p->drop)
-        p->drop = error;
+    if (!p->disconnect_error)
+        p->disconnect_error = error;
 }
 
-int spv_bloom_scan_next_drop(struct spv_bloom_scan *s, struct spv_disconnect *out)
+int spv_bloom_scan_next_disconnect(struct spv_bloom_scan *s, struct spv_disconnect *out)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
-        if (!p->bloom || !p->bloom->drop || p->bloom->is_drop_reported)
+        if (!p->bloom || !p->bloom->disconnect_error || p->bloom->is_disconnect_reported)
             continue;
-        p->bloom->is_drop_reported = true;
-        *out = (struct spv_disconnect){.id = p->id, .error = p->bloom->drop};
+        p->bloom->is_disconnect_reported = true;
+        *out = (struct spv_disconnect){.id = p->id, .error = p->bloom->disconnect_error};
         return 1;
     }
     return 0;
@@ -64,18 +65,21 @@ void spv_bloom_set_lacks(struct spv_bloom_peer *p, uint32_t height, struct spv_n
 {
     if (!p->lacks_until_us || height > p->lacks_height)
         p->lacks_height = height;
-    p->lacks_until_us = now.mono_us + SPV_BLOOM_LACKS;
+    p->lacks_until_us = now.mono_us + SPV_BLOOM_LACKS_US;
 }
 
 /* ---- the scheduler ---- */
 
 static bool is_usable(const struct spv_peer_entry *p)
 {
-    return p->bloom && !p->bloom->drop && !p->sync.disconnect_error && !p->bloom->is_late;
+    return p->bloom && !p->bloom->disconnect_error && !p->sync.disconnect_error &&
+           !p->bloom->is_late;
 }
 
-/* Whether the peer offers blocks as deep: limited peers disconnect those that ask deeper. */
-static bool serves(const struct spv_bloom_scan *s, const struct spv_peer_entry *p, uint32_t height)
+/* Whether the peer serves blocks at a height: NODE_NETWORK_LIMITED peers disconnect for requests of
+ * deeper ones. */
+static bool peer_serves_height(const struct spv_bloom_scan *s, const struct spv_peer_entry *p,
+                               uint32_t height)
 {
     const uint32_t tip = spv_chain_tip(s->cfg.chain)->height;
     uint32_t has = p->start_height;
@@ -90,7 +94,8 @@ static bool serves(const struct spv_bloom_scan *s, const struct spv_peer_entry *
            ((p->services & SPV_NODE_NETWORK_LIMITED) && height + SPV_BLOCKS_LIMITED_DEPTH > tip);
 }
 
-/* Fills a batch with the lowest heights that the peer can be asked for. Returns 0 or a failure. */
+/* Fills a batch with the lowest heights that can be requested from the peer. Returns 0 or a
+ * failure. */
 static int fill_batch(struct spv_bloom_scan *s, struct spv_bloom_batch *b,
                       const struct spv_peer_entry *p)
 {
@@ -98,14 +103,14 @@ static int fill_batch(struct spv_bloom_scan *s, struct spv_bloom_batch *b,
 
     for (uint32_t i = 0; i < SPV_BLOOM_WINDOW && next + i <= end && b->n < SPV_BLOOM_BATCH; i++) {
         struct spv_bloom_height *h;
-        if (i > 0 && s->held_bytes >= SPV_BLOOM_HELD_BYTES)
-            break; /* the next one is never held back by those that wait for it */
-        if (!serves(s, p, next + i))
+        if (i > 0 && s->buffered_bytes >= SPV_BLOOM_BUFFER_BYTES)
+            break; /* the next height is requested even so: buffered ones wait for it */
+        if (!peer_serves_height(s, p, next + i))
             continue;
         const int rc = spv_bloom_open_height(s, &h, next + i);
         if (rc <= 0)
             return rc;
-        struct spv_bloom_answer *a = spv_bloom_free_answer(s, h, p->id);
+        struct spv_bloom_answer *a = spv_bloom_open_answer(s, h, p->id);
         if (!a)
             continue;
         a->peer = p->id;
@@ -122,8 +127,8 @@ static void send_batch(struct spv_bloom_scan *s, struct spv_peer_entry *p,
     struct spv_bloom_batch *b = &bp->batches[bp->n_batches++];
     struct spv_inv items[SPV_BLOOM_BATCH];
 
-    if (bp->version != s->version || bp->n_false >= SPV_BLOOM_FALSE)
-        spv_bloom_load(s, p);
+    if (bp->version != s->version || bp->n_false >= SPV_BLOOM_MAX_FALSE)
+        spv_bloom_send_filterload(s, p);
     *b = *filled;
     b->nonce = spv_rng_u64(&s->cfg.rng);
     b->load = bp->load;
@@ -137,7 +142,7 @@ static void send_batch(struct spv_bloom_scan *s, struct spv_peer_entry *p,
     spv_effects_send_ping(s->cfg.effects, p->id, b->nonce);
 }
 
-/* Gives each peer with n batches one more. Returns 0 or a failure. */
+/* Sends one more batch to each peer that has n. Returns 0 or a failure. */
 static int schedule_round(struct spv_bloom_scan *s, unsigned n, struct spv_now now)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
@@ -157,14 +162,14 @@ int spv_bloom_schedule(struct spv_bloom_scan *s, struct spv_now now)
 {
     int rc = 0;
 
-    for (unsigned n = 0; s->bloom && rc == 0 && n < SPV_BLOOM_OPEN; n++)
+    for (unsigned n = 0; s->bloom && rc == 0 && n < SPV_BLOOM_PEER_BATCHES; n++)
         rc = schedule_round(s, n, now);
     return rc;
 }
 
 /* ---- time ---- */
 
-/* Since when the peer owes an answer; a batch is open. */
+/* Since when the peer's next answer is awaited; a batch is open. */
 static uint64_t waiting_since(const struct spv_bloom_peer *p)
 {
     return p->last_us > p->batches[0].requested_us ? p->last_us : p->batches[0].requested_us;
@@ -178,12 +183,12 @@ void spv_bloom_scan_timer(struct spv_bloom_scan *s, struct spv_now now)
             continue;
         if (bp->lacks_until_us && bp->lacks_until_us <= now.mono_us)
             bp->lacks_until_us = 0;
-        if (bp->n_batches == 0 || waiting_since(bp) + SPV_BLOOM_TIMEOUT > now.mono_us)
+        if (bp->n_batches == 0 || waiting_since(bp) + SPV_BLOOM_TIMEOUT_US > now.mono_us)
             continue;
         bp->is_late = true;
-        spv_bloom_forget_peer(s, p->id, false);
-        if (waiting_since(bp) + SPV_BLOOM_STALL <= now.mono_us)
-            spv_bloom_drop_peer(bp, SPV_ERR_STALL);
+        spv_bloom_cancel_peer(s, p->id, false);
+        if (waiting_since(bp) + SPV_BLOOM_STALL_US <= now.mono_us)
+            spv_bloom_disconnect_peer(bp, SPV_ERR_STALL);
     }
 }
 
@@ -193,13 +198,14 @@ uint64_t spv_bloom_scan_deadline(const struct spv_bloom_scan *s)
 
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
         const struct spv_bloom_peer *bp = p->bloom;
-        if (!bp || bp->drop)
+        if (!bp || bp->disconnect_error)
             continue;
         if (bp->lacks_until_us)
             first = spv_min_deadline(first, bp->lacks_until_us);
         if (bp->n_batches > 0)
-            first = spv_min_deadline(
-                first, waiting_since(bp) + (bp->is_late ? SPV_BLOOM_STALL : SPV_BLOOM_TIMEOUT));
+            first =
+                spv_min_deadline(first, waiting_since(bp) + (bp->is_late ? SPV_BLOOM_STALL_US
+                                                                         : SPV_BLOOM_TIMEOUT_US));
     }
     return first;
 }

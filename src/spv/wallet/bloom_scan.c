@@ -1,5 +1,6 @@
-/* Inputs and events. Heights are reported in order; while one is reported, the outputs and scripts
- * that it brings are added, and when they make its own answers too old it is requested again. */
+/* Inputs and events. Heights are reported in order. The outputs and scripts that a reported block
+ * brings are added before the next one; when its own answers were given without them, the block is
+ * requested again. */
 #include "spv/wallet/bloom_scan.h"
 
 #include <stdlib.h>
@@ -62,7 +63,7 @@ void spv_bloom_scan_stop(struct spv_bloom_scan *s)
 
 /* ---- what is watched ---- */
 
-/* Whether so many more items may be added. */
+/* Whether `more` items may be added. */
 static int check_rate(const struct spv_bloom_scan *s, size_t more)
 {
     return spv_bloom_rate_of(s, s->items.n + more) > SPV_BLOOM_MAX_RATE ? SPV_ERR_BLOOM_RATE : 0;
@@ -87,7 +88,7 @@ static int after_add(struct spv_bloom_scan *s, uint32_t from)
     const int rc = spv_bloom_insert_new(s);
 
     spv_bloom_need_version(s, from);
-    spv_source_heights_search(&s->heights, from, s->heights.next);
+    spv_source_heights_rescan(&s->heights, from, s->heights.next);
     return rc;
 }
 
@@ -106,8 +107,9 @@ int spv_bloom_scan_add(struct spv_bloom_scan *s, const struct spv_bytes *scripts
     }
     if (rc >= 0 && added > 0)
         return after_add(s, from);
-    if (rc >= 0 && n > 0) /* known ones: the block that is being reported was looked at, too */
-        spv_source_heights_search(&s->heights, from, s->heights.next + s->is_reported);
+    if (rc >= 0 &&
+        n > 0) /* also for known ones: the block that is being reported was scanned, too */
+        spv_source_heights_rescan(&s->heights, from, s->heights.next + s->is_reported);
     return rc < 0 ? rc : 0;
 }
 
@@ -145,7 +147,7 @@ int spv_bloom_scan_begin(struct spv_bloom_scan *s, const struct spv_bytes *scrip
     s->stats = (struct spv_bloom_scan_stats){0};
     spv_source_heights_begin(&s->heights, first, last);
     spv_bloom_items_init(&s->items, &s->cfg.rng);
-    /* what peers have is of the scan before */
+    /* the filters of peers are those of the scan before */
     s->version++;
     s->is_version_used = false;
     if (n > 0)
@@ -165,11 +167,11 @@ struct spv_bloom_params spv_bloom_scan_params(const struct spv_bloom_scan *s)
 
 /* ---- whole blocks ---- */
 
-/* Peers whose answer lacks a transaction that matches what their filter had are not believed: what
- * else they answered is requested again, and they are disconnected. They are not banned: a node
- * that does not add outpoints to its filter, or loads filters late, does the same. */
-static void judge_tx(struct spv_bloom_scan *s, struct spv_bloom_height *h,
-                     const struct spv_txid *txid, uint32_t version)
+/* Compares a transaction of the whole block with the answers. A peer whose answer lacks one that
+ * matches its filter is disconnected, and its other answers are requested again. It is not banned:
+ * a node that does not add outpoints to its filter, or loads filters late, does the same. */
+static void check_answers(struct spv_bloom_scan *s, struct spv_bloom_height *h,
+                          const struct spv_txid *txid, uint32_t version)
 {
     unsigned answers = 0;
 
@@ -182,13 +184,13 @@ static void judge_tx(struct spv_bloom_scan *s, struct spv_bloom_height *h,
             continue;
         struct spv_peer_entry *p = spv_peer_table_find(s->cfg.peers, a.peer);
         if (p && p->bloom)
-            spv_bloom_drop_peer(p->bloom, SPV_ERR_BLOOM_OMISSION);
+            spv_bloom_disconnect_peer(p->bloom, SPV_ERR_BLOOM_OMISSION);
         s->stats.omissions++;
-        spv_bloom_forget_peer(s, a.peer, true);
+        spv_bloom_cancel_peer(s, a.peer, true);
     }
 }
 
-/* Also what the answers lacked is watched. */
+/* Scans the whole block: also transactions that the answers lacked are found and watched. */
 static int search_block(struct spv_bloom_scan *s, struct spv_bloom_height *h,
                         const struct spv_block *block)
 {
@@ -202,7 +204,7 @@ static int search_block(struct spv_bloom_scan *s, struct spv_bloom_height *h,
         if (version == 0)
             continue;
         spv_tx_txid(&txid, &tx);
-        judge_tx(s, h, &txid, version);
+        check_answers(s, h, &txid, version);
         rc = spv_bloom_watch_outputs(s, &tx, &txid, h->height);
     }
     return rc;
@@ -219,12 +221,12 @@ int spv_bloom_scan_block(struct spv_bloom_scan *s, const struct spv_fetched_bloc
         return SPV_ERR_NOMEM;
     memcpy(h->block, block->block.bytes, block->block.n);
     h->n_block = block->block.n;
-    s->held_bytes += h->n_block;
+    s->buffered_bytes += h->n_block;
     s->stats.whole_blocks++;
     return search_block(s, h, &block->block);
 }
 
-/* ---- going on ---- */
+/* ---- the next height ---- */
 
 static bool has_match(const struct spv_bloom_scan *s, const struct spv_bloom_height *h)
 {
@@ -253,8 +255,8 @@ static int reserve_views(struct spv_bloom_scan *s, size_t n)
     return 0;
 }
 
-/* Goes on over heights that are done with, to the next one that is to be reported. */
-static int advance(struct spv_bloom_scan *s)
+/* Moves over heights that are complete, to the next one that must be reported. */
+static int bloom_scan_advance(struct spv_bloom_scan *s)
 {
     struct spv_source_heights *hs = &s->heights;
 
@@ -281,10 +283,10 @@ int spv_bloom_scan_run(struct spv_bloom_scan *s, uint32_t available, bool at_tip
     if (!s->is_running)
         return 0;
     spv_source_heights_set_available(&s->heights, available, at_tip);
-    int rc = advance(s);
+    int rc = bloom_scan_advance(s);
     while (rc == 0 && spv_source_heights_next_pass(&s->heights)) {
         spv_bloom_drop_heights(s, 0);
-        rc = advance(s);
+        rc = bloom_scan_advance(s);
     }
     if (rc == 0)
         rc = s->refused;
@@ -293,19 +295,19 @@ int spv_bloom_scan_run(struct spv_bloom_scan *s, uint32_t available, bool at_tip
     if (rc == 0)
         rc = spv_bloom_want_whole(s, now);
     if (rc == 0 && at_tip && s->heights.next > spv_source_heights_end(&s->heights))
-        rc = spv_bloom_ask_mempools(s);
+        rc = spv_bloom_send_mempools(s);
     return rc;
 }
 
-void spv_bloom_scan_undo(struct spv_bloom_scan *s, uint32_t height)
+void spv_bloom_scan_roll_back(struct spv_bloom_scan *s, uint32_t height)
 {
     if (!s->is_running)
         return;
     const uint32_t next = s->heights.next;
 
     spv_bloom_drop_heights(s, height);
-    spv_source_heights_undo(&s->heights, height);
-    if (s->heights.next != next) /* what was answered is of another pass */
+    spv_source_heights_roll_back(&s->heights, height);
+    if (s->heights.next != next) /* the answers belong to another pass */
         spv_bloom_drop_heights(s, 0);
 }
 
@@ -322,8 +324,8 @@ static void report_match(struct spv_bloom_scan *s, struct spv_source_event *out)
 {
     const struct spv_bloom_height *h = spv_bloom_find_height(s, s->heights.next);
 
-    *out =
-        (struct spv_source_event){.kind = SPV_SOURCE_MATCH, .height = h->height, .hash = h->hash};
+    *out = (struct spv_source_event){
+        .kind = SPV_SOURCE_EVENT_FOUND, .height = h->height, .hash = h->hash};
     if (h->block) {
         (void)spv_block_parse(&s->block, h->block, h->n_block); /* was parsed before */
         out->block = &s->block;
@@ -348,7 +350,7 @@ int spv_bloom_scan_next(struct spv_bloom_scan *s, struct spv_source_event *out)
 {
     if (!s->is_running || s->is_reported)
         return 0;
-    if (spv_source_heights_take_undone(&s->heights, out))
+    if (spv_source_heights_take_rolled_back(&s->heights, out))
         return 1;
     if (!s->is_ready)
         return spv_source_heights_take_done(&s->heights, out);
@@ -363,12 +365,12 @@ void spv_bloom_scan_get_stats(const struct spv_bloom_scan *s, struct spv_bloom_s
     out->running = s->is_running;
     out->first = s->heights.first;
     out->last = s->heights.last;
-    out->height = s->heights.second_look ? s->heights.main_next : s->heights.next;
+    out->height = s->heights.is_second_pass ? s->heights.main_next : s->heights.next;
     out->left = spv_source_heights_left(&s->heights);
     out->items = s->items.n;
     out->is_matching = true;
     out->rate = spv_bloom_rate_of(s, s->items.n);
-    out->memory = sizeof *s + s->held_bytes + spv_bloom_items_memory(&s->items) +
+    out->memory = sizeof *s + s->buffered_bytes + spv_bloom_items_memory(&s->items) +
                   s->cap_views * sizeof *s->views;
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
         out->peers += p->bloom && p->bloom->version;

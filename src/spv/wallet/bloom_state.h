@@ -1,5 +1,5 @@
-/* The internals of a bloom filter, and the test for an item, which the matching of transactions
- * has inline. */
+/* The internals of a bloom filter, and the test for an item, inlined into the matching of
+ * transactions. */
 #ifndef SPV_SPV_WALLET_BLOOM_STATE_H
 #define SPV_SPV_WALLET_BLOOM_STATE_H
 
@@ -17,8 +17,8 @@ struct spv_bloom {
 
 #define SPV_BLOOM_INLINE static inline __attribute__((always_inline))
 
-/* h modulo the number of bits, at most 288,000: the quotient by multiplication is at most one too
- * small. */
+/* h modulo the number of bits, which is at most 288,000. The quotient from a multiplication is at
+ * most one too small. */
 SPV_BLOOM_INLINE uint32_t spv_bloom_reduce(const struct spv_bloom *bloom, uint32_t h)
 {
     const uint32_t n_bits = (uint32_t)bloom->shape.n_bytes * 8;
@@ -51,8 +51,8 @@ SPV_BLOOM_INLINE uint32_t spv_bloom_functions(const struct spv_bloom *bloom)
 }
 
 /* spv_bloom_contains. Tests two bits before it branches: each alone is as likely 0 as 1, and a
- * branch that is predicted wrongly costs more than a hash. Most items fail the first test, so
- * nothing is mixed beforehand. */
+ * branch that is predicted wrongly costs more than a hash. Most items fail the first test, so their
+ * words are not mixed for all functions beforehand. */
 SPV_BLOOM_INLINE bool spv_bloom_test_bytes(const struct spv_bloom *bloom, const uint8_t *data,
                                            size_t n)
 {

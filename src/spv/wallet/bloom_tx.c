@@ -8,7 +8,7 @@
 
 #define OUTPOINT 36 /* bytes: a txid and an index */
 
-/* "each data element": empty pushes are none, and what follows a truncated push is not read */
+/* "each data element": an empty push is none, and nothing after a truncated push is read */
 static bool match_pushes(const struct spv_bloom *bloom, struct spv_bytes script)
 {
     struct spv_script_iter ops = spv_script_ops(script.bytes, script.n);
@@ -61,7 +61,8 @@ static bool match_inputs(const struct spv_bloom *bloom, const struct spv_tx *tx)
     struct spv_tx_input input;
 
     for (;;) {
-        const uint8_t *outpoint = inputs.at; /* an input begins with it, as filters have it */
+        const uint8_t *outpoint =
+            inputs.at; /* an input begins with its outpoint, serialised as in filters */
         if (!spv_tx_take_input(&inputs, &input))
             return false;
         if (spv_bloom_test(bloom, outpoint, OUTPOINT) || match_pushes(bloom, input.script))
@@ -69,8 +70,8 @@ static bool match_inputs(const struct spv_bloom *bloom, const struct spv_tx *tx)
     }
 }
 
-/* The txid comes last: the processor hashes it while the others are tested. The order is not seen
- * from outside: only an output that matches changes the filter. Flattened: all of it takes 0.4
+/* The txid is tested last, so that the processor hashes it during the other tests. The order does
+ * not change the result: only an output that matches changes the filter. Flattened: it takes 0.4
  * microseconds, and is called for each transaction of a block. */
 __attribute__((flatten)) bool spv_bloom_match_tx(struct spv_bloom *bloom, const struct spv_tx *tx)
 {

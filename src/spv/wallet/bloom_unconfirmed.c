@@ -1,18 +1,18 @@
-/* Unconfirmed transactions: a peer with a filter announces those that match, and after `mempool`
- * all that it has. Each is requested from every peer that announces it. */
+/* Unconfirmed transactions: a peer with a filter announces those that match it; `mempool` makes it
+ * announce those that it has already. Each is requested from every peer that announces it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/wallet/bloom_scan_state.h"
 
-int spv_bloom_ask_mempools(struct spv_bloom_scan *s)
+int spv_bloom_send_mempools(struct spv_bloom_scan *s)
 {
     for (struct spv_peer_entry *p = NULL; (p = spv_peer_table_next(s->cfg.peers, p));) {
         struct spv_bloom_peer *bp = p->bloom;
-        if (!s->bloom || !bp || bp->drop || p->sync.disconnect_error)
+        if (!s->bloom || !bp || bp->disconnect_error || p->sync.disconnect_error)
             continue;
         if (bp->version != s->version)
-            spv_bloom_load(s, p);
+            spv_bloom_send_filterload(s, p);
         if (bp->mempool_version == s->version)
             continue;
         bp->mempool_version = s->version;
@@ -40,16 +40,16 @@ int spv_bloom_scan_inv(struct spv_bloom_scan *s, uint64_t id, const struct spv_m
     struct spv_peer_entry *p = spv_peer_table_find(s->cfg.peers, id);
     struct spv_bloom_peer *bp = p ? p->bloom : NULL;
 
-    if (!s->is_running || !bp || bp->drop)
+    if (!s->is_running || !bp || bp->disconnect_error)
         return 0;
-    for (size_t i = 0; i < msg->n && bp->n_txs < SPV_BLOOM_TX_OPEN; i++) {
+    for (size_t i = 0; i < msg->n && bp->n_txs < SPV_BLOOM_MAX_TX_REQUESTS; i++) {
         struct spv_inv item = msg->items[i];
         struct spv_txid txid;
         if (item.type != SPV_INV_TX)
             continue;
         memcpy(txid.b, item.hash.b, sizeof txid.b);
         if (find_txid(bp->txs, bp->n_txs, &txid) < bp->n_txs ||
-            find_txid(s->seen, SPV_BLOOM_TX_SEEN, &txid) < SPV_BLOOM_TX_SEEN)
+            find_txid(s->seen, SPV_BLOOM_SEEN_TXS, &txid) < SPV_BLOOM_SEEN_TXS)
             continue;
         bp->txs[bp->n_txs++] = txid;
         if (p->services & SPV_NODE_WITNESS)
@@ -72,7 +72,7 @@ int spv_bloom_unconfirmed_tx(struct spv_bloom_scan *s, struct spv_bloom_peer *p,
     if (spv_bloom_items_match_tx(&s->items, tx) != 0)
         return SPV_BLOOM_TX_UNCONFIRMED;
     s->seen[s->next_seen] = txid;
-    s->next_seen = (s->next_seen + 1) % SPV_BLOOM_TX_SEEN;
+    s->next_seen = (s->next_seen + 1) % SPV_BLOOM_SEEN_TXS;
     s->stats.false_positives++;
     return SPV_BLOOM_TX_NOT_MINE;
 }

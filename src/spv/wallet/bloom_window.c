@@ -1,14 +1,14 @@
-/* The heights in progress, and what peers have answered for each. An answer counts when it was
- * given under a filter with all items that matter at its height. With two answers, each transaction
- * that one has must be in the other, when it matches what the other's filter had; if not, the whole
- * block is fetched, and shows which peer left it out. */
+/* The heights in progress, and the answers of peers for each. An answer is valid when the peer's
+ * filter had the version that the height needs. With two answers, each transaction of one must be
+ * in the other when it matches the other's filter; if not, the whole block is fetched, and shows
+ * which peer left it out. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/wallet/bloom_scan_state.h"
 #include "util/array.h"
 
-/* ---- what is held ---- */
+/* ---- buffers ---- */
 
 void spv_bloom_free_found(struct spv_bloom_found_list *found)
 {
@@ -18,14 +18,14 @@ void spv_bloom_free_found(struct spv_bloom_found_list *found)
     *found = (struct spv_bloom_found_list){.list = NULL};
 }
 
-/* The answer is to be given again. */
-static void free_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h, size_t at)
+/* Discards an answer: it must be requested again. */
+static void reset_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h, size_t at)
 {
     size_t n = 0;
 
     if (h->height == s->heights.next)
         s->is_ready = false;
-    s->held_bytes -= h->answers[at].n_proof;
+    s->buffered_bytes -= h->answers[at].n_proof;
     free(h->answers[at].proof);
     h->answers[at] = (struct spv_bloom_answer){0};
     for (size_t i = 0; i < h->found.n; i++) {
@@ -35,7 +35,7 @@ static void free_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h, si
             h->found.list[n++] = *f;
             continue;
         }
-        s->held_bytes -= f->n;
+        s->buffered_bytes -= f->n;
         free(f->bytes);
     }
     h->found.n = n;
@@ -47,9 +47,9 @@ void spv_bloom_close_height(struct spv_bloom_scan *s, struct spv_bloom_height *h
     if (h->wants_whole && !h->block)
         spv_block_fetch_cancel(s->cfg.blocks, SPV_BLOCKS_OF_COINS, &h->hash);
     for (size_t i = 0; i < SPV_BLOOM_ANSWERS; i++)
-        free_answer(s, h, i);
+        reset_answer(s, h, i);
     free(h->found.list);
-    s->held_bytes -= h->n_block;
+    s->buffered_bytes -= h->n_block;
     free(h->block);
     *h = (struct spv_bloom_height){0};
 }
@@ -97,11 +97,11 @@ void spv_bloom_need_version(struct spv_bloom_scan *s, uint32_t from)
             continue;
         h->needed = s->version;
         if (h->height == s->heights.next)
-            s->is_ready = s->is_reported = false; /* it is reported again */
+            s->is_ready = s->is_reported = false; /* the block must be reported again */
         for (size_t a = 0; a < SPV_BLOOM_ANSWERS; a++) {
             if (!h->answers[a].has_come || h->answers[a].version >= h->needed)
                 continue;
-            free_answer(s, h, a);
+            reset_answer(s, h, a);
             s->stats.again++;
         }
     }
@@ -124,8 +124,8 @@ int spv_bloom_watch_outputs(struct spv_bloom_scan *s, const struct spv_tx *tx,
     if (rc >= 0 && added > 0) {
         rc = spv_bloom_insert_new(s);
         spv_bloom_need_version(s, height);
-        /* in a second look: heights that it does not come to may spend them */
-        spv_source_heights_search(&s->heights, height, s->heights.next);
+        /* in a second pass: heights outside its ranges may spend them */
+        spv_source_heights_rescan(&s->heights, height, s->heights.next);
     }
     return rc < 0 ? rc : 0;
 }
@@ -140,7 +140,7 @@ struct spv_bloom_answer *spv_bloom_answer_of(struct spv_bloom_height *h, uint64_
     return NULL;
 }
 
-struct spv_bloom_answer *spv_bloom_free_answer(const struct spv_bloom_scan *s,
+struct spv_bloom_answer *spv_bloom_open_answer(const struct spv_bloom_scan *s,
                                                struct spv_bloom_height *h, uint64_t peer)
 {
     const size_t n = s->cfg.cross_check ? SPV_BLOOM_ANSWERS : 1;
@@ -166,13 +166,13 @@ bool spv_bloom_cancel_answer(struct spv_bloom_scan *s, uint32_t height,
     return true;
 }
 
-void spv_bloom_forget_peer(struct spv_bloom_scan *s, uint64_t peer, bool with_answers)
+void spv_bloom_cancel_peer(struct spv_bloom_scan *s, uint64_t peer, bool with_answers)
 {
     for (size_t i = 0; i < SPV_BLOOM_WINDOW; i++) {
         struct spv_bloom_height *h = &s->window[i];
         struct spv_bloom_answer *a = h->height ? spv_bloom_answer_of(h, peer) : NULL;
         if (a && (with_answers || !a->has_come))
-            free_answer(s, h, (size_t)(a - h->answers));
+            reset_answer(s, h, (size_t)(a - h->answers));
     }
 }
 
@@ -209,14 +209,14 @@ static int merge_found(struct spv_bloom_scan *s, struct spv_bloom_height *h,
             }
             list[at] = *f;
             list[at].answers = bit;
-            s->held_bytes += f->n;
+            s->buffered_bytes += f->n;
         }
     }
     found->n = 0;
     return 0;
 }
 
-/* "a second peer is asked for what the first left out" */
+/* WATCH.md: "asks a second peer for what the first left out" */
 static bool answers_differ(const struct spv_bloom_height *h)
 {
     for (size_t i = 0; i < h->found.n; i++) {
@@ -229,14 +229,14 @@ static bool answers_differ(const struct spv_bloom_height *h)
     return false;
 }
 
-/* Whether an output to the wallet reaches the amount above which a block is fetched whole. */
+/* Whether an output to the wallet has the amount from which on the whole block is fetched. */
 static bool has_large_output(const struct spv_bloom_scan *s, const struct spv_bloom_height *h)
 {
     for (size_t i = 0; s->cfg.whole_from > 0 && i < h->found.n; i++) {
         struct spv_tx_output output;
         struct spv_tx tx;
         if (spv_tx_parse(&tx, h->found.list[i].bytes, h->found.list[i].n) < 0)
-            continue; /* it was parsed before */
+            continue; /* cannot fail: it was parsed before */
         struct spv_tx_iter outputs = spv_tx_outputs(&tx);
         while (spv_tx_next_output(&outputs, &output))
             if (output.value >= s->cfg.whole_from &&
@@ -252,7 +252,7 @@ int spv_bloom_put_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h,
 {
     const unsigned bit = 1u << (answer - h->answers);
 
-    if (version < h->needed) { /* the filter has grown since it was requested */
+    if (version < h->needed) { /* the height needs a newer version than when it was requested */
         *answer = (struct spv_bloom_answer){0};
         s->stats.again++;
         return 0;
@@ -264,7 +264,7 @@ int spv_bloom_put_answer(struct spv_bloom_scan *s, struct spv_bloom_height *h,
     answer->version = version;
     answer->proof = reading->proof;
     answer->n_proof = reading->n_proof;
-    s->held_bytes += answer->n_proof;
+    s->buffered_bytes += answer->n_proof;
     reading->proof = NULL;
     if (!h->wants_whole && (reading->wants_whole || answers_differ(h) || has_large_output(s, h))) {
         h->wants_whole = true;
@@ -299,8 +299,8 @@ int spv_bloom_want_whole(struct spv_bloom_scan *s, struct spv_now now)
         struct spv_bloom_height *h = spv_bloom_find_height(s, s->heights.next + i);
         if (!h || !h->wants_whole || h->is_whole_requested)
             continue;
-        /* those that came may all be higher than the next one, for which they wait */
-        if (i > 0 && (n >= SPV_BLOOM_WHOLE || s->held_bytes >= SPV_BLOOM_HELD_BYTES))
+        /* all received whole blocks may be above the next height, which they wait for */
+        if (i > 0 && (n >= SPV_BLOOM_MAX_WHOLE || s->buffered_bytes >= SPV_BLOOM_BUFFER_BYTES))
             return 0;
         const int rc =
             spv_block_fetch_want(s->cfg.blocks, SPV_BLOCKS_OF_COINS, &h->hash, h->height, now);

@@ -1,5 +1,5 @@
-/* The inputs of a broadcast. Each changes its tables and then runs the rounds. Nothing here is
- * undone after a failed allocation: the machine is loaded again from its rows. */
+/* The operations of struct spv_broadcast: each changes the tables and then announces what is due.
+ * Nothing is undone after a failed allocation: the caller frees the object and loads it again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,14 +37,14 @@ void spv_broadcast_free(struct spv_broadcast *b)
     free(b->txs);
     free(b->conns);
     free(b->sends);
-    free(b->taken);
+    free(b->polled_items);
     free(b->stripped);
     free(b->deleted);
     free(b->update);
     free(b);
 }
 
-static int end_input(struct spv_broadcast *b, int rc, struct spv_now now)
+static int end_operation(struct spv_broadcast *b, int rc, struct spv_now now)
 {
     b->loaded = true;
     if (rc == 0)
@@ -56,7 +56,7 @@ static int end_input(struct spv_broadcast *b, int rc, struct spv_now now)
 
 /* ---- publishing ---- */
 
-/* Whether all n are the package of the first one. */
+/* Whether all n transactions are one package already, and all of it. */
 static bool is_package(const struct spv_broadcast *b, const struct spv_broadcast_report *reports,
                        size_t n)
 {
@@ -94,12 +94,12 @@ static int check_publish(const struct spv_broadcast *b, const struct spv_tx *txs
         if (!again && (b->txs[slot].first != slot || b->txs[slot].next != SPV_NO_SLOT))
             return SPV_ERR_PACKAGE_FORM;
     }
-    return n_new > SPV_BROADCAST_MAX - b->n_used || bytes > SPV_BROADCAST_MAX_BYTES - b->n_bytes
+    return n_new > SPV_BROADCAST_MAX_TXS - b->n_used || bytes > SPV_BROADCAST_MAX_BYTES - b->n_bytes
                ? SPV_ERR_TOO_MANY
                : 0;
 }
 
-/* Returns true when it had ended. */
+/* Publishes a known transaction again. Returns true when its publishing had ended. */
 static bool publish_again(struct spv_broadcast_tx *tx, const struct spv_broadcast_report *report)
 {
     const bool ended =
@@ -111,7 +111,7 @@ static bool publish_again(struct spv_broadcast_tx *tx, const struct spv_broadcas
         tx->row.state = SPV_BROADCAST_PUBLISHING;
         tx->row.ended_at = 0;
     }
-    spv_broadcast_note(tx);
+    spv_broadcast_mark_changed(tx);
     return ended;
 }
 
@@ -149,7 +149,7 @@ int spv_broadcast_publish(struct spv_broadcast *b, const struct spv_tx *txs,
         b->txs[first].row.n_rounds = 0;
         b->txs[first].due_us = now.mono_us;
     }
-    return end_input(b, rc, now);
+    return end_operation(b, rc, now);
 }
 
 int spv_broadcast_withdraw(struct spv_broadcast *b, const struct spv_txid *txid, struct spv_now now)
@@ -166,9 +166,9 @@ int spv_broadcast_withdraw(struct spv_broadcast *b, const struct spv_txid *txid,
             continue;
         tx->row.state = SPV_BROADCAST_WITHDRAWN;
         tx->row.ended_at = now.unix_s;
-        spv_broadcast_note(tx);
+        spv_broadcast_mark_changed(tx);
     }
-    return end_input(b, 0, now);
+    return end_operation(b, 0, now);
 }
 
 int spv_broadcast_set_state(struct spv_broadcast *b, const struct spv_txid *txid,
@@ -190,12 +190,13 @@ int spv_broadcast_set_state(struct spv_broadcast *b, const struct spv_txid *txid
     tx->row.state = (uint32_t)state;
     tx->row.height = height;
     tx->row.ended_at = state == SPV_BROADCAST_PUBLISHING ? 0 : now.unix_s;
-    spv_broadcast_note(tx);
-    if (state == SPV_BROADCAST_PUBLISHING) { /* its block left: peers may have dropped it */
+    spv_broadcast_mark_changed(tx);
+    if (state ==
+        SPV_BROADCAST_PUBLISHING) { /* its block left the chain: peers may have dropped it */
         b->txs[tx->first].row.n_rounds = 0;
         b->txs[tx->first].due_us = now.mono_us;
     }
-    return end_input(b, 0, now);
+    return end_operation(b, 0, now);
 }
 
 int spv_broadcast_set_tip(struct spv_broadcast *b, uint32_t height, int64_t median_time,
@@ -205,12 +206,12 @@ int spv_broadcast_set_tip(struct spv_broadcast *b, uint32_t height, int64_t medi
         return SPV_ERR_STATE;
     b->tip_height = height;
     b->median_time = median_time;
-    return end_input(b, 0, now);
+    return end_operation(b, 0, now);
 }
 
 int spv_broadcast_timer(struct spv_broadcast *b, struct spv_now now)
 {
-    return b->error != 0 ? SPV_ERR_STATE : end_input(b, 0, now);
+    return b->error != 0 ? SPV_ERR_STATE : end_operation(b, 0, now);
 }
 
 /* ---- connections ---- */
@@ -225,19 +226,19 @@ int spv_broadcast_add_peer(struct spv_broadcast *b, const struct spv_broadcast_p
     conn = spv_broadcast_conn(b, peer->id);
     if (conn) {
         conn->info = *peer;
-        return end_input(b, 0, now);
+        return end_operation(b, 0, now);
     }
-    if (b->n_conns == SPV_BROADCAST_PEERS)
+    if (b->n_conns == SPV_BROADCAST_MAX_PEERS)
         return SPV_ERR_TOO_MANY;
     grown = spv_array_grow(b->conns, &b->cap_conns, b->n_conns + 1, 8, sizeof b->conns[0]);
     conn = grown ? calloc(1, sizeof *conn) : NULL;
     if (grown)
         b->conns = grown;
     if (!conn)
-        return end_input(b, SPV_ERR_NOMEM, now);
+        return end_operation(b, SPV_ERR_NOMEM, now);
     conn->info = *peer;
     grown[b->n_conns++] = conn;
-    return end_input(b, 0, now);
+    return end_operation(b, 0, now);
 }
 
 int spv_broadcast_remove_peer(struct spv_broadcast *b, uint64_t id, struct spv_now now)
@@ -250,7 +251,7 @@ int spv_broadcast_remove_peer(struct spv_broadcast *b, uint64_t id, struct spv_n
         free(b->conns[i]);
         b->conns[i] = b->conns[--b->n_conns];
         spv_broadcast_drop_sends(b, id);
-        return end_input(b, 0, now);
+        return end_operation(b, 0, now);
     }
     return 0;
 }
@@ -259,7 +260,7 @@ unsigned spv_broadcast_relay_wanted(const struct spv_broadcast *b)
 {
     for (size_t i = 0; i < b->n_txs; i++)
         if (b->txs[i].row.id != 0 && b->txs[i].row.state == SPV_BROADCAST_PUBLISHING)
-            return SPV_BROADCAST_RELAY;
+            return SPV_BROADCAST_RELAY_PEERS;
     return 0;
 }
 
@@ -292,5 +293,5 @@ int spv_broadcast_recv(struct spv_broadcast *b, uint64_t peer, const struct spv_
 
     if (b->error != 0)
         return SPV_ERR_STATE;
-    return conn ? end_input(b, spv_broadcast_take_message(b, conn, msg), now) : 0;
+    return conn ? end_operation(b, spv_broadcast_on_message(b, conn, msg), now) : 0;
 }

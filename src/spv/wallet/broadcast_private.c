@@ -1,15 +1,15 @@
-/* Private broadcast: each recipient gets a transaction over a connection that exists for nothing
- * else, so that what the peer sees is one announcement of one transaction by an address that it
- * cannot tell from others:
+/* Private broadcast, as in Bitcoin Core: each recipient gets a transaction over a connection of its
+ * own, so that the peer sees one announcement of one transaction by an address that reveals
+ * nothing:
  *
  *     > version ... verack     > inv     < getdata     > tx     > ping     < pong     close
  *
- * The pong shows that the transaction was read. Three recipients have it so before anyone is waited
- * for; then one more each time the delay has passed (a minute, doubled), until it comes back from
- * an ordinary peer. By its wtxid once is enough. An inv by txid says nothing of the witness, and a
- * recipient that puts another witness on it could stop us that way: it needs two network groups.
+ * The pong shows that the transaction was read. It is sent to three recipients at once, then to one
+ * more each time the delay has passed (a minute, doubled), until an ordinary peer returns it. By
+ * its wtxid one peer is enough. An inv by txid says nothing of the witness, and a recipient could
+ * stop us by relaying it with another witness: peers of two network groups must announce it.
  *
- * n_rounds of the row counts recipients, so that a restart goes on. */
+ * n_rounds of the row is the number of recipients, so that a restart does not begin again. */
 #include "spv/error.h"
 #include "spv/wallet/broadcast_state.h"
 #include "util/deadline.h"
@@ -17,8 +17,8 @@
 
 #include <string.h>
 
-#define PAUSE (5 * SPV_SECOND) /* ours: after a connection without success */
-#define RETURNED_GROUPS 2 /* of those that announced it by txid */
+#define PAUSE_US (5 * SPV_SECOND) /* ours: delay after a connection that failed */
+#define RETURNED_GROUPS 2 /* network groups that must announce it by txid */
 
 static struct spv_private_conn *find_private(struct spv_broadcast *b, uint64_t peer)
 {
@@ -28,7 +28,7 @@ static struct spv_private_conn *find_private(struct spv_broadcast *b, uint64_t p
     return NULL;
 }
 
-/* NULL: it is not published any more. */
+/* The transaction of a connection; NULL: it is not published any more. */
 static struct spv_broadcast_tx *tx_of(struct spv_broadcast *b, const struct spv_private_conn *conn)
 {
     for (size_t i = 0; i < b->n_txs; i++)
@@ -58,8 +58,8 @@ static unsigned count_open(const struct spv_broadcast *b, uint64_t id)
     return n;
 }
 
-/* Whether more recipients may be wanted; when says since when. */
-static bool is_open_ended(const struct spv_broadcast *b, const struct spv_broadcast_tx *tx)
+/* Whether the transaction needs another recipient, at its time due_us. */
+static bool wants_recipient(const struct spv_broadcast *b, const struct spv_broadcast_tx *tx)
 {
     return tx->row.id != 0 && tx->row.state == SPV_BROADCAST_PUBLISHING &&
            (tx->row.flags & SPV_BROADCAST_PRIVATE) != 0 && spv_broadcast_is_final(b, tx) &&
@@ -69,37 +69,37 @@ static bool is_open_ended(const struct spv_broadcast *b, const struct spv_broadc
                                             : 1);
 }
 
-static bool is_wanted(const struct spv_broadcast *b, const struct spv_broadcast_tx *tx,
-                      struct spv_now now)
+static bool is_recipient_due(const struct spv_broadcast *b, const struct spv_broadcast_tx *tx,
+                             struct spv_now now)
 {
-    return is_open_ended(b, tx) && now.mono_us >= tx->due_us;
+    return wants_recipient(b, tx) && now.mono_us >= tx->due_us;
 }
 
-/* After a recipient: the first three at once, then later and later. */
+/* Sets the time of the next recipient: at once for the first three, then with a doubling delay. */
 static void schedule_next(struct spv_broadcast *b, struct spv_broadcast_tx *tx, struct spv_now now)
 {
-    uint64_t delay = SPV_BROADCAST_RETRY_MIN * SPV_SECOND;
+    uint64_t delay = SPV_BROADCAST_RETRY_MIN_S * SPV_SECOND;
 
     if (tx->row.n_rounds < SPV_PRIVATE_RECIPIENTS) {
         tx->due_us = now.mono_us;
         return;
     }
     for (uint32_t i = SPV_PRIVATE_RECIPIENTS;
-         i < tx->row.n_rounds && delay < SPV_BROADCAST_RETRY_MAX * SPV_SECOND; i++)
+         i < tx->row.n_rounds && delay < SPV_BROADCAST_RETRY_MAX_S * SPV_SECOND; i++)
         delay *= 2;
-    if (delay > SPV_BROADCAST_RETRY_MAX * SPV_SECOND)
-        delay = SPV_BROADCAST_RETRY_MAX * SPV_SECOND;
+    if (delay > SPV_BROADCAST_RETRY_MAX_S * SPV_SECOND)
+        delay = SPV_BROADCAST_RETRY_MAX_S * SPV_SECOND;
     tx->due_us = now.mono_us + spv_rng_jitter(&b->cfg.rng, delay, delay / 4);
 }
 
-/* ---- inputs ---- */
+/* ---- operations ---- */
 
 int spv_broadcast_private_opened(struct spv_broadcast *b, const struct spv_txid *txid,
                                  uint64_t peer, uint64_t group, struct spv_now now)
 {
     const uint32_t slot = spv_broadcast_find_txid(b, txid->b);
 
-    if (b->error != 0 || slot == SPV_NO_SLOT || !is_wanted(b, &b->txs[slot], now))
+    if (b->error != 0 || slot == SPV_NO_SLOT || !is_recipient_due(b, &b->txs[slot], now))
         return SPV_ERR_STATE;
     if (find_private(b, peer) || spv_broadcast_conn(b, peer))
         return SPV_ERR_INVALID;
@@ -111,7 +111,7 @@ int spv_broadcast_private_opened(struct spv_broadcast *b, const struct spv_txid 
                                       .peer = peer,
                                       .group = group,
                                       .id = b->txs[slot].row.id,
-                                      .deadline_us = now.mono_us + SPV_PRIVATE_TIME * SPV_SECOND};
+                                      .deadline_us = now.mono_us + SPV_PRIVATE_MAX_S * SPV_SECOND};
         return 0;
     }
     return SPV_ERR_STATE;
@@ -123,7 +123,7 @@ void spv_broadcast_private_failed(struct spv_broadcast *b, const struct spv_txid
     const uint32_t slot = spv_broadcast_find_txid(b, txid->b);
 
     if (slot != SPV_NO_SLOT)
-        b->txs[slot].due_us = now.mono_us + SPV_BROADCAST_RETRY_MIN * SPV_SECOND;
+        b->txs[slot].due_us = now.mono_us + SPV_BROADCAST_RETRY_MIN_S * SPV_SECOND;
 }
 
 int spv_broadcast_private_connected(struct spv_broadcast *b, uint64_t peer, bool relay,
@@ -139,9 +139,9 @@ int spv_broadcast_private_connected(struct spv_broadcast *b, uint64_t peer, bool
     return 0;
 }
 
-/* Only the transaction of this connection is handed over, once. */
-static void take_getdata(struct spv_broadcast *b, struct spv_private_conn *conn,
-                         const struct spv_msg_inv *inv)
+/* Only the transaction of this connection is sent, and only once. */
+static void on_getdata(struct spv_broadcast *b, struct spv_private_conn *conn,
+                       const struct spv_msg_inv *inv)
 {
     struct spv_broadcast_tx *tx = tx_of(b, conn);
 
@@ -150,15 +150,15 @@ static void take_getdata(struct spv_broadcast *b, struct spv_private_conn *conn,
         if ((item->type & ~SPV_INV_WITNESS) != SPV_INV_TX ||
             memcmp(item->hash.b, tx->row.txid.b, sizeof item->hash.b) != 0)
             continue;
-        conn->state = SPV_PRIVATE_ASKED;
+        conn->state = SPV_PRIVATE_REQUESTED;
         conn->stripped = item->type == SPV_INV_TX;
-        spv_broadcast_note_fact(tx, conn->group, SPV_BROADCAST_FETCHED);
+        spv_broadcast_add_fact(tx, conn->group, SPV_BROADCAST_FETCHED);
     }
 }
 
 /* The recipient has read the transaction. */
-static void take_pong(struct spv_broadcast *b, struct spv_private_conn *conn,
-                      const struct spv_msg_ping *pong, struct spv_now now)
+static void on_pong(struct spv_broadcast *b, struct spv_private_conn *conn,
+                    const struct spv_msg_ping *pong, struct spv_now now)
 {
     struct spv_broadcast_tx *tx = tx_of(b, conn);
 
@@ -181,9 +181,9 @@ int spv_broadcast_private_recv(struct spv_broadcast *b, uint64_t peer, const str
     if (b->error != 0)
         return SPV_ERR_STATE;
     if (conn && msg->command == SPV_CMD_GETDATA)
-        take_getdata(b, conn, &msg->u.inv);
+        on_getdata(b, conn, &msg->u.inv);
     else if (conn && msg->command == SPV_CMD_PONG)
-        take_pong(b, conn, &msg->u.ping, now);
+        on_pong(b, conn, &msg->u.ping, now);
     return 0;
 }
 
@@ -197,9 +197,9 @@ int spv_broadcast_private_closed(struct spv_broadcast *b, uint64_t peer, struct 
         return SPV_ERR_STATE;
     if (!conn)
         return 0;
-    /* dials that fail at once must not become a loop */
-    if (tx && conn->state != SPV_PRIVATE_DONE && tx->due_us < now.mono_us + PAUSE)
-        tx->due_us = now.mono_us + PAUSE;
+    /* so that dials that fail at once are not repeated in a loop */
+    if (tx && conn->state != SPV_PRIVATE_DONE && tx->due_us < now.mono_us + PAUSE_US)
+        tx->due_us = now.mono_us + PAUSE_US;
     conn->state = SPV_PRIVATE_FREE;
     return 0;
 }
@@ -221,10 +221,10 @@ static void announce_private(struct spv_private_conn *conn, struct spv_broadcast
     memcpy(conn->item.hash.b, tx->row.txid.b, sizeof conn->item.hash.b);
     *out = (struct spv_msg){.command = SPV_CMD_INV, .u.inv = {.items = &conn->item, .n = 1}};
     conn->state = SPV_PRIVATE_ANNOUNCED;
-    spv_broadcast_note_fact(tx, conn->group, SPV_BROADCAST_ANNOUNCED);
+    spv_broadcast_add_fact(tx, conn->group, SPV_BROADCAST_ANNOUNCED);
 }
 
-/* The next action on a connection: 1, 0 or SPV_ERR_NOMEM. */
+/* Returns 1 and the next action on a connection, 0, or SPV_ERR_NOMEM. */
 static int step_private(struct spv_broadcast *b, struct spv_private_conn *conn,
                         struct spv_private_action *out, struct spv_now now)
 {
@@ -233,20 +233,20 @@ static int step_private(struct spv_broadcast *b, struct spv_private_conn *conn,
     if (conn->state == SPV_PRIVATE_FREE)
         return 0;
     if (conn->state == SPV_PRIVATE_DONE || now.mono_us >= conn->deadline_us ||
-        (!tx && conn->state < SPV_PRIVATE_HANDED_OVER))
+        (!tx && conn->state < SPV_PRIVATE_SENT))
         return close_private(conn, out);
     *out = (struct spv_private_action){.kind = SPV_PRIVATE_SEND, .peer = conn->peer};
     if (tx && conn->state == SPV_PRIVATE_READY) {
         announce_private(conn, tx, &out->message);
         return 1;
     }
-    if (tx && conn->state == SPV_PRIVATE_ASKED) {
+    if (tx && conn->state == SPV_PRIVATE_REQUESTED) {
         out->message.command = SPV_CMD_TX;
-        conn->state = SPV_PRIVATE_HANDED_OVER;
-        b->error = spv_broadcast_form(b, &out->message.u.tx, tx, conn->stripped);
+        conn->state = SPV_PRIVATE_SENT;
+        b->error = spv_broadcast_serialise(b, &out->message.u.tx, tx, conn->stripped);
         return b->error < 0 ? b->error : 1;
     }
-    if (conn->state == SPV_PRIVATE_HANDED_OVER) {
+    if (conn->state == SPV_PRIVATE_SENT) {
         conn->nonce = spv_rng_u64(&b->cfg.rng);
         out->message.command = SPV_CMD_PING;
         out->message.u.ping = (struct spv_msg_ping){.has_nonce = true, .nonce = conn->nonce};
@@ -268,7 +268,7 @@ int spv_broadcast_private_poll(struct spv_broadcast *b, struct spv_private_actio
     if (rc != 0 || count_open(b, 0) == SPV_PRIVATE_CONNECTIONS)
         return rc;
     for (size_t i = 0; i < b->n_txs; i++)
-        if (is_wanted(b, &b->txs[i], now)) {
+        if (is_recipient_due(b, &b->txs[i], now)) {
             *out =
                 (struct spv_private_action){.kind = SPV_PRIVATE_OPEN, .txid = b->txs[i].row.txid};
             return 1;
@@ -286,7 +286,7 @@ uint64_t spv_broadcast_private_deadline(const struct spv_broadcast *b)
     if (count_open(b, 0) == SPV_PRIVATE_CONNECTIONS)
         return first;
     for (size_t i = 0; i < b->n_txs; i++)
-        if (is_open_ended(b, &b->txs[i]))
+        if (wants_recipient(b, &b->txs[i]))
             first = spv_min_deadline(first, b->txs[i].due_us);
     return first;
 }

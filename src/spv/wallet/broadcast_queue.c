@@ -1,5 +1,5 @@
-/* Messages that wait to be taken. A transaction is not copied: the entry names its slot, and when
- * it is not published any more by the time it is taken, the peer gets a notfound instead. */
+/* Messages that wait to be polled. A transaction is not copied: the entry has its slot; when it is
+ * not published any more by the time it is polled, the peer gets a notfound instead. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,8 +66,8 @@ void spv_broadcast_drop_sends(struct spv_broadcast *b, uint64_t peer)
     b->n_sends = kept;
 }
 
-/* Without marker, flag and witness (BIP144). */
-static int strip(struct spv_broadcast *b, struct spv_tx *out, const struct spv_tx *tx)
+/* Serialises without marker, flag and witness (BIP144). */
+static int strip_witness(struct spv_broadcast *b, struct spv_tx *out, const struct spv_tx *tx)
 {
     const size_t body = tx->witness_at - tx->inputs_at;
     uint8_t *grown = realloc(b->stripped, tx->stripped_size);
@@ -81,11 +81,11 @@ static int strip(struct spv_broadcast *b, struct spv_tx *out, const struct spv_t
     return spv_tx_parse(out, grown, tx->stripped_size);
 }
 
-int spv_broadcast_form(struct spv_broadcast *b, struct spv_tx *out,
-                       const struct spv_broadcast_tx *tx, bool stripped)
+int spv_broadcast_serialise(struct spv_broadcast *b, struct spv_tx *out,
+                            const struct spv_broadcast_tx *tx, bool stripped)
 {
     if (stripped && tx->tx.has_witness)
-        return strip(b, out, &tx->tx);
+        return strip_witness(b, out, &tx->tx);
     *out = tx->tx;
     return 0;
 }
@@ -101,9 +101,9 @@ static int take_tx(struct spv_broadcast *b, struct spv_msg *out,
         return 0;
     }
     out->command = SPV_CMD_TX;
-    /* BIP144: MSG_WITNESS_TX asks for the witness, MSG_TX for the old serialisation; BIP339:
-     * MSG_WTX names the form with witness. */
-    return spv_broadcast_form(b, &out->u.tx, tx, send->item.type == SPV_INV_TX);
+    /* BIP144: MSG_WITNESS_TX requests the form with witness, MSG_TX the one without; BIP339:
+     * MSG_WTX requests the form with witness. */
+    return spv_broadcast_serialise(b, &out->u.tx, tx, send->item.type == SPV_INV_TX);
 }
 
 static void fill_progress(const struct spv_broadcast *b, struct spv_broadcast_progress *out,
@@ -130,8 +130,8 @@ static void fill_progress(const struct spv_broadcast *b, struct spv_broadcast_pr
 
 int spv_broadcast_poll(struct spv_broadcast *b, struct spv_broadcast_action *out)
 {
-    free(b->taken);
-    b->taken = NULL;
+    free(b->polled_items);
+    b->polled_items = NULL;
     if (b->error != 0)
         return 0;
     if (b->head < b->n_sends) {
@@ -141,7 +141,7 @@ int spv_broadcast_poll(struct spv_broadcast *b, struct spv_broadcast_action *out
             b->error = take_tx(b, &out->message, send);
             return b->error < 0 ? b->error : 1;
         }
-        b->taken = send->items;
+        b->polled_items = send->items;
         out->message = (struct spv_msg){.command = send->command,
                                         .u.inv = {.items = send->items, .n = send->n}};
         return 1;

@@ -1,15 +1,15 @@
-/* Announcements come in rounds. In the first one half of the connections that accept transactions
- * get it: those that are left can announce it back, which shows that it spreads. Later rounds leave
- * out one. A connection that comes while the round lacks some gets it at once; the next round is
- * twice as late as the last one.
+/* Packages are announced in rounds. In the first round half of the connections that accept
+ * transactions get the inv: the others can return it, which shows that it spreads. Later rounds
+ * leave one connection out. While a round has too few recipients, a new connection gets the inv at
+ * once. The delay to the next round doubles each time.
  *
- * There is no random delay before an inv: a client that relays nothing for others is known as the
- * origin of what it announces, whenever it does so (private broadcast is for that).
+ * There is no random delay before an inv: a client that relays nothing for others reveals itself as
+ * the origin anyway (private broadcast avoids that).
  *
  * Of a package of two, the first round announces the child only: the peer lacks its parent, asks
  * the same connection for it by txid, and takes both together ("1p1c"), even where the parent's fee
- * alone is too low. All later rounds, and larger packages, announce parents as well, which may pay
- * enough by themselves. */
+ * alone is too low. Later rounds, and all rounds of larger packages, announce parents as well,
+ * which may pay enough by themselves. */
 #include "spv/error.h"
 #include "spv/wallet/broadcast_state.h"
 #include "util/deadline.h"
@@ -17,12 +17,12 @@
 
 static uint64_t retry_delay(const struct spv_broadcast *b, uint32_t n_rounds)
 {
-    uint64_t delay = SPV_BROADCAST_RETRY_MIN * SPV_SECOND;
+    uint64_t delay = SPV_BROADCAST_RETRY_MIN_S * SPV_SECOND;
 
-    for (uint32_t i = 1; i < n_rounds && delay < SPV_BROADCAST_RETRY_MAX * SPV_SECOND; i++)
+    for (uint32_t i = 1; i < n_rounds && delay < SPV_BROADCAST_RETRY_MAX_S * SPV_SECOND; i++)
         delay *= 2;
-    if (delay > SPV_BROADCAST_RETRY_MAX * SPV_SECOND)
-        delay = SPV_BROADCAST_RETRY_MAX * SPV_SECOND;
+    if (delay > SPV_BROADCAST_RETRY_MAX_S * SPV_SECOND)
+        delay = SPV_BROADCAST_RETRY_MAX_S * SPV_SECOND;
     return spv_rng_jitter(&b->cfg.rng, delay, delay / 4);
 }
 
@@ -42,7 +42,8 @@ void spv_broadcast_schedule(struct spv_broadcast *b, uint32_t first, struct spv_
     tx->due_us += (uint64_t)left * SPV_SECOND;
 }
 
-/* What of a package is announced: how many of its transactions; 0: nothing now. */
+/* How many transactions of a package are announced in its rounds: 0 when it is private or one is
+ * not final. */
 static size_t count_active(const struct spv_broadcast *b, uint32_t first)
 {
     size_t n = 0;
@@ -68,7 +69,7 @@ static size_t count_relay(const struct spv_broadcast *b)
     return n;
 }
 
-static size_t recipients(uint32_t n_rounds, size_t n_relay)
+static size_t count_recipients(uint32_t n_rounds, size_t n_relay)
 {
     size_t n = n_rounds <= 1 ? (n_relay + 1) / 2 : n_relay - 1;
 
@@ -77,7 +78,7 @@ static size_t recipients(uint32_t n_rounds, size_t n_relay)
     return n < SPV_BROADCAST_RECIPIENTS ? n : SPV_BROADCAST_RECIPIENTS;
 }
 
-/* The child, or the last that is still published. */
+/* The child, or the last transaction that is still published. */
 static uint32_t last_active(const struct spv_broadcast *b, uint32_t first)
 {
     uint32_t last = first;
@@ -88,25 +89,26 @@ static uint32_t last_active(const struct spv_broadcast *b, uint32_t first)
     return last;
 }
 
-/* The lower the better: connections that never heard of it, then of groups that did not. */
-static unsigned score(const struct spv_broadcast *b, const struct spv_broadcast_conn *conn,
-                      uint32_t child)
+/* How unsuitable a connection is for a round: 0 when neither it nor its network group was concerned
+ * with the transaction. */
+static unsigned conn_score(const struct spv_broadcast *b, const struct spv_broadcast_conn *conn,
+                           uint32_t child)
 {
     const unsigned bits = conn->bits[child];
     unsigned sum = 0;
 
-    if ((bits & SPV_BIT_HAS) != 0)
+    if ((bits & SPV_BROADCAST_BIT_HAS) != 0)
         sum += 8;
-    if ((bits & SPV_BIT_ANNOUNCED) != 0)
+    if ((bits & SPV_BROADCAST_BIT_ANNOUNCED) != 0)
         sum += 4;
-    if ((bits & SPV_BIT_FETCHED) != 0)
+    if ((bits & SPV_BROADCAST_BIT_FETCHED) != 0)
         sum += 2;
     if ((spv_broadcast_facts(&b->txs[child], conn->info.group) & SPV_BROADCAST_ANNOUNCED) != 0)
         sum += 1;
     return sum;
 }
 
-/* One of the best connections that the round left out, at random. */
+/* A random one of the most suitable connections that are not in the round yet. */
 static struct spv_broadcast_conn *pick_conn(const struct spv_broadcast *b, uint32_t first)
 {
     const uint32_t child = last_active(b, first);
@@ -116,9 +118,9 @@ static struct spv_broadcast_conn *pick_conn(const struct spv_broadcast *b, uint3
 
     for (size_t i = 0; i < b->n_conns; i++) {
         struct spv_broadcast_conn *conn = b->conns[i];
-        if (!conn->info.relay || (conn->bits[first] & SPV_BIT_ROUND) != 0)
+        if (!conn->info.relay || (conn->bits[first] & SPV_BROADCAST_BIT_ROUND) != 0)
             continue;
-        const unsigned its_score = score(b, conn, child);
+        const unsigned its_score = conn_score(b, conn, child);
         if (best && its_score > best_score)
             continue;
         n_best = best && its_score == best_score ? n_best + 1 : 1;
@@ -129,20 +131,20 @@ static struct spv_broadcast_conn *pick_conn(const struct spv_broadcast *b, uint3
     return best;
 }
 
-static int announce(struct spv_broadcast *b, struct spv_broadcast_conn *conn, uint32_t first,
-                    size_t n_active)
+static int announce_package(struct spv_broadcast *b, struct spv_broadcast_conn *conn,
+                            uint32_t first, size_t n_active)
 {
     const bool child_only = n_active == 2 && b->txs[first].row.n_rounds == 1;
     const uint32_t child = last_active(b, first);
     struct spv_inv items[SPV_BROADCAST_MAX_PACKAGE];
     size_t n = 0;
 
-    conn->bits[first] |= SPV_BIT_ROUND;
+    conn->bits[first] |= SPV_BROADCAST_BIT_ROUND;
     for (uint32_t slot = first; slot != SPV_NO_SLOT; slot = b->txs[slot].next) {
         struct spv_broadcast_tx *tx = &b->txs[slot];
         if (tx->row.state != SPV_BROADCAST_PUBLISHING || (child_only && slot != child))
             continue;
-        /* BIP339: by wtxid to a peer with which both sides agreed so, else by txid */
+        /* BIP339: by wtxid when both sides have sent wtxidrelay, else by txid */
         if (conn->info.wtxidrelay) {
             items[n].type = SPV_INV_WTX;
             for (size_t i = 0; i < sizeof tx->wtxid.b; i++)
@@ -153,8 +155,8 @@ static int announce(struct spv_broadcast *b, struct spv_broadcast_conn *conn, ui
                 items[n].hash.b[i] = tx->row.txid.b[i];
         }
         n++;
-        conn->bits[slot] |= SPV_BIT_ANNOUNCED;
-        spv_broadcast_note_fact(tx, conn->info.group, SPV_BROADCAST_ANNOUNCED);
+        conn->bits[slot] |= SPV_BROADCAST_BIT_ANNOUNCED;
+        spv_broadcast_add_fact(tx, conn->info.group, SPV_BROADCAST_ANNOUNCED);
     }
     return spv_broadcast_queue_items(b, conn->info.id, SPV_CMD_INV, items, n);
 }
@@ -164,7 +166,7 @@ static void begin_round(struct spv_broadcast *b, uint32_t first, struct spv_now 
     struct spv_broadcast_tx *tx = &b->txs[first];
 
     for (size_t i = 0; i < b->n_conns; i++)
-        b->conns[i]->bits[first] &= (uint8_t)~SPV_BIT_ROUND;
+        b->conns[i]->bits[first] &= (uint8_t)~SPV_BROADCAST_BIT_ROUND;
     if (tx->row.n_rounds < UINT32_MAX)
         tx->row.n_rounds++;
     tx->row.announced_at = now.unix_s;
@@ -185,27 +187,27 @@ static int run_package(struct spv_broadcast *b, uint32_t first, struct spv_now n
     if (b->txs[first].row.n_rounds == 0)
         return 0;
     for (size_t i = 0; i < b->n_conns; i++)
-        n_told += (b->conns[i]->bits[first] & SPV_BIT_ROUND) != 0;
-    for (size_t n = recipients(b->txs[first].row.n_rounds, n_relay); n_told < n && rc == 0;
+        n_told += (b->conns[i]->bits[first] & SPV_BROADCAST_BIT_ROUND) != 0;
+    for (size_t n = count_recipients(b->txs[first].row.n_rounds, n_relay); n_told < n && rc == 0;
          n_told++) {
         struct spv_broadcast_conn *conn = pick_conn(b, first);
         if (!conn)
             break;
-        rc = announce(b, conn, first, n_active);
+        rc = announce_package(b, conn, first, n_active);
     }
     return rc;
 }
 
-/* Whether all of a package has ended so long ago that nothing brings it back. */
-static bool is_over(const struct spv_broadcast *b, uint32_t first, struct spv_now now)
+/* Whether all transactions of a package have ended so long ago that it can be forgotten. */
+static bool is_forgettable(const struct spv_broadcast *b, uint32_t first, struct spv_now now)
 {
     for (uint32_t slot = first; slot != SPV_NO_SLOT; slot = b->txs[slot].next) {
         const struct spv_broadcast_row *row = &b->txs[slot].row;
         if (row->state == SPV_BROADCAST_PUBLISHING ||
             (row->state == SPV_BROADCAST_CONFIRMED &&
-             b->tip_height < (uint64_t)row->height + SPV_BROADCAST_DEPTH) ||
+             b->tip_height < (uint64_t)row->height + SPV_BROADCAST_FORGET_DEPTH) ||
             (row->state != SPV_BROADCAST_CONFIRMED &&
-             now.unix_s - row->ended_at < SPV_BROADCAST_KEEP))
+             now.unix_s - row->ended_at < SPV_BROADCAST_KEEP_S))
             return false;
     }
     return true;
@@ -218,8 +220,8 @@ int spv_broadcast_run(struct spv_broadcast *b, struct spv_now now)
     for (size_t i = 0; rc == 0 && i < b->n_txs; i++) {
         if (b->txs[i].row.id == 0 || b->txs[i].first != i)
             continue;
-        rc = is_over(b, (uint32_t)i, now) ? spv_broadcast_delete(b, (uint32_t)i)
-                                          : run_package(b, (uint32_t)i, now);
+        rc = is_forgettable(b, (uint32_t)i, now) ? spv_broadcast_delete(b, (uint32_t)i)
+                                                 : run_package(b, (uint32_t)i, now);
     }
     return rc;
 }

@@ -1,4 +1,4 @@
-/* Rows out and in. A row whose transaction was stored before is written without its bytes. */
+/* Changes of rows, and loading. The row of a stored transaction is written without its bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,15 +18,16 @@ static bool is_valid(const struct spv_broadcast *b, const struct spv_broadcast_r
     if (spv_tx_parse(&tx, row->raw.bytes, row->raw.n) < 0)
         return false;
     spv_tx_txid(&txid, &tx);
-    for (uint32_t i = 0; i < row->n_groups && i < SPV_BROADCAST_GROUPS; i++)
+    for (uint32_t i = 0; i < row->n_groups && i < SPV_BROADCAST_MAX_GROUPS; i++)
         if ((row->facts[i] & ~(uint32_t)ALL_FACTS) != 0)
             return false;
     return row->id >= b->next_id && row->id < UINT64_MAX && row->package > 0 &&
            row->position < SPV_BROADCAST_MAX_PACKAGE && row->state >= SPV_BROADCAST_PUBLISHING &&
            row->state <= SPV_BROADCAST_WITHDRAWN &&
            (row->flags & ~(uint32_t)SPV_BROADCAST_PRIVATE) == 0 &&
-           row->n_groups <= SPV_BROADCAST_GROUPS && row->wait_time >= 0 && row->announced_at >= 0 &&
-           row->ended_at >= 0 && memcmp(&txid, &row->txid, sizeof txid) == 0 &&
+           row->n_groups <= SPV_BROADCAST_MAX_GROUPS && row->wait_time >= 0 &&
+           row->announced_at >= 0 && row->ended_at >= 0 &&
+           memcmp(&txid, &row->txid, sizeof txid) == 0 &&
            spv_broadcast_find_txid(b, row->txid.b) == SPV_NO_SLOT;
 }
 
@@ -56,7 +57,7 @@ int spv_broadcast_load(struct spv_broadcast *b, const struct spv_broadcast_row *
     return 0;
 }
 
-/* Appends the transactions of a package behind its first one. */
+/* Links the transactions of a package behind its first one, in order of position. */
 static void link_package(struct spv_broadcast *b, uint32_t first)
 {
     uint32_t position = 1;
@@ -69,7 +70,7 @@ static void link_package(struct spv_broadcast *b, uint32_t first)
             continue;
         spv_broadcast_link(b, (uint32_t)i, first);
         position++;
-        i = SIZE_MAX; /* from the start again */
+        i = SIZE_MAX; /* continues at the start of the list */
     }
 }
 

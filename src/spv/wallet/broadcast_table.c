@@ -1,5 +1,5 @@
-/* Slots, packages, connections, facts. A freed slot is used again; its bits are cleared on all
- * connections, and a queued message knows by the id that its transaction is gone. */
+/* Slots, packages, connections, facts. When a slot is freed and used again, its bits are cleared on
+ * all connections; a queued message finds by the id that its transaction was deleted. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +37,7 @@ uint32_t spv_broadcast_find_wtxid(const struct spv_broadcast *b, const uint8_t w
     return SPV_NO_SLOT;
 }
 
-/* Returns a free slot, or SPV_NO_SLOT when memory is out. */
+/* Returns a free slot, or SPV_NO_SLOT when out of memory. */
 static uint32_t take_slot(struct spv_broadcast *b)
 {
     struct spv_broadcast_tx *grown;
@@ -62,7 +62,7 @@ int spv_broadcast_add_tx(struct spv_broadcast *b, uint32_t *slot, const uint8_t 
 
     if (rc < 0)
         return rc;
-    if (b->n_used == SPV_BROADCAST_MAX || n > SPV_BROADCAST_MAX_BYTES - b->n_bytes)
+    if (b->n_used == SPV_BROADCAST_MAX_TXS || n > SPV_BROADCAST_MAX_BYTES - b->n_bytes)
         return SPV_ERR_TOO_MANY;
     if (spv_probe_table_reserve(&b->by_txid, 1) < 0 || spv_probe_table_reserve(&b->by_wtxid, 1) < 0)
         return SPV_ERR_NOMEM;
@@ -130,7 +130,7 @@ int spv_broadcast_delete(struct spv_broadcast *b, uint32_t first)
 
 /* ---- facts ---- */
 
-void spv_broadcast_note(struct spv_broadcast_tx *tx)
+void spv_broadcast_mark_changed(struct spv_broadcast_tx *tx)
 {
     tx->changed = tx->has_event = true;
 }
@@ -143,19 +143,19 @@ uint32_t spv_broadcast_facts(const struct spv_broadcast_tx *tx, uint64_t group)
     return 0;
 }
 
-/* Where a new group is noted: behind the others, or, when a peer of it announced the transaction
- * back, in place of one that did not. SPV_BROADCAST_GROUPS: nowhere. */
-static uint32_t place_group(struct spv_broadcast_row *row, uint32_t fact)
+/* The index for a new network group: behind the others; when the table is full, a group that
+ * returned the transaction replaces one that did not. SPV_BROADCAST_MAX_GROUPS: none. */
+static uint32_t group_slot(struct spv_broadcast_row *row, uint32_t fact)
 {
-    if (row->n_groups < SPV_BROADCAST_GROUPS)
+    if (row->n_groups < SPV_BROADCAST_MAX_GROUPS)
         return row->n_groups++;
-    for (uint32_t i = 0; fact == SPV_BROADCAST_RETURNED && i < SPV_BROADCAST_GROUPS; i++)
+    for (uint32_t i = 0; fact == SPV_BROADCAST_RETURNED && i < SPV_BROADCAST_MAX_GROUPS; i++)
         if ((row->facts[i] & SPV_BROADCAST_RETURNED) == 0)
             return i;
-    return SPV_BROADCAST_GROUPS;
+    return SPV_BROADCAST_MAX_GROUPS;
 }
 
-void spv_broadcast_note_fact(struct spv_broadcast_tx *tx, uint64_t group, uint32_t fact)
+void spv_broadcast_add_fact(struct spv_broadcast_tx *tx, uint64_t group, uint32_t fact)
 {
     struct spv_broadcast_row *row = &tx->row;
     uint32_t i = 0;
@@ -163,8 +163,8 @@ void spv_broadcast_note_fact(struct spv_broadcast_tx *tx, uint64_t group, uint32
     while (i < row->n_groups && row->groups[i] != group)
         i++;
     if (i == row->n_groups) {
-        i = place_group(row, fact);
-        if (i == SPV_BROADCAST_GROUPS)
+        i = group_slot(row, fact);
+        if (i == SPV_BROADCAST_MAX_GROUPS)
             return;
         row->groups[i] = group;
         row->facts[i] = 0;
@@ -172,7 +172,7 @@ void spv_broadcast_note_fact(struct spv_broadcast_tx *tx, uint64_t group, uint32
     if ((row->facts[i] & fact) != 0)
         return;
     row->facts[i] |= fact;
-    spv_broadcast_note(tx);
+    spv_broadcast_mark_changed(tx);
 }
 
 struct spv_broadcast_conn *spv_broadcast_conn(const struct spv_broadcast *b, uint64_t id)

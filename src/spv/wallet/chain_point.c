@@ -1,4 +1,5 @@
-/* The block below the first stored header has no header, but its child names it. */
+/* The block below the first stored header has no stored header: its hash is the previous-block hash
+ * of the first one. */
 #include "spv/wallet/chain_point.h"
 
 #include "spv/error.h"

@@ -2,7 +2,7 @@
  * Core rounds to one of its steps (FeeFilterRounder): each is 1.1 times the one before, the last at
  * most 10,000,000. So the last step, wherever the steps begin, is above 10,000,000 / 1.1.
  *
- * A block's facts are in a ring by its height. */
+ * The fees of blocks are in a ring buffer, indexed by height. */
 #include "spv/fees.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "spv/error.h"
 #include "spv/message.h"
 
-#define HIGHEST_STEP_MIN 9090909 /* a filter above it is that of a peer in initial download */
+#define HIGHEST_STEP_MIN 9090909 /* above it a fee filter means initial block download */
 #define INITIAL_SUBSIDY UINT64_C(5000000000)
 #define RATE_UNIT (1000 * SPV_WITNESS_SCALE) /* weight of 1,000 virtual bytes */
 
@@ -22,7 +22,7 @@ struct peer_filter {
 
 struct spv_fees {
     const struct spv_params *params;
-    struct peer_filter filters[SPV_FEES_PEERS];
+    struct peer_filter filters[SPV_FEES_MAX_PEERS];
     size_t n_filters;
     struct spv_block_fees blocks[SPV_FEES_BLOCKS];
     bool known[SPV_FEES_BLOCKS];
@@ -52,7 +52,7 @@ void spv_fees_set_filter(struct spv_fees *f, uint64_t peer, uint64_t rate)
         return;
     while (i < f->n_filters && f->filters[i].peer != peer)
         i++;
-    if (i == SPV_FEES_PEERS)
+    if (i == SPV_FEES_MAX_PEERS)
         return;
     if (i == f->n_filters)
         f->n_filters++;
@@ -77,7 +77,7 @@ static int compare_rates(const void *a, const void *b)
 
 void spv_fees_filters(const struct spv_fees *f, struct spv_fee_filters *out)
 {
-    uint64_t rates[SPV_FEES_PEERS];
+    uint64_t rates[SPV_FEES_MAX_PEERS];
 
     *out = (struct spv_fee_filters){.n_peers = 0};
     for (size_t i = 0; i < f->n_filters; i++) {

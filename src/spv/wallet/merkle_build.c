@@ -1,6 +1,6 @@
 /* All levels of the tree are computed, then the partial tree is written in the order in which
- * partial_tree.c reads it. A node has a match below when the first position that is not yet written
- * is below it: depth first, positions come in ascending order. */
+ * partial_tree.c reads it. A node has a match below it when the first position not yet written is
+ * below it: in depth-first order, positions ascend. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static int hash_levels(struct spv_hash256 *nodes, struct tree_writer *w, uint32_
         for (size_t i = 0; i < width; i += 2) {
             uint8_t pair[SPV_TREE_PAIR];
             const size_t right = i + 1 < width ? i + 1 : i;
-            /* CVE-2012-2459: no reader accepts a proof that shows these. */
+            /* CVE-2012-2459: no verifier accepts a proof with two equal siblings. */
             if (right != i && memcmp(&nodes[at + i], &nodes[at + right], sizeof *nodes) == 0)
                 return SPV_ERR_MERKLE_DUPLICATE;
             memcpy(pair, nodes[at + i].b, sizeof *nodes);
@@ -62,7 +62,7 @@ static void put_bit(struct tree_writer *w, bool bit)
     w->n_bits++;
 }
 
-/* The recursion is as deep as the tree. */
+/* The recursion depth is that of the tree, at most 15. */
 static void put_node(struct tree_writer *w, uint32_t n, unsigned level, uint32_t index)
 {
     const uint64_t end = ((uint64_t)index + 1) << level; /* the first leaf that is not below */
@@ -127,7 +127,8 @@ int spv_merkle_proof_new(struct spv_merkle_proof **out, const struct spv_header 
     rc = check_positions(positions, n_positions, n);
     if (rc < 0)
         return rc;
-    /* A level has half of the one below, rounded up: 2 n nodes, and one a level at most. */
+    /* A level has half as many nodes as the one below, rounded up: in all at most 2 n, and one more
+     * per level. */
     nodes = malloc((2 * n + MAX_LEVELS) * sizeof *nodes);
     if (!nodes)
         return SPV_ERR_NOMEM;

@@ -1,5 +1,5 @@
 /* A leaf and an inner node are both hashes; only their preimages differ: a transaction, or two
- * hashes of 64 bytes together. So one who can make a transaction of 64 bytes can show
+ * hashes of 64 bytes together. So with a transaction of 64 bytes an attacker can prove
  *
  *     too shallow a tree: an inner node as a transaction, which has 64 bytes
  *     too deep a tree:    a transaction as an inner node; a pair on the path is then a transaction

@@ -1,4 +1,5 @@
-/* The header proves its root, the partial tree proves the matches against the root. */
+/* The proof of work proves the header and its merkle root; the partial tree proves the matches
+ * against the root. */
 #include "spv/wallet/merkle_verify.h"
 
 #include <string.h>

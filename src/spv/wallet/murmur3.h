@@ -1,7 +1,7 @@
 /* MurmurHash3_x86_32, after Austin Appleby's (public domain): the hash functions of bloom filters
- * (BIP37), two at a time. What is computed from the data alone is the same for both seeds; the rest
- * are two chains of operations that run side by side. Inline: a filter calls it thousands of times
- * a block. */
+ * (BIP37), computed two at a time. The part that depends on the data alone is shared by both seeds;
+ * the rest are two independent chains that the processor runs in parallel. Inline: a filter calls
+ * it thousands of times per block. */
 #ifndef SPV_SPV_WALLET_MURMUR3_H
 #define SPV_SPV_WALLET_MURMUR3_H
 
@@ -36,14 +36,14 @@ static inline uint32_t spv_murmur3_load(const uint8_t *data)
            (uint32_t)data[3] << 24;
 }
 
-/* Data that is read and mixed once for all hash functions: whole words only. */
+/* Mixes data of whole words once, for all hash functions. */
 static inline void spv_murmur3_mix_words(uint32_t *mixed, const uint8_t *data, size_t n_words)
 {
     for (size_t i = 0; i < n_words; i++)
         mixed[i] = spv_murmur3_mix(spv_murmur3_load(data + 4 * i));
 }
 
-/* The hashes of such data with these two seeds. Any thread. */
+/* The hashes of mixed words with two seeds. Any thread. */
 static inline struct spv_murmur3_pair spv_murmur3_words(uint32_t first, uint32_t second,
                                                         const uint32_t *mixed, size_t n_words)
 {
@@ -55,7 +55,7 @@ static inline struct spv_murmur3_pair spv_murmur3_words(uint32_t first, uint32_t
     return (struct spv_murmur3_pair){spv_murmur3_finish(first ^ n), spv_murmur3_finish(second ^ n)};
 }
 
-/* The hashes with these two seeds, of data of any length. Any thread. */
+/* The hashes of data of any length with two seeds. Any thread. */
 static inline struct spv_murmur3_pair spv_murmur3(uint32_t first, uint32_t second,
                                                   const uint8_t *data, size_t n)
 {

@@ -65,7 +65,7 @@ static void next_hash(struct tree_reader *r, uint8_t out[HASH], uint32_t index, 
     }
 }
 
-/* The recursion is as deep as the tree: 15 levels for SPV_MAX_BLOCK_TXS. */
+/* The recursion depth is that of the tree: 15 levels for SPV_MAX_BLOCK_TXS. */
 static void visit_node(struct tree_reader *r, uint8_t out[HASH], unsigned level, uint32_t index)
 {
     uint8_t pair[SPV_TREE_PAIR];

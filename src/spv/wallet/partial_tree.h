@@ -1,5 +1,5 @@
-/* The shape of merkle trees, and the traversal of a partial one (BIP37), which verification and the
- * proof of depth share. */
+/* The shape of merkle trees, and the traversal of a partial merkle tree (BIP37), for verification
+ * and for the proof of depth. */
 #ifndef SPV_WALLET_PARTIAL_TREE_H
 #define SPV_WALLET_PARTIAL_TREE_H
 
@@ -22,15 +22,16 @@ unsigned spv_tree_levels(uint32_t total);
 /* The hash of a node from its children. out may be part of pair. */
 void spv_tree_parent(struct spv_hash256 *out, const uint8_t pair[SPV_TREE_PAIR]);
 
-/* Gets both children of each inner node that the traversal computes, with the node's position. */
+/* Called with both children of each inner node that the traversal computes, and the node's
+ * position. */
 struct spv_tree_observer {
     void (*pair)(void *ctx, unsigned level, uint32_t index, const uint8_t pair[SPV_TREE_PAIR]);
     void *ctx;
 };
 
 /* Traverses the partial tree of a proof, writes the matches to out (room for proof->n_hashes) and
- * the root to *root. observer may be NULL. Returns the number of matches or an error as
- * spv_merkle_verify, less those of header and root. */
+ * the root to *root. observer may be NULL. Returns the number of matches, or an error of
+ * spv_merkle_verify other than those of header and root. */
 int spv_partial_tree_read(struct spv_merkle_match *out, struct spv_hash256 *root,
                           const struct spv_msg_merkleblock *proof,
                           const struct spv_tree_observer *observer);

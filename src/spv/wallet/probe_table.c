@@ -1,5 +1,5 @@
 /* At most three quarters of the slots are filled, so that every probe ends at an empty one. A
- * removed value leaves a mark behind, over which probes continue; the next growth drops the marks.
+ * removed value leaves a slot REMOVED, over which probes continue; the next growth clears these.
  * The position of a value needs only the 32 bits of the hash that the slot has. */
 #include "spv/wallet/probe_table.h"
 
@@ -33,7 +33,8 @@ int spv_probe_table_reserve(struct spv_probe_table *table, size_t more)
 
     if (table->n_filled + more <= table->n_slots / 4 * 3)
         return 0;
-    /* Half full: else values that come and go would have the table built again each time. */
+    /* At most half full after growth: otherwise insertions and removals in turn would rebuild the
+     * table each time. */
     while (table->n_values + more > grown.n_slots / 2)
         grown.n_slots *= 2;
     grown.slots = calloc(grown.n_slots, sizeof *grown.slots);

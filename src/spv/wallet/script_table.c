@@ -13,7 +13,7 @@
 #define FIRST_BYTES 2048
 #define FIRST_OWNERS 16
 
-_Static_assert(SPV_WATCH_MAX_SCRIPT <= UINT16_MAX, "a script's length fits");
+_Static_assert(SPV_WATCH_MAX_SCRIPT_BYTES <= UINT16_MAX, "a script's length fits");
 
 void spv_script_table_free(struct spv_script_table *table)
 {
@@ -41,15 +41,15 @@ uint32_t spv_script_table_find(const struct spv_script_table *table, struct spv_
     struct spv_probe_iter iter;
     uint32_t number;
 
-    if (script.n == 0 || script.n > SPV_WATCH_MAX_SCRIPT)
-        return SPV_NONE;
+    if (script.n == 0 || script.n > SPV_WATCH_MAX_SCRIPT_BYTES)
+        return SPV_NO_INDEX;
     iter = spv_probe_start(&table->by_script, hash_script(table, script));
     while (spv_probe_next(&table->by_script, &iter, &number)) {
         const struct spv_script_entry *entry = &table->scripts[number];
         if (entry->n == script.n && memcmp(table->bytes + entry->at, script.bytes, script.n) == 0)
             return number;
     }
-    return SPV_NONE;
+    return SPV_NO_INDEX;
 }
 
 /* As spv_array_grow, by a quarter. */
@@ -75,7 +75,7 @@ static int add_owner(struct spv_script_table *table, struct spv_script_entry *en
 {
     struct spv_script_owner *grown;
 
-    if (entry->watch == SPV_NONE) {
+    if (entry->watch == SPV_NO_INDEX) {
         entry->watch = owner->watch;
         entry->branch = owner->branch;
         entry->index = owner->index;
@@ -117,9 +117,9 @@ static int add_entry(struct spv_script_table *table, struct spv_bytes script)
         return rc;
     scripts[table->n] = (struct spv_script_entry){.at = (uint32_t)table->n_bytes,
                                                   .n = (uint16_t)script.n,
-                                                  .watch = SPV_NONE,
-                                                  .next = SPV_NONE,
-                                                  .first_coin = SPV_NONE};
+                                                  .watch = SPV_NO_INDEX,
+                                                  .next = SPV_NO_INDEX,
+                                                  .first_coin = SPV_NO_INDEX};
     memcpy(bytes + table->n_bytes, script.bytes, script.n);
     table->n_bytes += script.n;
     spv_probe_table_insert(&table->by_script, hash_script(table, script), (uint32_t)table->n++);
@@ -131,10 +131,10 @@ int spv_script_table_add(struct spv_script_table *table, uint32_t *number, struc
 {
     if (script.n == 0)
         return SPV_ERR_INVALID;
-    if (script.n > SPV_WATCH_MAX_SCRIPT)
+    if (script.n > SPV_WATCH_MAX_SCRIPT_BYTES)
         return SPV_ERR_TOO_LONG;
     *number = spv_script_table_find(table, script);
-    if (*number == SPV_NONE) {
+    if (*number == SPV_NO_INDEX) {
         const int rc = add_entry(table, script);
         if (rc < 0)
             return rc;
@@ -144,31 +144,32 @@ int spv_script_table_add(struct spv_script_table *table, uint32_t *number, struc
 }
 
 bool spv_script_table_next_owner(const struct spv_script_table *table, struct spv_script_owner *out,
-                                 uint32_t number, uint32_t *next)
+                                 uint32_t number, struct spv_owner_iter *iter)
 {
     const struct spv_script_entry *entry = &table->scripts[number];
 
-    if (*next == SPV_NONE || entry->watch == SPV_NONE)
+    if (entry->watch == SPV_NO_INDEX || (iter->begun && iter->next == SPV_NO_INDEX))
         return false;
-    if (*next == SPV_FIRST_OWNER)
+    if (!iter->begun)
         *out = (struct spv_script_owner){.watch = entry->watch,
                                          .index = entry->index,
                                          .next = entry->next,
                                          .branch = entry->branch};
     else
-        *out = table->owners[*next];
-    *next = out->next;
+        *out = table->owners[iter->next];
+    iter->begun = true;
+    iter->next = out->next;
     return true;
 }
 
-bool spv_script_table_disown(struct spv_script_table *table, uint32_t number, uint32_t watch)
+bool spv_script_table_remove_owner(struct spv_script_table *table, uint32_t number, uint32_t watch)
 {
     struct spv_script_entry *entry = &table->scripts[number];
     uint32_t *link = &entry->next;
 
-    if (entry->watch == SPV_NONE)
+    if (entry->watch == SPV_NO_INDEX)
         return false;
-    while (*link != SPV_NONE) {
+    while (*link != SPV_NO_INDEX) {
         if (table->owners[*link].watch == watch)
             *link = table->owners[*link].next;
         else
@@ -176,7 +177,7 @@ bool spv_script_table_disown(struct spv_script_table *table, uint32_t number, ui
     }
     if (entry->watch != watch)
         return false;
-    if (entry->next != SPV_NONE) {
+    if (entry->next != SPV_NO_INDEX) {
         const struct spv_script_owner *second = &table->owners[entry->next];
         entry->watch = second->watch;
         entry->branch = second->branch;
@@ -186,7 +187,7 @@ bool spv_script_table_disown(struct spv_script_table *table, uint32_t number, ui
     }
     spv_probe_table_remove(&table->by_script,
                            hash_script(table, spv_script_table_bytes(table, number)), number);
-    entry->watch = SPV_NONE;
+    entry->watch = SPV_NO_INDEX;
     entry->n = 0;
     return true;
 }

@@ -1,7 +1,7 @@
-/* The heights of a source of coins: which is the next to be reported, and what must be looked at
- * again. As in a scan with filters (spv/filters/filter_scan.h), a main pass goes from the first
- * height to the last; scripts that are added later leave gaps below the next height, and a second
- * look goes over the gaps when the main pass is at its end. */
+/* The heights of a source of coins: which one is scanned next, and which must be scanned again. As
+ * in a scan with filters (spv/filters/filter_scan.h), the main pass goes from the first height to
+ * the last one. Scripts that are added later leave gaps: heights below the next one that were
+ * scanned without them. When the main pass is at its end, a second pass scans the gaps. */
 #ifndef SPV_WALLET_SOURCE_HEIGHTS_H
 #define SPV_WALLET_SOURCE_HEIGHTS_H
 
@@ -10,36 +10,38 @@
 
 struct spv_source_heights {
     uint32_t first, last; /* of the scan */
-    uint32_t available; /* the highest that there is */
+    uint32_t available; /* the highest height that can be scanned now */
     bool at_tip; /* `available` is the tip of the synced chain */
-    uint32_t next; /* everything below is done in this pass */
-    bool second_look;
-    struct spv_scan_ranges ranges; /* of a second look: those not done, the current one first */
-    uint32_t main_next; /* the main pass goes on here after a second look */
-    struct spv_scan_ranges gaps; /* for the next second look */
-    uint32_t undone_to; /* an UNDONE event is due; UINT32_MAX: none is */
-    uint32_t reported_to; /* the highest height that was reported */
-    bool done_reported; /* DONE was, and nothing has changed since */
+    uint32_t next; /* the lowest height that this pass has not scanned yet */
+    bool is_second_pass;
+    /* second pass: the ranges that are left, the current one first */
+    struct spv_scan_ranges ranges;
+    uint32_t main_next; /* second pass: the height at which the main pass continues */
+    struct spv_scan_ranges gaps; /* ranges for the next second pass */
+    uint32_t rolled_back_to; /* the height of the ROLLED_BACK event that is due; UINT32_MAX: none */
+    uint32_t reported_to; /* the highest height that a FOUND event was reported for */
+    bool done_reported; /* a DONE event was reported, and nothing has changed since */
 };
 
 void spv_source_heights_begin(struct spv_source_heights *h, uint32_t first, uint32_t last);
-/* Heights from `from` on that are done, those below `end`, must be looked at again; also those
- * below the first one, which is lower from now on. */
-void spv_source_heights_search(struct spv_source_heights *h, uint32_t from, uint32_t end);
-/* How many heights are to be looked at, gaps included. */
+/* Heights from `from` to `end` - 1 that were scanned must be scanned again. When `from` is below
+ * the first height, the scan is extended down to it. */
+void spv_source_heights_rescan(struct spv_source_heights *h, uint32_t from, uint32_t end);
+/* How many heights are yet to be scanned, gaps included. */
 uint32_t spv_source_heights_left(const struct spv_source_heights *h);
-/* The last height that the pass can go to now. */
+/* The last height that the current pass can scan now. */
 uint32_t spv_source_heights_end(const struct spv_source_heights *h);
-/* After the end of a pass: true when another one begins, with another `next`. */
+/* At the end of a pass, or of a range of it: true when another one begins, with another `next`. */
 bool spv_source_heights_next_pass(struct spv_source_heights *h);
 void spv_source_heights_set_available(struct spv_source_heights *h, uint32_t available,
                                       bool at_tip);
 void spv_source_heights_reported(struct spv_source_heights *h, uint32_t height);
-/* The blocks above a height are other ones now: `next` is at most height + 1. */
-void spv_source_heights_undo(struct spv_source_heights *h, uint32_t height);
-/* An UNDONE event that is due comes before all others: true. */
-bool spv_source_heights_take_undone(struct spv_source_heights *h, struct spv_source_event *out);
-/* When all is done that there is: true once. */
+/* The blocks above a height left the best chain: `next` becomes at most height + 1. */
+void spv_source_heights_roll_back(struct spv_source_heights *h, uint32_t height);
+/* Returns true and a ROLLED_BACK event when one is due; it precedes all other events. */
+bool spv_source_heights_take_rolled_back(struct spv_source_heights *h,
+                                         struct spv_source_event *out);
+/* Returns true and a DONE event once all available heights are scanned. */
 bool spv_source_heights_take_done(struct spv_source_heights *h, struct spv_source_event *out);
 
 #endif

@@ -1,6 +1,6 @@
-/* What nodes would refuse, or what is surely a mistake, is refused before it is announced: a peer
- * that refuses says nothing (BIP61 was withdrawn). Names in comments are those of Bitcoin Core's
- * refusals. Scripts are not verified.
+/* A transaction that nodes would reject, or that is surely a mistake, is refused before it is
+ * announced: nodes reject silently (BIP61 messages were removed). Comments name Bitcoin Core's
+ * reject reasons. Scripts are not verified.
  *
  * A message names the transaction (in a package) and its input or output, counted from 1. */
 #include <string.h>
@@ -22,7 +22,7 @@ struct checker {
     size_t n;
 };
 
-/* "transaction 2: " where there are several. */
+/* The message begins with "transaction 2: " when there are several. */
 static int check_fail(const struct checker *c, int code, size_t tx, const char *item, size_t number,
                       const char *problem)
 {
@@ -51,8 +51,8 @@ static int check_size(const struct checker *c, size_t i)
     return 0;
 }
 
-/* Whether an earlier input, of this transaction or of one before it in the package, spends the same
- * output. The weights bound the inputs to about 2,460. */
+/* Whether an earlier input, of this transaction or of an earlier one in the package, spends the
+ * same output. The weight limits bound the number of inputs to about 2,460. */
 static bool is_spent_before(const struct checker *c, size_t i, size_t number,
                             const struct spv_tx_input *input)
 {
@@ -107,7 +107,7 @@ static int check_outputs(const struct checker *c, size_t i, int64_t *sum)
     return 0;
 }
 
-/* An output of the package. */
+/* Finds an output of an earlier transaction in the package. */
 static bool find_in_package(const struct checker *c, size_t i, struct spv_broadcast_prevout *out,
                             const struct spv_tx_input *input)
 {
@@ -145,7 +145,7 @@ static void check_relative(struct spv_broadcast_report *report, const struct spv
         report->n_relative++;
         return;
     }
-    /* valid in a block at least n above that of the output: the tip is one below */
+    /* valid in a block n above that of the output: the tip is one below that block */
     if (report->wait_height < prevout->height + n - 1)
         report->wait_height = prevout->height + n - 1;
 }
@@ -176,7 +176,7 @@ static int check_fee(const struct checker *c, size_t i, int64_t spent, int64_t p
     return 0;
 }
 
-/* What depends on each input: warnings, locks, the fee. */
+/* Checks each input: warnings and locks; then the fee. */
 static int check_inputs(const struct checker *c, size_t i, int64_t paid)
 {
     struct spv_broadcast_report *report = &c->reports[i];
@@ -202,7 +202,7 @@ static int check_inputs(const struct checker *c, size_t i, int64_t paid)
     return all_known ? check_fee(c, i, spent, paid) : 0;
 }
 
-static bool spends(const struct spv_tx *tx, const struct spv_txid *txid)
+static bool tx_spends(const struct spv_tx *tx, const struct spv_txid *txid)
 {
     struct spv_tx_iter iter = spv_tx_inputs(tx);
     struct spv_tx_input input;
@@ -230,11 +230,11 @@ static int check_package(const struct checker *c)
         return spv_text_fail(c->why, SPV_ERR_PACKAGE_SIZE, "a package with a weight above 404,000");
     for (size_t i = 0; i < c->n; i++)
         for (size_t j = i + 1; j < c->n; j++)
-            if (spends(&c->txs[i], &c->reports[j].txid))
+            if (tx_spends(&c->txs[i], &c->reports[j].txid))
                 return check_fail(c, SPV_ERR_PACKAGE_FORM, i, NULL, 0,
                                   "spends a later one: parents come before children");
     for (size_t i = 0; i + 1 < c->n; i++)
-        if (!spends(&c->txs[c->n - 1], &c->reports[i].txid))
+        if (!tx_spends(&c->txs[c->n - 1], &c->reports[i].txid))
             return check_fail(c, SPV_ERR_PACKAGE_FORM, i, NULL, 0,
                               "the last one, the child, does not spend it");
     return 0;

@@ -1,9 +1,9 @@
-/* A raw transaction as a user has it. Input of hexadecimal digits and white space is text, and so
- * is any other that consists of printable characters: a serialised transaction has zero bytes (its
- * version has four, of which two are used). All else is binary.
+/* A raw transaction from a user's file. Printable characters and white space only: text, which must
+ * be hexadecimal. Anything else is binary: a serialised transaction is never all printable, as its
+ * version has zero bytes.
  *
- * Wallets also hand out PSBTs (BIP174), which are not transactions yet: they are refused by name,
- * in each of their forms, by "The magic bytes" with which one begins. */
+ * Wallets also export PSBTs (BIP174), which are not transactions yet: each of their forms is
+ * recognised by "The magic bytes" and refused by name. */
 #include <string.h>
 
 #include "spv/broadcast.h"
@@ -59,7 +59,7 @@ static int refuse_psbt(struct spv_text_error *why)
                          "the transaction (Bitcoin Core: finalizepsbt)");
 }
 
-/* The bytes of hexadecimal digits. */
+/* Decodes hexadecimal digits. */
 static int decode_hex(uint8_t *out, size_t *n_out, struct spv_text_error *why, const uint8_t *in,
                       size_t n)
 {
@@ -85,8 +85,8 @@ static int decode_hex(uint8_t *out, size_t *n_out, struct spv_text_error *why, c
     return 0;
 }
 
-/* Without inputs their count is taken for the marker of BIP144: read as what it is, it must fill
- * the bytes exactly. */
+/* A transaction without inputs: spv_tx_parse takes the input count 0 for the marker of BIP144. Read
+ * as the count, the rest must fill the bytes exactly. */
 static bool has_no_inputs(const uint8_t *bytes, size_t n)
 {
     struct spv_cursor c = spv_cursor_over(bytes, n);
@@ -106,7 +106,8 @@ static bool has_no_inputs(const uint8_t *bytes, size_t n)
     return spv_cursor_finish(&c) == 0;
 }
 
-/* An error at a byte of the transaction. Positions are those of the text's characters. */
+/* Fails with an error at a byte of the transaction; of text, the position is that of a character.
+ */
 static int fail_at_byte(struct spv_text_error *why, int code, size_t at, const uint8_t *text,
                         size_t n)
 {

@@ -16,13 +16,13 @@ int spv_wallet_new(struct spv_wallet **out, const struct spv_wallet_config *cfg)
     if (!w)
         return SPV_ERR_NOMEM;
     w->cfg = *cfg;
-    if (w->cfg.belief_groups == 0)
-        w->cfg.belief_groups = SPV_WALLET_BELIEF_GROUPS;
-    if (w->cfg.belief_groups > SPV_WALLET_GROUPS)
-        w->cfg.belief_groups = SPV_WALLET_GROUPS;
+    if (w->cfg.min_groups == 0)
+        w->cfg.min_groups = SPV_WALLET_MIN_GROUPS;
+    if (w->cfg.min_groups > SPV_WALLET_MAX_GROUPS)
+        w->cfg.min_groups = SPV_WALLET_MAX_GROUPS;
     w->meta = (struct spv_wallet_meta){.scanned.height = SPV_NO_HEIGHT, .next_tx = 1};
     w->meta_changed = w->balance_changed = true;
-    w->free_tx = w->free_spend = w->free_coin = SPV_NONE;
+    w->free_tx = w->free_spend = w->free_coin = SPV_NO_INDEX;
     spv_watch_set_init(&w->set, &cfg->rng, cfg->networks, cfg->lookahead);
     return 0;
 }
@@ -48,7 +48,7 @@ void spv_wallet_free(struct spv_wallet *w)
     free(w->coins);
     free(w->in_blocks.at);
     free(w->pending.at);
-    free(w->touched.at);
+    free(w->dirty.at);
     free(w->immature.at);
     free(w->changes);
     free(w->deleted_watches);
@@ -58,13 +58,13 @@ void spv_wallet_free(struct spv_wallet *w)
 
 /* ---- the watch set ---- */
 
-/* A watched txid: the transaction is shown from now on, or no longer. */
-static int touch_txid(struct spv_wallet *w, const struct spv_watch_target *watch)
+/* A watched txid: the transaction enters or leaves the history. */
+static int mark_txid_dirty(struct spv_wallet *w, const struct spv_watch_target *watch)
 {
     const uint32_t tx =
-        watch->kind == SPV_WATCH_TXID ? spv_wallet_find_tx(w, &watch->txid) : SPV_NONE;
+        watch->kind == SPV_WATCH_TXID ? spv_wallet_find_tx(w, &watch->txid) : SPV_NO_INDEX;
 
-    return tx == SPV_NONE ? 0 : spv_wallet_touch(w, tx);
+    return tx == SPV_NO_INDEX ? 0 : spv_wallet_mark_dirty(w, tx);
 }
 
 int spv_wallet_watch(struct spv_wallet *w, uint64_t *id, struct spv_text_error *why,
@@ -82,14 +82,14 @@ int spv_wallet_watch(struct spv_wallet *w, uint64_t *id, struct spv_text_error *
     if (rc == 0) {
         *id = w->set.watches[slot].id;
         w->meta_changed = w->meta_changed || w->set.next_id != next_id;
-        rc = touch_txid(w, watch);
+        rc = mark_txid_dirty(w, watch);
     }
     if (rc == 0)
         rc = spv_wallet_follow_windows(w);
-    return spv_wallet_end_input(w, rc);
+    return spv_wallet_end_operation(w, rc);
 }
 
-int spv_wallet_hand_out(struct spv_wallet *w, uint32_t *index, uint64_t id, uint32_t branch)
+int spv_wallet_reserve_index(struct spv_wallet *w, uint32_t *index, uint64_t id, uint32_t branch)
 {
     const uint32_t slot = spv_watch_set_slot(&w->set, id);
     const struct spv_watch_entry *entry;
@@ -97,7 +97,7 @@ int spv_wallet_hand_out(struct spv_wallet *w, uint32_t *index, uint64_t id, uint
 
     if (w->error != 0)
         return SPV_ERR_STATE;
-    if (slot == SPV_NONE || branch >= w->set.watches[slot].n_branches)
+    if (slot == SPV_NO_INDEX || branch >= w->set.watches[slot].n_branches)
         return SPV_ERR_NOT_FOUND;
     entry = &w->set.watches[slot];
     if (!entry->descriptor || !spv_descriptor_is_range(entry->descriptor))
@@ -108,21 +108,21 @@ int spv_wallet_hand_out(struct spv_wallet *w, uint32_t *index, uint64_t id, uint
     rc = spv_watch_set_use_index(&w->set, slot, branch, *index + 1);
     if (rc == 0)
         rc = spv_wallet_follow_windows(w);
-    return spv_wallet_end_input(w, rc);
+    return spv_wallet_end_operation(w, rc);
 }
 
-int spv_wallet_searched(struct spv_wallet *w, const struct spv_unsearched *scripts)
+int spv_wallet_rescan_done(struct spv_wallet *w, const struct spv_rescan_range *scripts)
 {
     const uint32_t slot = spv_watch_set_slot(&w->set, scripts->watch);
     struct spv_watch_branch *b;
 
     if (w->error != 0)
         return SPV_ERR_STATE;
-    if (slot == SPV_NONE || scripts->branch >= w->set.watches[slot].n_branches)
+    if (slot == SPV_NO_INDEX || scripts->branch >= w->set.watches[slot].n_branches)
         return SPV_ERR_NOT_FOUND;
     b = &w->set.watches[slot].branches[scripts->branch];
-    if (scripts->first <= b->n_searched && scripts->end > b->n_searched) {
-        b->n_searched = scripts->end;
+    if (scripts->first <= b->n_scanned && scripts->end > b->n_scanned) {
+        b->n_scanned = scripts->end;
         b->changed = true;
     }
     return 0;
@@ -130,35 +130,35 @@ int spv_wallet_searched(struct spv_wallet *w, const struct spv_unsearched *scrip
 
 /* ---- the end of a watch ---- */
 
-static int touch_scripts(struct spv_wallet *w, const struct spv_watch_branch *b)
+static int mark_scripts_dirty(struct spv_wallet *w, const struct spv_watch_branch *b)
 {
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < b->n_scripts; i++) {
         const struct spv_script_entry *script = &w->set.scripts.scripts[b->scripts[i]];
-        for (uint32_t j = script->first_coin; rc == 0 && j != SPV_NONE;
+        for (uint32_t j = script->first_coin; rc == 0 && j != SPV_NO_INDEX;
              j = w->coins[j].next_of_script) {
             w->txs[w->coins[j].tx].changed = true;
-            rc = spv_wallet_touch_related(w, w->coins[j].tx);
+            rc = spv_wallet_mark_related_dirty(w, w->coins[j].tx);
         }
     }
     return rc;
 }
 
-/* Whether a transaction has a reason to be kept: a coin, a spent coin, the caller's wish, or a
- * pending one that it conflicts with. */
+/* Whether a transaction must be kept: it has a coin, spends one, was published, is watched by its
+ * txid, or conflicts with a pending one. */
 static bool is_kept(const struct spv_wallet *w, uint32_t tx)
 {
     const struct spv_tx_record *record = &w->txs[tx];
 
-    if (record->first_coin != SPV_NONE || (record->row.flags & SPV_TX_FLAG_PUBLISHED) != 0 ||
+    if (record->first_coin != SPV_NO_INDEX || (record->row.flags & SPV_TX_FLAG_PUBLISHED) != 0 ||
         spv_watch_set_has_txid(&w->set, &record->row.txid))
         return true;
-    for (uint32_t i = record->first_spend; i != SPV_NONE; i = w->spends[i].next) {
+    for (uint32_t i = record->first_spend; i != SPV_NO_INDEX; i = w->spends[i].next) {
         const struct spv_spend_record *spend = &w->spends[i];
         struct spv_probe_iter iter = spv_wallet_spenders(w, &spend->prev, spend->vout);
         uint32_t other;
-        if (spv_wallet_find_coin(w, &spend->prev, spend->vout) != SPV_NONE)
+        if (spv_wallet_find_coin(w, &spend->prev, spend->vout) != SPV_NO_INDEX)
             return true;
         while (spv_wallet_next_spender(w, &iter, &spend->prev, spend->vout, &other))
             if (other != tx && !spv_tx_is_confirmed(&w->txs[other]))
@@ -167,19 +167,18 @@ static bool is_kept(const struct spv_wallet *w, uint32_t tx)
     return false;
 }
 
-/* Deletes what no watch has a part in, of the touched transactions: one that goes may have been the
- * reason for others. */
+/* Deletes the dirty transactions that need not be kept. Each deletion may make others deletable. */
 static int delete_unwatched(struct spv_wallet *w)
 {
     bool again = true;
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < w->touched.n; i++)
-        rc = spv_wallet_drop_unowned_coins(w, w->touched.at[i]);
+    for (size_t i = 0; rc == 0 && i < w->dirty.n; i++)
+        rc = spv_wallet_drop_unowned_coins(w, w->dirty.at[i]);
     while (rc == 0 && again) {
         again = false;
-        for (size_t i = 0; rc == 0 && !again && i < w->touched.n; i++) {
-            const uint32_t tx = w->touched.at[i];
+        for (size_t i = 0; rc == 0 && !again && i < w->dirty.n; i++) {
+            const uint32_t tx = w->dirty.at[i];
             again = !is_kept(w, tx);
             if (again)
                 rc = spv_wallet_delete_tx(w, tx);
@@ -196,19 +195,19 @@ int spv_wallet_unwatch(struct spv_wallet *w, uint64_t id)
 
     if (w->error != 0)
         return SPV_ERR_STATE;
-    if (slot == SPV_NONE)
+    if (slot == SPV_NO_INDEX)
         return SPV_ERR_NOT_FOUND;
     grown = spv_array_grow(w->deleted_watches, &w->cap_deleted, w->n_deleted + 1, 4, sizeof *grown);
     if (!grown)
         return SPV_ERR_NOMEM;
     w->deleted_watches = grown;
     grown[w->n_deleted++] = id;
-    rc = touch_txid(w, &w->set.watches[slot].watch);
+    rc = mark_txid_dirty(w, &w->set.watches[slot].watch);
     for (size_t i = 0; rc == 0 && i < w->set.watches[slot].n_branches; i++)
-        rc = touch_scripts(w, &w->set.watches[slot].branches[i]);
+        rc = mark_scripts_dirty(w, &w->set.watches[slot].branches[i]);
     if (rc == 0) {
         spv_watch_set_remove(&w->set, slot);
         rc = delete_unwatched(w);
     }
-    return spv_wallet_end_input(w, rc);
+    return spv_wallet_end_operation(w, rc);
 }

@@ -1,20 +1,20 @@
-/* Blocks. A whole block is first only looked at, because most concern no watch. Else its
- * transactions are gone through in order, and again as long as windows grew over scripts that were
- * not yet derived: an earlier transaction of the block may pay one of them. The proof of each
- * transaction is made from the block. */
+/* Blocks. A whole block is first only scanned, because most are not relevant. Then its relevant
+ * transactions are added in order, each with a proof made from the block; this is repeated while
+ * the gap rule has derived new scripts, which an earlier transaction of the block may pay. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/error.h"
 #include "spv/merkle.h"
+#include "spv/wallet/wallet_add.h"
 #include "spv/wallet/wallet_bounds.h"
 #include "spv/wallet/wallet_coins.h"
-#include "spv/wallet/wallet_inputs.h"
 #include "spv/wallet/wallet_update.h"
 
 /* ---- a transaction of a block ---- */
 
-/* The record of a transaction: a coinbase is the same one only in the same block. */
+/* The record of a transaction. Coinbases may share a txid (before BIP34), so they are found by txid
+ * and block. */
 static uint32_t find_record(const struct spv_wallet *w, const struct spv_proven_tx *in,
                             const struct spv_txid *txid, const struct spv_point *block)
 {
@@ -54,15 +54,15 @@ static int confirm_tx(struct spv_wallet *w, uint32_t number, const struct spv_wa
     tx->row.flags &= ~(uint32_t)(SPV_TX_FLAG_DEPTH_PROVEN | SPV_TX_FLAG_EXPIRED);
     if (in->depth_proven)
         tx->row.flags |= SPV_TX_FLAG_DEPTH_PROVEN;
-    tx->effective = tx->trusted = true;
+    tx->in_balance = tx->trusted = true;
     tx->changed = true;
     free(tx->raw);
     tx->raw = NULL;
     rc = spv_wallet_move_to_block(w, number);
-    return rc < 0 ? rc : spv_wallet_touch_related(w, number);
+    return rc < 0 ? rc : spv_wallet_mark_related_dirty(w, number);
 }
 
-/* Puts a transaction that concerns the wallet. */
+/* Adds a relevant transaction. */
 static int put_block_tx(struct spv_wallet *w, const struct spv_wallet_block *block,
                         const struct spv_proven_tx *in, const struct spv_txid *txid)
 {
@@ -97,7 +97,7 @@ struct whole_block {
     size_t cap_proof;
 };
 
-static bool block_concerns(const struct spv_wallet *w, const struct spv_block *block)
+static bool block_is_relevant(const struct spv_wallet *w, const struct spv_block *block)
 {
     struct spv_block_iter iter = spv_block_txs(block);
     struct spv_txid txid;
@@ -106,13 +106,13 @@ static bool block_concerns(const struct spv_wallet *w, const struct spv_block *b
     while (spv_block_next(&iter, &tx)) {
         if (w->set.n_txids > 0)
             spv_tx_txid(&txid, &tx);
-        if (spv_wallet_concerns(w, &tx, w->set.n_txids > 0 ? &txid : NULL))
+        if (spv_wallet_is_relevant(w, &tx, w->set.n_txids > 0 ? &txid : NULL))
             return true;
     }
     return false;
 }
 
-/* Fills in the txids and checks them against the header, and all transactions. */
+/* Computes the txids and checks them against the merkle root, and checks all transactions. */
 static int check_whole(struct whole_block *b)
 {
     struct spv_block_iter iter = spv_block_txs(b->in->whole);
@@ -160,7 +160,7 @@ static int put_whole_once(struct spv_wallet *w, struct whole_block *b)
     int rc = 0;
 
     for (uint32_t i = 0; rc == 0 && spv_block_next(&iter, &in.tx); i++) {
-        if (!spv_wallet_concerns(w, &in.tx, &b->txids[i]))
+        if (!spv_wallet_is_relevant(w, &in.tx, &b->txids[i]))
             continue;
         in.position = i;
         rc = make_proof(b, &in.proof, i);
@@ -203,30 +203,32 @@ static int put_proven(struct spv_wallet *w, const struct spv_wallet_block *block
         for (size_t i = 0; rc == 0 && i < block->n_txs; i++) {
             struct spv_txid txid;
             spv_tx_txid(&txid, &block->txs[i].tx);
-            if (spv_wallet_concerns(w, &block->txs[i].tx, &txid))
+            if (spv_wallet_is_relevant(w, &block->txs[i].tx, &txid))
                 rc = put_block_tx(w, block, &block->txs[i], &txid);
         }
     } while (rc == 0 && w->set.scripts.n > before);
     return rc;
 }
 
-/* ---- inputs ---- */
+/* ---- operations ---- */
 
-/* Checks and puts what a block holds. *changed tells whether tables changed before an error. */
+/* Checks a block and adds its relevant transactions. *changed: whether tables were changed, also
+ * before an error. */
 static int put_block(struct spv_wallet *w, const struct spv_wallet_block *block, bool *changed)
 {
     struct whole_block b = {.in = block};
     int rc = 0;
 
     *changed = false;
-    if (block->point.height == 0) /* consensus: the genesis coinbase is no coin */
+    if (block->point.height ==
+        0) /* consensus: the outputs of the genesis coinbase cannot be spent */
         return 0;
     if (!block->whole) {
         rc = check_proven(block);
         *changed = rc == 0;
         return rc < 0 ? rc : put_proven(w, block);
     }
-    if (!block_concerns(w, block->whole))
+    if (!block_is_relevant(w, block->whole))
         return 0;
     b.txids = malloc(block->whole->n_txs * sizeof *b.txids);
     if (!b.txids)
@@ -241,7 +243,8 @@ static int put_block(struct spv_wallet *w, const struct spv_wallet_block *block,
     return rc;
 }
 
-static int input_block(struct spv_wallet *w, const struct spv_wallet_block *block, bool advance)
+static int put_block_and_end(struct spv_wallet *w, const struct spv_wallet_block *block,
+                             bool advance)
 {
     bool changed;
     int rc = put_block(w, block, &changed);
@@ -251,9 +254,9 @@ static int input_block(struct spv_wallet *w, const struct spv_wallet_block *bloc
     if (rc == 0 && advance) {
         w->meta.scanned = block->point;
         w->meta_changed = true;
-        rc = spv_wallet_touch_matured(w);
+        rc = spv_wallet_mark_matured_dirty(w);
     }
-    return spv_wallet_end_input(w, rc);
+    return spv_wallet_end_operation(w, rc);
 }
 
 int spv_wallet_connect(struct spv_wallet *w, const struct spv_wallet_block *block)
@@ -266,11 +269,11 @@ int spv_wallet_connect(struct spv_wallet *w, const struct spv_wallet_block *bloc
         (scanned != SPV_NO_HEIGHT && block->point.height <= scanned))
         return SPV_ERR_INVALID;
     if (scanned == SPV_NO_HEIGHT)
-        spv_watch_set_begin(&w->set);
-    return input_block(w, block, true);
+        spv_watch_set_set_scanned(&w->set);
+    return put_block_and_end(w, block, true);
 }
 
-int spv_wallet_search(struct spv_wallet *w, const struct spv_wallet_block *block)
+int spv_wallet_rescan_block(struct spv_wallet *w, const struct spv_wallet_block *block)
 {
     const uint32_t scanned = w->meta.scanned.height;
 
@@ -278,10 +281,10 @@ int spv_wallet_search(struct spv_wallet *w, const struct spv_wallet_block *block
         return SPV_ERR_STATE;
     if (scanned == SPV_NO_HEIGHT || block->point.height > scanned)
         return SPV_ERR_INVALID;
-    return input_block(w, block, false);
+    return put_block_and_end(w, block, false);
 }
 
-static int leave_block(struct spv_wallet *w, uint32_t number, struct spv_now now)
+static int disconnect_tx(struct spv_wallet *w, uint32_t number, struct spv_now now)
 {
     struct spv_tx_record *tx = &w->txs[number];
 
@@ -290,11 +293,11 @@ static int leave_block(struct spv_wallet *w, uint32_t number, struct spv_now now
         tx->row.block.hash = (struct spv_blockhash){.b = {0}};
     tx->row.position = 0;
     tx->row.block_time = 0;
-    tx->row.state = 0; /* evaluated when the input ends */
+    tx->row.state = 0; /* evaluated when the operation ends */
     tx->row.flags |= SPV_TX_FLAG_WAS_CONFIRMED;
     tx->row.last_seen = now.unix_s;
     tx->changed = true;
-    return spv_wallet_touch_related(w, number);
+    return spv_wallet_mark_related_dirty(w, number);
 }
 
 int spv_wallet_disconnect(struct spv_wallet *w, const struct spv_point *fork, struct spv_now now)
@@ -312,11 +315,11 @@ int spv_wallet_disconnect(struct spv_wallet *w, const struct spv_point *fork, st
         const uint32_t tx = w->in_blocks.at[w->in_blocks.n - 1];
         rc = spv_wallet_move_to_pending(w, tx);
         if (rc == 0)
-            rc = leave_block(w, tx, now);
+            rc = disconnect_tx(w, tx, now);
     }
     if (rc == 0)
-        rc = spv_wallet_touch_immature_above(w, fork->height);
+        rc = spv_wallet_mark_immature_dirty(w, fork->height);
     if (rc == 0)
         rc = spv_wallet_enforce_bounds(w, 0);
-    return spv_wallet_end_input(w, rc);
+    return spv_wallet_end_operation(w, rc);
 }

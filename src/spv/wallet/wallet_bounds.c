@@ -1,4 +1,5 @@
-/* A transaction goes with its pending descendants, which would spend outputs that are unknown. */
+/* A transaction is dropped together with its pending descendants, which would spend unknown
+ * outputs. */
 #include "spv/wallet/wallet_bounds.h"
 
 #include <stdlib.h>
@@ -6,13 +7,20 @@
 #include "spv/error.h"
 #include "spv/wallet/wallet_update.h"
 
+/* A pending transaction while bounds are enforced: its bound_state. */
+enum bound_state {
+    BOUND_OPEN = 0,
+    BOUND_NEEDED = 1, /* never dropped, or an ancestor of such a transaction */
+    BOUND_DROPPED = 2,
+};
+
 struct usage {
-    size_t n, bytes; /* of those that are bounded */
+    size_t n, bytes; /* of the transactions that are bounded */
     size_t n_peer; /* of the peer */
 };
 
-/* No peer can make the wallet hold these: one was published here, or proof of work was spent on a
- * block with it, and a reorganisation must not cost history. */
+/* Not bounded: peers cannot cause these. One was published here, or was in a block with proof of
+ * work, and a reorganisation must not delete history. */
 static bool is_exempt(const struct spv_tx_record *tx)
 {
     return (tx->row.flags & (SPV_TX_FLAG_PUBLISHED | SPV_TX_FLAG_WAS_CONFIRMED)) != 0;
@@ -34,32 +42,33 @@ static struct usage count_usage(const struct spv_wallet *w, uint64_t peer)
 }
 
 /* Whether a is dropped before b. */
-static bool goes_before(const struct spv_tx_record *a, const struct spv_tx_record *b)
+static bool is_dropped_before(const struct spv_tx_record *a, const struct spv_tx_record *b)
 {
     if (a->row.n_groups != b->row.n_groups)
         return a->row.n_groups < b->row.n_groups;
     return a->row.id < b->row.id;
 }
 
-/* Marks exempt transactions and their pending ancestors: they stay. set has room for all. */
+/* Marks exempt transactions and their pending ancestors as needed. set has room for all pending
+ * ones. */
 static void mark_needed(struct spv_wallet *w, uint32_t *set)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < w->pending.n; i++) {
         const uint32_t tx = w->pending.at[i];
-        w->txs[tx].mark = is_exempt(&w->txs[tx]) ? SPV_MARK_LIVE : SPV_MARK_OPEN;
+        w->txs[tx].bound_state = is_exempt(&w->txs[tx]) ? BOUND_NEEDED : BOUND_OPEN;
         if (is_exempt(&w->txs[tx]))
             set[n++] = tx;
     }
     while (n > 0) {
         const uint32_t tx = set[--n];
-        for (uint32_t i = w->txs[tx].first_spend; i != SPV_NONE; i = w->spends[i].next) {
+        for (uint32_t i = w->txs[tx].first_spend; i != SPV_NO_INDEX; i = w->spends[i].next) {
             const uint32_t parent = spv_wallet_find_tx(w, &w->spends[i].prev);
-            if (parent == SPV_NONE || spv_tx_is_confirmed(&w->txs[parent]) ||
-                w->txs[parent].mark == SPV_MARK_LIVE)
+            if (parent == SPV_NO_INDEX || spv_tx_is_confirmed(&w->txs[parent]) ||
+                w->txs[parent].bound_state == BOUND_NEEDED)
                 continue;
-            w->txs[parent].mark = SPV_MARK_LIVE;
+            w->txs[parent].bound_state = BOUND_NEEDED;
             set[n++] = parent;
         }
     }
@@ -67,13 +76,13 @@ static void mark_needed(struct spv_wallet *w, uint32_t *set)
 
 static uint32_t choose_dropped(const struct spv_wallet *w, uint64_t peer)
 {
-    uint32_t found = SPV_NONE;
+    uint32_t found = SPV_NO_INDEX;
 
     for (size_t i = 0; i < w->pending.n; i++) {
         const uint32_t tx = w->pending.at[i];
-        if (w->txs[tx].mark == SPV_MARK_LIVE || (peer != 0 && w->txs[tx].peer != peer))
+        if (w->txs[tx].bound_state == BOUND_NEEDED || (peer != 0 && w->txs[tx].peer != peer))
             continue;
-        if (found == SPV_NONE || goes_before(&w->txs[tx], &w->txs[found]))
+        if (found == SPV_NO_INDEX || is_dropped_before(&w->txs[tx], &w->txs[found]))
             found = tx;
     }
     return found;
@@ -86,18 +95,19 @@ static size_t find_descendants(struct spv_wallet *w, uint32_t *set, uint32_t tx)
     bool found = true;
 
     set[n++] = tx;
-    w->txs[tx].mark = SPV_MARK_DEAD;
+    w->txs[tx].bound_state = BOUND_DROPPED;
     while (found) {
         found = false;
         for (size_t i = 0; i < w->pending.n; i++) {
             const uint32_t child = w->pending.at[i];
             for (uint32_t j = w->txs[child].first_spend;
-                 j != SPV_NONE && w->txs[child].mark != SPV_MARK_DEAD; j = w->spends[j].next) {
+                 j != SPV_NO_INDEX && w->txs[child].bound_state != BOUND_DROPPED;
+                 j = w->spends[j].next) {
                 const uint32_t parent = spv_wallet_find_tx(w, &w->spends[j].prev);
-                if (parent == SPV_NONE || spv_tx_is_confirmed(&w->txs[parent]) ||
-                    w->txs[parent].mark != SPV_MARK_DEAD)
+                if (parent == SPV_NO_INDEX || spv_tx_is_confirmed(&w->txs[parent]) ||
+                    w->txs[parent].bound_state != BOUND_DROPPED)
                     continue;
-                w->txs[child].mark = SPV_MARK_DEAD;
+                w->txs[child].bound_state = BOUND_DROPPED;
                 set[n++] = child;
                 found = true;
             }
@@ -106,13 +116,13 @@ static size_t find_descendants(struct spv_wallet *w, uint32_t *set, uint32_t tx)
     return n;
 }
 
-/* Returns 0, 1 when there is none to drop because all are needed, or an error. */
-static int drop(struct spv_wallet *w, uint32_t *set, uint32_t tx)
+/* Returns 0; 1 when all are needed, so that none can be dropped; or an error. */
+static int bounds_drop_tx(struct spv_wallet *w, uint32_t *set, uint32_t tx)
 {
     size_t n;
     int rc = 0;
 
-    if (tx == SPV_NONE)
+    if (tx == SPV_NO_INDEX)
         return 1;
     n = find_descendants(w, set, tx);
     w->dropped += n;
@@ -137,7 +147,7 @@ int spv_wallet_enforce_bounds(struct spv_wallet *w, uint64_t peer)
         if (!set)
             return SPV_ERR_NOMEM;
         mark_needed(w, set);
-        rc = drop(w, set, choose_dropped(w, peer_full ? peer : 0));
+        rc = bounds_drop_tx(w, set, choose_dropped(w, peer_full ? peer : 0));
     }
     free(set);
     return rc < 0 ? rc : 0;
@@ -159,12 +169,12 @@ static size_t count_spenders(const struct spv_wallet *w, const struct spv_spend_
 static uint32_t choose_spender(const struct spv_wallet *w, const struct spv_spend_record *spend)
 {
     struct spv_probe_iter iter = spv_wallet_spenders(w, &spend->prev, spend->vout);
-    uint32_t found = SPV_NONE, tx;
+    uint32_t found = SPV_NO_INDEX, tx;
 
     while (spv_wallet_next_spender(w, &iter, &spend->prev, spend->vout, &tx)) {
-        if (spv_tx_is_confirmed(&w->txs[tx]) || w->txs[tx].mark == SPV_MARK_LIVE)
+        if (spv_tx_is_confirmed(&w->txs[tx]) || w->txs[tx].bound_state == BOUND_NEEDED)
             continue;
-        if (found == SPV_NONE || goes_before(&w->txs[tx], &w->txs[found]))
+        if (found == SPV_NO_INDEX || is_dropped_before(&w->txs[tx], &w->txs[found]))
             found = tx;
     }
     return found;
@@ -176,7 +186,7 @@ int spv_wallet_limit_conflicts(struct spv_wallet *w, uint32_t tx)
     uint32_t *set = NULL, i = w->txs[tx].first_spend;
     int rc = 0;
 
-    while (rc == 0 && i != SPV_NONE) {
+    while (rc == 0 && i != SPV_NO_INDEX) {
         const struct spv_spend_record spend = w->spends[i];
         i = spend.next;
         while (rc == 0 && count_spenders(w, &spend) > SPV_WALLET_MAX_CONFLICTS) {
@@ -185,9 +195,9 @@ int spv_wallet_limit_conflicts(struct spv_wallet *w, uint32_t tx)
             if (!set)
                 return SPV_ERR_NOMEM;
             mark_needed(w, set);
-            rc = drop(w, set, choose_spender(w, &spend));
-            if (w->txs[tx].row.id != id) /* it was the weakest itself */
-                i = SPV_NONE;
+            rc = bounds_drop_tx(w, set, choose_spender(w, &spend));
+            if (w->txs[tx].row.id != id) /* the new one itself was dropped */
+                i = SPV_NO_INDEX;
         }
     }
     free(set);

@@ -7,7 +7,7 @@ bool spv_wallet_next_outpoint(const struct spv_wallet *w, uint64_t *next,
 {
     while (*next < w->n_coins) {
         const struct spv_coin_record *coin = &w->coins[(*next)++];
-        if (coin->tx == SPV_NONE || spv_wallet_is_spent_in_block(w, coin))
+        if (coin->tx == SPV_NO_INDEX || spv_wallet_is_spent_in_block(w, coin))
             continue;
         *out = (struct spv_wallet_outpoint){
             .txid = w->txs[coin->tx].row.txid,

@@ -1,16 +1,16 @@
-/* Rows out and in. Rows of transactions and coins are collected as inputs end; those of watches,
- * branches, balances and the scanned height are written from their tables when the changes are
- * read, so that a thousand blocks without a match are one row. */
+/* Changes of rows, and loading. Rows of transactions and coins are collected at the end of
+ * operations; those of watches, branches, balances and metadata are made from their tables when the
+ * changes are read, so that a thousand blocks without a match change one row. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "spv/error.h"
+#include "spv/wallet/wallet_add.h"
 #include "spv/wallet/wallet_coins.h"
-#include "spv/wallet/wallet_inputs.h"
 #include "spv/wallet/wallet_update.h"
 #include "util/array.h"
 
-/* ---- out ---- */
+/* ---- changes ---- */
 
 struct row_writer {
     struct spv_wallet *w;
@@ -63,7 +63,7 @@ static void write_branch(struct row_writer *out, const struct spv_watch_entry *e
                                                                 .branch = branch,
                                                                 .n_used = b->n_used,
                                                                 .window = b->window,
-                                                                .n_searched = b->n_searched}});
+                                                                .n_scanned = b->n_scanned}});
     if (entry->descriptor)
         write_scripts(out, entry, branch);
 }
@@ -88,7 +88,7 @@ static void write_balance(struct row_writer *out, uint64_t id, const int64_t *ba
 {
     struct spv_wallet_change row = {.kind = SPV_WALLET_ROW_BALANCE, .row.balance.watch = id};
 
-    memcpy(row.row.balance.field, balance, sizeof row.row.balance.field);
+    memcpy(row.row.balance.amount, balance, sizeof row.row.balance.amount);
     put_row(out, &row);
 }
 
@@ -108,10 +108,10 @@ int spv_wallet_changes(struct spv_wallet *w, struct spv_wallet_update *out)
     for (size_t i = 0; i < w->n_changes; i++)
         put_row(&writer, &w->changes[i].change);
     if (w->balance_changed)
-        write_balance(&writer, 0, w->balance);
+        write_balance(&writer, 0, w->balances);
     for (size_t i = 0; i < w->set.n_watches; i++)
         if (w->set.watches[i].id != 0 && w->set.watches[i].balance_changed)
-            write_balance(&writer, w->set.watches[i].id, w->set.watches[i].balance);
+            write_balance(&writer, w->set.watches[i].id, w->set.watches[i].balances);
     for (size_t i = 0; i < w->n_deleted; i++)
         put_row(&writer, &(struct spv_wallet_change){.kind = SPV_WALLET_ROW_WATCH,
                                                      .deleted = true,
@@ -141,7 +141,7 @@ void spv_wallet_stored(struct spv_wallet *w)
     spv_wallet_drop_changes(w);
 }
 
-/* ---- in ---- */
+/* ---- loading ---- */
 
 #define ALL_FLAGS                                                                                  \
     (SPV_TX_FLAG_COINBASE | SPV_TX_FLAG_PUBLISHED | SPV_TX_FLAG_WAS_CONFIRMED |                    \
@@ -158,14 +158,15 @@ static int check_tx_row(const struct spv_wallet *w, const struct spv_wallet_tx_r
         return SPV_ERR_INVALID;
     if (row->id == 0 || (w->n_txs > 0 && row->id <= w->txs[w->n_txs - 1].row.id) ||
         row->id >= w->meta.next_tx || row->revision > w->meta.revision ||
-        row->n_groups > SPV_WALLET_GROUPS || (row->flags & ~(uint32_t)ALL_FLAGS) != 0 ||
+        row->n_groups > SPV_WALLET_MAX_GROUPS || (row->flags & ~(uint32_t)ALL_FLAGS) != 0 ||
         row->state < SPV_TX_UNCONFIRMED || row->state > SPV_TX_EXPIRED)
         return SPV_ERR_INVALID;
     if (spv_tx_is_coinbase(tx) != ((row->flags & SPV_TX_FLAG_COINBASE) != 0))
         return SPV_ERR_INVALID;
-    /* Of one transaction there is one row, of a coinbase one a block. */
-    if (spv_tx_is_coinbase(tx) ? spv_wallet_find_in_block(w, &txid, &row->block.hash) != SPV_NONE
-                               : spv_wallet_find_tx(w, &txid) != SPV_NONE)
+    /* A transaction has one row, a coinbase one per block. */
+    if (spv_tx_is_coinbase(tx)
+            ? spv_wallet_find_in_block(w, &txid, &row->block.hash) != SPV_NO_INDEX
+            : spv_wallet_find_tx(w, &txid) != SPV_NO_INDEX)
         return SPV_ERR_INVALID;
     if ((row->block.height != SPV_NO_HEIGHT) != (row->state == SPV_TX_CONFIRMED) ||
         (row->block.height != SPV_NO_HEIGHT &&
@@ -194,7 +195,7 @@ static int load_tx(struct spv_wallet *w, const struct spv_wallet_tx_row *row)
     record->changed = false;
     if (!spv_tx_is_confirmed(record))
         return spv_wallet_keep_raw(record, &tx);
-    record->effective = record->trusted = true;
+    record->in_balance = record->trusted = true;
     return spv_wallet_move_to_block(w, number);
 }
 
@@ -210,26 +211,26 @@ static uint32_t find_loaded(const struct spv_wallet *w, uint64_t id)
         else
             high = middle;
     }
-    return low < w->n_txs && w->txs[low].row.id == id ? (uint32_t)low : SPV_NONE;
+    return low < w->n_txs && w->txs[low].row.id == id ? (uint32_t)low : SPV_NO_INDEX;
 }
 
-/* What the row says is compared with what follows from the others when loading ends. */
+/* Balance and spender are compared with computed ones when loading ends. */
 static int load_coin(struct spv_wallet *w, const struct spv_wallet_coin_row *row)
 {
     const uint32_t tx = find_loaded(w, row->tx);
-    uint32_t number = tx != SPV_NONE ? w->txs[tx].first_coin : SPV_NONE;
+    uint32_t number = tx != SPV_NO_INDEX ? w->txs[tx].first_coin : SPV_NO_INDEX;
     struct spv_coin_record *coin;
 
-    while (number != SPV_NONE && w->coins[number].vout != row->vout)
+    while (number != SPV_NO_INDEX && w->coins[number].vout != row->vout)
         number = w->coins[number].next;
-    if (number == SPV_NONE || row->field >= SPV_COIN_FIELDS || w->coins[number].written ||
+    if (number == SPV_NO_INDEX || row->balance >= SPV_BALANCE_KINDS || w->coins[number].written ||
         w->coins[number].value != row->value)
         return SPV_ERR_INVALID;
     coin = &w->coins[number];
-    coin->visible = coin->written = true;
+    coin->active = coin->written = true;
     coin->spender = row->spender;
-    spv_wallet_set_field(w, coin, (enum spv_coin_field)row->field);
-    return row->field == SPV_COIN_IMMATURE ? spv_number_list_push(&w->immature, number) : 0;
+    spv_wallet_set_coin_balance(w, coin, (enum spv_balance_kind)row->balance);
+    return row->balance == SPV_BALANCE_IMMATURE ? spv_number_list_push(&w->immature, number) : 0;
 }
 
 static int load_meta(struct spv_wallet *w, const struct spv_wallet_meta *meta)
@@ -253,7 +254,7 @@ static int load_row(struct spv_wallet *w, const struct spv_wallet_change *row)
                                      row->row.watch.id);
     case SPV_WALLET_ROW_BRANCH:
         return spv_watch_set_restore_branch(&w->set, row->row.branch.watch, row->row.branch.branch,
-                                            row->row.branch.n_used, row->row.branch.n_searched);
+                                            row->row.branch.n_used, row->row.branch.n_scanned);
     case SPV_WALLET_ROW_SCRIPT:
         return spv_watch_set_restore_script(&w->set, row->row.script.origin.watch,
                                             row->row.script.origin.branch,
@@ -269,7 +270,7 @@ static int load_row(struct spv_wallet *w, const struct spv_wallet_change *row)
     return SPV_ERR_INVALID;
 }
 
-/* What the rows lack or contradict is damage, not the caller's fault. */
+/* Rows that are missing or contradict each other are damage, not an error of the caller. */
 static int load_error(struct spv_wallet *w, int rc)
 {
     if (rc < 0 && rc != SPV_ERR_NOMEM)
@@ -298,9 +299,9 @@ int spv_wallet_load_end(struct spv_wallet *w)
     rc = spv_watch_set_restore_end(&w->set);
     if (rc == 0)
         rc = spv_wallet_follow_windows(w);
-    w->recount = true; /* windows were not there when coins were loaded */
-    w->n_rescanned = w->set.scripts.n;
-    rc = load_error(w, spv_wallet_end_input(w, rc));
+    w->must_sum_balances = true; /* some windows were not yet known when coins were loaded */
+    w->n_pending_scripts = w->set.scripts.n;
+    rc = load_error(w, spv_wallet_end_operation(w, rc));
     w->loading = false;
     if (w->n_changes == 0)
         forget_written(w);

@@ -1,12 +1,12 @@
-/* The wallet's scanned height s says: all blocks up to s were looked at with the scripts that the
- * wallet calls searched. The source begins at s + 1 with all scripts. Those that come later are
- * given to it at once, for the blocks above s; when a window reaches them, or a watch is new, their
- * past is searched as well (late_scripts.h):
+/* Invariant: all blocks up to the wallet's scanned height s were scanned for all scripts that need
+ * no rescan. The source begins at s + 1 with all scripts. Scripts that are added later are given to
+ * it at once, for the blocks above s; when a window reaches them, or their watch is new, lower
+ * blocks are rescanned for them (rescan_ranges.h):
  *
- *     birthday ......... late scripts ......... s | source ............ tip
+ *     birthday .......... rescans ............. s | source ............ tip
  *
- * A block that the source finds above s is connected and moves s; one at or below is searched. So a
- * crash at any time leaves a state from which everything is found again. */
+ * A block that the source finds above s is connected and moves s; one at or below s is rescanned.
+ * After a crash at any time, the stored state is enough to find everything again. */
 #include "spv/wallet/wallet_sync.h"
 
 #include <stdlib.h>
@@ -14,33 +14,33 @@
 #include "spv/error.h"
 #include "spv/wallet/birthday.h"
 #include "spv/wallet/chain_point.h"
-#include "spv/wallet/late_scripts.h"
+#include "spv/wallet/rescan_ranges.h"
 #include "spv/wallet/wallet_outpoints.h"
 
-#define RATE_US 1000000 /* how often the rate is measured */
+#define RATE_US 1000000 /* the interval in which the rate is measured */
 
 struct spv_wallet_sync {
     struct spv_wallet_sync_config cfg;
     struct spv_coin_source source; /* begin NULL: none */
-    bool begun; /* the source was */
-    uint32_t first; /* where it began */
-    size_t n_given; /* scripts of the wallet that it has */
-    struct spv_late_scripts late;
-    bool look_for_late; /* some may be new */
+    bool source_begun;
+    uint32_t source_first; /* the height at which the source began */
+    size_t n_source_scripts; /* the first ones of the wallet, which were given to the source */
+    struct spv_rescan_ranges rescans;
+    bool check_rescans; /* the wallet may have new ranges that need a rescan */
     bool outputs_due; /* coins whose spends left the chain are to be given to the source */
     bool was_synced;
-    bool changed; /* the wallet took an input since its changes were taken */
-    bool storing; /* the changes are being stored */
-    uint64_t revision; /* stored */
+    bool wallet_changed; /* it may have changes that were not taken yet */
+    bool storing; /* its changes are being stored */
+    uint64_t revision; /* of the last stored change */
     /* Outputs: what is to be reported. */
     uint64_t reported_revision;
     uint64_t last_request, answered;
     bool scanned_due;
     bool start_due, start_raised;
     uint32_t start_height;
-    uint64_t dropped; /* reported */
+    uint64_t reported_dropped; /* UINT64_MAX: the alarm was raised */
     /* Progress. */
-    uint32_t total; /* blocks that were left when the most were */
+    uint32_t most_left; /* the highest number of blocks left: 0 % of the progress */
     uint32_t measured_left;
     uint64_t measured_us;
     double rate;
@@ -51,25 +51,25 @@ static uint32_t scanned_height(const struct spv_wallet_sync *s)
     return spv_wallet_scanned(s->cfg.wallet).height;
 }
 
-/* Nothing is between the scanned block and this one, nor in it. */
-static int advance(struct spv_wallet_sync *s, uint32_t height)
+/* Sets the scanned height: no block up to it concerns the wallet. */
+static int set_scanned(struct spv_wallet_sync *s, uint32_t height)
 {
     struct spv_wallet_block none = {.whole = NULL};
     const int rc = spv_chain_point_get(s->cfg.chain, &none.point, height);
 
-    s->changed = true;
+    s->wallet_changed = true;
     return rc < 0 ? rc : spv_wallet_connect(s->cfg.wallet, &none);
 }
 
-static int go_back(struct spv_wallet_sync *s, const struct spv_point *to, struct spv_now now)
+static int disconnect_to(struct spv_wallet_sync *s, const struct spv_point *to, struct spv_now now)
 {
-    s->changed = true;
+    s->wallet_changed = true;
     return spv_wallet_disconnect(s->cfg.wallet, to, now);
 }
 
 /* ---- creation ---- */
 
-/* The highest block with a transaction of the wallet that is on the chain; else genesis. */
+/* The highest block on the best chain that has a transaction of the wallet; else genesis. */
 static int find_common(const struct spv_wallet_sync *s, struct spv_point *out)
 {
     const struct spv_wallet_tx_row *row;
@@ -97,7 +97,7 @@ static int join_chain(struct spv_wallet_sync *s, struct spv_now now)
     if (rc != 0)
         return rc < 0 ? rc : 0;
     rc = find_common(s, &common);
-    return rc < 0 ? rc : go_back(s, &common, now);
+    return rc < 0 ? rc : disconnect_to(s, &common, now);
 }
 
 int spv_wallet_sync_new(struct spv_wallet_sync **out, const struct spv_wallet_sync_config *cfg,
@@ -110,8 +110,8 @@ int spv_wallet_sync_new(struct spv_wallet_sync **out, const struct spv_wallet_sy
     if (!s)
         return SPV_ERR_NOMEM;
     s->cfg = *cfg;
-    s->changed = true; /* loading may have repaired rows */
-    s->dropped = spv_wallet_dropped(cfg->wallet);
+    s->wallet_changed = true; /* loading may have repaired rows */
+    s->reported_dropped = spv_wallet_dropped(cfg->wallet);
     rc = join_chain(s, now);
     if (rc < 0) {
         spv_wallet_sync_free(s);
@@ -125,7 +125,7 @@ void spv_wallet_sync_free(struct spv_wallet_sync *s)
 {
     if (!s)
         return;
-    spv_late_scripts_free(&s->late);
+    spv_rescan_ranges_free(&s->rescans);
     free(s);
 }
 
@@ -133,10 +133,10 @@ void spv_wallet_sync_free(struct spv_wallet_sync *s)
 
 static void stop_source(struct spv_wallet_sync *s)
 {
-    if (s->begun)
+    if (s->source_begun)
         s->source.stop(s->source.ctx);
-    s->begun = false;
-    spv_late_scripts_forget(&s->late);
+    s->source_begun = false;
+    spv_rescan_ranges_clear(&s->rescans);
 }
 
 void spv_wallet_sync_set_source(struct spv_wallet_sync *s, const struct spv_coin_source *source)
@@ -145,7 +145,7 @@ void spv_wallet_sync_set_source(struct spv_wallet_sync *s, const struct spv_coin
     s->source = source ? *source : (struct spv_coin_source){.begin = NULL};
 }
 
-/* The scripts from a number on that are still watched; the caller frees *out. */
+/* Lists the watched scripts from an index on; the caller frees *out. */
 static int list_scripts(const struct spv_wallet_sync *s, struct spv_bytes **out, size_t *n,
                         size_t from)
 {
@@ -163,27 +163,27 @@ static int list_scripts(const struct spv_wallet_sync *s, struct spv_bytes **out,
     return 0;
 }
 
-/* Gives the source the scripts that it lacks, from a height on. */
-static int give_scripts(struct spv_wallet_sync *s, uint32_t from, struct spv_now now)
+/* Gives new scripts to the source, to be scanned for from a height on. */
+static int add_scripts_to_source(struct spv_wallet_sync *s, uint32_t from, struct spv_now now)
 {
     const size_t count = spv_wallet_script_count(s->cfg.wallet);
     struct spv_bytes *scripts;
     size_t n;
     int rc;
 
-    if (!s->begun || s->n_given == count)
+    if (!s->source_begun || s->n_source_scripts == count)
         return 0;
-    rc = list_scripts(s, &scripts, &n, s->n_given);
+    rc = list_scripts(s, &scripts, &n, s->n_source_scripts);
     if (rc < 0)
         return rc;
-    s->n_given = count;
+    s->n_source_scripts = count;
     rc = n > 0 ? s->source.add(s->source.ctx, scripts, n, from, now) : 0;
     free(scripts);
     return rc;
 }
 
-/* Blocks below a height are not looked at, although a watch may be older. */
-static void note_start(struct spv_wallet_sync *s, uint32_t height)
+/* Raises the alarm: blocks below a height are not scanned, although a watch may be older. */
+static void set_start_alarm(struct spv_wallet_sync *s, uint32_t height)
 {
     if (s->start_raised)
         return;
@@ -191,9 +191,10 @@ static void note_start(struct spv_wallet_sync *s, uint32_t height)
     s->start_height = height;
 }
 
-/* Where blocks concern a birthday. Returns 1, 0 when headers below are awaited, or an error. */
+/* The first height to scan for a birthday. Returns 1, 0 when lower headers are still being fetched,
+ * or an error. */
 static int find_birthday(struct spv_wallet_sync *s, uint32_t *height, int64_t birthday,
-                         const struct spv_wallet_sync_input *in)
+                         const struct spv_wallet_sync_context *in)
 {
     struct spv_birthday found;
     const int rc = spv_birthday_find(&found, s->cfg.chain, &s->cfg.header_db, birthday);
@@ -203,34 +204,35 @@ static int find_birthday(struct spv_wallet_sync *s, uint32_t *height, int64_t bi
     if (found.is_below_start && in->backfilling)
         return 0;
     if (found.is_below_start)
-        note_start(s, found.height);
+        set_start_alarm(s, found.height);
     *height = found.height;
     return 1;
 }
 
-/* The wallet's first height is that of its earliest birthday; its scripts have no past. Returns 1,
- * 0 when it waits, or an error. */
-static int begin_wallet(struct spv_wallet_sync *s, const struct spv_wallet_sync_input *in)
+/* Sets the scanned height to just below the earliest birthday, so that no script needs a rescan.
+ * Returns 1, 0 when headers are still being fetched, or an error. */
+static int begin_wallet(struct spv_wallet_sync *s, const struct spv_wallet_sync_context *in)
 {
-    struct spv_unsearched range;
+    struct spv_rescan_range range;
     int64_t birthday = INT64_MAX;
     uint64_t next = 0;
     uint32_t height;
     int rc;
 
-    while (spv_wallet_next_unsearched(s->cfg.wallet, &next, &range))
+    while (spv_wallet_next_rescan(s->cfg.wallet, &next, &range))
         if (range.birthday < birthday)
             birthday = range.birthday;
     rc = find_birthday(s, &height, birthday, in);
     if (rc == 1) {
-        rc = advance(s, height - 1);
+        rc = set_scanned(s, height - 1);
         return rc < 0 ? rc : 1;
     }
     return rc;
 }
 
-/* What spends the wallet's coins is found also where no filter of scripts would show it. */
-static int give_outputs(struct spv_wallet_sync *s, struct spv_now now)
+/* Spends of the wallet's coins are scanned for, too: a bloom filter matches a segwit spend by its
+ * outpoint only. */
+static int add_outputs_to_source(struct spv_wallet_sync *s, struct spv_now now)
 {
     struct spv_wallet_outpoint output;
     uint64_t next = 0;
@@ -252,7 +254,7 @@ static bool has_scripts(const struct spv_wallet_sync *s)
     return i < count;
 }
 
-static int begin_source(struct spv_wallet_sync *s, const struct spv_wallet_sync_input *in,
+static int begin_source(struct spv_wallet_sync *s, const struct spv_wallet_sync_context *in,
                         struct spv_now now)
 {
     struct spv_bytes *scripts;
@@ -268,52 +270,52 @@ static int begin_source(struct spv_wallet_sync *s, const struct spv_wallet_sync_
     rc = list_scripts(s, &scripts, &n, 0);
     if (rc < 0)
         return rc;
-    s->first = scanned_height(s) + 1;
-    s->n_given = spv_wallet_script_count(s->cfg.wallet);
-    s->look_for_late = true;
-    rc = s->source.begin(s->source.ctx, scripts, n, s->first, now);
-    s->begun = rc == 0;
+    s->source_first = scanned_height(s) + 1;
+    s->n_source_scripts = spv_wallet_script_count(s->cfg.wallet);
+    s->check_rescans = true;
+    rc = s->source.begin(s->source.ctx, scripts, n, s->source_first, now);
+    s->source_begun = rc == 0;
     free(scripts);
-    return rc < 0 ? rc : give_outputs(s, now);
+    return rc < 0 ? rc : add_outputs_to_source(s, now);
 }
 
-/* ---- late scripts ---- */
+/* ---- rescans ---- */
 
-static int search_late(struct spv_wallet_sync *s, const struct spv_wallet_sync_input *in,
-                       struct spv_now now)
+static int begin_rescans(struct spv_wallet_sync *s, const struct spv_wallet_sync_context *in,
+                         struct spv_now now)
 {
     struct spv_source_progress progress;
     uint32_t from;
     int rc = 1;
 
-    if (!s->look_for_late)
+    if (!s->check_rescans)
         return 0;
-    rc = spv_late_scripts_collect(&s->late, s->cfg.wallet);
-    s->look_for_late = false;
-    if (rc < 0 || !s->late.found)
+    rc = spv_rescan_ranges_collect(&s->rescans, s->cfg.wallet);
+    s->check_rescans = false;
+    if (rc < 0 || !s->rescans.found)
         return rc;
-    rc = find_birthday(s, &from, s->late.birthday, in);
-    if (rc <= 0) { /* again when the headers are there */
-        spv_late_scripts_forget(&s->late);
-        s->look_for_late = true;
+    rc = find_birthday(s, &from, s->rescans.birthday, in);
+    if (rc <= 0) { /* repeated when the headers are stored */
+        spv_rescan_ranges_clear(&s->rescans);
+        s->check_rescans = true;
         return rc;
     }
     s->source.progress(s->source.ctx, &progress);
     if (from < progress.lowest)
-        note_start(s, progress.lowest);
-    return s->source.add(s->source.ctx, s->late.scripts, s->late.n_scripts, from, now);
+        set_start_alarm(s, progress.lowest);
+    return s->source.add(s->source.ctx, s->rescans.scripts, s->rescans.n_scripts, from, now);
 }
 
 /* ---- progress ---- */
 
-static void measure(struct spv_wallet_sync *s, struct spv_now now)
+static void measure_rate(struct spv_wallet_sync *s, struct spv_now now)
 {
     struct spv_source_progress p;
     const uint64_t elapsed = now.mono_us - s->measured_us;
 
     s->source.progress(s->source.ctx, &p);
-    if (p.left == 0 || p.left > s->total)
-        s->total = p.left;
+    if (p.left == 0 || p.left > s->most_left)
+        s->most_left = p.left;
     if (p.left >= s->measured_left) {
         s->measured_left = p.left;
         s->measured_us = now.mono_us;
@@ -325,58 +327,58 @@ static void measure(struct spv_wallet_sync *s, struct spv_now now)
     }
 }
 
-/* Stores the scanned height now and then where there are no matches. */
+/* Moves the scanned height over many blocks that concern nothing, so that it is stored. */
 static int store_progress(struct spv_wallet_sync *s)
 {
     struct spv_source_progress p;
 
     s->source.progress(s->source.ctx, &p);
-    if (p.lowest > s->first && !s->start_raised)
-        note_start(s, p.lowest);
+    if (p.lowest > s->source_first && !s->start_raised)
+        set_start_alarm(s, p.lowest);
     if (p.height <= scanned_height(s) + SPV_WALLET_SYNC_STEP)
         return 0;
-    return advance(s, p.height - 1);
+    return set_scanned(s, p.height - 1);
 }
 
-int spv_wallet_sync_step(struct spv_wallet_sync *s, const struct spv_wallet_sync_input *in,
+int spv_wallet_sync_step(struct spv_wallet_sync *s, const struct spv_wallet_sync_context *in,
                          struct spv_now now)
 {
     int rc = 0;
 
     s->was_synced = s->was_synced || in->synced;
     if (!s->storing && spv_wallet_next_expiry(s->cfg.wallet) <= now.unix_s) {
-        s->changed = true;
+        s->wallet_changed = true;
         rc = spv_wallet_expire(s->cfg.wallet, now);
         if (rc < 0)
             return rc;
     }
     if (!s->source.begin || !s->was_synced || s->storing)
         return 0;
-    if (!s->begun)
+    if (!s->source_begun)
         rc = begin_source(s, in, now);
-    if (rc < 0 || !s->begun)
+    if (rc < 0 || !s->source_begun)
         return rc;
-    rc = give_scripts(s, scanned_height(s) + 1, now);
+    rc = add_scripts_to_source(s, scanned_height(s) + 1, now);
     if (rc == 0 && s->outputs_due)
-        rc = give_outputs(s, now);
+        rc = add_outputs_to_source(s, now);
     if (rc == 0)
-        rc = search_late(s, in, now);
+        rc = begin_rescans(s, in, now);
     if (rc == 0)
         rc = store_progress(s);
-    measure(s, now);
+    measure_rate(s, now);
     return rc;
 }
 
-/* ---- what the source found ---- */
+/* ---- events of the source ---- */
 
-/* A block that breaks a rule of values is not valid, whatever its proof of work: it holds nothing.
+/* A block with invalid amounts or an invalid merkle tree is skipped, in spite of its proof of work.
  */
-static bool is_refused(int rc)
+static bool is_invalid_block(int rc)
 {
     return rc == SPV_ERR_TX_VALUE || rc == SPV_ERR_MERKLE_ROOT || rc == SPV_ERR_MERKLE_DUPLICATE;
 }
 
-static int on_match(struct spv_wallet_sync *s, const struct spv_source_event *event,
+static int on_found(struct spv_wallet_sync *s, const struct spv_source_event *event,
                     struct spv_now now)
 {
     struct spv_wallet_block block = {.point = {.height = event->height, .hash = event->hash},
@@ -390,14 +392,14 @@ static int on_match(struct spv_wallet_sync *s, const struct spv_source_event *ev
     if (rc < 0)
         return rc;
     if (rc == 0 || !spv_blockhash_eq(&header.hash, &event->hash))
-        return SPV_ERR_STATE; /* the source was to take it back */
+        return SPV_ERR_STATE; /* the source must have rolled it back */
     block.time = header.header.time;
     rc = is_above ? spv_wallet_connect(s->cfg.wallet, &block)
-                  : spv_wallet_search(s->cfg.wallet, &block);
-    s->changed = s->look_for_late = true;
-    if (is_refused(rc))
-        rc = is_above ? advance(s, event->height) : 0;
-    return rc < 0 ? rc : give_scripts(s, event->height, now);
+                  : spv_wallet_rescan_block(s->cfg.wallet, &block);
+    s->wallet_changed = s->check_rescans = true;
+    if (is_invalid_block(rc))
+        rc = is_above ? set_scanned(s, event->height) : 0;
+    return rc < 0 ? rc : add_scripts_to_source(s, event->height, now);
 }
 
 int spv_wallet_sync_disconnect(struct spv_wallet_sync *s, uint32_t fork_height, struct spv_now now)
@@ -410,52 +412,52 @@ int spv_wallet_sync_disconnect(struct spv_wallet_sync *s, uint32_t fork_height, 
         return 0;
     rc = spv_chain_point_get(s->cfg.chain, &fork, fork_height);
     if (rc == 0)
-        rc = go_back(s, &fork, now);
+        rc = disconnect_to(s, &fork, now);
     s->scanned_due = false;
     s->outputs_due = true;
-    if (fork_height + 1 < s->first) /* it does not go back beyond where it began */
+    if (fork_height + 1 < s->source_first) /* a source cannot roll back below its first height */
         stop_source(s);
     return rc;
 }
 
-/* Everything that was given to the source is looked for up to a height. */
+/* The source has scanned all blocks up to a height for all that it was given. */
 static int on_done(struct spv_wallet_sync *s, uint32_t height)
 {
-    struct spv_unsearched range;
+    struct spv_rescan_range range;
     uint64_t next = 0;
-    int rc = height > scanned_height(s) ? advance(s, height) : 0;
+    int rc = height > scanned_height(s) ? set_scanned(s, height) : 0;
 
-    if (rc == 0 && s->late.n > 0) {
-        s->changed = true;
-        rc = spv_late_scripts_settle(&s->late, s->cfg.wallet);
+    if (rc == 0 && s->rescans.n > 0) {
+        s->wallet_changed = true;
+        rc = spv_rescan_ranges_finish(&s->rescans, s->cfg.wallet);
     }
-    /* what came since is given in the next step, after which the source is done once more */
-    s->scanned_due = !spv_wallet_next_unsearched(s->cfg.wallet, &next, &range) &&
-                     s->n_given == spv_wallet_script_count(s->cfg.wallet);
+    /* newer scripts are given to it in the next step, and another DONE follows */
+    s->scanned_due = !spv_wallet_next_rescan(s->cfg.wallet, &next, &range) &&
+                     s->n_source_scripts == spv_wallet_script_count(s->cfg.wallet);
     return rc;
 }
 
 int spv_wallet_sync_source_event(struct spv_wallet_sync *s, const struct spv_source_event *event,
                                  struct spv_now now)
 {
-    if (!s->begun)
+    if (!s->source_begun)
         return 0;
     switch (event->kind) {
-    case SPV_SOURCE_MATCH:
-        return on_match(s, event, now);
-    case SPV_SOURCE_UNDONE:
+    case SPV_SOURCE_EVENT_FOUND:
+        return on_found(s, event, now);
+    case SPV_SOURCE_EVENT_ROLLED_BACK:
         return spv_wallet_sync_disconnect(s, event->height, now);
-    case SPV_SOURCE_DONE:
+    case SPV_SOURCE_EVENT_DONE:
         return on_done(s, event->height);
     }
     return 0;
 }
 
-/* ---- inputs of the application ---- */
+/* ---- operations of the application ---- */
 
 static int end_request(struct spv_wallet_sync *s, uint64_t *request, int rc)
 {
-    s->changed = s->look_for_late = true;
+    s->wallet_changed = s->check_rescans = true;
     if (rc == 0)
         *request = ++s->last_request;
     return rc;
@@ -493,15 +495,15 @@ int spv_wallet_sync_unwatch(struct spv_wallet_sync *s, uint64_t *request, uint64
     return end_request(s, request, spv_wallet_unwatch(s->cfg.wallet, id));
 }
 
-int spv_wallet_sync_hand_out(struct spv_wallet_sync *s, uint64_t *request, uint32_t *index,
-                             uint64_t id, uint32_t branch)
+int spv_wallet_sync_reserve_index(struct spv_wallet_sync *s, uint64_t *request, uint32_t *index,
+                                  uint64_t id, uint32_t branch)
 {
-    return end_request(s, request, spv_wallet_hand_out(s->cfg.wallet, index, id, branch));
+    return end_request(s, request, spv_wallet_reserve_index(s->cfg.wallet, index, id, branch));
 }
 
-void spv_wallet_sync_touched(struct spv_wallet_sync *s)
+void spv_wallet_sync_wallet_changed(struct spv_wallet_sync *s)
 {
-    s->changed = s->look_for_late = true;
+    s->wallet_changed = s->check_rescans = true;
 }
 
 /* ---- outputs ---- */
@@ -511,12 +513,12 @@ int spv_wallet_sync_changes(struct spv_wallet_sync *s, struct spv_wallet_update 
     int rc;
 
     *out = (struct spv_wallet_update){.n = 0};
-    if (!s->changed || s->storing)
+    if (!s->wallet_changed || s->storing)
         return 0;
     rc = spv_wallet_changes(s->cfg.wallet, out);
     if (rc < 0)
         return rc;
-    s->changed = false;
+    s->wallet_changed = false;
     s->storing = out->n > 0;
     for (size_t i = 0; i < out->n; i++)
         if (out->changes[i].kind == SPV_WALLET_ROW_META)
@@ -530,29 +532,30 @@ void spv_wallet_sync_stored(struct spv_wallet_sync *s)
     s->storing = false;
 }
 
-/* Whether the source looks for all that the wallet watches; without one, the next will. */
-static bool is_matched(const struct spv_wallet_sync *s)
+/* Whether the source scans for all of the wallet's scripts. True without a source: the next one
+ * begins with all. */
+static bool source_has_all(const struct spv_wallet_sync *s)
 {
     struct spv_source_progress p;
 
-    if (!s->begun)
+    if (!s->source_begun)
         return true;
     s->source.progress(s->source.ctx, &p);
-    return p.is_matching && s->n_given == spv_wallet_script_count(s->cfg.wallet);
+    return p.is_matching && s->n_source_scripts == spv_wallet_script_count(s->cfg.wallet);
 }
 
 static bool next_alarm(struct spv_wallet_sync *s, struct spv_wallet_event *out)
 {
-    *out = (struct spv_wallet_event){.kind = SPV_WALLET_ALARM, .raised = true};
+    *out = (struct spv_wallet_event){.kind = SPV_WALLET_EVENT_ALARM, .raised = true};
     if (s->start_due) {
         s->start_due = false;
-        out->alarm = SPV_WALLET_START;
+        out->alarm = SPV_WALLET_ALARM_START;
         out->height = s->start_height;
         return true;
     }
-    if (s->dropped < spv_wallet_dropped(s->cfg.wallet)) {
-        s->dropped = UINT64_MAX; /* once */
-        out->alarm = SPV_WALLET_BOUNDS;
+    if (s->reported_dropped < spv_wallet_dropped(s->cfg.wallet)) {
+        s->reported_dropped = UINT64_MAX; /* raised only once */
+        out->alarm = SPV_WALLET_ALARM_BOUNDS;
         return true;
     }
     return false;
@@ -560,23 +563,23 @@ static bool next_alarm(struct spv_wallet_sync *s, struct spv_wallet_event *out)
 
 int spv_wallet_sync_next_event(struct spv_wallet_sync *s, struct spv_wallet_event *out)
 {
-    if (s->changed || s->storing)
+    if (s->wallet_changed || s->storing)
         return 0;
     if (next_alarm(s, out))
         return 1;
-    *out = (struct spv_wallet_event){.kind = SPV_WALLET_CHANGED};
+    *out = (struct spv_wallet_event){.kind = SPV_WALLET_EVENT_CHANGED};
     if (s->reported_revision != s->revision) {
         s->reported_revision = out->revision = s->revision;
         return 1;
     }
-    if (s->answered < s->last_request && is_matched(s)) {
-        out->kind = SPV_WALLET_ANSWER;
+    if (s->answered < s->last_request && source_has_all(s)) {
+        out->kind = SPV_WALLET_EVENT_ANSWER;
         out->request = ++s->answered;
         return 1;
     }
     if (s->scanned_due) {
         s->scanned_due = false;
-        out->kind = SPV_WALLET_SCANNED;
+        out->kind = SPV_WALLET_EVENT_SCANNED;
         out->scanned = spv_wallet_scanned(s->cfg.wallet);
         return 1;
     }
@@ -593,20 +596,20 @@ void spv_wallet_sync_get_status(const struct spv_wallet_sync *s, struct spv_wall
     out->left = out->scanned.height < tip ? tip - out->scanned.height : 0;
     if (out->scanned.height == SPV_NO_HEIGHT)
         out->left = tip;
-    if (s->begun) {
+    if (s->source_begun) {
         s->source.progress(s->source.ctx, &p);
         out->left = p.left;
     }
     if (out->left == 0)
         out->progress = 1;
-    else if (s->total >= out->left)
-        out->progress = 1 - (double)out->left / s->total;
+    else if (s->most_left >= out->left)
+        out->progress = 1 - (double)out->left / s->most_left;
     if (s->rate > 0)
         out->left_us = (uint64_t)(out->left * 1e6 / s->rate);
 }
 
 size_t spv_wallet_sync_memory(const struct spv_wallet_sync *s)
 {
-    return sizeof *s + (s->late.cap + s->late.next_cap) * sizeof *s->late.list +
-           s->late.cap_scripts * sizeof *s->late.scripts;
+    return sizeof *s + (s->rescans.cap + s->rescans.next_cap) * sizeof *s->rescans.list +
+           s->rescans.cap_scripts * sizeof *s->rescans.scripts;
 }

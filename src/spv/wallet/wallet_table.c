@@ -1,6 +1,6 @@
-/* Records are found by hash tables of their numbers; keys are compared in the records. A failed
- * allocation leaves the tables consistent but the transaction half added: the wallet then refuses
- * further inputs, and only has to be freed. */
+/* Records are found by hash tables of their indexes; keys are compared in the records. A failed
+ * allocation leaves the tables consistent but a transaction incomplete: the wallet then refuses
+ * further operations and can only be freed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,9 +46,9 @@ static bool same_txid(const struct spv_txid *a, const struct spv_txid *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-/* Whether a, of the same txid as b, is the one that spends refer to: "the later coin replaces the
- * earlier" (blocks 91722 and 91880), and one in no block has no coin. */
-static bool precedes(const struct spv_tx_record *a, const struct spv_tx_record *b)
+/* Whether a, which has the same txid as b, is the one that spends refer to: "the later coin
+ * replaces the earlier" (blocks 91722 and 91880), and one in no block has no coin. */
+static bool tx_precedes(const struct spv_tx_record *a, const struct spv_tx_record *b)
 {
     if (!spv_tx_is_confirmed(a) || !spv_tx_is_confirmed(b))
         return spv_tx_is_confirmed(a);
@@ -58,11 +58,11 @@ static bool precedes(const struct spv_tx_record *a, const struct spv_tx_record *
 uint32_t spv_wallet_find_tx(const struct spv_wallet *w, const struct spv_txid *txid)
 {
     struct spv_probe_iter iter = spv_probe_start(&w->by_txid, hash_txid(w, txid));
-    uint32_t found = SPV_NONE, number;
+    uint32_t found = SPV_NO_INDEX, number;
 
     while (spv_probe_next(&w->by_txid, &iter, &number))
         if (same_txid(&w->txs[number].row.txid, txid) &&
-            (found == SPV_NONE || precedes(&w->txs[number], &w->txs[found])))
+            (found == SPV_NO_INDEX || tx_precedes(&w->txs[number], &w->txs[found])))
             found = number;
     return found;
 }
@@ -77,19 +77,19 @@ uint32_t spv_wallet_find_in_block(const struct spv_wallet *w, const struct spv_t
         if (same_txid(&w->txs[number].row.txid, txid) &&
             spv_blockhash_eq(&w->txs[number].row.block.hash, block))
             return number;
-    return SPV_NONE;
+    return SPV_NO_INDEX;
 }
 
 uint32_t spv_wallet_find_coin(const struct spv_wallet *w, const struct spv_txid *txid,
                               uint32_t vout)
 {
     struct spv_probe_iter iter = spv_probe_start(&w->by_outpoint, hash_outpoint(w, txid, vout));
-    uint32_t found = SPV_NONE, number;
+    uint32_t found = SPV_NO_INDEX, number;
 
     while (spv_probe_next(&w->by_outpoint, &iter, &number)) {
         const struct spv_coin_record *coin = &w->coins[number];
         if (coin->vout == vout && same_txid(&w->txs[coin->tx].row.txid, txid) &&
-            (found == SPV_NONE || precedes(&w->txs[coin->tx], &w->txs[w->coins[found].tx])))
+            (found == SPV_NO_INDEX || tx_precedes(&w->txs[coin->tx], &w->txs[w->coins[found].tx])))
             found = number;
     }
     return found;
@@ -116,17 +116,17 @@ bool spv_wallet_next_spender(const struct spv_wallet *w, struct spv_probe_iter *
     return false;
 }
 
-/* ---- transactions to look at when the input ends ---- */
+/* ---- dirty transactions ---- */
 
-int spv_wallet_touch(struct spv_wallet *w, uint32_t tx)
+int spv_wallet_mark_dirty(struct spv_wallet *w, uint32_t tx)
 {
-    if (w->txs[tx].touched)
+    if (w->txs[tx].dirty)
         return 0;
-    w->txs[tx].touched = true;
-    return spv_number_list_push(&w->touched, tx);
+    w->txs[tx].dirty = true;
+    return spv_number_list_push(&w->dirty, tx);
 }
 
-int spv_wallet_touch_related(struct spv_wallet *w, uint32_t tx)
+int spv_wallet_mark_related_dirty(struct spv_wallet *w, uint32_t tx)
 {
     const struct spv_txid *txid = &w->txs[tx].row.txid;
     struct spv_probe_iter iter = spv_probe_start(&w->by_txid, hash_txid(w, txid));
@@ -135,11 +135,11 @@ int spv_wallet_touch_related(struct spv_wallet *w, uint32_t tx)
 
     while (rc == 0 && spv_probe_next(&w->by_txid, &iter, &number))
         if (same_txid(&w->txs[number].row.txid, txid))
-            rc = spv_wallet_touch(w, number);
-    for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NONE; i = w->coins[i].next) {
+            rc = spv_wallet_mark_dirty(w, number);
+    for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NO_INDEX; i = w->coins[i].next) {
         iter = spv_wallet_spenders(w, txid, w->coins[i].vout);
         while (rc == 0 && spv_wallet_next_spender(w, &iter, txid, w->coins[i].vout, &number))
-            rc = spv_wallet_touch(w, number);
+            rc = spv_wallet_mark_dirty(w, number);
     }
     return rc;
 }
@@ -150,7 +150,7 @@ static int new_tx(struct spv_wallet *w, uint32_t *number)
 {
     struct spv_tx_record *grown;
 
-    if (w->free_tx != SPV_NONE) {
+    if (w->free_tx != SPV_NO_INDEX) {
         *number = w->free_tx;
         w->free_tx = w->txs[*number].next;
         return 0;
@@ -170,7 +170,7 @@ static int new_spend(struct spv_wallet *w, uint32_t *number)
 {
     struct spv_spend_record *grown;
 
-    if (w->free_spend != SPV_NONE) {
+    if (w->free_spend != SPV_NO_INDEX) {
         *number = w->free_spend;
         w->free_spend = w->spends[*number].next;
         return 0;
@@ -190,7 +190,7 @@ static int new_coin(struct spv_wallet *w, uint32_t *number)
 {
     struct spv_coin_record *grown;
 
-    if (w->free_coin != SPV_NONE) {
+    if (w->free_coin != SPV_NO_INDEX) {
         *number = w->free_coin;
         w->free_coin = w->coins[*number].next;
         return 0;
@@ -245,9 +245,9 @@ int spv_wallet_add_coins(struct spv_wallet *w, uint32_t tx, const struct spv_tx 
 
     for (uint32_t vout = 0; rc == 0 && spv_tx_next_output(&iter, &output); vout++) {
         const uint32_t script = spv_script_table_find(&w->set.scripts, output.script);
-        uint32_t number = SPV_NONE;
+        uint32_t number = SPV_NO_INDEX;
         paid += output.value;
-        if (script == SPV_NONE || has_coin(w, tx, vout))
+        if (script == SPV_NO_INDEX || has_coin(w, tx, vout))
             continue;
         rc = spv_probe_table_reserve(&w->by_outpoint, 1);
         if (rc == 0)
@@ -261,12 +261,12 @@ int spv_wallet_add_coins(struct spv_wallet *w, uint32_t tx, const struct spv_tx 
                                                     .script = script,
                                                     .next = w->txs[tx].first_coin,
                                                     .next_of_script = entry->first_coin,
-                                                    .spender = SPV_NONE};
+                                                    .spender = SPV_NO_INDEX};
         w->txs[tx].first_coin = number;
         entry->first_coin = number;
         spv_probe_table_insert(&w->by_outpoint, hash_outpoint(w, &w->txs[tx].row.txid, vout),
                                number);
-        rc = spv_wallet_touch(w, tx);
+        rc = spv_wallet_mark_dirty(w, tx);
     }
     w->txs[tx].paid = paid;
     return rc;
@@ -284,13 +284,13 @@ int spv_wallet_add_tx(struct spv_wallet *w, uint32_t *number, const struct spv_t
     w->txs[*number] = (struct spv_tx_record){
         .row = {.id = id, .txid = *txid, .block.height = SPV_NO_HEIGHT, .fee = -1},
         .n_bytes = (uint32_t)tx->n,
-        .first_spend = SPV_NONE,
-        .first_coin = SPV_NONE,
+        .first_spend = SPV_NO_INDEX,
+        .first_coin = SPV_NO_INDEX,
         .changed = true};
     spv_probe_table_insert(&w->by_txid, hash_txid(w, txid), *number);
     rc = spv_number_list_push(&w->pending, *number);
     if (rc == 0)
-        rc = spv_wallet_touch(w, *number);
+        rc = spv_wallet_mark_dirty(w, *number);
     if (rc == 0)
         rc = add_spends(w, *number, tx);
     if (rc == 0)
@@ -310,7 +310,7 @@ static void unlink_coin(struct spv_wallet *w, uint32_t number)
     *link = coin->next_of_script;
     spv_probe_table_remove(&w->by_outpoint,
                            hash_outpoint(w, &w->txs[coin->tx].row.txid, coin->vout), number);
-    coin->tx = SPV_NONE;
+    coin->tx = SPV_NO_INDEX;
     coin->next = w->free_coin;
     w->free_coin = number;
 }
@@ -319,9 +319,9 @@ void spv_wallet_remove_unowned_coins(struct spv_wallet *w, uint32_t tx)
 {
     uint32_t *link = &w->txs[tx].first_coin;
 
-    while (*link != SPV_NONE) {
+    while (*link != SPV_NO_INDEX) {
         const uint32_t number = *link;
-        if (w->set.scripts.scripts[w->coins[number].script].watch == SPV_NONE) {
+        if (w->set.scripts.scripts[w->coins[number].script].watch == SPV_NO_INDEX) {
             *link = w->coins[number].next;
             unlink_coin(w, number);
         } else {
@@ -344,12 +344,12 @@ void spv_wallet_remove_tx(struct spv_wallet *w, uint32_t tx)
 {
     struct spv_tx_record *record = &w->txs[tx];
 
-    while (record->first_coin != SPV_NONE) {
+    while (record->first_coin != SPV_NO_INDEX) {
         const uint32_t number = record->first_coin;
         record->first_coin = w->coins[number].next;
         unlink_coin(w, number);
     }
-    while (record->first_spend != SPV_NONE) {
+    while (record->first_spend != SPV_NO_INDEX) {
         const uint32_t number = record->first_spend;
         struct spv_spend_record *spend = &w->spends[number];
         record->first_spend = spend->next;
@@ -359,8 +359,8 @@ void spv_wallet_remove_tx(struct spv_wallet *w, uint32_t tx)
     }
     spv_probe_table_remove(&w->by_txid, hash_txid(w, &record->row.txid), tx);
     remove_from(spv_tx_is_confirmed(record) ? &w->in_blocks : &w->pending, tx);
-    if (record->touched)
-        remove_from(&w->touched, tx);
+    if (record->dirty)
+        remove_from(&w->dirty, tx);
     free(record->raw);
     free(record->new_raw);
     free(record->new_proof);

@@ -3,16 +3,16 @@
 #include <string.h>
 
 #include "spv/error.h"
+#include "spv/wallet/wallet_add.h"
 #include "spv/wallet/wallet_bounds.h"
-#include "spv/wallet/wallet_inputs.h"
 #include "spv/wallet/wallet_update.h"
 
-#define LAST_SEEN_STEP                                                                             \
-    86400 /* seconds: a row a day says when it was last announced, not one each */
+/* seconds: last_seen changes at most once per day, so that announcements write few rows */
+#define LAST_SEEN_STEP_S 86400
 
 static void set_last_seen(struct spv_tx_record *tx, int64_t unix_s)
 {
-    if (unix_s - tx->row.last_seen >= LAST_SEEN_STEP)
+    if (unix_s - tx->row.last_seen >= LAST_SEEN_STEP_S)
         tx->changed = true;
     if (unix_s > tx->row.last_seen)
         tx->row.last_seen = unix_s;
@@ -27,13 +27,13 @@ static void add_group(struct spv_tx_record *tx, uint64_t group)
     for (uint32_t i = 0; i < tx->row.n_groups; i++)
         if (tx->row.groups[i] == group)
             return;
-    if (tx->row.n_groups >= SPV_WALLET_GROUPS)
+    if (tx->row.n_groups >= SPV_WALLET_MAX_GROUPS)
         return;
     tx->row.groups[tx->row.n_groups++] = group;
     tx->changed = true;
 }
 
-/* A peer has the transaction. */
+/* A peer has announced or sent the transaction. */
 static int note_announcement(struct spv_wallet *w, uint32_t number,
                              const struct spv_tx_source *source, struct spv_now now)
 {
@@ -43,7 +43,7 @@ static int note_announcement(struct spv_wallet *w, uint32_t number,
         return 0;
     add_group(tx, source->group);
     set_last_seen(tx, now.unix_s);
-    return tx->changed ? spv_wallet_touch(w, number) : 0;
+    return tx->changed ? spv_wallet_mark_dirty(w, number) : 0;
 }
 
 static int check_unconfirmed(const struct spv_wallet *w, const struct spv_tx *tx)
@@ -53,12 +53,12 @@ static int check_unconfirmed(const struct spv_wallet *w, const struct spv_tx *tx
     return spv_tx_is_coinbase(tx) ? SPV_ERR_MALFORMED : spv_wallet_check_tx(tx);
 }
 
-/* Puts a transaction that is in no block. Returns 1, or 0 when bounds drop it at once. */
+/* Adds an unconfirmed transaction. Returns 1, or 0 when it is dropped at once by a bound. */
 static int put_received(struct spv_wallet *w, const struct spv_tx *tx, const struct spv_txid *txid,
                         const struct spv_tx_source *source, struct spv_now now)
 {
     uint32_t number = spv_wallet_find_tx(w, txid);
-    const bool is_new = number == SPV_NONE;
+    const bool is_new = number == SPV_NO_INDEX;
     int rc = spv_wallet_put_tx(w, &number, tx, txid, source->stripped);
 
     if (rc < 0)
@@ -72,7 +72,7 @@ static int put_received(struct spv_wallet *w, const struct spv_tx *tx, const str
         rc = spv_wallet_limit_conflicts(w, number);
     if (rc == 0 && is_new)
         rc = spv_wallet_enforce_bounds(w, source->peer);
-    return rc < 0 ? rc : spv_wallet_find_tx(w, txid) != SPV_NONE;
+    return rc < 0 ? rc : spv_wallet_find_tx(w, txid) != SPV_NO_INDEX;
 }
 
 int spv_wallet_receive(struct spv_wallet *w, const struct spv_tx *tx,
@@ -84,23 +84,23 @@ int spv_wallet_receive(struct spv_wallet *w, const struct spv_tx *tx,
     if (rc < 0)
         return rc;
     spv_tx_txid(&txid, tx);
-    if (spv_wallet_find_tx(w, &txid) == SPV_NONE && !spv_wallet_concerns(w, tx, &txid))
+    if (spv_wallet_find_tx(w, &txid) == SPV_NO_INDEX && !spv_wallet_is_relevant(w, tx, &txid))
         return 0;
-    return spv_wallet_end_input(w, put_received(w, tx, &txid, source, now));
+    return spv_wallet_end_operation(w, put_received(w, tx, &txid, source, now));
 }
 
 int spv_wallet_announced(struct spv_wallet *w, const struct spv_txid *txid,
                          const struct spv_tx_source *source, struct spv_now now)
 {
-    const uint32_t tx = w->error == 0 ? spv_wallet_find_tx(w, txid) : SPV_NONE;
+    const uint32_t tx = w->error == 0 ? spv_wallet_find_tx(w, txid) : SPV_NO_INDEX;
     int rc;
 
     if (w->error != 0)
         return SPV_ERR_STATE;
-    if (tx == SPV_NONE)
+    if (tx == SPV_NO_INDEX)
         return 0;
     rc = note_announcement(w, tx, source, now);
-    return spv_wallet_end_input(w, rc < 0 ? rc : 1);
+    return spv_wallet_end_operation(w, rc < 0 ? rc : 1);
 }
 
 int spv_wallet_publish(struct spv_wallet *w, const struct spv_tx *tx, struct spv_now now)
@@ -122,27 +122,27 @@ int spv_wallet_publish(struct spv_wallet *w, const struct spv_tx *tx, struct spv
         record->changed = true;
         set_last_seen(record, now.unix_s);
     }
-    return spv_wallet_end_input(w, rc);
+    return spv_wallet_end_operation(w, rc);
 }
 
 int spv_wallet_withdraw(struct spv_wallet *w, const struct spv_txid *txid, struct spv_now now)
 {
-    const uint32_t number = w->error == 0 ? spv_wallet_find_tx(w, txid) : SPV_NONE;
+    const uint32_t number = w->error == 0 ? spv_wallet_find_tx(w, txid) : SPV_NO_INDEX;
     struct spv_tx_record *tx;
     int rc;
 
     if (w->error != 0)
         return SPV_ERR_STATE;
-    if (number == SPV_NONE || (w->txs[number].row.flags & SPV_TX_FLAG_PUBLISHED) == 0)
+    if (number == SPV_NO_INDEX || (w->txs[number].row.flags & SPV_TX_FLAG_PUBLISHED) == 0)
         return SPV_ERR_NOT_FOUND;
     tx = &w->txs[number];
     tx->row.flags &= ~(uint32_t)SPV_TX_FLAG_PUBLISHED;
     tx->changed = true;
     set_last_seen(tx, now.unix_s);
-    rc = spv_wallet_touch(w, number);
+    rc = spv_wallet_mark_dirty(w, number);
     if (rc == 0)
         rc = spv_wallet_enforce_bounds(w, 0);
-    return spv_wallet_end_input(w, rc);
+    return spv_wallet_end_operation(w, rc);
 }
 
 /* ---- expiry ---- */
@@ -159,8 +159,8 @@ int64_t spv_wallet_next_expiry(const struct spv_wallet *w)
 
     for (size_t i = 0; i < w->pending.n; i++) {
         const struct spv_tx_record *tx = &w->txs[w->pending.at[i]];
-        if (can_expire(tx) && tx->row.last_seen < next - SPV_WALLET_EXPIRY)
-            next = tx->row.last_seen + SPV_WALLET_EXPIRY;
+        if (can_expire(tx) && tx->row.last_seen < next - SPV_WALLET_EXPIRY_S)
+            next = tx->row.last_seen + SPV_WALLET_EXPIRY_S;
     }
     return next;
 }
@@ -173,11 +173,11 @@ int spv_wallet_expire(struct spv_wallet *w, struct spv_now now)
         return SPV_ERR_STATE;
     for (size_t i = 0; rc == 0 && i < w->pending.n; i++) {
         struct spv_tx_record *tx = &w->txs[w->pending.at[i]];
-        if (!can_expire(tx) || now.unix_s - tx->row.last_seen < SPV_WALLET_EXPIRY)
+        if (!can_expire(tx) || now.unix_s - tx->row.last_seen < SPV_WALLET_EXPIRY_S)
             continue;
         tx->row.flags |= SPV_TX_FLAG_EXPIRED;
         tx->changed = true;
-        rc = spv_wallet_touch(w, w->pending.at[i]);
+        rc = spv_wallet_mark_dirty(w, w->pending.at[i]);
     }
-    return spv_wallet_end_input(w, rc);
+    return spv_wallet_end_operation(w, rc);
 }

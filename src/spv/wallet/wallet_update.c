@@ -1,6 +1,7 @@
-/* An input touches transactions. At its end these are gone through: is a coin of theirs visible,
- * what are the states, what do they pay and spend for each watch, and in which balance is each coin
- * that they pay or spend. Rows of transactions come before those of their coins. */
+/* Operations mark transactions as dirty. At the end of each, spv_wallet_end_operation recomputes
+ * for these, in this order: which coins are active, the states, the amounts that each watch
+ * received and spent, and the balance of each coin that they pay or spend. Rows of transactions
+ * come before those of their coins. */
 #include "spv/wallet/wallet_update.h"
 
 #include <stdlib.h>
@@ -15,8 +16,8 @@
 
 /* ---- windows ---- */
 
-/* The watch has a share in what pays and what spends a coin now, even where the coin was visible to
- * another one. */
+/* The share rows of what pays and of what spends a coin have another watch now, even where the coin
+ * was active for others already. */
 static void mark_shares(struct spv_wallet *w, const struct spv_coin_record *coin)
 {
     const struct spv_txid *txid = &w->txs[coin->tx].row.txid;
@@ -28,21 +29,22 @@ static void mark_shares(struct spv_wallet *w, const struct spv_coin_record *coin
         w->txs[spender].changed = true;
 }
 
-/* A script is in the window of an owner now: its coins may be visible, and it is used. */
-static int reveal_script(struct spv_wallet *w, uint32_t script)
+/* A script is in the window of an owner now: its coins become active, and it is used when it has
+ * any. */
+static int activate_script(struct spv_wallet *w, uint32_t script)
 {
     int rc = 0;
 
-    if (w->set.scripts.scripts[script].first_coin == SPV_NONE)
+    if (w->set.scripts.scripts[script].first_coin == SPV_NO_INDEX)
         return 0;
-    w->recount = true;
-    for (uint32_t i = w->set.scripts.scripts[script].first_coin; rc == 0 && i != SPV_NONE;
+    w->must_sum_balances = true;
+    for (uint32_t i = w->set.scripts.scripts[script].first_coin; rc == 0 && i != SPV_NO_INDEX;
          i = w->coins[i].next_of_script) {
         if (!w->loading)
             mark_shares(w, &w->coins[i]);
-        rc = spv_wallet_touch_related(w, w->coins[i].tx);
+        rc = spv_wallet_mark_related_dirty(w, w->coins[i].tx);
     }
-    return rc < 0 ? rc : spv_watch_set_use(&w->set, script);
+    return rc < 0 ? rc : spv_watch_set_use_script(&w->set, script);
 }
 
 int spv_wallet_follow_windows(struct spv_wallet *w)
@@ -53,7 +55,7 @@ int spv_wallet_follow_windows(struct spv_wallet *w)
     while (rc == 0 && spv_watch_set_next_move(&w->set, &move)) {
         const size_t per_index = w->set.watches[move.watch].per_index;
         for (size_t i = move.first * per_index; rc == 0 && i < move.end * per_index; i++)
-            rc = reveal_script(w, w->set.watches[move.watch].branches[move.branch].scripts[i]);
+            rc = activate_script(w, w->set.watches[move.watch].branches[move.branch].scripts[i]);
     }
     return rc;
 }
@@ -62,18 +64,19 @@ int spv_wallet_use_scripts(struct spv_wallet *w, uint32_t tx)
 {
     int rc = 0;
 
-    for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NONE; i = w->coins[i].next)
-        rc = spv_watch_set_use(&w->set, w->coins[i].script);
+    for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NO_INDEX; i = w->coins[i].next)
+        rc = spv_watch_set_use_script(&w->set, w->coins[i].script);
     return rc < 0 ? rc : spv_wallet_follow_windows(w);
 }
 
-/* Scripts were added: a transaction that can't be searched for again may pay one of them. */
-static int rescan_pending(struct spv_wallet *w)
+/* Scripts were added: matches pending transactions with them, because a rescan of blocks does not
+ * find these. */
+static int match_pending(struct spv_wallet *w)
 {
     int rc = 0;
 
-    while (rc == 0 && w->n_rescanned < w->set.scripts.n) {
-        w->n_rescanned = w->set.scripts.n;
+    while (rc == 0 && w->n_pending_scripts < w->set.scripts.n) {
+        w->n_pending_scripts = w->set.scripts.n;
         for (size_t i = 0; rc == 0 && i < w->pending.n; i++) {
             const uint32_t number = w->pending.at[i];
             struct spv_tx tx;
@@ -89,10 +92,10 @@ static int rescan_pending(struct spv_wallet *w)
     return rc;
 }
 
-static void update_visibility(struct spv_wallet *w, uint32_t tx)
+static void update_active(struct spv_wallet *w, uint32_t tx)
 {
-    for (uint32_t i = w->txs[tx].first_coin; i != SPV_NONE; i = w->coins[i].next)
-        w->coins[i].visible = spv_wallet_coin_counts(w, &w->coins[i]);
+    for (uint32_t i = w->txs[tx].first_coin; i != SPV_NO_INDEX; i = w->coins[i].next)
+        w->coins[i].active = spv_wallet_coin_is_active(w, &w->coins[i]);
 }
 
 /* ---- changes ---- */
@@ -125,16 +128,16 @@ static struct spv_owned_change *new_change(struct spv_wallet *w, enum spv_wallet
 static int push_coin(struct spv_wallet *w, struct spv_coin_record *coin)
 {
     const struct spv_bytes script = spv_script_table_bytes(&w->set.scripts, coin->script);
-    const bool has_row = coin->visible || coin->written;
+    const bool has_row = coin->active || coin->written;
     struct spv_owned_change *out;
 
-    coin->written = coin->visible;
+    coin->written = coin->active;
     if (!has_row)
         return 0;
-    out = new_change(w, SPV_WALLET_ROW_COIN, !coin->visible);
+    out = new_change(w, SPV_WALLET_ROW_COIN, !coin->active);
     if (!out)
         return SPV_ERR_NOMEM;
-    if (coin->visible) {
+    if (coin->active) {
         out->bytes = malloc(script.n);
         if (!out->bytes)
             return SPV_ERR_NOMEM;
@@ -143,7 +146,7 @@ static int push_coin(struct spv_wallet *w, struct spv_coin_record *coin)
     out->change.row.coin =
         (struct spv_wallet_coin_row){.tx = w->txs[coin->tx].row.id,
                                      .vout = coin->vout,
-                                     .field = coin->field,
+                                     .balance = coin->balance,
                                      .value = coin->value,
                                      .script = {out->bytes, out->bytes ? script.n : 0},
                                      .spender = coin->spender};
@@ -154,11 +157,11 @@ int spv_wallet_drop_unowned_coins(struct spv_wallet *w, uint32_t tx)
 {
     int rc = 0;
 
-    for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NONE; i = w->coins[i].next) {
-        if (w->set.scripts.scripts[w->coins[i].script].watch != SPV_NONE)
+    for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NO_INDEX; i = w->coins[i].next) {
+        if (w->set.scripts.scripts[w->coins[i].script].watch != SPV_NO_INDEX)
             continue;
-        spv_wallet_set_field(w, &w->coins[i], SPV_COIN_NONE);
-        w->coins[i].visible = false;
+        spv_wallet_set_coin_balance(w, &w->coins[i], SPV_BALANCE_NONE);
+        w->coins[i].active = false;
         rc = push_coin(w, &w->coins[i]);
     }
     if (rc == 0)
@@ -168,13 +171,13 @@ int spv_wallet_drop_unowned_coins(struct spv_wallet *w, uint32_t tx)
 
 /* ---- the row of a transaction ---- */
 
-/* Adds a coin to the shares of the watches that count it. */
+/* Adds the value of a coin to the shares of its active owners. */
 static void add_share(struct spv_wallet *w, const struct spv_coin_record *coin, bool is_spent)
 {
     struct spv_script_owner owner;
-    uint32_t next = SPV_FIRST_OWNER;
+    struct spv_owner_iter iter = {.begun = false};
 
-    while (spv_wallet_next_counting(w, coin, &next, &owner)) {
+    while (spv_wallet_next_active_owner(w, coin, &iter, &owner)) {
         struct spv_watch_entry *entry = &w->set.watches[owner.watch];
         entry->has_share = true;
         if (is_spent)
@@ -184,44 +187,45 @@ static void add_share(struct spv_wallet *w, const struct spv_coin_record *coin, 
     }
 }
 
-/* Sums up what a transaction pays and spends. Returns whether a watch or the caller has a part in
- * it. */
-static bool sum_up(const struct spv_wallet *w, struct spv_tx_record *tx)
+/* Sums up what a transaction pays and spends. Returns whether it belongs into the history: it
+ * concerns a watch, or was published here. */
+static bool sum_up_tx(const struct spv_wallet *w, struct spv_tx_record *tx)
 {
-    bool visible = (tx->row.flags & SPV_TX_FLAG_PUBLISHED) != 0 ||
-                   spv_watch_set_has_txid(&w->set, &tx->row.txid);
-    bool all_known = true; /* but a coinbase spends no coin */
+    bool active = (tx->row.flags & SPV_TX_FLAG_PUBLISHED) != 0 ||
+                  spv_watch_set_has_txid(&w->set, &tx->row.txid);
+    bool all_known = true; /* also of a coinbase, which spends nothing: it pays more than it spends,
+                              so its fee is -1 */
 
     tx->row.received = tx->row.spent = 0;
-    for (uint32_t i = tx->first_coin; i != SPV_NONE; i = w->coins[i].next) {
-        if (!w->coins[i].visible)
+    for (uint32_t i = tx->first_coin; i != SPV_NO_INDEX; i = w->coins[i].next) {
+        if (!w->coins[i].active)
             continue;
-        visible = true;
+        active = true;
         tx->row.received += w->coins[i].value;
     }
-    for (uint32_t i = tx->first_spend; i != SPV_NONE; i = w->spends[i].next) {
+    for (uint32_t i = tx->first_spend; i != SPV_NO_INDEX; i = w->spends[i].next) {
         const uint32_t coin = spv_wallet_find_coin(w, &w->spends[i].prev, w->spends[i].vout);
-        if (coin == SPV_NONE || !w->coins[coin].visible) {
+        if (coin == SPV_NO_INDEX || !w->coins[coin].active) {
             all_known = false;
             continue;
         }
-        visible = true;
+        active = true;
         tx->row.spent += w->coins[coin].value;
     }
     /* An invented transaction may pay more than it spends. */
     tx->row.fee = all_known && tx->row.spent >= tx->paid ? tx->row.spent - tx->paid : -1;
-    return visible;
+    return active;
 }
 
 static int push_shares(struct spv_wallet *w, const struct spv_tx_record *tx)
 {
     int rc = 0;
 
-    for (uint32_t i = tx->first_coin; i != SPV_NONE; i = w->coins[i].next)
+    for (uint32_t i = tx->first_coin; i != SPV_NO_INDEX; i = w->coins[i].next)
         add_share(w, &w->coins[i], false);
-    for (uint32_t i = tx->first_spend; i != SPV_NONE; i = w->spends[i].next) {
+    for (uint32_t i = tx->first_spend; i != SPV_NO_INDEX; i = w->spends[i].next) {
         const uint32_t coin = spv_wallet_find_coin(w, &w->spends[i].prev, w->spends[i].vout);
-        if (coin != SPV_NONE)
+        if (coin != SPV_NO_INDEX)
             add_share(w, &w->coins[coin], true);
     }
     for (size_t i = 0; i < w->set.n_watches; i++) {
@@ -262,18 +266,18 @@ static int push_tx(struct spv_wallet *w, struct spv_tx_record *tx)
 static int update_row(struct spv_wallet *w, struct spv_tx_record *tx)
 {
     const struct spv_wallet_tx_row old = tx->row;
-    const bool visible = sum_up(w, tx);
+    const bool active = sum_up_tx(w, tx);
 
     if (!tx->changed && old.received == tx->row.received && old.spent == tx->row.spent &&
-        old.fee == tx->row.fee && visible == (old.revision != 0))
+        old.fee == tx->row.fee && active == (old.revision != 0))
         return 0;
     tx->changed = false;
-    tx->row.revision = visible ? ++w->meta.revision : 0;
+    tx->row.revision = active ? ++w->meta.revision : 0;
     w->meta_changed = true;
     return push_tx(w, tx);
 }
 
-/* ---- the end of an input ---- */
+/* ---- the end of an operation ---- */
 
 static int refresh_coin(struct spv_wallet *w, uint32_t number)
 {
@@ -281,7 +285,7 @@ static int refresh_coin(struct spv_wallet *w, uint32_t number)
 
     if (rc < 0)
         return rc;
-    return rc == 1 || w->coins[number].visible != w->coins[number].written
+    return rc == 1 || w->coins[number].active != w->coins[number].written
                ? push_coin(w, &w->coins[number])
                : 0;
 }
@@ -290,43 +294,43 @@ static int refresh_coins_of(struct spv_wallet *w, uint32_t tx)
 {
     int rc = 0;
 
-    for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NONE; i = w->coins[i].next)
+    for (uint32_t i = w->txs[tx].first_coin; rc == 0 && i != SPV_NO_INDEX; i = w->coins[i].next)
         rc = refresh_coin(w, i);
-    for (uint32_t i = w->txs[tx].first_spend; rc == 0 && i != SPV_NONE; i = w->spends[i].next) {
+    for (uint32_t i = w->txs[tx].first_spend; rc == 0 && i != SPV_NO_INDEX; i = w->spends[i].next) {
         const uint32_t coin = spv_wallet_find_coin(w, &w->spends[i].prev, w->spends[i].vout);
-        if (coin != SPV_NONE)
+        if (coin != SPV_NO_INDEX)
             rc = refresh_coin(w, coin);
     }
     return rc;
 }
 
-static int update_touched(struct spv_wallet *w)
+static int update_dirty(struct spv_wallet *w)
 {
-    struct spv_number_list *touched = &w->touched;
-    int rc = rescan_pending(w);
+    struct spv_number_list *dirty = &w->dirty;
+    int rc = match_pending(w);
 
-    if (rc == 0 && touched->n == 0 && !w->removed)
+    if (rc == 0 && dirty->n == 0 && !w->removed)
         return 0;
     w->removed = false;
-    for (size_t i = 0; i < touched->n; i++)
-        update_visibility(w, touched->at[i]);
+    for (size_t i = 0; i < dirty->n; i++)
+        update_active(w, dirty->at[i]);
     if (rc == 0)
         rc = spv_wallet_evaluate(w);
-    for (size_t i = 0; rc == 0 && i < touched->n; i++)
-        rc = update_row(w, &w->txs[touched->at[i]]);
-    for (size_t i = 0; rc == 0 && i < touched->n; i++)
-        rc = refresh_coins_of(w, touched->at[i]);
-    if (w->recount)
-        spv_wallet_recount(w);
-    for (size_t i = 0; i < touched->n; i++)
-        w->txs[touched->at[i]].touched = false;
-    touched->n = 0;
+    for (size_t i = 0; rc == 0 && i < dirty->n; i++)
+        rc = update_row(w, &w->txs[dirty->at[i]]);
+    for (size_t i = 0; rc == 0 && i < dirty->n; i++)
+        rc = refresh_coins_of(w, dirty->at[i]);
+    if (w->must_sum_balances)
+        spv_wallet_sum_balances(w);
+    for (size_t i = 0; i < dirty->n; i++)
+        w->txs[dirty->at[i]].dirty = false;
+    dirty->n = 0;
     return rc;
 }
 
-int spv_wallet_end_input(struct spv_wallet *w, int rc)
+int spv_wallet_end_operation(struct spv_wallet *w, int rc)
 {
-    const int ended = rc < 0 ? rc : update_touched(w);
+    const int ended = rc < 0 ? rc : update_dirty(w);
 
     if (ended < 0)
         w->error = ended;
@@ -337,18 +341,18 @@ int spv_wallet_delete_tx(struct spv_wallet *w, uint32_t tx)
 {
     const struct spv_tx_record *record = &w->txs[tx];
     struct spv_owned_change *out = new_change(w, SPV_WALLET_ROW_TX, true);
-    int rc = out ? spv_wallet_touch_related(w, tx) : SPV_ERR_NOMEM;
+    int rc = out ? spv_wallet_mark_related_dirty(w, tx) : SPV_ERR_NOMEM;
 
     if (rc < 0)
         return rc;
     out->change.row.tx.id = record->row.id;
-    for (uint32_t i = record->first_spend; rc == 0 && i != SPV_NONE; i = w->spends[i].next) {
+    for (uint32_t i = record->first_spend; rc == 0 && i != SPV_NO_INDEX; i = w->spends[i].next) {
         const uint32_t parent = spv_wallet_find_tx(w, &w->spends[i].prev);
-        if (parent != SPV_NONE)
-            rc = spv_wallet_touch(w, parent);
+        if (parent != SPV_NO_INDEX)
+            rc = spv_wallet_mark_dirty(w, parent);
     }
-    for (uint32_t i = record->first_coin; i != SPV_NONE; i = w->coins[i].next)
-        spv_wallet_set_field(w, &w->coins[i], SPV_COIN_NONE);
+    for (uint32_t i = record->first_coin; i != SPV_NO_INDEX; i = w->coins[i].next)
+        spv_wallet_set_coin_balance(w, &w->coins[i], SPV_BALANCE_NONE);
     spv_wallet_remove_tx(w, tx);
     w->removed = true;
     return rc;

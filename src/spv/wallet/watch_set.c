@@ -1,7 +1,7 @@
-/* A branch is derived in steps, because each call to the descriptor first derives the part of the
- * path above the range. The window that an index moves is queued; the wallet pops it and looks
- * whether a script in it was paid already, which may move the window again: so the windows reach
- * the least fixed point of the gap rule, in whatever order transactions come. */
+/* A branch is derived in steps of several indexes, because each call first derives the fixed part
+ * of the path. A window that moves is queued; the wallet pops it and checks whether a script in it
+ * was paid already, which may move the window again: so the windows reach the least fixed point of
+ * the gap rule, in whatever order transactions come. */
 #include "spv/wallet/watch_set.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "util/rng.h"
 
 #define FIRST_ENTRIES 4
-#define DERIVE_STEP 32 /* indexes: the part above the range costs as much as a few of them */
+#define DERIVE_STEP 32 /* indexes: the fixed part of the path costs as much as a few of them */
 
 void spv_watch_set_init(struct spv_watch_set *set, const struct spv_rng *rng, unsigned networks,
                         uint32_t lookahead)
@@ -48,7 +48,7 @@ uint32_t spv_watch_set_slot(const struct spv_watch_set *set, uint64_t id)
     for (size_t i = 0; id != 0 && i < set->n_watches; i++)
         if (set->watches[i].id == id)
             return (uint32_t)i;
-    return SPV_NONE;
+    return SPV_NO_INDEX;
 }
 
 bool spv_watch_set_has_txid(const struct spv_watch_set *set, const struct spv_txid *txid)
@@ -112,7 +112,7 @@ static int derive_to(struct spv_watch_set *set, uint32_t slot, uint32_t branch, 
         const uint32_t count = smaller(left, SPV_DESCRIPTOR_DERIVE_MAX);
         rc = spv_descriptor_derive(&derived, entry->descriptor, branch, b->n_derived, count);
         if (rc == SPV_ERR_NO_CHILD_KEY) {
-            b->ended = one_by_one; /* at the very index that has no key */
+            b->ended = one_by_one; /* derived one by one: this very index has no key */
             one_by_one = true;
             rc = 0;
             continue;
@@ -139,8 +139,8 @@ static int push_move(struct spv_watch_set *set, const struct spv_window_move *mo
     return 0;
 }
 
-/* Moves the window of a branch to where its used indexes and the gap demand it, and derives what
- * it and the look-ahead need. */
+/* Moves the window of a branch to `gap` beyond its used indexes, and derives the scripts of the
+ * window and the look-ahead. */
 static int move_window(struct spv_watch_set *set, uint32_t slot, uint32_t branch)
 {
     struct spv_watch_entry *entry = &set->watches[slot];
@@ -182,8 +182,8 @@ int spv_watch_set_use_index(struct spv_watch_set *set, uint32_t slot, uint32_t b
     return move_window(set, slot, branch);
 }
 
-bool spv_watch_set_counts(const struct spv_watch_set *set, const struct spv_script_owner *owner,
-                          const struct spv_txid *txid, uint32_t vout)
+bool spv_watch_set_is_active(const struct spv_watch_set *set, const struct spv_script_owner *owner,
+                             const struct spv_txid *txid, uint32_t vout)
 {
     const struct spv_watch_entry *entry = &set->watches[owner->watch];
 
@@ -192,34 +192,34 @@ bool spv_watch_set_counts(const struct spv_watch_set *set, const struct spv_scri
     return owner->index < entry->branches[owner->branch].window;
 }
 
-int spv_watch_set_use(struct spv_watch_set *set, uint32_t script)
+int spv_watch_set_use_script(struct spv_watch_set *set, uint32_t script)
 {
     struct spv_script_owner owner;
-    uint32_t next = SPV_FIRST_OWNER;
+    struct spv_owner_iter iter = {.begun = false};
     int rc = 0;
 
-    while (rc == 0 && spv_script_table_next_owner(&set->scripts, &owner, script, &next))
+    while (rc == 0 && spv_script_table_next_owner(&set->scripts, &owner, script, &iter))
         if (owner.index < set->watches[owner.watch].branches[owner.branch].window)
             rc = spv_watch_set_use_index(set, owner.watch, owner.branch, owner.index + 1);
     return rc;
 }
 
-uint32_t spv_watch_set_unsearched_end(const struct spv_watch_entry *entry, uint32_t branch)
+uint32_t spv_watch_set_rescan_end(const struct spv_watch_entry *entry, uint32_t branch)
 {
     const struct spv_watch_branch *b = &entry->branches[branch];
 
     if (entry->watch.kind == SPV_WATCH_TXID)
-        return b->n_searched == 0;
-    /* Once it must be searched at all, the look-ahead is, too. */
-    return b->n_searched < b->window ? b->n_derived : 0;
+        return b->n_scanned == 0;
+    /* A rescan includes the look-ahead. */
+    return b->n_scanned < b->window ? b->n_derived : 0;
 }
 
-void spv_watch_set_begin(struct spv_watch_set *set)
+void spv_watch_set_set_scanned(struct spv_watch_set *set)
 {
     for (size_t i = 0; i < set->n_watches; i++) {
         for (uint32_t j = 0; j < set->watches[i].n_branches; j++) {
             struct spv_watch_branch *b = &set->watches[i].branches[j];
-            b->n_searched = set->watches[i].watch.kind == SPV_WATCH_TXID ? 1 : b->n_derived;
+            b->n_scanned = set->watches[i].watch.kind == SPV_WATCH_TXID ? 1 : b->n_derived;
             b->changed = true;
         }
     }
@@ -277,14 +277,14 @@ static int check_watch(const struct spv_watch_target *watch)
     case SPV_WATCH_OUTPOINT:
         if (watch->script.n == 0)
             return SPV_ERR_INVALID;
-        return watch->script.n <= SPV_WATCH_MAX_SCRIPT ? 0 : SPV_ERR_TOO_LONG;
+        return watch->script.n <= SPV_WATCH_MAX_SCRIPT_BYTES ? 0 : SPV_ERR_TOO_LONG;
     case SPV_WATCH_TXID:
         return 0;
     }
     return SPV_ERR_INVALID;
 }
 
-/* raw() is a descriptor, but an empty script can't be looked for. */
+/* raw() is a valid descriptor, but an empty script cannot be scanned for. */
 static int check_not_empty(const struct spv_descriptor *descriptor)
 {
     struct spv_derived_scripts derived;
@@ -330,7 +330,7 @@ static int free_slot(struct spv_watch_set *set, uint32_t *slot)
     *slot = (uint32_t)i;
     if (i < set->n_watches)
         return 0;
-    if (i >= SPV_WATCH_MAX)
+    if (i >= SPV_WATCH_MAX_WATCHES)
         return SPV_ERR_TOO_MANY;
     grown = spv_array_grow(set->watches, &set->cap_watches, i + 1, FIRST_ENTRIES, sizeof *grown);
     if (!grown)
@@ -346,7 +346,7 @@ static bool has_script(const struct spv_watch_target *watch)
     return watch->kind == SPV_WATCH_SCRIPT || watch->kind == SPV_WATCH_OUTPOINT;
 }
 
-/* Fills a free slot; the descriptor is the slot's from here on, also after an error. */
+/* Fills a free slot, which owns the descriptor from here on, also after an error. */
 static int fill_slot(struct spv_watch_set *set, uint32_t slot, const struct spv_watch_target *watch,
                      struct spv_descriptor *descriptor)
 {
@@ -365,7 +365,7 @@ static int fill_slot(struct spv_watch_set *set, uint32_t slot, const struct spv_
     if (watch->gap == 0)
         entry->watch.gap = SPV_WATCH_GAP;
     if (descriptor) {
-        entry->n_branches = spv_descriptor_n_paths(descriptor);
+        entry->n_branches = spv_descriptor_n_branches(descriptor);
         entry->per_index = (uint32_t)spv_descriptor_scripts_per_index(descriptor);
     }
     entry->branches = calloc(entry->n_branches, sizeof *entry->branches);
@@ -387,7 +387,7 @@ static int fill_slot(struct spv_watch_set *set, uint32_t slot, const struct spv_
     return rc;
 }
 
-/* The larger gap and the earlier birthday. */
+/* Sets the larger gap and the earlier birthday. */
 static int extend_watch(struct spv_watch_set *set, uint32_t slot,
                         const struct spv_watch_target *watch)
 {
@@ -398,7 +398,7 @@ static int extend_watch(struct spv_watch_set *set, uint32_t slot,
         entry->watch.birthday = watch->birthday;
         entry->changed = true;
         for (size_t i = 0; i < entry->n_branches; i++) {
-            entry->branches[i].n_searched = 0;
+            entry->branches[i].n_scanned = 0;
             entry->branches[i].changed = true;
         }
     }
@@ -418,7 +418,7 @@ int spv_watch_set_restore(struct spv_watch_set *set, struct spv_text_error *why,
     struct spv_descriptor *descriptor;
     int rc;
 
-    if (id == 0 || spv_watch_set_slot(set, id) != SPV_NONE)
+    if (id == 0 || spv_watch_set_slot(set, id) != SPV_NO_INDEX)
         return SPV_ERR_INVALID;
     rc = parse_descriptor(&descriptor, set, why, watch);
     if (rc < 0)
@@ -468,7 +468,7 @@ void spv_watch_set_remove(struct spv_watch_set *set, uint32_t slot)
 
     for (size_t i = 0; i < entry->n_branches; i++)
         for (size_t j = 0; j < entry->branches[i].n_scripts; j++)
-            spv_script_table_disown(&set->scripts, entry->branches[i].scripts[j], slot);
+            spv_script_table_remove_owner(&set->scripts, entry->branches[i].scripts[j], slot);
     set->n_txids -= entry->watch.kind == SPV_WATCH_TXID;
     free_entry(entry);
 }
@@ -479,21 +479,21 @@ static struct spv_watch_branch *find_branch(struct spv_watch_set *set, uint32_t 
                                             uint32_t branch)
 {
     *slot = spv_watch_set_slot(set, id);
-    if (*slot == SPV_NONE || branch >= set->watches[*slot].n_branches)
+    if (*slot == SPV_NO_INDEX || branch >= set->watches[*slot].n_branches)
         return NULL;
     return &set->watches[*slot].branches[branch];
 }
 
 int spv_watch_set_restore_branch(struct spv_watch_set *set, uint64_t id, uint32_t branch,
-                                 uint32_t n_used, uint32_t n_searched)
+                                 uint32_t n_used, uint32_t n_scanned)
 {
     uint32_t slot;
     struct spv_watch_branch *b = find_branch(set, &slot, id, branch);
 
-    if (!b || n_used > SPV_HARDENED || n_searched > SPV_HARDENED)
+    if (!b || n_used > SPV_HARDENED || n_scanned > SPV_HARDENED)
         return SPV_ERR_INVALID;
     b->n_used = n_used;
-    b->n_searched = n_searched;
+    b->n_scanned = n_scanned;
     return 0;
 }
 

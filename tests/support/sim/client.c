@@ -302,10 +302,11 @@ int sim_client_watch(struct sim *sim, struct sim_client *c, uint64_t *request, u
     return rc;
 }
 
-int sim_client_hand_out(struct sim *sim, struct sim_client *c, uint64_t *request, uint32_t *index,
-                        uint64_t id, uint32_t branch)
+int sim_client_reserve_index(struct sim *sim, struct sim_client *c, uint64_t *request,
+                             uint32_t *index, uint64_t id, uint32_t branch)
 {
-    const int rc = spv_node_hand_out(c->node, request, index, id, branch, sim_client_now(sim, c));
+    const int rc =
+        spv_node_reserve_index(c->node, request, index, id, branch, sim_client_now(sim, c));
     sim_note(sim, "client %zu hands out index %lu", c->index, (unsigned long)*index);
     after_input(sim, c, rc);
     return rc;

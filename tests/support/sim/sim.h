@@ -219,8 +219,8 @@ size_t sim_client_growth(const struct sim_client *c);
 /* Inputs of its wallet. */
 int sim_client_watch(struct sim *sim, struct sim_client *c, uint64_t *request, uint64_t *id,
                      const struct spv_watch_target *watch);
-int sim_client_hand_out(struct sim *sim, struct sim_client *c, uint64_t *request, uint32_t *index,
-                        uint64_t id, uint32_t branch);
+int sim_client_reserve_index(struct sim *sim, struct sim_client *c, uint64_t *request,
+                             uint32_t *index, uint64_t id, uint32_t branch);
 /* Closes every connection, discards all memory and restarts from the store. */
 void sim_client_restart(struct sim *sim, struct sim_client *c);
 /* For sim_run: true when the client is synced. */

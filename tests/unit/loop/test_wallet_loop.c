@@ -60,7 +60,7 @@ static int teardown(void **state)
 static void on_wallet(void *ctx, const struct spv_wallet_event *event)
 {
     struct run *r = ctx;
-    r->changed += event->kind == SPV_WALLET_CHANGED;
+    r->changed += event->kind == SPV_WALLET_EVENT_CHANGED;
 }
 
 static void on_broadcast(void *ctx, const struct spv_broadcast_progress *progress)
@@ -121,12 +121,12 @@ static void run_loop(struct run *r)
     (void)alarm(0);
 }
 
-static void hand_out(struct run *r)
+static void reserve_index(struct run *r)
 {
     uint64_t request;
     uint32_t index;
-    /* a script alone has no addresses to hand out: nothing changes, and the run goes on */
-    assert_true(spv_evloop_hand_out(r->loop, &request, &index, 1, 0) < 0);
+    /* a watched script has no indexes to reserve: nothing changes, and the run goes on */
+    assert_true(spv_evloop_reserve_index(r->loop, &request, &index, 1, 0) < 0);
 }
 
 static void watch_of_a_run_is_there_in_the_next_one(void **state)
@@ -147,7 +147,7 @@ static void watch_of_a_run_is_there_in_the_next_one(void **state)
     assert_int_equal(spv_wallet_script_count(r->wallet), 1); /* loaded */
     spv_evloop_wallet_status(r->loop, &status);
     assert_true(status.on);
-    r->on_tick = hand_out;
+    r->on_tick = reserve_index;
     run_loop(r);
     assert_int_equal(r->changed, 0); /* no transaction has changed */
     assert_int_equal(spv_evloop_unwatch(r->loop, &request, 1), 0);

@@ -117,7 +117,7 @@ static void same_row(const struct spv_wallet_change *a, const struct spv_wallet_
     case SPV_WALLET_ROW_BRANCH:
         assert_int_equal(a->row.branch.n_used, b->row.branch.n_used);
         assert_int_equal(a->row.branch.window, b->row.branch.window);
-        assert_int_equal(a->row.branch.n_searched, b->row.branch.n_searched);
+        assert_int_equal(a->row.branch.n_scanned, b->row.branch.n_scanned);
         break;
     case SPV_WALLET_ROW_SCRIPT: /* their order is the row store's */
         assert_int_equal(a->row.script.origin.index, b->row.script.origin.index);
@@ -127,7 +127,7 @@ static void same_row(const struct spv_wallet_change *a, const struct spv_wallet_
         same_tx(&a->row.tx, &b->row.tx);
         break;
     case SPV_WALLET_ROW_COIN:
-        assert_int_equal(a->row.coin.field, b->row.coin.field);
+        assert_int_equal(a->row.coin.balance, b->row.coin.balance);
         assert_int_equal(a->row.coin.value, b->row.coin.value);
         assert_int_equal(a->row.coin.spender, b->row.coin.spender);
         same_bytes(a->row.coin.script, b->row.coin.script);
@@ -137,8 +137,8 @@ static void same_row(const struct spv_wallet_change *a, const struct spv_wallet_
         assert_int_equal(a->row.share.spent, b->row.share.spent);
         break;
     case SPV_WALLET_ROW_BALANCE:
-        for (int i = 0; i < SPV_COIN_FIELDS; i++)
-            assert_int_equal(a->row.balance.field[i], b->row.balance.field[i]);
+        for (int i = 0; i < SPV_BALANCE_KINDS; i++)
+            assert_int_equal(a->row.balance.amount[i], b->row.balance.amount[i]);
         break;
     }
 }
@@ -197,11 +197,11 @@ static void compare_rows(const struct row_store *store)
         {SPV_WALLET_ROW_BALANCE, "SELECT " SPV_WALLET_SUM_COLUMNS " FROM wallet_sum"},
     };
     struct compare c = {.store = store};
-    struct spv_wallet_facts facts;
+    struct spv_wallet_info info;
     struct spv_wallet_change meta = {.kind = SPV_WALLET_ROW_META};
 
-    assert_int_equal(spv_store_wallet_facts(db, &facts), 1);
-    meta.row.meta = facts.meta;
+    assert_int_equal(spv_store_wallet_info(db, &info), 1);
+    meta.row.meta = info.meta;
     compare_row(&c, &meta, NULL);
     for (size_t i = 0; i < COUNT(tables); i++)
         if (spv_wallet_each_row(db, tables[i].kind, tables[i].sql, compare_row, &c) != 0)
@@ -258,12 +258,12 @@ static void check_history(struct spv_wallet_iter *it, const struct spv_wallet *w
     struct spv_wallet_item item;
     uint64_t next = 0;
 
-    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_HISTORY, NULL), 0);
+    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_HISTORY, NULL), 0);
     while (spv_wallet_next_tx(wallet, &next, &want)) {
         assert_int_equal(spv_wallet_iter_next(it, &item), 1);
         check_same_row(&item.of.tx, want);
         /* each page begins after its key */
-        assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_HISTORY, &item.key), 0);
+        assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_HISTORY, &item.key), 0);
     }
     assert_int_equal(spv_wallet_iter_next(it, &item), 0);
 }
@@ -277,7 +277,7 @@ static bool find_coin(const struct spv_wallet *wallet, const struct spv_wallet_c
         if (memcmp(&other.txid, &coin->txid, sizeof other.txid) == 0 && other.vout == coin->vout &&
             other.height == coin->height) {
             assert_int_equal(other.confirmations, coin->confirmations);
-            assert_int_equal(other.field, coin->field);
+            assert_int_equal(other.balance, coin->balance);
             assert_int_equal(other.value, coin->value);
             assert_int_equal(other.coinbase, coin->coinbase);
             assert_int_equal(other.spent_unconfirmed, coin->spent_unconfirmed);
@@ -297,11 +297,11 @@ static void check_coin_list(struct spv_wallet_iter *it, const struct spv_wallet 
 
     while (spv_wallet_next_coin(wallet, &next, &coin))
         n++;
-    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_COINS, NULL), 0);
+    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_COINS, NULL), 0);
     while (spv_wallet_iter_next(it, &item) == 1) {
         assert_true(find_coin(wallet, &item.of.coin.coin));
         listed++;
-        assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_COINS, &item.key), 0);
+        assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_COINS, &item.key), 0);
     }
     assert_int_equal(listed, n);
 }

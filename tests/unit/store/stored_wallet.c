@@ -134,7 +134,7 @@ static int add_watches(struct spv_wallet *w)
 
     for (size_t i = 0; rc == 0 && i < COUNT(targets); i++)
         rc = spv_wallet_watch(w, &id, NULL, &targets[i]);
-    return rc ? rc : spv_wallet_hand_out(w, &index, 3, 1);
+    return rc ? rc : spv_wallet_reserve_index(w, &index, 3, 1);
 }
 
 static int scan(struct spv_wallet *w)

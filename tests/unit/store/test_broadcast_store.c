@@ -8,7 +8,7 @@ static const struct spv_broadcast_row *published_row(struct spv_wallet_iter **it
                                                      struct spv_wallet_item *item,
                                                      struct spv_store *s)
 {
-    *it = open_wallet_list(s, SPV_WALLET_BROADCASTS, NULL);
+    *it = open_wallet_list(s, SPV_WALLET_LIST_BROADCASTS, NULL);
     assert_int_equal(spv_wallet_iter_next(*it, item), 1);
     return &item->of.broadcast;
 }
@@ -55,7 +55,7 @@ static void broadcast_is_stored_with_the_wallet_and_deleted(void **state)
     spv_wallet_iter_close(it);
 
     assert_int_equal(wallet_step(s, 5), 0);
-    it = open_wallet_list(s, SPV_WALLET_BROADCASTS, NULL);
+    it = open_wallet_list(s, SPV_WALLET_LIST_BROADCASTS, NULL);
     assert_int_equal(spv_wallet_iter_next(it, &item), 0);
     spv_wallet_iter_close(it);
     assert_int_equal(spv_store_close(s), 0);
@@ -108,8 +108,8 @@ static void broadcast_is_loaded_into_the_machine(void **state)
 
 static void broadcasts_are_limited(void **state)
 {
-    static struct spv_broadcast_change rows[SPV_BROADCAST_MAX + 1];
-    struct spv_broadcast_update update = {rows, SPV_BROADCAST_MAX + 1};
+    static struct spv_broadcast_change rows[SPV_BROADCAST_MAX_TXS + 1];
+    struct spv_broadcast_update update = {rows, SPV_BROADCAST_MAX_TXS + 1};
     const struct spv_store_update all = {.broadcast = &update};
     struct spv_store *s = must_open(new_stored_wallet(state, 1), SPV_STORE_WRITE);
     struct spv_store_info info;
@@ -121,7 +121,7 @@ static void broadcasts_are_limited(void **state)
     update.n--;
     assert_int_equal(spv_store_apply_all(s, &all), 0);
     assert_int_equal(spv_store_get_info(s, &info), 0);
-    assert_int_equal(info.wallet_broadcasts, SPV_BROADCAST_MAX);
+    assert_int_equal(info.wallet_broadcasts, SPV_BROADCAST_MAX_TXS);
     assert_int_equal(spv_store_close(s), 0);
 }
 

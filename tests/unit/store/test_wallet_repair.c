@@ -1,6 +1,6 @@
 /* Repair and salvage of a database with a wallet: what follows from transactions is computed again,
- * transactions are searched for again, and what cannot be downloaded again is kept, or the file is
- * left alone. */
+ * transactions are found again by a rescan, and what cannot be downloaded again is kept, or the
+ * file is left alone. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -99,7 +99,7 @@ static void derived_rows_are_found_wrong_and_computed_again(void **state)
 
 /* ---- transactions ---- */
 
-static void damaged_transactions_are_searched_for_again(void **state)
+static void damaged_transactions_are_found_again_by_a_rescan(void **state)
 {
     static const char *const edits[] = {
         "UPDATE wallet_tx SET state = 9 WHERE id = 1",
@@ -304,7 +304,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
     const struct CMUnitTest tests[] = {
         T(derived_rows_are_found_wrong_and_computed_again),
-        T(damaged_transactions_are_searched_for_again),
+        T(damaged_transactions_are_found_again_by_a_rescan),
         T(repair_refuses_what_it_would_lose),
         T(salvage_keeps_the_wallet),
         T(salvage_refuses_what_it_would_lose),

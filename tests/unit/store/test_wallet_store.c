@@ -9,37 +9,37 @@
 
 #include "spv/error.h"
 
-/* ---- facts, labels, tags ---- */
+/* ---- info, labels, tags ---- */
 
 static void wallet_has_a_random_id_that_stays(void **state)
 {
-    struct spv_wallet_facts first, facts;
+    struct spv_wallet_info first, info;
     const char *path = in_folder(state, "h.db");
     struct spv_store *s;
 
     make_wallet_chain(path);
     s = must_open(path, SPV_STORE_WRITE);
-    assert_int_equal(spv_store_wallet_facts(s, &facts), 0);
-    assert_int_equal(facts.meta.scanned.height, SPV_NO_HEIGHT);
+    assert_int_equal(spv_store_wallet_info(s, &info), 0);
+    assert_int_equal(info.meta.scanned.height, SPV_NO_HEIGHT);
     assert_int_equal(spv_store_set_bloom(s, 0xdeadbeef, 36000), 0);
-    assert_int_equal(spv_store_wallet_facts(s, &first), 1);
+    assert_int_equal(spv_store_wallet_info(s, &first), 1);
     assert_true(first.database_id != 0 && first.has_bloom);
     assert_int_equal(first.meta.next_tx, 1);
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(wallet_step(s, i), 0);
-    assert_int_equal(spv_store_wallet_facts(s, &facts), 1);
-    assert_true(facts.database_id == first.database_id);
-    assert_int_equal(facts.bloom_tweak, 0xdeadbeef);
-    assert_int_equal(facts.bloom_size, 36000);
-    assert_int_equal(facts.meta.scanned.height, 29);
+    assert_int_equal(spv_store_wallet_info(s, &info), 1);
+    assert_true(info.database_id == first.database_id);
+    assert_int_equal(info.bloom_tweak, 0xdeadbeef);
+    assert_int_equal(info.bloom_size, 36000);
+    assert_int_equal(info.meta.scanned.height, 29);
     assert_int_equal(spv_store_set_bloom(s, 1, 36001), SPV_ERR_INVALID);
     assert_int_equal(spv_store_set_bloom(s, 1, 0), SPV_ERR_INVALID);
     assert_int_equal(spv_store_close(s), 0);
     make_wallet_chain(in_folder(state, "other.db"));
     s = must_open(in_folder(state, "other.db"), SPV_STORE_WRITE);
     assert_int_equal(wallet_step(s, 0), 0);
-    assert_int_equal(spv_store_wallet_facts(s, &facts), 1);
-    assert_true(facts.database_id != first.database_id);
+    assert_int_equal(spv_store_wallet_info(s, &info), 1);
+    assert_true(info.database_id != first.database_id);
     assert_int_equal(spv_store_close(s), 0);
 }
 
@@ -60,7 +60,7 @@ static void labels_are_replaced_by_type_ref_and_origin(void **state)
     struct spv_wallet_item item;
 
     assert_int_equal(spv_store_add_labels(s, labels, 4, lines, 4), 0);
-    it = open_wallet_list(s, SPV_WALLET_LABELS, NULL);
+    it = open_wallet_list(s, SPV_WALLET_LIST_LABELS, NULL);
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
     assert_string_equal(item.of.label.ref, "a:1");
     assert_null(item.of.label.label);
@@ -73,7 +73,7 @@ static void labels_are_replaced_by_type_ref_and_origin(void **state)
     assert_string_equal(item.of.label.origin, "o");
     assert_int_equal(item.of.label.spendable, SPV_LABEL_SPENDABLE);
     assert_int_equal(spv_wallet_iter_next(it, &item), 0);
-    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LABEL_LINES, NULL), 0);
+    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_LABEL_LINES, NULL), 0);
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
     assert_string_equal(item.of.line, "junk");
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
@@ -123,21 +123,21 @@ static void tag_stays_when_the_watch_changes(void **state)
     assert_int_equal(spv_wallet_changes(w, &update), 0);
     assert_int_equal(spv_store_apply_all(s, &all), 0);
     spv_wallet_free(w);
-    it = open_wallet_list(s, SPV_WALLET_WATCHES, NULL);
+    it = open_wallet_list(s, SPV_WALLET_LIST_WATCHES, NULL);
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
     assert_string_equal(item.of.watch.tag, "savings");
     assert_int_equal(item.of.watch.row.watch.birthday, 0);
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
     assert_string_equal(item.of.watch.tag, tag);
     /* the next page begins after the key */
-    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_WATCHES, &item.key), 0);
+    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_WATCHES, &item.key), 0);
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
     assert_int_equal(item.of.watch.row.id, 3);
     assert_null(item.of.watch.tag);
     assert_int_equal(item.of.watch.row.watch.kind, SPV_WATCH_DESCRIPTOR);
     spv_wallet_iter_close(it);
     assert_int_equal(spv_store_set_tag(s, 1, NULL), 0);
-    it = open_wallet_list(s, SPV_WALLET_WATCHES, NULL);
+    it = open_wallet_list(s, SPV_WALLET_LIST_WATCHES, NULL);
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
     assert_null(item.of.watch.tag);
     spv_wallet_iter_close(it);
@@ -150,7 +150,7 @@ static void history_is_in_chain_order_and_by_revision(void **state)
 {
     struct spv_store *s = must_open(new_stored_wallet(state, 4), SPV_STORE_READ);
     static const uint32_t heights[] = {10, 20, 30, SPV_NO_HEIGHT, SPV_NO_HEIGHT};
-    struct spv_wallet_iter *it = open_wallet_list(s, SPV_WALLET_HISTORY, NULL);
+    struct spv_wallet_iter *it = open_wallet_list(s, SPV_WALLET_LIST_HISTORY, NULL);
     struct spv_wallet_item item;
     struct spv_wallet_key keys[5];
     uint64_t last = 0;
@@ -162,23 +162,23 @@ static void history_is_in_chain_order_and_by_revision(void **state)
     }
     assert_int_equal(spv_wallet_iter_next(it, &item), 0);
     assert_int_equal(spv_wallet_iter_next(it, &item), 0); /* again */
-    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_HISTORY_REVERSED, NULL), 0);
+    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_HISTORY_REVERSED, NULL), 0);
     for (size_t i = 5; i-- > 0;) {
         assert_int_equal(spv_wallet_iter_next(it, &item), 1);
         assert_memory_equal(&item.key, &keys[i], sizeof keys[i]);
-        assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_HISTORY_REVERSED, &item.key), 0);
+        assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_HISTORY_REVERSED, &item.key), 0);
     }
     assert_int_equal(spv_wallet_iter_next(it, &item), 0);
-    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_HISTORY_CHANGES, NULL), 0);
+    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_HISTORY_CHANGES, NULL), 0);
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(spv_wallet_iter_next(it, &item), 1);
         assert_true(item.of.tx.revision > last);
         last = item.of.tx.revision;
         assert_int_equal(item.key.part[0], last);
     }
-    assert_int_equal(last, spv_wallet_iter_facts(it)->meta.revision);
+    assert_int_equal(last, spv_wallet_iter_info(it)->meta.revision);
     keys[0].part[0] = last - 1;
-    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_HISTORY_CHANGES, &keys[0]), 0);
+    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_HISTORY_CHANGES, &keys[0]), 0);
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
     assert_int_equal(item.of.tx.revision, last);
     assert_int_equal(spv_wallet_iter_next(it, &item), 0);
@@ -219,7 +219,7 @@ static void reader_has_its_snapshot_while_another_process_writes(void **state)
 {
     const char *path = new_stored_wallet(state, 4);
     struct spv_store *s = must_open(path, SPV_STORE_READ);
-    struct spv_wallet_iter *it = open_wallet_list(s, SPV_WALLET_BALANCES, NULL), *later;
+    struct spv_wallet_iter *it = open_wallet_list(s, SPV_WALLET_LIST_BALANCES, NULL), *later;
     struct spv_wallet_item item;
     int status;
     const pid_t child = fork();
@@ -232,16 +232,16 @@ static void reader_has_its_snapshot_while_another_process_writes(void **state)
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    assert_int_equal(spv_wallet_iter_facts(it)->meta.scanned.height, 31);
+    assert_int_equal(spv_wallet_iter_info(it)->meta.scanned.height, 31);
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
     assert_int_equal(item.of.balance.watch, 0);
-    assert_int_equal(item.of.balance.field[SPV_COIN_CONFIRMED], 40700);
-    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_BROADCASTS, NULL), 0);
+    assert_int_equal(item.of.balance.amount[SPV_BALANCE_CONFIRMED], 40700);
+    assert_int_equal(spv_wallet_iter_list(it, SPV_WALLET_LIST_BROADCASTS, NULL), 0);
     assert_int_equal(spv_wallet_iter_next(it, &item), 1);
-    later = open_wallet_list(s, SPV_WALLET_BALANCES, NULL);
-    assert_int_equal(spv_wallet_iter_facts(later)->meta.scanned.height, 32);
+    later = open_wallet_list(s, SPV_WALLET_LIST_BALANCES, NULL);
+    assert_int_equal(spv_wallet_iter_info(later)->meta.scanned.height, 32);
     assert_int_equal(spv_wallet_iter_next(later, &item), 1);
-    assert_int_equal(item.of.balance.field[SPV_COIN_CONFIRMED], 55000);
+    assert_int_equal(item.of.balance.amount[SPV_BALANCE_CONFIRMED], 55000);
     spv_wallet_iter_close(later);
     spv_wallet_iter_close(it);
     assert_int_equal(spv_store_close(s), 0);

@@ -441,7 +441,7 @@ static void paths_and_texts_are_bounded(void **state)
         (void)snprintf(text + len, 8, ">)");
         assert_int_equal(parse_descriptor(&d, &why, text, MAIN), n == 256 ? 0 : SPV_ERR_DESC_LIMIT);
         if (n == 256)
-            assert_int_equal(spv_descriptor_n_paths(d), 256);
+            assert_int_equal(spv_descriptor_n_branches(d), 256);
         spv_descriptor_free(d);
     }
 }
@@ -542,7 +542,7 @@ static void descriptors_are_equal_when_their_canonical_texts_are(void **state)
     assert_string_equal(spv_descriptor_text(a), spv_descriptor_text(b));
     assert_string_not_equal(spv_descriptor_text(a), spv_descriptor_text(c));
     assert_true(spv_descriptor_is_range(a));
-    assert_int_equal(spv_descriptor_n_paths(a), 2);
+    assert_int_equal(spv_descriptor_n_branches(a), 2);
     spv_descriptor_free(a);
     spv_descriptor_free(b);
     spv_descriptor_free(c);

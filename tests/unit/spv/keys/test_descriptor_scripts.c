@@ -118,13 +118,13 @@ static void range_gives_what_single_indexes_give(void **state)
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct spv_descriptor *d = parse(texts[i]);
         const size_t each = spv_descriptor_scripts_per_index(d);
-        for (size_t path_index = 0; path_index < spv_descriptor_n_paths(d); path_index++) {
+        for (size_t branch = 0; branch < spv_descriptor_n_branches(d); branch++) {
             struct spv_derived_scripts all;
-            assert_int_equal(spv_descriptor_derive(&all, d, path_index, 7, 20), 0);
+            assert_int_equal(spv_descriptor_derive(&all, d, branch, 7, 20), 0);
             assert_int_equal(all.n, 20 * each);
             for (uint32_t j = 0; j < 20; j++) {
                 struct spv_derived_scripts one;
-                assert_int_equal(spv_descriptor_derive(&one, d, path_index, 7 + j, 1), 0);
+                assert_int_equal(spv_descriptor_derive(&one, d, branch, 7 + j, 1), 0);
                 assert_int_equal(one.n, each);
                 for (size_t k = 0; k < each; k++) {
                     assert_int_equal(all.scripts[j * each + k].index, 7 + j);
@@ -202,7 +202,7 @@ static void each_path_takes_its_alternative_wherever_the_multipath_step_stands(v
     (void)state;
     for (size_t i = 0; i < COUNT(cases_of); i++) {
         struct spv_descriptor *d = parse(cases_of[i].text);
-        for (size_t j = 0; j < spv_descriptor_n_paths(d); j++) {
+        for (size_t j = 0; j < spv_descriptor_n_branches(d); j++) {
             struct spv_derived_scripts a, b;
             struct spv_descriptor *single = parse(cases_of[i].single[j]), *expanded;
             assert_int_equal(spv_descriptor_derive(&a, d, j, 11, 1), 0);

@@ -274,7 +274,7 @@ static void multipath_vectors_expand(void **state)
             private_ones++;
         }
         assert_int_equal(parse_descriptor(&d, &why, neutered, SPV_ANY_NETWORK), 0);
-        assert_int_equal(spv_descriptor_n_paths(d), json_array_size(want));
+        assert_int_equal(spv_descriptor_n_branches(d), json_array_size(want));
         for (size_t j = 0; j < json_array_size(want); j++, expanded++)
             derived += check_branch(d, j, vector_text(want, j));
         assert_int_equal(spv_descriptor_expand(&none, d, json_array_size(want)), SPV_ERR_INVALID);
@@ -402,7 +402,7 @@ static void entries_of_descriptor_invalid_are_refused_by_the_rule_they_break(voi
         private_ones +=
             check_code(seen, errors, COUNT(errors), vector_member(entry, "error"), text, rc);
         if (rc == 0) {
-            assert_int_equal(spv_descriptor_n_paths(d), 2);
+            assert_int_equal(spv_descriptor_n_branches(d), 2);
             spv_descriptor_free(d);
             continue;
         }

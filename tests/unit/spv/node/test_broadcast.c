@@ -306,7 +306,7 @@ static void publishing_hears_the_states_of_the_wallet(void **state)
                  {SPV_TX_REPLACED, SPV_BROADCAST_PUBLISHING, 0},
                  {SPV_TX_CONFIRMED, SPV_BROADCAST_CONFIRMED, 7}};
     struct node_fixture *s = new_node_with_wallet();
-    struct spv_node_broadcast p = {.machine = machine};
+    struct spv_node_broadcast p = {.broadcast = machine};
     uint32_t height;
 
     (void)state;

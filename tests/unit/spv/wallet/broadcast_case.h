@@ -1,5 +1,5 @@
 /* A broadcast with numbered connections, for tests of single rules. What it sends and reports is
- * taken after each input; its rows are kept as a database would. */
+ * taken after each operation; its rows are kept as a database would. */
 #ifndef SPV_TESTS_BROADCAST_CASE_H
 #define SPV_TESTS_BROADCAST_CASE_H
 

@@ -1,4 +1,4 @@
-/* Transactions and blocks of tests, serialised. Proof of work is not looked at by a wallet. */
+/* Transactions and blocks of tests, serialised. A wallet does not check proof of work. */
 #ifndef SPV_TESTS_WALLET_CHAIN_BUILDER_H
 #define SPV_TESTS_WALLET_CHAIN_BUILDER_H
 
@@ -20,7 +20,7 @@ struct built_spec {
     const struct built_output *outputs;
     size_t n_outputs;
     uint32_t lock_time; /* tells equal transactions apart */
-    bool witness; /* one item an input */
+    bool witness; /* one item per input */
 };
 struct built_tx {
     uint8_t *bytes;

@@ -331,7 +331,7 @@ static void take_event(struct source_fixture *f, const struct spv_source_event *
     assert_true(f->n_events < COUNT(f->events));
     f->events[f->n_events++] =
         (struct source_event_row){.kind = e->kind, .height = e->height, .whole = e->block != NULL};
-    if (e->kind == SPV_SOURCE_MATCH)
+    if (e->kind == SPV_SOURCE_EVENT_FOUND)
         take_match(f, e);
 }
 
@@ -341,7 +341,7 @@ static void take_drops(struct source_fixture *f)
 {
     struct spv_disconnect drop;
 
-    while ((f->bloom && spv_bloom_scan_next_drop(f->bloom, &drop) == 1) ||
+    while ((f->bloom && spv_bloom_scan_next_disconnect(f->bloom, &drop) == 1) ||
            spv_block_fetch_next_disconnect(&f->fetch, &drop) == 1) {
         f->dropped = drop.id;
         f->drop_error = drop.error;
@@ -462,7 +462,7 @@ size_t source_matches(const struct source_fixture *f, uint32_t height)
     size_t n = 0;
 
     for (size_t i = 0; i < f->n_events; i++)
-        n += f->events[i].kind == SPV_SOURCE_MATCH && f->events[i].height == height &&
+        n += f->events[i].kind == SPV_SOURCE_EVENT_FOUND && f->events[i].height == height &&
              f->events[i].n > 0;
     return n;
 }

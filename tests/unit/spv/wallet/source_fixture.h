@@ -93,7 +93,8 @@ struct source_fixture {
     /* the wallet: scripts 1 to n_scripts; the last one that is paid brings the next one */
     uint32_t n_scripts;
     uint32_t script_limit; /* no more than these; 0: n_scripts stays */
-    uint32_t scripts_from; /* height from which new ones are looked for; 0: that of the find */
+    uint32_t
+        scripts_from; /* height from which new ones are scanned for; 0: that of the block found */
     bool found[SOURCE_BLOCKS + 1][SOURCE_TXS];
     struct source_event_row events[4096];
     size_t n_events;

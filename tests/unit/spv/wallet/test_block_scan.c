@@ -10,7 +10,7 @@ static void open_blocks(uint32_t tip)
     source_start_blocks(&f);
 }
 
-static void every_block_is_handed_on_in_order_and_then_done(void **state)
+static void every_block_is_reported_in_order_and_then_done(void **state)
 {
     (void)state;
     open_blocks(100);
@@ -20,11 +20,11 @@ static void every_block_is_handed_on_in_order_and_then_done(void **state)
     source_run(&f);
     assert_int_equal(f.n_events, 49);
     for (uint32_t i = 0; i < 48; i++) {
-        assert_int_equal(f.events[i].kind, SPV_SOURCE_MATCH);
+        assert_int_equal(f.events[i].kind, SPV_SOURCE_EVENT_FOUND);
         assert_int_equal(f.events[i].height, 3 + i);
         assert_true(f.events[i].whole);
     }
-    assert_int_equal(f.events[48].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[48].kind, SPV_SOURCE_EVENT_DONE);
     assert_int_equal(f.events[48].height, 50);
     source_close(&f);
 }
@@ -59,7 +59,7 @@ static void no_more_than_the_window_is_requested(void **state)
 
 static void beyond_the_bytes_only_the_next_block_is_requested(void **state)
 {
-    const size_t n = SPV_BLOCK_SCAN_BYTES / 4;
+    const size_t n = SPV_BLOCK_SCAN_BUFFER_BYTES / 4;
     struct spv_fetched_block big = {.height = 2};
     struct spv_block_scan_stats stats;
     uint8_t *bytes = calloc(n, 1);
@@ -79,7 +79,7 @@ static void beyond_the_bytes_only_the_next_block_is_requested(void **state)
         assert_int_equal(spv_block_scan_block(f.whole, &big), 0);
     }
     spv_block_scan_get_stats(f.whole, &stats);
-    assert_true(stats.memory >= SPV_BLOCK_SCAN_BYTES);
+    assert_true(stats.memory >= SPV_BLOCK_SCAN_BUFFER_BYTES);
     assert_int_equal(stats.blocks, 4);
     spv_block_fetch_cancel_from(&f.fetch, SPV_BLOCKS_OF_COINS, 1);
     const struct spv_fetched_block first = {
@@ -125,7 +125,7 @@ static void the_tip_is_followed_and_done_comes_again(void **state)
     source_run(&f);
     assert_int_equal(f.n_events, 6);
     assert_int_equal(f.events[4].height, 4);
-    assert_int_equal(f.events[5].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[5].kind, SPV_SOURCE_EVENT_DONE);
     assert_int_equal(f.events[5].height, 4);
     source_close(&f);
 }
@@ -141,12 +141,12 @@ static void done_waits_until_the_tip_is_that_of_the_synced_chain(void **state)
     assert_int_equal(spv_block_scan_next(f.whole, &e), 0);
     assert_int_equal(spv_block_scan_run(f.whole, 3, true, f.now), 0);
     assert_int_equal(spv_block_scan_next(f.whole, &e), 1);
-    assert_int_equal(e.kind, SPV_SOURCE_DONE);
+    assert_int_equal(e.kind, SPV_SOURCE_EVENT_DONE);
     source_close(&f);
 }
 
-/* Blocks that were handed on before come again after the others, from the height on. */
-static void late_scripts_get_a_second_look(void **state)
+/* Blocks that were reported before come again after the others, from the height on. */
+static void added_scripts_get_a_second_pass(void **state)
 {
     struct spv_block_scan_stats stats;
 
@@ -163,12 +163,12 @@ static void late_scripts_get_a_second_look(void **state)
     assert_int_equal(f.n_events, 28);
     assert_int_equal(f.events[21].height, 15);
     assert_int_equal(f.events[26].height, 20);
-    assert_int_equal(f.events[27].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[27].kind, SPV_SOURCE_EVENT_DONE);
     source_close(&f);
 }
 
-/* The block that is being reported may have been searched without them. */
-static void scripts_added_after_a_block_look_at_that_block_again(void **state)
+/* The block that is being reported may have been scanned without them. */
+static void scripts_added_after_a_block_scan_that_block_again(void **state)
 {
     struct spv_source_event e;
 
@@ -185,12 +185,12 @@ static void scripts_added_after_a_block_look_at_that_block_again(void **state)
     assert_int_equal(f.n_events, 3);
     assert_int_equal(f.events[0].height, 2);
     assert_int_equal(f.events[1].height, 1);
-    assert_int_equal(f.events[2].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[2].kind, SPV_SOURCE_EVENT_DONE);
     source_close(&f);
 }
 
 /* A wallet that has scanned all, and watches more. */
-static void late_scripts_are_looked_for_below_the_first_height(void **state)
+static void added_scripts_extend_the_scan_below_the_first_height(void **state)
 {
     (void)state;
     open_blocks(10);
@@ -204,7 +204,7 @@ static void late_scripts_are_looked_for_below_the_first_height(void **state)
     assert_int_equal(f.n_events, 8);
     for (uint32_t i = 0; i < 7; i++)
         assert_int_equal(f.events[i].height, 4 + i);
-    assert_int_equal(f.events[7].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[7].kind, SPV_SOURCE_EVENT_DONE);
     source_close(&f);
 }
 
@@ -218,18 +218,18 @@ static void a_reorganisation_is_undone_and_the_new_blocks_follow(void **state)
     assert_int_equal(f.n_events, 11);
     source_reorganise(&f, 6);
     source_mine_to(&f, 12);
-    spv_block_scan_undo(f.whole, 6);
+    spv_block_scan_roll_back(f.whole, 6);
     source_run(&f);
     assert_int_equal(f.n_events, 11 + 1 + 6 + 1);
-    assert_int_equal(f.events[11].kind, SPV_SOURCE_UNDONE);
+    assert_int_equal(f.events[11].kind, SPV_SOURCE_EVENT_ROLLED_BACK);
     assert_int_equal(f.events[11].height, 6);
     assert_int_equal(f.events[12].height, 7);
     assert_int_equal(f.events[17].height, 12);
     source_close(&f);
 }
 
-/* In a second look: the gaps above the fork are gone, the main pass begins there again. */
-static void a_reorganisation_in_a_second_look_looks_at_all_once(void **state)
+/* In a second pass: the gaps above the fork are gone, the main pass begins there again. */
+static void a_reorganisation_in_a_second_pass_scans_all_once(void **state)
 {
     struct spv_source_event e;
 
@@ -246,10 +246,10 @@ static void a_reorganisation_in_a_second_look_looks_at_all_once(void **state)
     assert_int_equal(e.height, 20);
     source_reorganise(&f, 25);
     source_mine_to(&f, 31);
-    spv_block_scan_undo(f.whole, 25);
+    spv_block_scan_roll_back(f.whole, 25);
     source_run(&f);
     assert_int_equal(f.n_events, 1 + 5 + 6 + 1);
-    assert_int_equal(f.events[0].kind, SPV_SOURCE_UNDONE);
+    assert_int_equal(f.events[0].kind, SPV_SOURCE_EVENT_ROLLED_BACK);
     assert_int_equal(f.events[1].height, 21);
     assert_int_equal(f.events[6].height, 26);
     assert_int_equal(f.events[11].height, 31);
@@ -276,18 +276,18 @@ static void stopping_wants_nothing_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_block_is_handed_on_in_order_and_then_done),
+        cmocka_unit_test(every_block_is_reported_in_order_and_then_done),
         cmocka_unit_test(a_range_that_is_none_is_refused_and_one_runs_at_a_time),
         cmocka_unit_test(no_more_than_the_window_is_requested),
         cmocka_unit_test(beyond_the_bytes_only_the_next_block_is_requested),
         cmocka_unit_test(a_block_that_was_not_requested_is_not_kept),
         cmocka_unit_test(the_tip_is_followed_and_done_comes_again),
         cmocka_unit_test(done_waits_until_the_tip_is_that_of_the_synced_chain),
-        cmocka_unit_test(late_scripts_get_a_second_look),
-        cmocka_unit_test(scripts_added_after_a_block_look_at_that_block_again),
-        cmocka_unit_test(late_scripts_are_looked_for_below_the_first_height),
+        cmocka_unit_test(added_scripts_get_a_second_pass),
+        cmocka_unit_test(scripts_added_after_a_block_scan_that_block_again),
+        cmocka_unit_test(added_scripts_extend_the_scan_below_the_first_height),
         cmocka_unit_test(a_reorganisation_is_undone_and_the_new_blocks_follow),
-        cmocka_unit_test(a_reorganisation_in_a_second_look_looks_at_all_once),
+        cmocka_unit_test(a_reorganisation_in_a_second_pass_scans_all_once),
         cmocka_unit_test(stopping_wants_nothing_more),
     };
 

@@ -39,7 +39,7 @@ static void check_found(void)
 {
     assert_int_equal(f.failed, 0);
     source_check(&f, 1);
-    assert_int_equal(f.events[f.n_events - 1].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[f.n_events - 1].kind, SPV_SOURCE_EVENT_DONE);
     source_close(&f);
 }
 
@@ -166,12 +166,12 @@ static void a_silent_peer_is_replaced_and_then_dropped(void **state)
     source_peer(&f, 1)->is_silent = true;
     source_run(&f);
     assert_int_equal(source_matches(&f, 10), 0);
-    source_wait(&f, SPV_BLOOM_TIMEOUT - 1);
+    source_wait(&f, SPV_BLOOM_TIMEOUT_US - 1);
     assert_int_equal(source_matches(&f, 10), 0);
     source_wait(&f, 1);
     assert_int_equal(source_matches(&f, 10), 1);
     assert_int_equal(f.dropped, 0);
-    source_wait(&f, SPV_BLOOM_STALL - SPV_BLOOM_TIMEOUT - 1);
+    source_wait(&f, SPV_BLOOM_STALL_US - SPV_BLOOM_TIMEOUT_US - 1);
     assert_int_equal(f.dropped, 0);
     source_wait(&f, 1);
     assert_int_equal(f.dropped, 1);
@@ -186,8 +186,8 @@ static void late_answers_are_of_use(void **state)
     start(false, 0, 1);
     source_peer(&f, 1)->is_silent = true;
     source_run(&f);
-    source_wait(&f, SPV_BLOOM_TIMEOUT + 1);
-    assert_int_equal(source_peer(&f, 1)->n_getdata, SPV_BLOOM_OPEN);
+    source_wait(&f, SPV_BLOOM_TIMEOUT_US + 1);
+    assert_int_equal(source_peer(&f, 1)->n_getdata, SPV_BLOOM_PEER_BATCHES);
     source_peer(&f, 1)->is_silent = false;
     source_run(&f);
     assert_int_equal(source_peer(&f, 1)->n_filtered, 60);
@@ -211,7 +211,7 @@ static void a_block_that_a_peer_leaves_out_is_asked_of_others(void **state)
     source_run(&f);
     assert_int_equal(f.n_events, 0);
     source_peer(&f, 1)->lacks_all = false;
-    source_wait(&f, SPV_BLOOM_LACKS - 1);
+    source_wait(&f, SPV_BLOOM_LACKS_US - 1);
     assert_int_equal(f.n_events, 0);
     source_wait(&f, 1);
     check_found();
@@ -292,7 +292,7 @@ static void a_cross_check_asks_two_peers_for_each_block(void **state)
     check_found();
 }
 
-/* What an omitting peer answered for other blocks is not believed either. */
+/* The other answers of a peer that left out a transaction are requested again, too. */
 static void answers_of_an_omitting_peer_are_requested_again(void **state)
 {
     (void)state;
@@ -333,7 +333,7 @@ static void a_peer_that_does_not_update_its_filter_is_found_by_a_cross_check(voi
     source_reorganise(&f, 10);
     source_pay(&f, source_tx(&f, 10, 1), 0, 0, 0);
     source_mine_to(&f, 70);
-    spv_bloom_scan_undo(f.bloom, 10);
+    spv_bloom_scan_roll_back(f.bloom, 10);
     source_run(&f);
     assert_int_equal(f.drop_error, SPV_ERR_BLOOM_OMISSION);
     source_connect(&f, 3, SOURCE_SERVICES);
@@ -505,7 +505,7 @@ static void random_chains_give_the_fixed_point(void **state)
             source_mine_to(&f, tip);
             source_pay(&f, NULL, 0, 1, 0);
             source_mine(&f);
-            spv_bloom_scan_undo(f.bloom, fork);
+            spv_bloom_scan_roll_back(f.bloom, fork);
         }
         source_run(&f);
         for (uint64_t id = 1; id <= 2; id++)
@@ -514,8 +514,8 @@ static void random_chains_give_the_fixed_point(void **state)
         for (uint64_t id = 3; id <= 4; id++)
             source_connect(&f, id, SOURCE_SERVICES);
         source_run(&f);
-        source_wait(&f, 2 * SPV_BLOOM_STALL);
-        if (f.events[f.n_events - 1].kind != SPV_SOURCE_DONE || f.failed)
+        source_wait(&f, 2 * SPV_BLOOM_STALL_US);
+        if (f.events[f.n_events - 1].kind != SPV_SOURCE_EVENT_DONE || f.failed)
             fail_msg("seed %llu: not done", (unsigned long long)seed);
         source_check(&f, 1);
         source_close(&f);

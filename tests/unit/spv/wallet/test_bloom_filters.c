@@ -131,7 +131,7 @@ static void a_filter_with_many_false_positives_is_loaded_again(void **state)
     spv_bloom_insert(p->filter, source_script(bytes, 9).bytes + 2, 20);
     source_run(&f);
     assert_int_equal(p->n_loads, 2);
-    assert_true(stats().false_positives >= SPV_BLOOM_FALSE);
+    assert_true(stats().false_positives >= SPV_BLOOM_MAX_FALSE);
     assert_int_equal(f.n_events, 1);
     source_close(&f);
 }
@@ -261,7 +261,7 @@ static void announced_transactions_are_requested_from_each_peer(void **state)
 
 static void a_peer_has_a_hundred_requests_for_transactions(void **state)
 {
-    struct spv_inv items[SPV_BLOOM_TX_OPEN + 5];
+    struct spv_inv items[SPV_BLOOM_MAX_TX_REQUESTS + 5];
     struct spv_msg_inv inv = {.items = items, .n = COUNT(items)};
 
     (void)state;
@@ -277,14 +277,14 @@ static void a_peer_has_a_hundred_requests_for_transactions(void **state)
     }
     assert_int_equal(spv_bloom_scan_inv(f.bloom, 1, &inv), 0);
     source_step(&f);
-    assert_int_equal(p->n_tx_requests, SPV_BLOOM_TX_OPEN);
+    assert_int_equal(p->n_tx_requests, SPV_BLOOM_MAX_TX_REQUESTS);
     inv.n = 3;
     items[0].type = SPV_INV_TX | SPV_INV_WITNESS; /* as it was requested */
     assert_int_equal(spv_bloom_scan_notfound(f.bloom, 1, &inv, f.now), 1);
-    inv = (struct spv_msg_inv){.items = items + SPV_BLOOM_TX_OPEN, .n = 5};
+    inv = (struct spv_msg_inv){.items = items + SPV_BLOOM_MAX_TX_REQUESTS, .n = 5};
     assert_int_equal(spv_bloom_scan_inv(f.bloom, 1, &inv), 0);
     source_step(&f);
-    assert_int_equal(p->n_tx_requests, SPV_BLOOM_TX_OPEN + 3);
+    assert_int_equal(p->n_tx_requests, SPV_BLOOM_MAX_TX_REQUESTS + 3);
     source_close(&f);
 }
 

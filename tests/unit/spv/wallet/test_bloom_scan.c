@@ -37,7 +37,7 @@ static void payments_and_spends_are_found_and_proven(void **state)
     assert_int_equal(f.events[0].height, 10);
     assert_int_equal(f.events[1].height, 40);
     assert_int_equal(f.events[1].n, 2);
-    assert_int_equal(f.events[2].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[2].kind, SPV_SOURCE_EVENT_DONE);
     assert_int_equal(f.events[2].height, 60);
     assert_int_equal(f.n_whole_requests, 0);
     assert_int_equal(f.dropped, 0);
@@ -121,8 +121,8 @@ static void blocks_of_one_wallet_go_to_two_peers(void **state)
     struct source_peer *q = source_connect(&f, 2, SOURCE_SERVICES);
     assert_int_equal(source_begin(&f, 1, 1, 200), 0);
     source_step(&f);
-    assert_int_equal(p->n_filtered, SPV_BLOOM_OPEN * SPV_BLOOM_BATCH);
-    assert_int_equal(q->n_filtered, SPV_BLOOM_OPEN * SPV_BLOOM_BATCH);
+    assert_int_equal(p->n_filtered, SPV_BLOOM_PEER_BATCHES * SPV_BLOOM_BATCH);
+    assert_int_equal(q->n_filtered, SPV_BLOOM_PEER_BATCHES * SPV_BLOOM_BATCH);
     assert_int_equal(p->n_pings, p->n_getdata);
     source_run(&f);
     assert_int_equal(p->n_filtered + q->n_filtered, 200);
@@ -229,8 +229,8 @@ static void a_hundred_gap_extensions_in_a_row_are_found(void **state)
     }
 }
 
-/* The next script was paid before: what was passed is looked at again. */
-static void scripts_from_a_lower_height_get_a_second_look(void **state)
+/* The next script was paid before: blocks that were passed are scanned again. */
+static void scripts_from_a_lower_height_get_a_second_pass(void **state)
 {
     (void)state;
     start(1, 4);
@@ -247,12 +247,12 @@ static void scripts_from_a_lower_height_get_a_second_look(void **state)
     source_run(&f);
     assert_int_equal(f.n_scripts, 13);
     source_check(&f, 1);
-    assert_int_equal(f.events[f.n_events - 1].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[f.n_events - 1].kind, SPV_SOURCE_EVENT_DONE);
     assert_int_equal(f.events[f.n_events - 1].height, f.tip);
     source_close(&f);
 }
 
-static void a_script_that_is_added_at_the_end_is_looked_for_in_the_past(void **state)
+static void a_script_that_is_added_at_the_end_is_scanned_for_from_its_height(void **state)
 {
     (void)state;
     start(1, 4);
@@ -319,12 +319,12 @@ static void a_reorganisation_is_undone_and_its_blocks_are_scanned(void **state)
     source_mine_to(&f, 34);
     source_pay(&f, source_tx(&f, 10, 1), 0, 0, 0);
     source_mine_to(&f, 42);
-    spv_bloom_scan_undo(f.bloom, 25);
+    spv_bloom_scan_roll_back(f.bloom, 25);
     source_run(&f);
-    assert_int_equal(f.events[3].kind, SPV_SOURCE_UNDONE);
+    assert_int_equal(f.events[3].kind, SPV_SOURCE_EVENT_ROLLED_BACK);
     assert_int_equal(f.events[3].height, 25);
     assert_int_equal(f.events[4].height, 35);
-    assert_int_equal(f.events[5].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[5].kind, SPV_SOURCE_EVENT_DONE);
     source_check(&f, 1);
     source_close(&f);
 }
@@ -342,10 +342,10 @@ static void answers_of_a_branch_that_left_do_not_count(void **state)
     source_step(&f);
     source_reorganise(&f, 5);
     source_mine_to(&f, 25);
-    spv_bloom_scan_undo(f.bloom, 5);
+    spv_bloom_scan_roll_back(f.bloom, 5);
     source_run(&f);
     assert_int_equal(f.n_events, 1);
-    assert_int_equal(f.events[0].kind, SPV_SOURCE_DONE);
+    assert_int_equal(f.events[0].kind, SPV_SOURCE_EVENT_DONE);
     assert_int_equal(p->highest, 25);
     assert_int_equal(f.dropped, 0);
     source_close(&f);
@@ -398,8 +398,8 @@ int main(void)
         cmocka_unit_test(old_blocks_are_asked_only_of_full_peers),
         cmocka_unit_test(no_block_above_a_peers_chain_is_requested),
         cmocka_unit_test(a_hundred_gap_extensions_in_a_row_are_found),
-        cmocka_unit_test(scripts_from_a_lower_height_get_a_second_look),
-        cmocka_unit_test(a_script_that_is_added_at_the_end_is_looked_for_in_the_past),
+        cmocka_unit_test(scripts_from_a_lower_height_get_a_second_pass),
+        cmocka_unit_test(a_script_that_is_added_at_the_end_is_scanned_for_from_its_height),
         cmocka_unit_test(what_was_answered_below_the_height_of_a_new_script_counts),
         cmocka_unit_test(a_reorganisation_is_undone_and_its_blocks_are_scanned),
         cmocka_unit_test(answers_of_a_branch_that_left_do_not_count),

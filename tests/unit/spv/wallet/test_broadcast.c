@@ -156,7 +156,7 @@ static void lost_connection_is_replaced_within_the_round(void **state)
 static void announcements_are_repeated_half_as_often_each_time(void **state)
 {
     struct broadcast_case *c = *state;
-    uint64_t last = c->now.mono_us, expected = SPV_BROADCAST_RETRY_MIN;
+    uint64_t last = c->now.mono_us, expected = SPV_BROADCAST_RETRY_MIN_S;
 
     connect(c, 1, CONN_RELAY);
     assert_int_equal(publish(c, &tx, 0), 0);
@@ -173,9 +173,10 @@ static void announcements_are_repeated_half_as_often_each_time(void **state)
         c->now.mono_us = last = due;
         assert_int_equal(spv_broadcast_timer(c->b, c->now), 0);
         take(c);
-        expected = 2 * expected < SPV_BROADCAST_RETRY_MAX ? 2 * expected : SPV_BROADCAST_RETRY_MAX;
+        expected =
+            2 * expected < SPV_BROADCAST_RETRY_MAX_S ? 2 * expected : SPV_BROADCAST_RETRY_MAX_S;
     }
-    assert_int_equal(expected, SPV_BROADCAST_RETRY_MAX);
+    assert_int_equal(expected, SPV_BROADCAST_RETRY_MAX_S);
 }
 
 static void peer_that_has_it_is_announced_to_last(void **state)
@@ -344,7 +345,7 @@ static void transaction_is_sent_three_times_on_a_connection(void **state)
     assert_int_equal(publish(c, &tx, 0), 0);
     for (int i = 0; i < 5; i++)
         getdata(c, 1, &tx, SPV_INV_TX);
-    assert_int_equal(count_sent(c, 1, SPV_CMD_TX), SPV_BROADCAST_SERVES);
+    assert_int_equal(count_sent(c, 1, SPV_CMD_TX), SPV_BROADCAST_MAX_SENDS);
     assert_int_equal(count_sent(c, 1, SPV_CMD_NOTFOUND), 2);
 }
 

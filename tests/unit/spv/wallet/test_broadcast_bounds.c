@@ -29,23 +29,23 @@ static void thousand_transactions_are_kept(void **state)
 
     make_tx(&pair[0], TX_SPEC(TX_INS({.script = 8}), TX_OUTS({1, 20})));
     make_tx(&pair[1], TX_SPEC(TX_INS({.script = 9, .prev = pair[0].txid}), TX_OUTS({1, 20})));
-    for (uint32_t i = 0; i <= SPV_BROADCAST_MAX; i++) {
-        if (i == SPV_BROADCAST_MAX - 1)
+    for (uint32_t i = 0; i <= SPV_BROADCAST_MAX_TXS; i++) {
+        if (i == SPV_BROADCAST_MAX_TXS - 1)
             assert_int_equal(publish_pair(c, pair), SPV_ERR_TOO_MANY);
         make_tx(&tx, TX_SPEC(TX_INS({.script = 9, .vout = i}), TX_OUTS({1, 20})));
         if (i == 0)
             first = tx.txid;
-        assert_int_equal(publish_raw(c, &tx), i < SPV_BROADCAST_MAX ? 0 : SPV_ERR_TOO_MANY);
-        if (i < SPV_BROADCAST_MAX)
+        assert_int_equal(publish_raw(c, &tx), i < SPV_BROADCAST_MAX_TXS ? 0 : SPV_ERR_TOO_MANY);
+        if (i < SPV_BROADCAST_MAX_TXS)
             built_tx_free(&tx);
     }
     while (spv_broadcast_next(c->b, &next, &out))
         assert_int_equal(next, ++n);
-    assert_int_equal(n, SPV_BROADCAST_MAX);
+    assert_int_equal(n, SPV_BROADCAST_MAX_TXS);
     assert_true(spv_broadcast_memory(c->b) > 1000 * 60 && spv_broadcast_memory(c->b) < 2000000);
     /* a refused one changes nothing; one that is forgotten leaves its place */
     assert_int_equal(spv_broadcast_withdraw(c->b, &first, c->now), 0);
-    c->now.unix_s += SPV_BROADCAST_KEEP;
+    c->now.unix_s += SPV_BROADCAST_KEEP_S;
     assert_int_equal(spv_broadcast_timer(c->b, c->now), 0);
     assert_int_equal(publish_raw(c, &tx), 0);
     built_tx_free(&tx);
@@ -75,7 +75,7 @@ static void connections_are_bounded(void **state)
     struct broadcast_case *c = *state;
     struct spv_broadcast_peer peer = {.relay = true};
 
-    for (peer.id = 1; peer.id <= SPV_BROADCAST_PEERS; peer.id++)
+    for (peer.id = 1; peer.id <= SPV_BROADCAST_MAX_PEERS; peer.id++)
         assert_int_equal(spv_broadcast_add_peer(c->b, &peer, c->now), 0);
     assert_int_equal(spv_broadcast_add_peer(c->b, &peer, c->now), SPV_ERR_TOO_MANY);
     peer.id = 7;
@@ -120,7 +120,7 @@ static void row_that_the_library_does_not_write_is_refused(void **state)
     bad[n++].state = 0;
     bad[n++].state = 5;
     bad[n++].flags = 2;
-    bad[n++].n_groups = SPV_BROADCAST_GROUPS + 1;
+    bad[n++].n_groups = SPV_BROADCAST_MAX_GROUPS + 1;
     bad[n++].facts[0] = 16;
     bad[n++].txid.b[0] ^= 1;
     bad[n++].raw.n--;

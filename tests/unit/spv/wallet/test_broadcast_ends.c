@@ -222,7 +222,7 @@ static void confirmed_and_conflicted_ones_are_not_announced_until_they_return(vo
             spv_broadcast_set_state(c->b, &tx.txid, SPV_BROADCAST_PUBLISHING, 0, c->now), 0);
         take(c);
         assert_int_equal(count_sent(c, 1, SPV_CMD_INV), 1); /* at once */
-        assert_int_equal(spv_broadcast_relay_wanted(c->b), SPV_BROADCAST_RELAY);
+        assert_int_equal(spv_broadcast_relay_wanted(c->b), SPV_BROADCAST_RELAY_PEERS);
     }
     assert_int_equal(spv_broadcast_set_state(c->b, &other.txid, SPV_BROADCAST_CONFIRMED, 1, c->now),
                      0);
@@ -273,10 +273,10 @@ static void slot_of_a_forgotten_one_is_used_again_without_its_past(void **state)
 
     connect(c, 1, CONN_RELAY);
     assert_int_equal(publish(c, &tx, 0), 0);
-    for (int i = 0; i < SPV_BROADCAST_SERVES; i++)
+    for (int i = 0; i < SPV_BROADCAST_MAX_SENDS; i++)
         getdata(c, 1, &tx, SPV_INV_TX);
     assert_int_equal(spv_broadcast_withdraw(c->b, &tx.txid, c->now), 0);
-    pass(c, SPV_BROADCAST_KEEP);
+    pass(c, SPV_BROADCAST_KEEP_S);
     assert_int_equal(c->n_rows, 0);
     assert_int_equal(publish(c, &other, 0), 0);
     clear_sent(c);
@@ -297,7 +297,7 @@ static void ended_ones_are_forgotten_after_100_blocks_or_14_days(void **state)
                      0);
     assert_int_equal(spv_broadcast_withdraw(c->b, &other.txid, c->now), 0);
     assert_int_equal(spv_broadcast_set_tip(c->b, 1099, 0, c->now), 0);
-    pass(c, SPV_BROADCAST_KEEP - 1);
+    pass(c, SPV_BROADCAST_KEEP_S - 1);
     assert_int_equal(c->n_rows, 3);
     assert_int_equal(spv_broadcast_set_tip(c->b, 1100, 0, c->now), 0);
     take(c);
@@ -372,7 +372,7 @@ static void private_one_never_goes_out_on_an_ordinary_connection(void **state)
     assert_int_equal(publish(c, &tx, 0), SPV_ERR_TX_PRIVATE);
     assert_int_equal(PUBLISH_PACKAGE(c, &tx, &child), SPV_ERR_TX_PRIVATE);
     assert_int_equal(publish(c, &tx, SPV_BROADCAST_PRIVATE), 0);
-    assert_int_equal(spv_broadcast_relay_wanted(c->b), SPV_BROADCAST_RELAY);
+    assert_int_equal(spv_broadcast_relay_wanted(c->b), SPV_BROADCAST_RELAY_PEERS);
     inv(c, 1, &tx, SPV_INV_TX);
     assert_facts(c, &tx, 0, 0, 1);
     /* nor is one that went out in private afterwards */

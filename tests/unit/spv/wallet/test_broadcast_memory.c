@@ -1,5 +1,5 @@
-/* Each allocation of a broadcast failing in turn: the input returns an error, all later ones are
- * refused, nothing leaks. */
+/* Each allocation of a broadcast failing in turn: the operation returns an error, all later ones
+ * are refused, nothing leaks. */
 #include "tx_builder.h"
 
 #include "support/fail_each.h"
@@ -65,7 +65,7 @@ static int run_inputs(struct spv_broadcast *b)
     const struct spv_inv items[] = {{.type = SPV_INV_TX}, {.type = SPV_INV_TX}};
     struct spv_inv asked[2] = {items[0], items[1]};
     const struct spv_msg getdata = {.command = SPV_CMD_GETDATA, .u.inv = {asked, 2}};
-    struct spv_now later = {.unix_s = now.unix_s + SPV_BROADCAST_KEEP, .mono_us = 10};
+    struct spv_now later = {.unix_s = now.unix_s + SPV_BROADCAST_KEEP_S, .mono_us = 10};
     int rc = spv_broadcast_publish(b, txs, reports, 2, 0, now);
 
     memcpy(asked[0].hash.b, child.txid.b, 32);

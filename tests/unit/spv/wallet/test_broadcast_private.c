@@ -100,7 +100,7 @@ static void three_recipients_get_it_at_once_and_one_more_each_time_later(void **
     expect(c, 0);
     for (int i = 0; i < 3; i++)
         hand_over(c, peer++);
-    for (uint64_t delay = SPV_BROADCAST_RETRY_MIN, i = 0; i < 4; i++, delay *= 2) {
+    for (uint64_t delay = SPV_BROADCAST_RETRY_MIN_S, i = 0; i < 4; i++, delay *= 2) {
         const uint64_t due = spv_broadcast_private_deadline(c->b);
         expect(c, 0);
         assert_true(due >= c->now.mono_us + delay * 3 / 4 * SPV_SECOND);
@@ -150,7 +150,7 @@ static void recipient_that_announces_it_back_ends_nothing(void **state)
     expect(c, SPV_PRIVATE_OPEN);
 }
 
-static void connection_hands_over_its_own_transaction_only_and_once(void **state)
+static void connection_sends_its_own_transaction_only_and_once(void **state)
 {
     struct broadcast_case *c = *state;
     struct spv_private_action action;
@@ -286,7 +286,7 @@ int main(void)
         CASE(three_recipients_get_it_at_once_and_one_more_each_time_later),
         CASE(inv_back_by_wtxid_ends_it_and_by_txid_from_two_groups),
         CASE(recipient_that_announces_it_back_ends_nothing),
-        CASE(connection_hands_over_its_own_transaction_only_and_once),
+        CASE(connection_sends_its_own_transaction_only_and_once),
         CASE(connection_ends_after_three_minutes),
         CASE(failed_dial_is_tried_again_five_seconds_later),
         CASE(end_of_a_transaction_ends_its_connections),

@@ -69,11 +69,11 @@ static void peers_in_initial_download_are_counted_apart(void **state)
 static void filters_of_256_peers_are_kept(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < 2 * SPV_FEES_PEERS; i++)
+    for (uint64_t i = 0; i < 2 * SPV_FEES_MAX_PEERS; i++)
         spv_fees_set_filter(fees, i, i);
-    assert_filters(SPV_FEES_PEERS, 0, SPV_FEES_PEERS / 2, SPV_FEES_PEERS - 1);
+    assert_filters(SPV_FEES_MAX_PEERS, 0, SPV_FEES_MAX_PEERS / 2, SPV_FEES_MAX_PEERS - 1);
     spv_fees_set_filter(fees, 3, 5000);
-    assert_filters(SPV_FEES_PEERS, 0, SPV_FEES_PEERS / 2 + 1, 5000);
+    assert_filters(SPV_FEES_MAX_PEERS, 0, SPV_FEES_MAX_PEERS / 2 + 1, 5000);
 }
 
 /* ---- blocks ---- */

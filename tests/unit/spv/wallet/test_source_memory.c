@@ -84,7 +84,7 @@ static int step(bool *done)
         return run_effect(&e);
     if (rc == 0 && (f.bloom ? spv_bloom_scan_next(f.bloom, &event)
                             : spv_block_scan_next(f.whole, &event)) == 1) {
-        *done = event.kind == SPV_SOURCE_DONE;
+        *done = event.kind == SPV_SOURCE_EVENT_DONE;
         if (event.height == 20 && !has_added) {
             has_added = true;
             rc = source_watch(&f, 3, 15);

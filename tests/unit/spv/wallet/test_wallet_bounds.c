@@ -104,7 +104,7 @@ static void reorganisation_of_any_size_drops_nothing(void **state)
     case_disconnect(c, 1);
     assert_int_equal(spv_wallet_dropped(c->wallet), 0);
     assert_int_equal(spv_wallet_balance(c->wallet, &balance, 0), 0);
-    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], 1101);
+    assert_int_equal(balance.amount[SPV_BALANCE_UNTRUSTED_PENDING], 1101);
     built_block_free(&block);
     free_txs(txs, 1101);
     free(in_block);

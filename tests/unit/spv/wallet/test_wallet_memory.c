@@ -1,4 +1,4 @@
-/* Each allocation of a wallet failing in turn: the input returns an error, all later ones are
+/* Each allocation of a wallet failing in turn: the operation returns an error, all later ones are
  * refused, nothing leaks, and a wallet loaded from its rows goes on. */
 #include "chain_builder.h"
 
@@ -104,7 +104,7 @@ static int run_inputs(struct spv_wallet *wallet)
     if (rc == 0)
         rc = load_copy(wallet);
     if (rc == 0)
-        rc = spv_wallet_hand_out(wallet, &index, 2, 0);
+        rc = spv_wallet_reserve_index(wallet, &index, 2, 0);
     if (rc == 0)
         rc = spv_wallet_receive(wallet, &spend.tx, &source, now);
     if (rc >= 0)
@@ -147,7 +147,7 @@ static void wallet_refuses_inputs_after_a_failed_one(void **state)
     const struct spv_point fork = {.height = 4};
     struct spv_wallet_update update;
     struct spv_wallet *wallet;
-    struct spv_unsearched range = {.watch = 1};
+    struct spv_rescan_range range = {.watch = 1};
     uint32_t index;
     uint64_t id;
     int rc = 0;
@@ -164,7 +164,7 @@ static void wallet_refuses_inputs_after_a_failed_one(void **state)
     assert_int_equal(rc, SPV_ERR_NOMEM);
     assert_int_equal(spv_wallet_changes(wallet, &update), SPV_ERR_STATE);
     assert_int_equal(spv_wallet_connect(wallet, &block.in), SPV_ERR_STATE);
-    assert_int_equal(spv_wallet_search(wallet, &block.in), SPV_ERR_STATE);
+    assert_int_equal(spv_wallet_rescan_block(wallet, &block.in), SPV_ERR_STATE);
     assert_int_equal(spv_wallet_disconnect(wallet, &fork, now), SPV_ERR_STATE);
     assert_int_equal(spv_wallet_receive(wallet, &spend.tx, &source, now), SPV_ERR_STATE);
     assert_int_equal(spv_wallet_announced(wallet, &spend.txid, &source, now), SPV_ERR_STATE);
@@ -173,8 +173,8 @@ static void wallet_refuses_inputs_after_a_failed_one(void **state)
     assert_int_equal(spv_wallet_expire(wallet, now), SPV_ERR_STATE);
     assert_int_equal(spv_wallet_watch(wallet, &id, NULL, &watch), SPV_ERR_STATE);
     assert_int_equal(spv_wallet_unwatch(wallet, 1), SPV_ERR_STATE);
-    assert_int_equal(spv_wallet_hand_out(wallet, &index, 2, 0), SPV_ERR_STATE);
-    assert_int_equal(spv_wallet_searched(wallet, &range), SPV_ERR_STATE);
+    assert_int_equal(spv_wallet_reserve_index(wallet, &index, 2, 0), SPV_ERR_STATE);
+    assert_int_equal(spv_wallet_rescan_done(wallet, &range), SPV_ERR_STATE);
     spv_wallet_free(wallet);
 }
 

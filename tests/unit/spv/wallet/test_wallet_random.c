@@ -40,7 +40,7 @@ struct world {
     struct row_store store;
     struct chain_block *best[MAX_HEIGHT];
     uint32_t salt;
-    bool wide; /* else the past is searched after each block, and there is only the best chain */
+    bool wide; /* else rescans are done after each block, and there is only the best chain */
 };
 
 static struct spv_derived_scripts scripts[MODEL_CHAINS];
@@ -324,20 +324,20 @@ static void connect(struct world *w, struct chain_block *b)
 
 static void search_past(struct world *w)
 {
-    struct spv_unsearched ranges[MODEL_WATCHES * MODEL_CHAINS];
+    struct spv_rescan_range ranges[MODEL_WATCHES * MODEL_CHAINS];
     uint64_t next;
     size_t n;
 
     do {
         next = 0;
         n = 0;
-        while (spv_wallet_next_unsearched(w->wallet, &next, &ranges[n]))
+        while (spv_wallet_next_rescan(w->wallet, &next, &ranges[n]))
             n++;
         for (uint32_t h = 1; n > 0 && h <= w->m.height; h++)
             if (w->best[h] && w->best[h]->built.bytes)
-                assert_int_equal(spv_wallet_search(w->wallet, &w->best[h]->built.in), 0);
+                assert_int_equal(spv_wallet_rescan_block(w->wallet, &w->best[h]->built.in), 0);
         for (size_t i = 0; i < n; i++)
-            assert_int_equal(spv_wallet_searched(w->wallet, &ranges[i]), 0);
+            assert_int_equal(spv_wallet_rescan_done(w->wallet, &ranges[i]), 0);
     } while (n > 0);
 }
 
@@ -441,7 +441,7 @@ static void watch_late(struct world *w)
     search_past(w);
 }
 
-static void hand_out(struct world *w)
+static void reserve_index(struct world *w)
 {
     const uint32_t branch = (uint32_t)below(w, 2);
     struct model_watch *watch = &w->m.watches[0];
@@ -449,7 +449,7 @@ static void hand_out(struct world *w)
 
     if (w->m.used[branch] > MODEL_INDEXES / 2)
         return;
-    assert_int_equal(spv_wallet_hand_out(w->wallet, &index, watch->id, branch), 0);
+    assert_int_equal(spv_wallet_reserve_index(w->wallet, &index, watch->id, branch), 0);
     if (index + 1 + watch->gap > watch->window[branch])
         watch->window[branch] = index + 1 + watch->gap;
 }
@@ -480,11 +480,11 @@ static void step(struct world *w)
     else if (what < 92)
         reorganise(w);
     else if (what < 97)
-        hand_out(w);
+        reserve_index(w);
     else
         watch_late(w);
     if (!w->wide && what < 10)
-        hand_out(w);
+        reserve_index(w);
     if (!w->wide && what > 95)
         watch_late(w);
     if (!w->wide)

@@ -176,7 +176,8 @@ static void one_seen_later_replaces_with_all_descendants(void **state)
     case_receive(c, &child, 2);
     case_balance(c, 0, 0, 1070, 0);
     case_receive(c, &second, 1);
-    case_state(c, &first, SPV_TX_UNCONFIRMED); /* a believed child speaks for it */
+    case_state(c, &first,
+               SPV_TX_UNCONFIRMED); /* a sufficiently announced child is enough for its parent */
     case_receive(c, &second, 2);
     assert_memory_equal(&case_state(c, &first, SPV_TX_REPLACED)->conflict, &second.txid, 32);
     assert_memory_equal(&case_state(c, &child, SPV_TX_REPLACED)->conflict, &second.txid, 32);
@@ -204,7 +205,8 @@ static void confirmed_conflict_is_reconsidered_when_its_block_leaves(void **stat
     assert_null(case_row(c, &theirs)); /* no watch has a part in it */
     case_balance(c, 0, 0, 0, 0);
     case_disconnect(c, 1);
-    case_state(c, &ours, SPV_TX_REPLACED); /* what was in a block is believed, and came later */
+    case_state(c, &ours,
+               SPV_TX_REPLACED); /* what was in a block is sufficiently announced, and came later */
     case_state(c, &child, SPV_TX_REPLACED);
     case_mine(c, &ours, NULL);
     case_state(c, &ours, SPV_TX_CONFIRMED);

@@ -1,5 +1,5 @@
 /* The driver of a wallet with a scripted source: what the source is given and when, where the
- * wallet goes, and when the application is told. */
+ * wallet goes, and which events the application gets. */
 #include "wallet_sync_fixture.h"
 
 /* ---- birthdays ---- */
@@ -59,7 +59,7 @@ static void wallet_without_scripts_waits_for_some(void **state)
 
 /* ---- what the source finds ---- */
 
-static void match_above_is_connected_and_one_below_is_searched(void **state)
+static void block_above_is_connected_and_one_below_is_rescanned(void **state)
 {
     struct fixture *f = *state;
     static const uint8_t bytes[] = {0x51, 1};
@@ -74,9 +74,9 @@ static void match_above_is_connected_and_one_below_is_searched(void **state)
     assert_int_equal(match(f, 10, script, 100), 0); /* once more */
     assert_int_equal(scanned(f), 10);
     assert_int_equal(spv_wallet_balance(f->wallet, &balance, 0), 0);
-    assert_int_equal(balance.field[SPV_COIN_CONFIRMED], 120);
+    assert_int_equal(balance.amount[SPV_BALANCE_CONFIRMED], 120);
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_CHANGED)->kind, SPV_WALLET_CHANGED);
+    assert_int_equal(next_event(f, SPV_WALLET_EVENT_CHANGED)->kind, SPV_WALLET_EVENT_CHANGED);
     restart(f);
     pull(f);
     assert_int_equal(f->begun[1], 11);
@@ -86,7 +86,7 @@ static void match_above_is_connected_and_one_below_is_searched(void **state)
 static void match_of_another_block_than_the_chains_is_refused(void **state)
 {
     struct fixture *f = *state;
-    struct spv_source_event event = {.kind = SPV_SOURCE_MATCH, .height = 9};
+    struct spv_source_event event = {.kind = SPV_SOURCE_EVENT_FOUND, .height = 9};
 
     watch_script(f, 1, 0);
     pull(f);
@@ -127,7 +127,7 @@ static void scripts_of_a_window_that_grew_are_given_from_the_height_of_the_match
     assert_int_equal(f->n_added, 1); /* window 33 */
     assert_int_equal(f->added[0], 51);
     assert_int_equal(f->n_scripts_added[0], 32);
-    pull(f); /* the window reached them: their past is searched, from the birthday */
+    pull(f); /* the window has reached them: blocks are rescanned from the birthday on */
     assert_int_equal(f->n_added, 2);
     assert_int_equal(f->added[1], 1);
     assert_int_equal(f->n_scripts_added[1], 32);
@@ -135,24 +135,24 @@ static void scripts_of_a_window_that_grew_are_given_from_the_height_of_the_match
     assert_int_equal(f->n_added, 2);
 }
 
-static void past_of_a_late_watch_is_searched_until_the_source_is_done(void **state)
+static void an_added_watch_is_rescanned_until_the_source_is_done(void **state)
 {
     struct fixture *f = *state;
-    struct spv_unsearched range;
+    struct spv_rescan_range range;
     uint64_t next = 0;
 
     watch_script(f, 1, 0);
     pull(f);
     assert_int_equal(done(f, CHAIN), 0);
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_SCANNED)->scanned.height, CHAIN);
+    assert_int_equal(next_event(f, SPV_WALLET_EVENT_SCANNED)->scanned.height, CHAIN);
     watch_script(f, 2, time_of(f, 33) + 7200);
     pull(f);
     assert_int_equal(f->n_added, 2);
     assert_int_equal(f->added[0], CHAIN + 1); /* the blocks to come */
     assert_int_equal(f->added[1], 33);
-    assert_true(spv_wallet_next_unsearched(f->wallet, &next, &range));
-    assert_null(next_event(f, SPV_WALLET_SCANNED));
+    assert_true(spv_wallet_next_rescan(f->wallet, &next, &range));
+    assert_null(next_event(f, SPV_WALLET_EVENT_SCANNED));
     assert_int_equal(match(f, 40, (struct spv_bytes){(const uint8_t[]){0x51, 2}, 2}, 5), 0);
     pull(f);
     assert_int_equal(f->n_added, 2); /* not once more */
@@ -162,30 +162,30 @@ static void past_of_a_late_watch_is_searched_until_the_source_is_done(void **sta
     assert_int_equal(f->added[2], 33);
     assert_int_equal(done(f, CHAIN), 0);
     next = 0;
-    assert_false(spv_wallet_next_unsearched(f->wallet, &next, &range));
+    assert_false(spv_wallet_next_rescan(f->wallet, &next, &range));
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_SCANNED)->scanned.height, CHAIN);
+    assert_int_equal(next_event(f, SPV_WALLET_EVENT_SCANNED)->scanned.height, CHAIN);
     restart(f);
     pull(f);
     assert_int_equal(f->n_added, 3);
 }
 
-static void source_that_was_done_before_new_scripts_is_not_believed(void **state)
+static void source_that_was_done_before_new_scripts_must_be_done_again(void **state)
 {
     struct fixture *f = *state;
-    struct spv_unsearched range;
+    struct spv_rescan_range range;
     uint64_t next = 0;
 
     watch_script(f, 1, 0);
     pull(f);
     watch_script(f, 2, 0);
     assert_int_equal(done(f, CHAIN), 0); /* of the first alone */
-    assert_true(spv_wallet_next_unsearched(f->wallet, &next, &range));
+    assert_true(spv_wallet_next_rescan(f->wallet, &next, &range));
     pull(f);
-    assert_null(next_event(f, SPV_WALLET_SCANNED));
+    assert_null(next_event(f, SPV_WALLET_EVENT_SCANNED));
     assert_int_equal(done(f, CHAIN), 0);
     pull(f);
-    assert_non_null(next_event(f, SPV_WALLET_SCANNED));
+    assert_non_null(next_event(f, SPV_WALLET_EVENT_SCANNED));
 }
 
 static void scanned_height_is_stored_now_and_then_without_matches(void **state)
@@ -251,7 +251,7 @@ static void find_tx(struct fixture *f, uint32_t height, const struct built_tx *t
 {
     const struct built_tx *const txs[] = {tx};
     struct built_block block;
-    struct spv_source_event event = {.kind = SPV_SOURCE_MATCH, .height = height};
+    struct spv_source_event event = {.kind = SPV_SOURCE_EVENT_FOUND, .height = height};
 
     build_block(&block, height, 0, txs, 1);
     event.hash = f->store.at[height].hash;
@@ -314,7 +314,7 @@ static void unspent_outputs_are_given_at_the_beginning_and_after_a_rollback(void
 static void undone_blocks_are_disconnected(void **state)
 {
     struct fixture *f = *state;
-    const struct spv_source_event event = {.kind = SPV_SOURCE_UNDONE, .height = 20};
+    const struct spv_source_event event = {.kind = SPV_SOURCE_EVENT_ROLLED_BACK, .height = 20};
 
     watch_script(f, 1, 0);
     pull(f);
@@ -322,7 +322,7 @@ static void undone_blocks_are_disconnected(void **state)
     assert_int_equal(spv_wallet_sync_source_event(f->sync, &event, f->now), 0);
     assert_int_equal(scanned(f), 20);
     pull(f);
-    assert_null(next_event(f, SPV_WALLET_SCANNED));
+    assert_null(next_event(f, SPV_WALLET_EVENT_SCANNED));
 }
 
 static void wallet_whose_block_is_not_on_the_chain_goes_back_to_one_that_is(void **state)
@@ -350,7 +350,7 @@ static void wallet_whose_block_is_not_on_the_chain_goes_back_to_one_that_is(void
     assert_int_equal(f->begun[1], 21);
 }
 
-/* ---- what the application is told ---- */
+/* ---- events for the application ---- */
 
 static void request_is_answered_when_it_is_stored_and_matched(void **state)
 {
@@ -368,23 +368,23 @@ static void request_is_answered_when_it_is_stored_and_matched(void **state)
     row_store_update(&f->rows, &update);
     spv_wallet_sync_stored(f->sync);
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_ANSWER)->request, request);
+    assert_int_equal(next_event(f, SPV_WALLET_EVENT_ANSWER)->request, request);
     f->progress.is_matching = false; /* peers have not confirmed a new filter yet */
-    assert_int_equal(spv_wallet_sync_hand_out(f->sync, &second, &index, id, 0), 0);
+    assert_int_equal(spv_wallet_sync_reserve_index(f->sync, &second, &index, id, 0), 0);
     assert_int_equal(second, request + 1);
     assert_int_equal(index, 0);
     pull(f);
-    assert_null(next_event(f, SPV_WALLET_ANSWER));
+    assert_null(next_event(f, SPV_WALLET_EVENT_ANSWER));
     f->progress.is_matching = true;
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_ANSWER)->request, second);
-    assert_null(next_event(f, SPV_WALLET_ANSWER));
+    assert_int_equal(next_event(f, SPV_WALLET_EVENT_ANSWER)->request, second);
+    assert_null(next_event(f, SPV_WALLET_EVENT_ANSWER));
     assert_int_equal(spv_wallet_sync_unwatch(f->sync, &second, id + 9), SPV_ERR_NOT_FOUND);
     pull(f);
-    assert_null(next_event(f, SPV_WALLET_ANSWER));
+    assert_null(next_event(f, SPV_WALLET_EVENT_ANSWER));
 }
 
-static void blocks_below_what_the_source_can_look_at_raise_an_alarm_once(void **state)
+static void blocks_below_what_the_source_can_scan_raise_an_alarm_once(void **state)
 {
     struct fixture *f = *state;
     const struct spv_wallet_event *event;
@@ -392,14 +392,14 @@ static void blocks_below_what_the_source_can_look_at_raise_an_alarm_once(void **
     watch_script(f, 1, 0);
     f->progress.lowest = 12;
     pull(f);
-    event = next_event(f, SPV_WALLET_ALARM);
+    event = next_event(f, SPV_WALLET_EVENT_ALARM);
     assert_non_null(event);
-    assert_int_equal(event->alarm, SPV_WALLET_START);
+    assert_int_equal(event->alarm, SPV_WALLET_ALARM_START);
     assert_true(event->raised);
     assert_int_equal(event->height, 12);
     watch_script(f, 2, 0);
     pull(f);
-    assert_null(next_event(f, SPV_WALLET_ALARM));
+    assert_null(next_event(f, SPV_WALLET_EVENT_ALARM));
 }
 
 static void status_has_progress_and_rate(void **state)
@@ -435,19 +435,19 @@ int main(void)
         TEST(first_height_is_the_first_as_late_as_two_hours_before_the_birthday),
         TEST(scan_begins_at_the_earliest_birthday_once_headers_are_synced),
         TEST(wallet_without_scripts_waits_for_some),
-        TEST(match_above_is_connected_and_one_below_is_searched),
+        TEST(block_above_is_connected_and_one_below_is_rescanned),
         TEST(match_of_another_block_than_the_chains_is_refused),
         TEST(block_with_an_invalid_value_holds_nothing),
         TEST(scripts_of_a_window_that_grew_are_given_from_the_height_of_the_match),
-        TEST(past_of_a_late_watch_is_searched_until_the_source_is_done),
-        TEST(source_that_was_done_before_new_scripts_is_not_believed),
+        TEST(an_added_watch_is_rescanned_until_the_source_is_done),
+        TEST(source_that_was_done_before_new_scripts_must_be_done_again),
         TEST(scanned_height_is_stored_now_and_then_without_matches),
         TEST(wallet_leaves_disconnected_blocks_and_the_source_begins_again_below_its_first),
         TEST(unspent_outputs_are_given_at_the_beginning_and_after_a_rollback),
         TEST(undone_blocks_are_disconnected),
         TEST(wallet_whose_block_is_not_on_the_chain_goes_back_to_one_that_is),
         TEST(request_is_answered_when_it_is_stored_and_matched),
-        TEST(blocks_below_what_the_source_can_look_at_raise_an_alarm_once),
+        TEST(blocks_below_what_the_source_can_scan_raise_an_alarm_once),
         TEST(status_has_progress_and_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- the wallet under test: it is loaded again from its rows after each input ---- */
+/* ---- the wallet under test: it is loaded again from its rows after each operation ---- */
 
 struct subject {
     struct spv_wallet_config cfg;
@@ -107,25 +107,25 @@ static void watch(struct subject *s, const char *name)
 static const char *const names[DESCRIPTORS] = {"pkh", "sh_wpkh",         "wpkh",
                                                "tr",  "wsh_sortedmulti", "sh_multi"};
 
-/* Searches the past until no script is unsearched. Returns how often. */
+/* Rescans until no script needs it. Returns how often. */
 static size_t search_past(struct subject *s)
 {
-    struct spv_unsearched range, ranges[2 * DESCRIPTORS];
+    struct spv_rescan_range range, ranges[2 * DESCRIPTORS];
     const uint32_t scanned = spv_wallet_scanned(s->wallet).height;
 
     for (size_t rounds = 0;; rounds++) {
         uint64_t next = 0;
         size_t n = 0;
-        while (spv_wallet_next_unsearched(s->wallet, &next, &range))
+        while (spv_wallet_next_rescan(s->wallet, &next, &range))
             ranges[n++] = range;
         if (n == 0)
             return rounds;
         for (uint32_t i = 0; i <= scanned; i++) {
-            assert_int_equal(spv_wallet_search(s->wallet, &best[i].in), 0);
+            assert_int_equal(spv_wallet_rescan_block(s->wallet, &best[i].in), 0);
             commit(s);
         }
         for (size_t i = 0; i < n; i++)
-            assert_int_equal(spv_wallet_searched(s->wallet, &ranges[i]), 0);
+            assert_int_equal(spv_wallet_rescan_done(s->wallet, &ranges[i]), 0);
         commit(s);
     }
 }
@@ -224,10 +224,10 @@ static void check_balance(const struct spv_wallet *wallet, int64_t untrusted)
     struct spv_wallet_balance_row balance;
 
     assert_int_equal(spv_wallet_balance(wallet, &balance, 0), 0);
-    assert_int_equal(balance.field[SPV_COIN_CONFIRMED], INT64_C(10542854808));
-    assert_int_equal(balance.field[SPV_COIN_IMMATURE], INT64_C(5000000000));
-    assert_int_equal(balance.field[SPV_COIN_TRUSTED_PENDING], 0);
-    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], untrusted);
+    assert_int_equal(balance.amount[SPV_BALANCE_CONFIRMED], INT64_C(10542854808));
+    assert_int_equal(balance.amount[SPV_BALANCE_IMMATURE], INT64_C(5000000000));
+    assert_int_equal(balance.amount[SPV_BALANCE_TRUSTED_PENDING], 0);
+    assert_int_equal(balance.amount[SPV_BALANCE_UNTRUSTED_PENDING], untrusted);
 }
 
 /* The node's proofs, byte for byte. */
@@ -332,7 +332,7 @@ static void order_of_descriptors_restarts_and_lookahead_change_nothing(void **st
     }
 }
 
-static void late_descriptors_give_the_same_after_their_past_is_searched(void **state)
+static void added_descriptors_give_the_same_after_a_rescan(void **state)
 {
     struct subject s;
 
@@ -390,7 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(best_chain_gives_the_history_coins_and_balances_of_the_node),
         cmocka_unit_test(order_of_descriptors_restarts_and_lookahead_change_nothing),
-        cmocka_unit_test(late_descriptors_give_the_same_after_their_past_is_searched),
+        cmocka_unit_test(added_descriptors_give_the_same_after_a_rescan),
         cmocka_unit_test(stale_branch_leaves_an_orphaned_coinbase),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

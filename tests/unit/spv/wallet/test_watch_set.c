@@ -1,4 +1,4 @@
-/* The watch set: windows, look-ahead, handing out, searches of the past, and its size. */
+/* The watch set: windows, look-ahead, reserved indexes, rescans, and its size. */
 #include "wallet_case.h"
 
 #include "spv/descriptor.h"
@@ -97,7 +97,7 @@ static void window_reaches_gap_beyond_the_highest_used_index(void **state)
     case_balance(c, 0, 0, 300, 0);
 }
 
-static void payment_beyond_the_window_counts_when_the_window_gets_there(void **state)
+static void payment_beyond_the_window_is_active_when_the_window_reaches_it(void **state)
 {
     struct wallet_case *c = *state;
     const uint64_t id = watch_ranged(c, GAP, 0);
@@ -131,7 +131,7 @@ static void earlier_transaction_of_the_block_may_pay_a_script_derived_later(void
 }
 
 /* Both branches of this descriptor have the same scripts. */
-static void coin_counts_once_in_a_watch_that_owns_its_script_twice(void **state)
+static void coin_is_added_once_for_a_watch_that_owns_its_script_twice(void **state)
 {
     const struct spv_watch_target watch = {.kind = SPV_WATCH_DESCRIPTOR,
                                            .descriptor = "wsh(sortedmulti(1," XPUB "/<0;1>/*," XPUB
@@ -151,12 +151,12 @@ static void coin_counts_once_in_a_watch_that_owns_its_script_twice(void **state)
                       .inputs = &input, .n_inputs = 1, .outputs = &output, .n_outputs = 1});
     case_mine(c, &tx, NULL);
     assert_int_equal(spv_wallet_balance(c->wallet, &balance, id), 0);
-    assert_int_equal(balance.field[SPV_COIN_CONFIRMED], 100);
+    assert_int_equal(balance.amount[SPV_BALANCE_CONFIRMED], 100);
     case_balance(c, 100, 0, 0, 0);
     built_tx_free(&tx);
 }
 
-static void handed_out_index_is_above_all_used_ones_and_moves_the_window(void **state)
+static void reserved_index_is_above_all_used_ones_and_moves_the_window(void **state)
 {
     struct wallet_case *c = *state;
     const uint64_t id = watch_ranged(c, GAP, 0);
@@ -166,7 +166,7 @@ static void handed_out_index_is_above_all_used_ones_and_moves_the_window(void **
     mine_payment(c, 0, 3);
     mine_payment(c, 0, 1);
     for (uint32_t i = 4; i < 20; i++) {
-        assert_int_equal(spv_wallet_hand_out(c->wallet, &index, id, 0), 0);
+        assert_int_equal(spv_wallet_reserve_index(c->wallet, &index, id, 0), 0);
         assert_int_equal(index, i);
     }
     case_store(c);
@@ -174,9 +174,10 @@ static void handed_out_index_is_above_all_used_ones_and_moves_the_window(void **
     assert_int_equal(spv_wallet_script_at(c->wallet, &script, id, 0, index), 0);
     assert_memory_equal(script.bytes, scripts[0].scripts[index].script.bytes, script.n);
     assert_int_equal(spv_wallet_script_at(c->wallet, &script, id, 0, 5000), SPV_ERR_NOT_FOUND);
-    assert_int_equal(spv_wallet_hand_out(c->wallet, &index, id, 2), SPV_ERR_NOT_FOUND);
-    assert_int_equal(spv_wallet_hand_out(c->wallet, &index, 99, 0), SPV_ERR_NOT_FOUND);
-    assert_int_equal(spv_wallet_hand_out(c->wallet, &index, c->watches[0], 0), SPV_ERR_UNSUPPORTED);
+    assert_int_equal(spv_wallet_reserve_index(c->wallet, &index, id, 2), SPV_ERR_NOT_FOUND);
+    assert_int_equal(spv_wallet_reserve_index(c->wallet, &index, 99, 0), SPV_ERR_NOT_FOUND);
+    assert_int_equal(spv_wallet_reserve_index(c->wallet, &index, c->watches[0], 0),
+                     SPV_ERR_UNSUPPORTED);
     case_balance(c, 200, 0, 0, 0);
 }
 
@@ -196,51 +197,51 @@ static void equal_watch_gets_the_larger_gap_and_the_earlier_birthday(void **stat
     assert_int_not_equal(row->row.watch.watch.descriptor[0], 0);
 }
 
-static void past_of_a_new_watch_is_unsearched_until_it_was_searched(void **state)
+static void new_watch_needs_a_rescan_until_it_is_done(void **state)
 {
     struct wallet_case *c = *state;
-    struct spv_unsearched range;
+    struct spv_rescan_range range;
     struct built_tx tx;
     uint64_t next = 0;
 
     /* those that were watched before the first block have no past */
-    assert_false(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_false(spv_wallet_next_rescan(c->wallet, &next, &range));
     const uint64_t id = watch_ranged(c, GAP, 77);
     next = 0;
-    assert_true(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_true(spv_wallet_next_rescan(c->wallet, &next, &range));
     assert_int_equal(range.watch, id);
     assert_int_equal(range.birthday, 77);
     assert_int_equal(range.branch, 0);
     assert_int_equal(range.first, 0);
     assert_true(range.end >= GAP + c->cfg.lookahead);
-    assert_int_equal(spv_wallet_searched(c->wallet, &range), 0);
-    assert_true(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_int_equal(spv_wallet_rescan_done(c->wallet, &range), 0);
+    assert_true(spv_wallet_next_rescan(c->wallet, &next, &range));
     assert_int_equal(range.branch, 1);
-    assert_int_equal(spv_wallet_searched(c->wallet, &range), 0);
+    assert_int_equal(spv_wallet_rescan_done(c->wallet, &range), 0);
     next = 0;
-    assert_false(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_false(spv_wallet_next_rescan(c->wallet, &next, &range));
     case_store(c);
-    /* far enough that scripts are in the window that were never searched */
+    /* far enough that scripts are in the window for which nothing was scanned */
     pay(c, &tx, (const uint32_t[2][2]){{0, 4}, {0, 9}});
     case_mine(c, &tx, NULL);
     mine_payment(c, 0, 14);
-    mine_payment(c, 0, 18); /* more look-ahead is derived, but the window was searched */
+    mine_payment(c, 0, 18); /* more look-ahead is derived, but the window needs no rescan */
     next = 0;
-    assert_false(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_false(spv_wallet_next_rescan(c->wallet, &next, &range));
     for (uint32_t i = 1; i < 6; i++)
         mine_payment(c, 0, 18 + i * GAP);
     next = 0;
-    assert_true(spv_wallet_next_unsearched(c->wallet, &next, &range));
+    assert_true(spv_wallet_next_rescan(c->wallet, &next, &range));
     assert_true(range.first >= GAP + c->cfg.lookahead);
     range.watch = 99;
-    assert_int_equal(spv_wallet_searched(c->wallet, &range), SPV_ERR_NOT_FOUND);
+    assert_int_equal(spv_wallet_rescan_done(c->wallet, &range), SPV_ERR_NOT_FOUND);
     case_balance(c, 900, 0, 0, 0);
     built_tx_free(&tx);
 }
 
 static void wrong_watches_are_refused_and_nothing_changes(void **state)
 {
-    static uint8_t zeros[SPV_WATCH_MAX_SCRIPT + 1];
+    static uint8_t zeros[SPV_WATCH_MAX_SCRIPT_BYTES + 1];
     const struct {
         struct spv_watch_target watch;
         int error;
@@ -328,12 +329,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(window_reaches_gap_beyond_the_highest_used_index),
-        CASE(payment_beyond_the_window_counts_when_the_window_gets_there),
+        CASE(payment_beyond_the_window_is_active_when_the_window_reaches_it),
         CASE(earlier_transaction_of_the_block_may_pay_a_script_derived_later),
-        CASE(coin_counts_once_in_a_watch_that_owns_its_script_twice),
-        CASE(handed_out_index_is_above_all_used_ones_and_moves_the_window),
+        CASE(coin_is_added_once_for_a_watch_that_owns_its_script_twice),
+        CASE(reserved_index_is_above_all_used_ones_and_moves_the_window),
         CASE(equal_watch_gets_the_larger_gap_and_the_earlier_birthday),
-        CASE(past_of_a_new_watch_is_unsearched_until_it_was_searched),
+        CASE(new_watch_needs_a_rescan_until_it_is_done),
         CASE(wrong_watches_are_refused_and_nothing_changes),
         CASE(script_is_found_with_all_places_that_it_belongs_to),
         CASE(hundred_thousand_scripts_take_at_most_ten_megabytes),

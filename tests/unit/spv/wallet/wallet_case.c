@@ -165,10 +165,10 @@ void case_balance(struct wallet_case *c, int64_t confirmed, int64_t trusted, int
 
     row_store_check(&c->store, c->wallet, &c->cfg);
     assert_int_equal(spv_wallet_balance(c->wallet, &balance, 0), 0);
-    assert_int_equal(balance.field[SPV_COIN_CONFIRMED], confirmed);
-    assert_int_equal(balance.field[SPV_COIN_TRUSTED_PENDING], trusted);
-    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], untrusted);
-    assert_int_equal(balance.field[SPV_COIN_IMMATURE], immature);
+    assert_int_equal(balance.amount[SPV_BALANCE_CONFIRMED], confirmed);
+    assert_int_equal(balance.amount[SPV_BALANCE_TRUSTED_PENDING], trusted);
+    assert_int_equal(balance.amount[SPV_BALANCE_UNTRUSTED_PENDING], untrusted);
+    assert_int_equal(balance.amount[SPV_BALANCE_IMMATURE], immature);
 }
 
 size_t case_coins(const struct wallet_case *c)

@@ -1,4 +1,4 @@
-/* A wallet that watches scripts by number, for tests of single rules: each input is stored. */
+/* A wallet that watches scripts by number, for tests of single rules: each operation is stored. */
 #ifndef SPV_TESTS_WALLET_CASE_H
 #define SPV_TESTS_WALLET_CASE_H
 

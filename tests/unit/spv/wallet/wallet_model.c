@@ -132,7 +132,8 @@ static bool can_live(const struct model *m, const unsigned *state, const bool *s
     return true;
 }
 
-/* The strongest transaction that is not judged yet: believed, then seen last. */
+/* The first candidate that has no state yet: sufficiently announced ones first, then the last one
+ * first seen. */
 static int strongest(const struct model *m, const unsigned *state)
 {
     int best = FOREIGN;
@@ -297,21 +298,21 @@ static bool is_spent(const struct model *m, const struct model_view *v, int t, s
     return false;
 }
 
-static enum spv_coin_field field_of(const struct model *m, const struct model_view *v, int t,
-                                    size_t vout)
+static enum spv_balance_kind balance_of(const struct model *m, const struct model_view *v, int t,
+                                        size_t vout)
 {
     if (is_spent(m, v, t, vout, false) || !v->effective[t])
-        return SPV_COIN_NONE;
+        return SPV_BALANCE_NONE;
     if (v->state[t] == SPV_TX_CONFIRMED)
-        return m->txs[t].coinbase && m->height - m->txs[t].height + 1 < 101 ? SPV_COIN_IMMATURE
-                                                                            : SPV_COIN_CONFIRMED;
-    return v->trusted[t] ? SPV_COIN_TRUSTED_PENDING : SPV_COIN_UNTRUSTED_PENDING;
+        return m->txs[t].coinbase && m->height - m->txs[t].height + 1 < 101 ? SPV_BALANCE_IMMATURE
+                                                                            : SPV_BALANCE_CONFIRMED;
+    return v->trusted[t] ? SPV_BALANCE_TRUSTED_PENDING : SPV_BALANCE_UNTRUSTED_PENDING;
 }
 
 static void check_coins(const struct model *m, const struct model_view *v,
                         const struct spv_wallet *wallet)
 {
-    int64_t sums[MODEL_WATCHES + 1][SPV_COIN_FIELDS] = {{0}};
+    int64_t sums[MODEL_WATCHES + 1][SPV_BALANCE_KINDS] = {{0}};
     struct spv_wallet_balance_row balance;
     struct spv_wallet_coin coin;
     uint64_t next = 0;
@@ -322,19 +323,19 @@ static void check_coins(const struct model *m, const struct model_view *v,
             if ((v->state[t] != SPV_TX_CONFIRMED && v->state[t] != SPV_TX_UNCONFIRMED) ||
                 !model_is_ours(m, &m->txs[t].outputs[o], ANY_WATCH) || is_spent(m, v, t, o, true))
                 continue;
-            const enum spv_coin_field field = field_of(m, v, t, o);
+            const enum spv_balance_kind kind = balance_of(m, v, t, o);
             expected++;
-            for (int w = 0; w < MODEL_WATCHES && field != SPV_COIN_NONE; w++)
+            for (int w = 0; w < MODEL_WATCHES && kind != SPV_BALANCE_NONE; w++)
                 if (model_is_ours(m, &m->txs[t].outputs[o], w))
-                    sums[w][field] += m->txs[t].outputs[o].value;
-            if (field != SPV_COIN_NONE)
-                sums[MODEL_WATCHES][field] += m->txs[t].outputs[o].value;
+                    sums[w][kind] += m->txs[t].outputs[o].value;
+            if (kind != SPV_BALANCE_NONE)
+                sums[MODEL_WATCHES][kind] += m->txs[t].outputs[o].value;
         }
     }
     while (spv_wallet_next_coin(wallet, &next, &coin)) {
         const int t = find_tx(m, &coin.txid);
         assert_true(model_is_ours(m, &m->txs[t].outputs[coin.vout], ANY_WATCH));
-        assert_int_equal(coin.field, field_of(m, v, t, coin.vout));
+        assert_int_equal(coin.balance, balance_of(m, v, t, coin.vout));
         assert_int_equal(coin.value, m->txs[t].outputs[coin.vout].value);
         assert_int_equal(coin.spent_unconfirmed, is_spent(m, v, t, coin.vout, false));
         n++;
@@ -345,8 +346,8 @@ static void check_coins(const struct model *m, const struct model_view *v,
             continue;
         assert_int_equal(
             spv_wallet_balance(wallet, &balance, w == MODEL_WATCHES ? 0 : m->watches[w].id), 0);
-        for (int f = 0; f < SPV_COIN_FIELDS; f++)
-            assert_int_equal(balance.field[f], sums[w][f]);
+        for (int f = 0; f < SPV_BALANCE_KINDS; f++)
+            assert_int_equal(balance.amount[f], sums[w][f]);
     }
 }
 

@@ -50,7 +50,7 @@ struct model {
     int n_seen;
     struct model_watch watches[MODEL_WATCHES];
     uint32_t height;
-    uint32_t used[MODEL_CHAINS]; /* handed out or not: set by model_windows */
+    uint32_t used[MODEL_CHAINS]; /* paid or reserved: set by model_windows */
 };
 
 enum model_state {

@@ -27,7 +27,7 @@ struct fixture {
     struct spv_wallet *wallet;
     struct row_store rows;
     struct spv_wallet_sync *sync;
-    struct spv_wallet_sync_input in;
+    struct spv_wallet_sync_context in;
     struct spv_now now;
     /* The source: what it was called with. */
     struct spv_source_progress progress;
@@ -214,7 +214,7 @@ static uint32_t scanned(const struct fixture *f)
 
 static int done(struct fixture *f, uint32_t height)
 {
-    const struct spv_source_event event = {.kind = SPV_SOURCE_DONE, .height = height};
+    const struct spv_source_event event = {.kind = SPV_SOURCE_EVENT_DONE, .height = height};
 
     return spv_wallet_sync_source_event(f->sync, &event, f->now);
 }
@@ -230,7 +230,7 @@ static int match(struct fixture *f, uint32_t height, struct spv_bytes script, in
         &(struct built_spec){
             .inputs = &in, .n_inputs = 1, .outputs = &out, .n_outputs = 1, .lock_time = height});
     const struct spv_proven_tx proven = {.tx = tx.tx, .position = 1};
-    const struct spv_source_event event = {.kind = SPV_SOURCE_MATCH,
+    const struct spv_source_event event = {.kind = SPV_SOURCE_EVENT_FOUND,
                                            .height = height,
                                            .hash = f->store.at[height].hash,
                                            .txs = &proven,

@@ -1,6 +1,6 @@
-/* A sorted copy of the outpoints finds one that is spent twice: n log n for a transaction with
+/* Outpoints that are spent twice are found in a sorted copy: n log n for a transaction with
  * thousands of inputs. */
-#include "spv/wallet/wallet_inputs.h"
+#include "spv/wallet/wallet_add.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,18 +71,18 @@ static bool spends_pending(const struct spv_wallet *w, const struct spv_tx_input
     return false;
 }
 
-bool spv_wallet_concerns(const struct spv_wallet *w, const struct spv_tx *tx,
-                         const struct spv_txid *txid)
+bool spv_wallet_is_relevant(const struct spv_wallet *w, const struct spv_tx *tx,
+                            const struct spv_txid *txid)
 {
     struct spv_tx_iter outputs = spv_tx_outputs(tx), inputs = spv_tx_inputs(tx);
     struct spv_tx_output output;
     struct spv_tx_input input;
 
     while (spv_tx_next_output(&outputs, &output))
-        if (spv_script_table_find(&w->set.scripts, output.script) != SPV_NONE)
+        if (spv_script_table_find(&w->set.scripts, output.script) != SPV_NO_INDEX)
             return true;
     while (spv_tx_next_input(&inputs, &input))
-        if (spv_wallet_find_coin(w, &input.prev, input.index) != SPV_NONE ||
+        if (spv_wallet_find_coin(w, &input.prev, input.index) != SPV_NO_INDEX ||
             spends_pending(w, &input))
             return true;
     return txid && spv_watch_set_has_txid(&w->set, txid);
@@ -123,7 +123,7 @@ static int set_raw(struct spv_tx_record *record, const struct spv_tx *tx, bool s
 int spv_wallet_put_tx(struct spv_wallet *w, uint32_t *number, const struct spv_tx *tx,
                       const struct spv_txid *txid, bool stripped)
 {
-    const bool is_new = *number == SPV_NONE;
+    const bool is_new = *number == SPV_NO_INDEX;
     int rc;
 
     if (is_new) {
@@ -131,17 +131,17 @@ int spv_wallet_put_tx(struct spv_wallet *w, uint32_t *number, const struct spv_t
         w->meta.next_tx++;
         w->meta_changed = true;
     } else {
-        rc = spv_wallet_touch(w, *number);
+        rc = spv_wallet_mark_dirty(w, *number);
         if (rc == 0)
             rc = spv_wallet_add_coins(w, *number, tx);
     }
     if (rc < 0)
         return rc;
-    /* A full form replaces a stripped one only; any other is there already. */
+    /* Only a full form is new, where the stored one is stripped. */
     if (is_new ||
         ((w->txs[*number].row.flags & SPV_TX_FLAG_STRIPPED) != 0 && (tx->has_witness || !stripped)))
         rc = set_raw(&w->txs[*number], tx, stripped);
     if (rc == 0)
-        rc = spv_wallet_touch_related(w, *number);
+        rc = spv_wallet_mark_related_dirty(w, *number);
     return rc < 0 ? rc : spv_wallet_use_scripts(w, *number);
 }

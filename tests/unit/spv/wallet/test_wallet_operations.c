@@ -78,7 +78,7 @@ static void heights_out_of_order_are_refused(void **state)
     block.point.height = SPV_NO_HEIGHT;
     assert_int_equal(spv_wallet_connect(c->wallet, &block), SPV_ERR_INVALID);
     block.point.height = c->height + 1;
-    assert_int_equal(spv_wallet_search(c->wallet, &block), SPV_ERR_INVALID);
+    assert_int_equal(spv_wallet_rescan_block(c->wallet, &block), SPV_ERR_INVALID);
     assert_int_equal(spv_wallet_disconnect(c->wallet, &block.point, c->now), SPV_ERR_INVALID);
     assert_int_equal(spv_wallet_connect(c->wallet, &block), 0);
 }
@@ -144,7 +144,7 @@ static void depth_is_proven_by_a_later_answer(void **state)
     assert_int_equal(case_row(c, &tx)->position, 3);
     proven.depth_proven = true;
     proven.proof = (struct spv_bytes){.bytes = proof, .n = sizeof proof};
-    assert_int_equal(spv_wallet_search(c->wallet, &block), 0);
+    assert_int_equal(spv_wallet_rescan_block(c->wallet, &block), 0);
     case_store(c);
     assert_true((case_row(c, &tx)->flags & SPV_TX_FLAG_DEPTH_PROVEN) != 0);
     assert_int_equal(
@@ -155,7 +155,7 @@ static void depth_is_proven_by_a_later_answer(void **state)
 
 /* ---- watches ---- */
 
-static void coin_of_two_watches_counts_in_each_and_once_in_all(void **state)
+static void coin_of_two_watches_is_in_each_balance_and_once_in_the_sum(void **state)
 {
     const struct spv_watch_target twice = {.kind = SPV_WATCH_DESCRIPTOR, .descriptor = "raw(5100)"};
     struct wallet_case *c = *state;
@@ -171,9 +171,9 @@ static void coin_of_two_watches_counts_in_each_and_once_in_all(void **state)
     case_store(c);
     case_balance(c, 0, 0, 1017, 0);
     assert_int_equal(spv_wallet_balance(c->wallet, &balance, id), 0);
-    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], 1000);
+    assert_int_equal(balance.amount[SPV_BALANCE_UNTRUSTED_PENDING], 1000);
     assert_int_equal(spv_wallet_balance(c->wallet, &balance, c->watches[0]), 0);
-    assert_int_equal(balance.field[SPV_COIN_UNTRUSTED_PENDING], 1000);
+    assert_int_equal(balance.amount[SPV_BALANCE_UNTRUSTED_PENDING], 1000);
     assert_int_equal(case_row(c, &tx)->received, 1010);
     const uint64_t tx_id = case_row(c, &tx)->id;
     assert_int_equal(row_store_find(&c->store, SPV_WALLET_ROW_SHARE, tx_id, id)->row.share.received,
@@ -267,7 +267,7 @@ static void watched_txid_is_shown_whomever_it_pays(void **state)
     built_tx_free(&tx);
 }
 
-static void transactions_are_looked_at_again_when_scripts_are_watched_later(void **state)
+static void pending_transactions_are_matched_again_when_scripts_are_added(void **state)
 {
     const struct spv_watch_target watch = {.kind = SPV_WATCH_SCRIPT, .script = case_script(X)};
     struct wallet_case *c = *state;
@@ -282,7 +282,7 @@ static void transactions_are_looked_at_again_when_scripts_are_watched_later(void
     assert_int_equal(spv_wallet_watch(c->wallet, &id, NULL, &watch), 0);
     case_store(c);
     assert_int_equal(case_row(c, &pending)->received, 21);
-    /* Its block would be searched; loading has the raw form at hand. */
+    /* In a block a rescan would find it; of a pending one the raw form is loaded. */
     assert_int_equal(case_row(c, &confirmed)->received, 300);
     loaded = row_store_load(&c->store, &c->cfg);
     spv_wallet_free(c->wallet);
@@ -326,7 +326,7 @@ static void damaged_rows_are_refused(void **state)
             DAMAGE(r->row.tx.id = 100);
             DAMAGE(r->row.tx.id = 3 - saved.row.tx.id); /* that of the other */
             DAMAGE(r->row.tx.revision = 100);
-            DAMAGE(r->row.tx.n_groups = SPV_WALLET_GROUPS + 1);
+            DAMAGE(r->row.tx.n_groups = SPV_WALLET_MAX_GROUPS + 1);
             DAMAGE(r->row.tx.flags |= 128);
             DAMAGE(r->row.tx.flags |= SPV_TX_FLAG_COINBASE);
             DAMAGE(r->row.tx.state = 7);
@@ -336,7 +336,7 @@ static void damaged_rows_are_refused(void **state)
             DAMAGE(r->row.coin.tx = 9);
             DAMAGE(r->row.coin.vout = 1);
             DAMAGE(r->row.coin.value++);
-            DAMAGE(r->row.coin.field = SPV_COIN_FIELDS);
+            DAMAGE(r->row.coin.balance = SPV_BALANCE_KINDS);
         } else if (r->kind == SPV_WALLET_ROW_WATCH) {
             DAMAGE(r->row.watch.id = 0);
             DAMAGE(r->row.watch.watch.kind = (enum spv_watch_kind)9);
@@ -394,11 +394,11 @@ int main(void)
         CASE(heights_out_of_order_are_refused),
         CASE(stripped_form_never_replaces_a_full_one),
         CASE(depth_is_proven_by_a_later_answer),
-        CASE(coin_of_two_watches_counts_in_each_and_once_in_all),
+        CASE(coin_of_two_watches_is_in_each_balance_and_once_in_the_sum),
         CASE(end_of_a_watch_deletes_what_hung_on_its_coins),
         CASE(watched_outpoint_is_one_output),
         CASE(watched_txid_is_shown_whomever_it_pays),
-        CASE(transactions_are_looked_at_again_when_scripts_are_watched_later),
+        CASE(pending_transactions_are_matched_again_when_scripts_are_added),
         CASE(damaged_rows_are_refused),
         CASE(transactions_out_of_order_are_refused),
         CASE(wallet_with_inputs_loads_no_rows),
