@@ -15,9 +15,8 @@
 #include "spv/wallet/birthday.h"
 #include "spv/wallet/chain_point.h"
 #include "spv/wallet/rescan_ranges.h"
+#include "spv/wallet/scan_rate.h"
 #include "spv/wallet/wallet_outpoints.h"
-
-#define RATE_US 1000000 /* the interval in which the rate is measured */
 
 struct spv_wallet_sync {
     struct spv_wallet_sync_config cfg;
@@ -39,11 +38,7 @@ struct spv_wallet_sync {
     bool start_due, start_raised;
     uint32_t start_height;
     uint64_t reported_dropped; /* UINT64_MAX: the alarm was raised */
-    /* Progress. */
-    uint32_t most_left; /* the highest number of blocks left: 0 % of the progress */
-    uint32_t measured_left;
-    uint64_t measured_us;
-    double rate;
+    struct spv_scan_rate rate;
 };
 
 static uint32_t scanned_height(const struct spv_wallet_sync *s)
@@ -311,20 +306,9 @@ static int begin_rescans(struct spv_wallet_sync *s, const struct spv_wallet_sync
 static void measure_rate(struct spv_wallet_sync *s, struct spv_now now)
 {
     struct spv_source_progress p;
-    const uint64_t elapsed = now.mono_us - s->measured_us;
 
     s->source.progress(s->source.ctx, &p);
-    if (p.left == 0 || p.left > s->most_left)
-        s->most_left = p.left;
-    if (p.left >= s->measured_left) {
-        s->measured_left = p.left;
-        s->measured_us = now.mono_us;
-    } else if (elapsed >= RATE_US) {
-        const double blocks = (double)(s->measured_left - p.left);
-        s->rate = (s->rate + blocks * 1e6 / (double)elapsed) / (s->rate > 0 ? 2 : 1);
-        s->measured_left = p.left;
-        s->measured_us = now.mono_us;
-    }
+    spv_scan_rate_measure(&s->rate, p.left, now);
 }
 
 /* Moves the scanned height over many blocks that concern nothing, so that it is stored. */
@@ -591,8 +575,7 @@ void spv_wallet_sync_get_status(const struct spv_wallet_sync *s, struct spv_wall
     const uint32_t tip = spv_chain_tip(s->cfg.chain)->height;
     struct spv_source_progress p;
 
-    *out =
-        (struct spv_wallet_status){.scanned = spv_wallet_scanned(s->cfg.wallet), .rate = s->rate};
+    *out = (struct spv_wallet_status){.scanned = spv_wallet_scanned(s->cfg.wallet)};
     out->left = out->scanned.height < tip ? tip - out->scanned.height : 0;
     if (out->scanned.height == SPV_NO_HEIGHT)
         out->left = tip;
@@ -600,12 +583,7 @@ void spv_wallet_sync_get_status(const struct spv_wallet_sync *s, struct spv_wall
         s->source.progress(s->source.ctx, &p);
         out->left = p.left;
     }
-    if (out->left == 0)
-        out->progress = 1;
-    else if (s->most_left >= out->left)
-        out->progress = 1 - (double)out->left / s->most_left;
-    if (s->rate > 0)
-        out->left_us = (uint64_t)(out->left * 1e6 / s->rate);
+    spv_scan_rate_status(&s->rate, out);
 }
 
 size_t spv_wallet_sync_memory(const struct spv_wallet_sync *s)
