@@ -52,6 +52,7 @@ struct spv_wallet_status {
     double progress; /* 0 to 1; falls only for a new watch or a reorganisation */
     double rate; /* blocks a second over the last seconds; 0: unknown */
     uint64_t left_us; /* estimate; 0: nothing is left, or unknown */
+    uint64_t fetched; /* whole blocks, by the sources of this run */
 };
 
 #ifdef __cplusplus

@@ -393,6 +393,18 @@ size_t spv_node_wallet_memory(const struct spv_node *n)
     return n->wallet.sync ? spv_wallet_sync_memory(n->wallet.sync) : 0;
 }
 
+static uint64_t count_fetched(const struct spv_node_filters *f)
+{
+    struct spv_scan_stats scan = {.blocks = 0};
+    struct spv_block_scan_stats blocks = {.blocks = 0};
+
+    if (f->on)
+        spv_filter_scan_get_stats(f->scan, &scan);
+    if (f->block_scan)
+        spv_block_scan_get_stats(f->block_scan, &blocks);
+    return scan.blocks + blocks.blocks;
+}
+
 void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_status *out)
 {
     const struct spv_node_wallet *w = &n->wallet;
@@ -404,4 +416,5 @@ void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_status *
     out->on = true;
     out->has_source = w->chosen != SPV_SOURCE_AUTO && !w->no_source;
     out->source = w->chosen;
+    out->fetched = count_fetched(&n->filters);
 }
