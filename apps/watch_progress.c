@@ -62,8 +62,9 @@ static void write_line(char *out, size_t cap, const struct figures *f)
 
     if (s->left_us > 0 && s->left > 0)
         (void)snprintf(left, sizeof left, "  %s left", cli_duration(d, (double)s->left_us / 1e6));
-    (void)snprintf(out, cap, "scanned %s of %s (%.1f%%)  %.36s %s%s  %s %s fetched  %u %s",
-                   cli_count(a, f->height), cli_count(b, f->tip), f->percent, cli_rate(c, s->rate),
+    (void)cli_rate(c, s->rate); /* "12/s" */
+    (void)snprintf(out, cap, "scanned %s of %s (%.1f%%)  %.*s %s/s%s  %s %s fetched  %u %s",
+                   cli_count(a, f->height), cli_count(b, f->tip), f->percent, (int)strlen(c) - 2, c,
                    s->source == SPV_SOURCE_BLOCKS ? "blocks" : "filters", left,
                    CLI_COUNT(s->fetched), s->fetched == 1 ? "block" : "blocks", f->stats.peers,
                    f->stats.peers == 1 ? "peer" : "peers");

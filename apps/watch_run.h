@@ -19,7 +19,9 @@ struct watch_run {
     bool synced; /* the headers */
     bool complete; /* everything is scanned up to `scanned` */
     struct spv_point scanned;
-    bool gave_up, no_source, unresolved, reader_gone;
+    bool done; /* a scan has reached the tip */
+    bool no_source, unresolved, reader_gone;
+    int code; /* to exit with, after an error of showing changes; CLI_DONE: none */
     int failure; /* the last error of a peer */
     size_t banned; /* peers of --connect */
     uint64_t revision; /* of the last change that was shown */

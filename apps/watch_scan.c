@@ -18,31 +18,43 @@
 
 /* ---- changes ---- */
 
-/* Prints what has changed since the last revision, from one snapshot. Returns 0 or an error. */
-static int print_changes(struct watch_run *r)
+/* Prints what has changed since the last revision. Returns 0 or an error of the store. */
+static int print_list(struct watch_run *r, const struct watch_txs *txs, struct spv_wallet_iter *it)
 {
-    struct spv_wallet_key after = {{r->revision}};
-    struct spv_wallet_iter *it;
+    const struct spv_wallet_key after = {{r->revision}};
     struct spv_wallet_item item;
-    struct watch_txs txs;
-    int rc;
+    int rc = spv_wallet_iter_list(it, SPV_WALLET_HISTORY_CHANGES, &after);
 
-    r->changed = false;
-    if (!r->follow || r->job->quiet || r->reader_gone)
-        return 0;
-    if (watch_snapshot(r->job, &it) != CLI_DONE)
-        return SPV_ERR_DB;
-    rc = watch_txs_load(&txs, r->job, it) == CLI_DONE ? 0 : SPV_ERR_DB;
-    if (rc == 0)
-        rc = spv_wallet_iter_list(it, SPV_WALLET_HISTORY_CHANGES, &after);
     while (rc == 0 && cli_output_error() == 0 && (rc = spv_wallet_iter_next(it, &item)) == 1) {
-        watch_txs_change(&txs, &item.of.tx);
+        watch_txs_change(txs, &item.of.tx);
         r->revision = item.of.tx.revision;
         rc = 0;
     }
+    return rc;
+}
+
+/* Prints changes from one snapshot. An error is reported here, and ends the run. */
+static void print_changes(struct watch_run *r)
+{
+    struct spv_wallet_iter *it = NULL;
+    struct watch_txs txs = {.n = 0};
+    int err;
+
+    r->changed = false;
+    if (!r->follow || r->job->quiet || r->reader_gone || r->code != CLI_DONE)
+        return;
+    r->code = watch_snapshot(r->job, &it);
+    if (r->code == CLI_DONE)
+        r->code = watch_txs_load(&txs, r->job, it);
+    if (r->code == CLI_DONE) {
+        err = print_list(r, &txs, it);
+        if (err < 0)
+            r->code = watch_failed(r->job, err);
+    }
     watch_txs_free(&txs);
     spv_wallet_iter_close(it);
-    return rc;
+    if (r->code != CLI_DONE)
+        spv_evloop_stop(r->loop);
 }
 
 /* ---- events ---- */
@@ -60,10 +72,12 @@ static void stop_when_done(struct watch_run *r)
     spv_evloop_get_stats(r->loop, &stats);
     if (!r->synced || !r->complete || r->scanned.height < stats.tip.height)
         return;
-    if (r->follow)
+    if (r->follow) {
         cli_stop_codes(CLI_INTERRUPTED, CLI_DONE);
-    else
-        spv_evloop_stop(r->loop);
+        return;
+    }
+    r->done = true; /* whatever arrives while the loop ends */
+    spv_evloop_stop(r->loop);
 }
 
 /* When every --connect peer is banned, there is nothing to wait for. */
@@ -77,10 +91,8 @@ static void note_error(struct watch_run *r, const struct spv_event *e)
     if (e->kind != SPV_EVENT_BANNED && e->error != SPV_ERR_BANNED)
         return;
     r->banned++;
-    if (r->job->connect.n > 0 && r->banned >= r->job->connect.n && r->job->timeout > 0) {
-        r->gave_up = true;
+    if (r->job->connect.n > 0 && r->banned >= r->job->connect.n && r->job->timeout > 0)
         spv_evloop_stop(r->loop);
-    }
 }
 
 /* Whether an event concerns what is watched, or only how it is kept. */
@@ -190,8 +202,8 @@ static void on_wallet(void *ctx, const struct spv_wallet_event *e)
     case SPV_WALLET_SCANNED:
         r->complete = true;
         r->scanned = e->scanned;
-        if (r->changed && print_changes(r) < 0)
-            spv_evloop_stop(r->loop);
+        if (r->changed)
+            print_changes(r);
         if (r->follow && !r->job->quiet && cli_json_on())
             watch_show_scanned(r);
         stop_when_done(r);
@@ -258,17 +270,13 @@ static void on_tick(void *ctx)
     spv_evloop_wallet_status(r->loop, &status);
     note_useful(r, &stats, &status);
     report_service(r, &stats, &status);
-    if (r->changed && print_changes(r) < 0) {
-        spv_evloop_stop(r->loop);
-        return;
-    }
+    if (r->changed)
+        print_changes(r);
     stop_when_done(r);
-    if (r->job->timeout > 0 && cli_clock() - r->useful_at >= (double)r->job->timeout) {
-        r->gave_up = true;
+    if (r->job->timeout > 0 && cli_clock() - r->useful_at >= (double)r->job->timeout)
         spv_evloop_stop(r->loop);
-        return;
-    }
-    show_progress(r, &status);
+    else
+        show_progress(r, &status);
 }
 
 /* ---- endings ---- */
@@ -342,13 +350,15 @@ static int end_run(struct watch_run *r, int rc)
     spv_evloop_get_stats(r->loop, &stats);
     if (rc == SPV_ERR_INTERRUPTED && cli_stopped())
         rc = 0; /* the signal ended the wait for a lock */
-    if (rc == 0 && r->changed)
-        rc = print_changes(r);
     if (rc != 0)
         return sync_end_failed(r->job->store, rc);
+    if (r->changed)
+        print_changes(r);
+    if (r->code != CLI_DONE && !cli_stopped())
+        return r->code;
     if (r->reader_gone)
         return CLI_DONE;
-    if (!r->follow && r->synced && r->complete && r->scanned.height >= stats.tip.height) {
+    if (r->done) {
         if (!r->job->quiet)
             watch_show_scanned(r);
         return CLI_DONE;
@@ -359,9 +369,7 @@ static int end_run(struct watch_run *r, int rc)
         return end_without_source(r);
     if (r->unresolved && !r->synced)
         return sync_end_unresolved(&r->end, &stats);
-    if (r->gave_up)
-        return end_gave_up(r, &stats);
-    return cli_fail(SPV_ERR_IO, "%s: the changes cannot be read.", r->job->target.path);
+    return end_gave_up(r, &stats);
 }
 
 /* ---- beginnings ---- */

@@ -82,5 +82,5 @@ const char *watch_set_single(struct watch_entry *e, uint32_t branch)
 {
     if (e->descriptor && !e->single)
         make_single(e);
-    return branch < e->n_single ? e->single[branch] : NULL;
+    return e->single && branch < e->n_single ? e->single[branch] : NULL;
 }

@@ -170,8 +170,8 @@ class Scans(Truth):
 
     def test_a_terminal_shows_a_live_line_of_its_width(self):
         server = self.replay()
-        for columns, source, figures in ((80, "filters", rb"scanned \d+ of 264 \(\d+\.\d%\)  [\d.,]+/s filters"),
-                                         (80, "blocks", rb"scanned \d+ of 264 \(\d+\.\d%\)  [\d.,]+/s blocks"),
+        for columns, source, figures in ((80, "filters", rb"scanned \d+ of 264 \(\d+\.\d%\)  [\d.,]+ filters/s"),
+                                         (80, "blocks", rb"scanned \d+ of 264 \(\d+\.\d%\)  [\d.,]+ blocks/s"),
                                          (40, "filters", rb"scanned \d+ of 264 \(\d+\.\d%\)")):
             with self.subTest(columns=columns, source=source):
                 self.db = self.path(f"{columns}{source}.db")

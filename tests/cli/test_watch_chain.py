@@ -199,21 +199,22 @@ class Small(Watch):
             self.add()
             server = self.serve()
             server.mute.add("getdata")
-            seen, code = on_terminal([binary("spv-watch"), "scan", "--db", self.db, "--source", "blocks", "--connect",
-                                      server.address], rb"scanned 0 of 101 \(0.0%\)",
+            command = [binary("spv-watch"), "scan", "--db", self.db, "--source", "blocks", "--timeout", "30",
+                       "--connect", server.address]
+            seen, code = on_terminal(command, rb"scanned 0 of 101 \(0.0%\)",
                                      lambda p: p.send_signal(signal.SIGINT), columns=columns)
             self.assertEqual(code, INTERRUPTED, seen)
             lines = re.findall(rb"\r(scanned [^\r\033]*)", seen)
             self.assertTrue(all(len(line) < columns for line in lines), lines)
             if columns == 80:
-                self.assertRegex(lines[-1], rb"^scanned 0 of 101 \(0.0%\)  0.0/s blocks  0 blocks fetched  1 peer$")
+                self.assertRegex(lines[-1], rb"^scanned 0 of 101 \(0.0%\)  0.0 blocks/s  0 blocks fetched  1 peer$")
 
     def test_a_source_that_no_peer_serves_ends_the_scan(self):
         self.add()
         server = self.serve()
         for source, words in (("bloom", "bloom filters (BIP37)"), ("filters", "compact filters (BIP157)"),
                               ("auto", "compact filters (two peers")):
-            result = self.ask("scan", "--source", source, "--connect", server.address, code=NO_PEER)
+            result = self.ask("scan", "--source", source, "--connect", server.address, "--timeout", 20, code=NO_PEER)
             self.assertIn(f"--source {source}: nothing was scanned: no peer serves {words}", result.stderr)
             self.assertEqual(result.stderr.count("\n"), 1)
         self.assertEqual(self.objects("balance")[0]["height"], None)
