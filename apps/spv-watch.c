@@ -9,7 +9,7 @@
 
 #define TIMEOUT_DEFAULT 120 /* seconds: several rounds of dialling */
 #define TIMEOUT_MAX 31536000 /* a year */
-#define NAMES "add, list, remove, address, scan, follow, balance, history or coins"
+#define NAMES "add, list, remove, address, scan, follow, balance, history, coins or labels"
 
 static struct watch_job job = {.gap = SPV_WATCH_GAP,
                                .branch = WATCH_NONE,
@@ -30,7 +30,7 @@ static const struct command commands[] = {
     {"remove", watch_remove, true, false, false},   {"address", watch_address, true, false, false},
     {"scan", watch_scan, false, false, true},       {"follow", watch_follow, false, false, true},
     {"balance", watch_balance, false, true, false}, {"history", watch_history, false, true, false},
-    {"coins", watch_coins, false, true, false},
+    {"coins", watch_coins, false, true, false},     {"labels", watch_labels, false, false, false},
 };
 
 /* Options that would do nothing are mistakes. */
@@ -54,6 +54,10 @@ static int check_options(const struct watch_job *j, const struct command *c)
         return cli_usage("--branch: only for address.");
     if (j->tag && c->run != watch_add)
         return cli_usage("--tag: only for add.");
+    if (j->export && c->run != watch_labels)
+        return cli_usage("--export: only for labels.");
+    if (j->import && c->run != watch_labels)
+        return cli_usage("--import: only for labels.");
     return CLI_DONE;
 }
 
@@ -134,6 +138,17 @@ static const struct cli_option options[] = {
      .value = "AMOUNT",
      .help = "coins: only those of at least this amount, in BTC (with --sat: satoshis).",
      .into = &job.min},
+    {.name = "export",
+     .kind = CLI_FLAG,
+     .help = "labels: print all labels (BIP329), one JSON object a line.",
+     .into = &job.export},
+    {.name = "import",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .help =
+         "labels: read such lines; - is standard input. A label replaces that of the same type, "
+         "ref and origin.",
+     .into = &job.import},
     {.group = "Where coins are looked for"},
     {.name = "source",
      .kind = CLI_TEXT,
@@ -229,7 +244,8 @@ int main(int argc, char **argv)
             "  follow              the same, then stay: a line for each change\n"
             "  balance             amounts that can be trusted, and those that cannot yet\n"
             "  history             all transactions\n"
-            "  coins               all unspent outputs",
+            "  coins               all unspent outputs\n"
+            "  labels              labels of other wallets (BIP329), in and out",
         .usage = "COMMAND [OPTION]...",
         .options = options,
         .notes =
@@ -247,7 +263,7 @@ int main(int argc, char **argv)
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
         .operands = &job.words,
-        .commands = "add list remove address scan follow balance history coins",
+        .commands = "add list remove address scan follow balance history coins labels",
     };
     int rc = cli_parse(&app, argc, argv), out;
 

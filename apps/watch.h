@@ -13,9 +13,9 @@ struct watch_job {
     /* options */
     struct cli_target target;
     struct cli_list words; /* the command and its arguments */
-    const char *birthday, *tag, *min, *source_name;
+    const char *birthday, *tag, *min, *source_name, *import;
     uint64_t gap, branch, watch, last; /* WATCH_NONE: not given */
-    bool allow_bloom, sat, json, csv, quiet, verbose, clear_bans;
+    bool export, allow_bloom, sat, json, csv, quiet, verbose, clear_bans;
     struct cli_list connect, add_peers;
     struct sync_proxy proxy;
     enum spv_transport_choice transport;

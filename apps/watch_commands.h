@@ -15,6 +15,8 @@ int watch_balance(struct watch_job *j);
 int watch_history(struct watch_job *j);
 /* watch_coins.c */
 int watch_coins(struct watch_job *j);
+/* watch_labels.c */
+int watch_labels(struct watch_job *j);
 /* watch_scan.c */
 int watch_scan(struct watch_job *j);
 int watch_follow(struct watch_job *j);

@@ -9,6 +9,9 @@ from support import DATABASE, FAILED, NO_PEER, USAGE, run
 from watch_support import BIP39, KEY, P2WPKH, PRIVATE, WIF, Watch
 
 
+TAG = "mine, not yours"
+
+
 class Offline(Watch):
     """What needs no peer."""
 
@@ -88,7 +91,7 @@ class Offline(Watch):
 
     def test_add_stores_what_list_shows(self):
         text = f"wpkh({KEY}/<0;1>/*)"
-        said = self.ask("add", text, P2WPKH, "6a0548656c6c6f", "--birthday", "2023-01-01", "--gap", 5, "--tag", "mine",
+        said = self.ask("add", text, P2WPKH, "6a0548656c6c6f", "--birthday", "2023-01-01", "--gap", 5, "--tag", TAG,
                         "-n", "mainnet")
         self.assertEqual(said.stdout, "watch 1 added: 2 branches, to be scanned from 2023-01-01 on\n"
                          "watch 2 added: 1 branch, to be scanned from 2023-01-01 on\n"
@@ -97,18 +100,18 @@ class Offline(Watch):
         one, two, three = self.objects("list")
         self.assertTrue(one.pop("descriptor").startswith(text + "#"))
         self.assertEqual(one, {"event": "watch", "watch": 1, "kind": "descriptor", "script": None, "txid": None,
-                               "vout": None, "gap": 5, "birthday": 1672531200, "tag": "mine", "branch_list": [
+                               "vout": None, "gap": 5, "birthday": 1672531200, "tag": TAG, "branch_list": [
                                    {"branch": 0, "used": 0, "window": 5, "searched": 0},
                                    {"branch": 1, "used": 0, "window": 5, "searched": 0}]})
         self.assertEqual(two["descriptor"], f"addr({P2WPKH})#uyjndxcw")
         self.assertTrue(three["descriptor"].startswith("raw(6a0548656c6c6f)#"))
         self.assertEqual([(row["watch"], row["birthday"], row["used"], row["tag"]) for row in self.rows("list")],
-                         [("1", "1672531200", "0+0", "mine"), ("2", "1672531200", "0", "mine"),
-                          ("3", "1672531200", "0", "mine")])
+                         [("1", "1672531200", "0+0", TAG), ("2", "1672531200", "0", TAG),
+                          ("3", "1672531200", "0", TAG)])
         table = self.ask("list").stdout.splitlines()
         self.assertTrue(all(len(line) <= 80 for line in table), table)
         self.assertRegex(table[1], r"^ +1  2023-01-01 +5  0\+0 +wpkh\(xpub")
-        self.assertEqual(table[2], "       tag: mine")
+        self.assertEqual(table[2], f"       tag: {TAG}")
         self.assertIn(f"       {text}#", self.ask("list", "--verbose").stdout)
 
     def test_an_equal_watch_keeps_its_number(self):
@@ -157,6 +160,42 @@ class Offline(Watch):
         self.refused("address", 9, words=["there is no watch 9"], code=FAILED)
         self.assertEqual([b["used"] for o in self.objects("list") for b in o["branch_list"]], [0, 0, 0])
         self.assertRegex(self.ask("address", 3).stdout, "^1")  # P2PKH, the first kind of combo() that has one
+
+    def test_labels_go_in_and_out_as_they_are(self):
+        known = [{"type": "tx", "ref": "ab" * 32, "label": "rent, \u201cJune\u201d", "origin": "wpkh([d34db33f/84h/0h/0h])"},
+                 {"type": "addr", "ref": P2WPKH, "label": "shop"},
+                 {"type": "output", "ref": "ab" * 32 + ":1", "label": "dust\u001b[2J", "spendable": False}]
+        unknown = ['{"type":"tx","ref":"cd","label":"x","time":"2024-01-01"}', '{"type":"star","ref":"1"}',
+                   '{"type":"tx","label":"without ref"}']
+        file = self.path("labels.jsonl")
+        with open(file, "w", encoding="utf-8") as f:
+            f.write("\n".join([*map(json.dumps, known), "", *unknown]))
+        self.watched()
+        self.assertEqual(self.ask("labels", "--import", file).stdout,
+                         "3 labels imported; 3 lines of an unknown kind kept\n")
+        self.assertEqual(self.objects("labels", "--import", file), [{"event": "imported", "labels": 3, "lines": 3}])
+        out = self.ask("labels", "--export").stdout
+        lines = out.splitlines()
+        self.assertNotIn("\x1b", out)
+        self.assertEqual(sorted(lines[3:]), sorted(unknown))
+        self.assertEqual(sorted(map(json.loads, lines[:3]), key=str), sorted(known, key=str))
+        with open(file, "w", encoding="utf-8") as f:
+            f.write(json.dumps({**known[1], "label": "new"}) + "\n" + "{\n")
+        self.refused("labels", "--import", file, words=["line 2 is not a JSON object", "Nothing was"], code=FAILED)
+        self.assertEqual(self.ask("labels", "--export").stdout, out)
+        with open(file, "w", encoding="utf-8") as f:
+            f.write(json.dumps({**known[1], "label": "new"}))
+        self.ask("labels", "--import", file, "--quiet")
+        self.assertIn('"label":"new"', self.ask("labels", "--export").stdout)
+        self.assertNotIn('"shop"', self.ask("labels", "--export").stdout)
+        with open(file, "w", encoding="utf-8") as f:
+            f.write(json.dumps({**known[1], "label": "x" * 4097}))
+        self.refused("labels", "--import", file, words=["longer than 4096 bytes"], code=FAILED)
+        self.refused("labels", "--import", self.path("none"), words=["none", "No such file"], code=FAILED)
+        for args in ((), ("--export", "--import", file)):
+            self.refused("labels", *args, words=["either --export or --import"], code=USAGE)
+        self.refused("list", "--export", words=["--export: only for labels"], code=USAGE)
+        self.refused("list", "--import", file, words=["--import: only for labels"], code=USAGE)
 
     def test_before_a_scan_everything_is_empty_and_says_so(self):
         self.watched()
