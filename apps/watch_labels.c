@@ -229,7 +229,7 @@ static int export_labels(struct watch_job *j)
 
 int watch_labels(struct watch_job *j)
 {
-    if ((j->import != NULL) == j->export)
+    if (!j->import == !j->export)
         return cli_usage("labels: either --export or --import FILE.");
     return j->export ? export_labels(j) : import_labels(j);
 }
