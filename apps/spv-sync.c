@@ -167,26 +167,6 @@ static int run_loop(struct sync *s)
 
 /* Beginnings. */
 
-static int read_endpoints(const struct sync *s, struct spv_endpoint *out,
-                          const struct cli_list *list, const char *option)
-{
-    const uint16_t port = s->target.params->net.port;
-    size_t i;
-
-    for (i = 0; i < list->n; i++) {
-        int rc = cli_endpoint(&out[i], option, list->item[i], port);
-        if (rc != CLI_DONE)
-            return rc;
-        if (out[i].port == 0)
-            return cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
-                             list->item[i]);
-        rc = sync_proxy_allows(&s->proxy, option, &out[i]);
-        if (rc != CLI_DONE)
-            return rc;
-    }
-    return CLI_DONE;
-}
-
 static int check_options(struct sync *s)
 {
     int rc = cli_target_resolve(&s->target);
@@ -203,10 +183,12 @@ static int check_options(struct sync *s)
     rc = sync_proxy_read(&s->proxy);
     if (rc != CLI_DONE)
         return rc;
-    rc = read_endpoints(s, s->endpoints, &s->connect, "connect");
+    rc = sync_proxy_endpoints(s->endpoints, &s->proxy, &s->connect, "connect",
+                              s->target.params->net.port);
     if (rc != CLI_DONE)
         return rc;
-    rc = read_endpoints(s, s->endpoints + s->connect.n, &s->add_peers, "add-peer");
+    rc = sync_proxy_endpoints(s->endpoints + s->connect.n, &s->proxy, &s->add_peers, "add-peer",
+                              s->target.params->net.port);
     if (rc != CLI_DONE)
         return rc;
     if (s->min_work_text && spv_u256_from_hex(&s->min_work, s->min_work_text) != 0)

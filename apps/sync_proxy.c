@@ -27,8 +27,9 @@ static bool is_onion(const char *host)
     return n > 6 && strcasecmp(host + n - 6, ".onion") == 0;
 }
 
-int sync_proxy_allows(const struct sync_proxy *p, const char *option,
-                      const struct spv_endpoint *peer)
+/* Checks that a peer of that name can be dialled with these options. Returns as the others. */
+static int sync_proxy_allows(const struct sync_proxy *p, const char *option,
+                             const struct spv_endpoint *peer)
 {
     struct spv_netaddr addr;
 
@@ -45,6 +46,25 @@ int sync_proxy_allows(const struct sync_proxy *p, const char *option,
         return cli_usage("--%s: '%s' can be reached only through Tor: add --proxy 127.0.0.1:%d (or "
                          "Tor's other address).",
                          option, peer->host, TOR_PORT);
+    return CLI_DONE;
+}
+
+int sync_proxy_endpoints(struct spv_endpoint *out, const struct sync_proxy *p,
+                         const struct cli_list *list, const char *option, uint16_t port)
+{
+    size_t i;
+
+    for (i = 0; i < list->n; i++) {
+        int rc = cli_endpoint(&out[i], option, list->item[i], port);
+        if (rc != CLI_DONE)
+            return rc;
+        if (out[i].port == 0)
+            return cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
+                             list->item[i]);
+        rc = sync_proxy_allows(p, option, &out[i]);
+        if (rc != CLI_DONE)
+            return rc;
+    }
     return CLI_DONE;
 }
 

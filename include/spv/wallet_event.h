@@ -61,6 +61,7 @@ struct spv_wallet_status {
     double rate; /* blocks per second over the last seconds; 0: unknown */
     uint64_t left_us; /* estimated time, in microseconds; 0: nothing is left, or unknown */
     double false_positive_rate; /* of the bloom filter; 0: another source */
+    uint64_t fetched; /* whole blocks, by the sources of this run */
 };
 
 #ifdef __cplusplus

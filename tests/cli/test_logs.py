@@ -13,6 +13,12 @@ ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
 ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "
 
 
+ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+# the public key of BIP32's first vector, m, with the prefix of test networks
+KEY = ("tpubD6NzVbkrYhZ4XgiXtGrdW5XDAPFCL9h7we1vwNCpn8tGbBcgfVYjXyhWo4E1xkh56hjod1RhGjxbaTLV3X4FyWuejifB9jusQ46Q"
+       "zG87VKp")
+
+
 class Times(TestCase):
     def test_every_object_has_the_time_in_unix_seconds(self):
         before = time.time()
@@ -180,6 +186,12 @@ class Keys(TestCase):
                 ("spv-db", "prune", "--below", "2016", "--json", "--db", path),
                 ("spv-address", "--json", "51", "5120" + "00" * 32, "x",
                  "wpkh(0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798)"),
+                ("spv-watch", "add", ADDRESS, f"wpkh({KEY}/<0;1>/*)", *base, "--tag", "x", "--db", path),
+                ("spv-watch", "address", "--json", "--db", path), ("spv-watch", "list", "--json", "--db", path),
+                ("spv-watch", "scan", "--source", "blocks", "--connect", server.address, "--timeout", "2", "--json",
+                 "--db", path),
+                ("spv-watch", "balance", "--json", "--db", path), ("spv-watch", "remove", "1", "--json", "--db", path),
+                ("spv-watch", "history", "--json", "--db", os.path.join(self.folder, "none.db")),
                 ("spv-sync", "--print-config", "--json")]
         for command in runs:
             if command[0] == "spv-import":

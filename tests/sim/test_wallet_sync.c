@@ -113,7 +113,8 @@ static void one_filter_peer(struct sim *sim)
     sim_client_restart(sim, s->client.client);
     wallet_scenario_end(s);
     spv_node_wallet_status(sim_client_node(s->client.client), &status);
-    if (!status.has_source || status.source != SPV_SOURCE_FILTERS || status.left != 0)
+    if (!status.has_source || status.source != SPV_SOURCE_FILTERS || status.left != 0 ||
+        status.fetched == 0)
         sim_break(sim, "two peers are no source");
 }
 

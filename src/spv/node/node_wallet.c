@@ -429,6 +429,18 @@ size_t spv_node_wallet_memory(const struct spv_node *n)
     return n->wallet.sync ? spv_wallet_sync_memory(n->wallet.sync) : 0;
 }
 
+static uint64_t count_fetched(const struct spv_node_filters *f)
+{
+    struct spv_scan_stats scan = {.blocks = 0};
+    struct spv_block_scan_stats blocks = {.blocks = 0};
+
+    if (f->on)
+        spv_filter_scan_get_stats(f->scan, &scan);
+    if (f->block_scan)
+        spv_block_scan_get_stats(f->block_scan, &blocks);
+    return scan.blocks + blocks.blocks;
+}
+
 void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_status *out)
 {
     const struct spv_node_wallet *w = &n->wallet;
@@ -445,4 +457,5 @@ void spv_node_wallet_status(const struct spv_node *n, struct spv_wallet_status *
         spv_bloom_scan_get_stats(n->bloom.scan, &stats);
         out->false_positive_rate = stats.rate;
     }
+    out->fetched = count_fetched(&n->filters);
 }

@@ -112,6 +112,29 @@ static void what_a_peer_found_itself_is_not_requested_again(void **state)
     source_close(&f);
 }
 
+/* The outpoint that a peer finds under an older filter does not make that filter the newest one: it
+ * lacks the script that came in between. */
+static void an_outpoint_found_under_an_older_filter_does_not_make_it_the_newest(void **state)
+{
+    (void)state;
+    start(1, 2);
+    source_pay(&f, NULL, 0, 1, 0);
+    source_mine_to(&f, 49);
+    source_pay(&f, NULL, 0, 2, 0);
+    source_mine_to(&f, 60);
+    source_start_bloom(&f, NONE, false, 0);
+    struct source_peer *p = source_connect(&f, 1, SOURCE_SERVICES);
+    assert_int_equal(source_begin(&f, 1, 1, 60), 0);
+    source_step(&f);
+    assert_int_equal(p->n_loads, 1); /* blocks 1 to 32 are requested under it */
+    f.n_scripts = 2;
+    assert_int_equal(source_watch(&f, 2, 40), 0);
+    source_run(&f);
+    source_check(&f, 1);
+    assert_int_equal(source_matches(&f, 50), 1);
+    source_close(&f);
+}
+
 static void blocks_of_one_wallet_go_to_two_peers(void **state)
 {
     (void)state;
@@ -392,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_coin_that_is_spent_in_its_own_block_is_found),
         cmocka_unit_test(a_coin_of_one_peers_range_is_found_spent_in_anothers),
         cmocka_unit_test(what_a_peer_found_itself_is_not_requested_again),
+        cmocka_unit_test(an_outpoint_found_under_an_older_filter_does_not_make_it_the_newest),
         cmocka_unit_test(blocks_of_one_wallet_go_to_two_peers),
         cmocka_unit_test(no_more_than_the_window_is_requested),
         cmocka_unit_test(a_peer_without_bloom_is_not_used),
