@@ -107,7 +107,6 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
     memset(s->heights, SPV_SCAN_IS_MISSING, SPV_SCAN_RING_HEIGHTS);
     set_lowest(s, first);
     s->samples_chosen = false;
-    s->reports_all = false;
     s->range_known = false;
     s->keeps_only = s->cfg.keep && s->cfg.keep_bytes && spv_scan_watch_count(s->watch) == 0;
     s->window_first = 0;
@@ -116,11 +115,6 @@ int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scr
     for (struct spv_peer_entry *p = NULL; rc == 0 && (p = spv_peer_table_next(s->cfg.peers, p));)
         rc = spv_filter_fetch_add(s->fetch, p->id, now);
     return rc;
-}
-
-void spv_filter_scan_report_all(struct spv_filter_scan *s)
-{
-    s->reports_all = true;
 }
 
 void spv_filter_scan_stop(struct spv_filter_scan *s)

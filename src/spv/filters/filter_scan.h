@@ -53,9 +53,6 @@ void spv_filter_scan_free(struct spv_filter_scan *s);
  * last, or no script; SPV_ERR_STATE: a scan is running. */
 int spv_filter_scan_begin(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
                           uint32_t first, uint32_t last, struct spv_now now);
-/* After spv_filter_scan_begin: every fetched block is reported, also one in which no transaction
- * was found; the caller searches it. */
-void spv_filter_scan_report_all(struct spv_filter_scan *s);
 /* Watches more scripts from a height on; heights already passed are searched by a catch-up pass. */
 int spv_filter_scan_add(struct spv_filter_scan *s, const struct spv_bytes *scripts, size_t n,
                         uint32_t from);

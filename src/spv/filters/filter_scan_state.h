@@ -120,7 +120,6 @@ struct spv_filter_scan {
     uint32_t rolled_back_to; /* height of a ROLLED_BACK event to be reported; UINT32_MAX: none */
     uint32_t reported_to; /* the highest block that was reported */
     bool done_reported; /* a DONE event was returned for the current end */
-    bool reports_all; /* every fetched block is reported, also without a transaction found */
     bool is_searched; /* positions has the result for the block at `lowest` */
     uint32_t *positions; /* indexes of the transactions found in it */
     size_t n_positions;
@@ -144,7 +143,7 @@ static inline bool spv_scan_in_progress(const struct spv_filter_scan *s, uint32_
 /* Whether the block at `lowest` was searched and is to be reported. */
 static inline bool spv_scan_is_found(const struct spv_filter_scan *s)
 {
-    return s->is_searched && (s->n_positions > 0 || s->reports_all);
+    return s->is_searched && s->n_positions > 0;
 }
 
 /* filter_scan_candidates.c */

@@ -13,13 +13,9 @@ static int begin_filters(void *ctx, const struct spv_bytes *scripts, size_t n, u
                          struct spv_now now)
 {
     struct spv_node_filters *f = ctx;
-    int rc;
 
     spv_filter_scan_stop(f->scan);
-    rc = spv_filter_scan_begin(f->scan, scripts, n, first, UINT32_MAX, now);
-    if (rc == 0)
-        spv_filter_scan_report_all(f->scan); /* the wallet decides what concerns it, not the scan */
-    return rc;
+    return spv_filter_scan_begin(f->scan, scripts, n, first, UINT32_MAX, now);
 }
 
 static int add_to_filters(void *ctx, const struct spv_bytes *scripts, size_t n, uint32_t from,

@@ -126,9 +126,31 @@ static void heights_with_another_filter_are_looked_at_again(void **state)
     scan_fixture_close(&f);
 }
 
+/* Scripts that are known already are searched for again, and DONE is reported once more, also when
+ * there is nothing to search. */
+static void a_search_is_done_again(void **state)
+{
+    struct scan_fixture f;
+
+    (void)state;
+    scan_fixture_open(&f, 100);
+    scan_fixture_start(&f, false);
+    (void)scan_fixture_add(&f, 1);
+    assert_int_equal(scan_fixture_begin(&f, 40, 1, 90), 0);
+    scan_fixture_run(&f);
+    const size_t n = f.n_events;
+    assert_int_equal(f.events[n - 1].kind, SPV_SCAN_DONE);
+    assert_int_equal(spv_filter_scan_search(f.scan, NULL, 0, 1), 0);
+    scan_fixture_run(&f);
+    assert_int_equal(f.n_events, n + 1);
+    assert_int_equal(f.events[n].kind, SPV_SCAN_DONE);
+    scan_fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_search_is_done_again),
         cmocka_unit_test(an_output_of_a_fetched_block_proves_a_filter_that_lacks_it_invalid),
         cmocka_unit_test(an_output_of_a_block_that_was_not_fetched_proves_nothing),
         cmocka_unit_test(a_coin_of_the_caller_proves_a_filter_that_lacks_it_invalid),

@@ -129,7 +129,10 @@ static void an_outpoint_found_under_an_older_filter_does_not_make_it_the_newest(
     assert_int_equal(p->n_loads, 1); /* blocks 1 to 32 are requested under it */
     f.n_scripts = 2;
     assert_int_equal(source_watch(&f, 2, 40), 0);
-    source_run(&f);
+    source_connect(&f, 2, SOURCE_SERVICES)->is_silent = true;
+    source_run(&f); /* peer 2 gets the newer filter, peer 1 finds an outpoint under the older one */
+    assert_int_equal(source_peer(&f, 2)->n_loads, 1);
+    source_wait(&f, 2 * SPV_BLOOM_STALL_US);
     source_check(&f, 1);
     assert_int_equal(source_matches(&f, 50), 1);
     source_close(&f);
