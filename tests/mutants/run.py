@@ -28,7 +28,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = "build/mutants"
 TEST_SECONDS = 300  # a mutant that loops is dead, too
-CLI_PROGRAMS = ["spv-sync", "spv-export", "spv-import", "spv-db", "spv-serve", "spv-proof", "spv-address", "stall"]
+CLI_PROGRAMS = ["spv-sync", "spv-export", "spv-import", "spv-db", "spv-serve", "spv-proof", "spv-address", "spv-send",
+                "stall"]
 OPTIONS = ["-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DSPV_SANITIZE=OFF", "-DSPV_WERROR=OFF",
            "-DSPV_BENCH=OFF", "-DSPV_TESTS=ON"]
 

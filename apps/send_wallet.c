@@ -1,0 +1,57 @@
+/* The machines that a loop works with, and what the wallet knows of what is published. */
+#include <string.h>
+
+#include "send_state.h"
+#include "spv/reactor.h"
+
+int send_new_machines(struct send *s)
+{
+    const struct spv_broadcast_config broadcast = {.rng = spv_system_rng()};
+    const struct spv_wallet_config wallet = {.rng = spv_system_rng(),
+                                             .networks =
+                                                 SPV_NETWORK_BIT(s->target.params->net.network),
+                                             .lookahead = SPV_WATCH_LOOKAHEAD,
+                                             .belief_groups = (uint32_t)s->peers.connect.n};
+    struct spv_wallet_facts facts;
+    int rc = spv_store_wallet_facts(s->store, &facts);
+
+    if (rc < 0)
+        return send_store_failed(s, rc);
+    rc = rc > 0 ? spv_wallet_new(&s->wallet, &wallet) : 0;
+    if (rc == 0)
+        rc = spv_broadcast_new(&s->broadcast, &broadcast);
+    return rc < 0 ? cli_fail(rc, "not enough memory.") : CLI_DONE;
+}
+
+bool send_is_watched(const struct send *s, const struct spv_txid *txid)
+{
+    const struct spv_wallet_tx_row *row;
+    struct spv_wallet_share_row share;
+    uint64_t next = 0, watch = 0;
+
+    while (s->wallet && spv_wallet_next_tx(s->wallet, &next, &row))
+        if (memcmp(&row->txid, txid, sizeof *txid) == 0 &&
+            spv_wallet_next_share(s->wallet, &watch, &share, row))
+            return true;
+    return false;
+}
+
+int send_count_confirmations(struct send *s, uint32_t tip)
+{
+    struct spv_wallet_iter *iter = NULL;
+    struct spv_wallet_tx_row row;
+    int rc = spv_wallet_iter_open(&iter, s->store);
+
+    if (rc == SPV_ERR_NOT_FOUND)
+        return 0;
+    for (size_t i = 0; rc >= 0 && i < s->n_items; i++) {
+        rc = spv_wallet_iter_find_tx(iter, &row, &s->items[i].txid);
+        if (rc >= 0)
+            s->items[i].confirmations =
+                rc > 0 && row.state == SPV_TX_CONFIRMED && row.block.height <= tip
+                    ? tip - row.block.height + 1
+                    : 0;
+    }
+    spv_wallet_iter_close(iter);
+    return rc < 0 ? rc : 0;
+}
