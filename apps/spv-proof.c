@@ -23,40 +23,18 @@ static int open_store(struct spv_store **out)
     return spv_store_open(out, &cfg, &why) == 0 ? CLI_DONE : cli_print_error_info(&why);
 }
 
-/* Finds the proof's block in the database. */
-static int find_block(struct proof *p, struct spv_store *store)
-{
-    struct spv_chain_header tip;
-    bool best;
-    int rc = find_header(store, &p->header, &best, &p->block, NULL, NULL);
-
-    if (rc == SPV_ERR_INTERRUPTED) {
-        return (int)cli_stop_code();
-    }
-    p->stored = rc > 0;
-    if (rc >= 0) {
-        rc = spv_store_tip(store, &tip);
-    }
-    if (rc <= 0) {
-        return cli_fail(rc < 0 ? rc : SPV_ERR_DB_DAMAGED, "%s", spv_store_last_error(store));
-    }
-    p->tip = tip.height;
-    p->confirmations = p->stored && best ? tip.height - p->header.height + 1 : 0;
-    return CLI_DONE;
-}
-
 /* What the exit code says, with its reason. */
 static int conclude(const struct proof *p)
 {
     size_t unproven = 0;
 
-    if (!p->stored) {
+    if (!p->in_chain.stored) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
                            "%s: its block is not among the headers up to height %s in %s. Sync "
                            "first (spv-sync), or the block is in another chain.",
-                           p->name, CLI_COUNT(p->tip), job.target.path);
+                           p->name, CLI_COUNT(p->in_chain.tip), job.target.path);
     }
-    if (p->confirmations == 0) {
+    if (p->in_chain.confirmations == 0) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
                            "%s: its block is on a side branch, not in the best chain.", p->name);
     }
@@ -89,7 +67,7 @@ static int verify(const char *path)
         rc = open_store(&store);
     }
     if (rc == CLI_DONE) {
-        rc = find_block(&p, store);
+        rc = proof_find_block(&p.in_chain, store, &p.block);
     }
     if (rc == CLI_DONE) {
         if (!job.quiet) {
