@@ -26,6 +26,7 @@ static const char *const all_options[] = {
     "backfill",
     "below",
     "birthday",
+    "block-file",
     "branches",
     "checkpoint",
     "checkpoint-file",
