@@ -132,9 +132,7 @@ static int gave_up(const struct send *s, const struct spv_node_stats *stats)
             s->items[i].progress.returned == 0)
             item = &s->items[i];
     if (!item) { /* an earlier run saw them come back, and this one had no news */
-        for (size_t i = 0; i < s->n_items; i++)
-            if (s->items[i].is_child && !s->quiet)
-                send_print_sent(s, &s->items[i]);
+        send_print_all_sent(s);
         return CLI_DONE;
     }
     if (item->progress.waits)
@@ -166,10 +164,8 @@ int send_finish(struct send *s, int rc)
                            "be confirmed any more, and is not announced again.");
     if (s->gave_up)
         return gave_up(s, &stats);
-    if (s->sent) {
-        for (size_t i = 0; i < s->n_items && !s->quiet; i++)
-            if (s->items[i].is_child)
-                send_print_sent(s, &s->items[i]);
+    if (s->sent && !s->follow) {
+        send_print_all_sent(s);
         return CLI_DONE;
     }
     if (!s->quiet && !cli_json_on())

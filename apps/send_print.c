@@ -283,7 +283,7 @@ void send_print_live(const struct send *s, const struct spv_node_stats *stats)
     cli_status_line(line);
 }
 
-void send_print_sent(const struct send *s, const struct send_item *item)
+static void print_sent(const struct send *s, const struct send_item *item)
 {
     const double seconds = cli_clock() - s->report.started;
     const struct spv_broadcast_progress *p = &item->progress;
@@ -303,6 +303,13 @@ void send_print_sent(const struct send *s, const struct send_item *item)
     else
         cli_print("sent %s: announced back by %u that did not have it from here, after %s", txid,
                   p->returned, cli_duration(text, seconds));
+}
+
+void send_print_all_sent(const struct send *s)
+{
+    for (size_t i = 0; i < s->n_items && !s->quiet; i++)
+        if (s->items[i].is_child)
+            print_sent(s, &s->items[i]);
 }
 
 /* ---- what is stored ---- */

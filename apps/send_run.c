@@ -165,8 +165,11 @@ static void stop_when_due(struct send *s)
     s->sent = send_is_done(s);
     s->conflicted = is_conflicted(s);
     s->gave_up = !s->sent && !s->conflicted && is_too_late(s);
-    if (s->sent && s->follow)
+    if (s->sent && s->follow && !s->reported) {
+        s->reported = true;
         cli_stop_codes(CLI_INTERRUPTED, CLI_DONE);
+        send_print_all_sent(s);
+    }
     if (s->error != 0 || s->gave_up || ((s->sent || s->conflicted) && !s->follow))
         spv_evloop_stop(s->loop);
 }
@@ -237,6 +240,11 @@ static int check_published(struct send *s)
     for (size_t i = 0; i < s->n_items && s->published; i++) {
         char txid[SPV_HASH_HEX];
         spv_txid_hex(txid, &s->items[i].txid);
+        if (send_conflicts(s, &s->items[i].txid))
+            return cli_fail_as(CLI_FAILED, SPV_ERR_TX_DUPLICATE_INPUT,
+                               "refused: a confirmed transaction spends the same output as %s. "
+                               "Nothing was sent.",
+                               txid);
         if (s->confirm > 0 && !send_is_watched(s, &s->items[i].txid))
             return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
                                "--confirm: no watch of a wallet in %s has a part in %s, so its "

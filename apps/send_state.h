@@ -68,6 +68,7 @@ struct send {
     bool tip_moved; /* they are to be counted again */
     bool published; /* the loop has what the command line named */
     bool sent, gave_up, conflicted, reader_gone;
+    bool reported; /* that it was sent, in a run that goes on */
     int error; /* of publishing, or of the store */
 };
 
@@ -91,6 +92,8 @@ int send_store_failed(const struct send *s, int rc);
 int send_new_machines(struct send *s);
 /* Whether a watch of the wallet has a part in a transaction; after it was published. */
 bool send_is_watched(const struct send *s, const struct spv_txid *txid);
+/* Whether the wallet has a confirmed transaction that spends the same; likewise. */
+bool send_conflicts(const struct send *s, const struct spv_txid *txid);
 /* Counts the confirmations of each item. Returns 0 or an error of the store. */
 int send_count_confirmations(struct send *s, uint32_t tip);
 
@@ -119,8 +122,8 @@ void send_print_row(const struct spv_broadcast_row *row);
 void send_print_withdrawn(const struct spv_txid *txid);
 /* The status line of a terminal. */
 void send_print_live(const struct send *s, const struct spv_node_stats *stats);
-/* The last line. */
-void send_print_sent(const struct send *s, const struct send_item *item);
+/* The last lines, unless --quiet. */
+void send_print_all_sent(const struct send *s);
 #define SEND_AMOUNT 32
 /* Writes "0.00001000 BTC" and returns it. */
 const char *send_amount(char out[SEND_AMOUNT], int64_t satoshis);

@@ -23,17 +23,32 @@ int send_new_machines(struct send *s)
     return rc < 0 ? cli_fail(rc, "not enough memory.") : CLI_DONE;
 }
 
-bool send_is_watched(const struct send *s, const struct spv_txid *txid)
+/* What the wallet has of a transaction; NULL: nothing. */
+static const struct spv_wallet_tx_row *find_row(const struct send *s, const struct spv_txid *txid)
 {
     const struct spv_wallet_tx_row *row;
-    struct spv_wallet_share_row share;
-    uint64_t next = 0, watch = 0;
+    uint64_t next = 0;
 
     while (s->wallet && spv_wallet_next_tx(s->wallet, &next, &row))
-        if (memcmp(&row->txid, txid, sizeof *txid) == 0 &&
-            spv_wallet_next_share(s->wallet, &watch, &share, row))
-            return true;
-    return false;
+        if (memcmp(&row->txid, txid, sizeof *txid) == 0)
+            return row;
+    return NULL;
+}
+
+bool send_is_watched(const struct send *s, const struct spv_txid *txid)
+{
+    const struct spv_wallet_tx_row *row = find_row(s, txid);
+    struct spv_wallet_share_row share;
+    uint64_t watch = 0;
+
+    return row && spv_wallet_next_share(s->wallet, &watch, &share, row);
+}
+
+bool send_conflicts(const struct send *s, const struct spv_txid *txid)
+{
+    const struct spv_wallet_tx_row *row = find_row(s, txid);
+
+    return row && row->state == SPV_TX_CONFLICTED;
 }
 
 int send_count_confirmations(struct send *s, uint32_t tip)

@@ -207,6 +207,15 @@ class Kept(Send):
         self.assertIn("announced again, too: 1 of earlier runs (--list)", program.lines)
         self.assertEqual(set(self.network.txs), {txid_of(self.tx), txid_of(other)})
 
+    def test_a_run_that_follows_goes_on_and_its_end_depends_on_the_signal(self):
+        for number, code in ((signal.SIGTERM, DONE), (signal.SIGINT, INTERRUPTED)):
+            peers = [self.peer("fetch", "relay") for _ in range(2)]
+            program = self.program("spv-send", *self.place(*peers), "--follow", self.path_tx)
+            program.wait_for(lambda line: line.startswith(f"sent {self.txid}"))
+            program.signal(number)
+            self.assertEqual(program.end(), code)
+            self.assertEqual(sum(line.startswith("sent ") for line in program.lines), 1)
+
     def test_a_stop_keeps_it_and_says_so(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             program = self.program("spv-send", *self.place(self.peer("silent")), self.path_tx)
@@ -400,10 +409,12 @@ class Wallet(Send):
         result = self.send(self.file("confirmed", self.confirmed), peers=[self.peer("fetch")])
         self.assertIn(": confirmed\n", result.stdout)
 
-    def test_a_conflict_with_a_confirmed_one_is_told(self):
-        result = self.send(self.file("second", transaction([prevout(91)], outputs=((6, self.script),))),
-                           "--timeout", "5", peers=[self.peer("fetch")], code=FAILED)
-        self.assertIn("a confirmed transaction spends the same output", result.stderr)
+    def test_a_conflict_with_a_confirmed_one_is_told_and_not_sent(self):
+        peer = self.peer("fetch")
+        path = self.file("second", transaction([prevout(91)], outputs=((6, self.script),)))
+        result = self.send(path, "--timeout", "5", peers=[peer], code=FAILED)
+        self.assertIn("refused: a confirmed transaction spends the same output", result.stderr)
+        self.assertEqual((peer.heard, self.stored()), ([], {}))
 
 
 class Refused(Send):
