@@ -88,7 +88,8 @@ static uint32_t last_active(const struct spv_broadcast *b, uint32_t first)
     return last;
 }
 
-/* The lower the better: connections that never heard of it, then of groups that did not. */
+/* The lower the better: connections that never heard of it, then of groups that did not, then those
+ * that announce nothing to us, so that the others can announce it back. */
 static unsigned score(const struct spv_broadcast *b, const struct spv_broadcast_conn *conn,
                       uint32_t child)
 {
@@ -96,12 +97,14 @@ static unsigned score(const struct spv_broadcast *b, const struct spv_broadcast_
     unsigned sum = 0;
 
     if ((bits & SPV_BIT_HAS) != 0)
-        sum += 8;
+        sum += 16;
     if ((bits & SPV_BIT_ANNOUNCED) != 0)
-        sum += 4;
+        sum += 8;
     if ((bits & SPV_BIT_FETCHED) != 0)
-        sum += 2;
+        sum += 4;
     if ((spv_broadcast_facts(&b->txs[child], conn->info.group) & SPV_BROADCAST_ANNOUNCED) != 0)
+        sum += 2;
+    if (conn->info.announces)
         sum += 1;
     return sum;
 }
