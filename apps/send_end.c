@@ -30,32 +30,6 @@ bool send_is_done(const struct send *s)
     return true;
 }
 
-int send_refused(const struct send *s, int rc)
-{
-    const char *path = s->target.path;
-
-    if (rc == SPV_ERR_NO_PRIVATE_PEERS)
-        return cli_fail_as(CLI_FAILED, rc,
-                           "--private: this version has no private connections yet. Nothing was "
-                           "sent, and nothing was stored.");
-    if (rc == SPV_ERR_TX_PRIVATE)
-        return cli_fail_as(CLI_FAILED, rc,
-                           "refused: it was published privately from %s, and never goes out on an "
-                           "ordinary connection.",
-                           path);
-    if (rc == SPV_ERR_PACKAGE_FORM)
-        return cli_fail_as(CLI_FAILED, rc,
-                           "refused: one of the transactions is published from %s in another "
-                           "package. Give that package, or --withdraw it and wait 14 days.",
-                           path);
-    if (rc == SPV_ERR_TOO_MANY)
-        return cli_fail_as(CLI_FAILED, rc,
-                           "refused: %s has %s transactions, ended ones included, or too many "
-                           "bytes of them; that is the limit. --withdraw some and wait.",
-                           path, CLI_COUNT(SPV_BROADCAST_MAX));
-    return cli_fail(rc, "%s: cannot be published: %s.", path, spv_strerror(rc));
-}
-
 /* ---- the timeout ---- */
 
 static int waits(const struct send_item *item, const struct spv_node_stats *stats)
@@ -155,7 +129,7 @@ int send_finish(struct send *s, int rc)
     if (rc != 0)
         return sync_end_failed(s->store, rc);
     if (s->error != 0)
-        return send_refused(s, s->error);
+        return sync_end_failed(s->store, s->error);
     if (s->reader_gone)
         return CLI_DONE;
     if (s->conflicted)

@@ -1,5 +1,6 @@
 /* The run: the loop keeps headers in step and publishes what the database has. What the command
- * line names is stored before it is announced, so that a kill loses nothing. */
+ * line names is stored before the loop begins (send_store.c): a kill loses nothing, and the first
+ * connections are opened with relay 1, so that their peers can announce it back. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,13 +44,9 @@ static void add_named(struct send *s)
 {
     for (size_t i = 0; i < s->n_txs; i++) {
         struct send_item *item = &s->items[s->n_items++];
-        *item = (struct send_item){
-            .txid = s->reports[i].txid, .is_new = true, .is_child = i + 1 == s->n_txs};
-        item->before = (struct spv_broadcast_progress){.txid = item->txid};
+        *item = (struct send_item){.txid = s->reports[i].txid, .is_child = i + 1 == s->n_txs};
         (void)spv_broadcast_find(s->broadcast, &item->before, &item->txid);
         item->progress = item->before;
-        if (item->before.state != SPV_BROADCAST_CONFIRMED)
-            item->progress.state = SPV_BROADCAST_PUBLISHING;
     }
 }
 
@@ -105,17 +102,6 @@ static void on_broadcast(void *ctx, const struct spv_broadcast_progress *progres
     s->tip_moved = true;
     if (!s->quiet && (!cli_live() || s->verbose || progress->state != SPV_BROADCAST_PUBLISHING))
         send_print_item(item);
-}
-
-static void publish(struct send *s)
-{
-    const unsigned flags = s->is_private ? SPV_BROADCAST_PRIVATE : 0;
-    const int rc =
-        s->n_txs == 0 ? 0 : spv_evloop_publish(s->loop, s->views, s->reports, s->n_txs, flags);
-
-    s->published = rc == 0;
-    if (rc < 0 && rc != SPV_ERR_STATE) /* STATE: a change of the wallet is being stored */
-        s->error = rc;
 }
 
 /* While a transaction is locked, headers are progress: it may need one that comes. */
@@ -184,8 +170,6 @@ static void on_tick(void *ctx)
         spv_evloop_stop(s->loop);
         return;
     }
-    if (!s->published)
-        publish(s);
     spv_evloop_get_stats(s->loop, &stats);
     note_headers(s, &stats);
     s->n_relay = count_relay(s);
@@ -232,28 +216,6 @@ static void init_reports(struct send *s, const struct spv_node_stats *stats)
     s->report.few_peers = s->end.option != NULL;
 }
 
-/* What can be known before anything is stored or sent. */
-static int check_published(struct send *s)
-{
-    if (s->error != 0)
-        return send_refused(s, s->error);
-    for (size_t i = 0; i < s->n_items && s->published; i++) {
-        char txid[SPV_HASH_HEX];
-        spv_txid_hex(txid, &s->items[i].txid);
-        if (send_conflicts(s, &s->items[i].txid))
-            return cli_fail_as(CLI_FAILED, SPV_ERR_TX_DUPLICATE_INPUT,
-                               "refused: a confirmed transaction spends the same output as %s. "
-                               "Nothing was sent.",
-                               txid);
-        if (s->confirm > 0 && !send_is_watched(s, &s->items[i].txid))
-            return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
-                               "--confirm: no watch of a wallet in %s has a part in %s, so its "
-                               "confirmation cannot be seen. Nothing was sent.",
-                               s->target.path, txid);
-    }
-    return CLI_DONE;
-}
-
 static int begin(struct send *s)
 {
     struct spv_node_stats stats;
@@ -275,8 +237,9 @@ static int begin(struct send *s)
     others = count_others(s);
     if (others > 0 && !s->quiet)
         cli_print("announced again, too: %s of earlier runs (--list)", CLI_COUNT(others));
-    publish(s);
-    return check_published(s);
+    for (size_t i = 0; i < s->n_items && !s->quiet && !cli_live(); i++)
+        send_print_item(&s->items[i]);
+    return CLI_DONE;
 }
 
 static int run_loop(struct send *s)
@@ -303,8 +266,10 @@ static int run_loop(struct send *s)
 
 int send_run(struct send *s)
 {
-    int rc = send_new_machines(s);
+    int rc = s->n_txs > 0 ? send_store(s) : CLI_DONE;
 
+    if (rc == CLI_DONE)
+        rc = send_new_machines(s);
     if (rc == CLI_DONE)
         rc = new_loop(s);
     if (rc == CLI_DONE)

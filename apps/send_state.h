@@ -31,7 +31,6 @@ struct send_item {
     struct spv_broadcast_progress before; /* when the run began; of earlier runs */
     struct spv_broadcast_progress progress;
     bool is_child; /* its progress decides: it is alone, or the last one of its package */
-    bool is_new; /* of the command line */
     uint32_t confirmations;
     char printed[200]; /* its last line */
 };
@@ -66,10 +65,9 @@ struct send {
     uint64_t received; /* headers at the last tick */
     size_t n_relay; /* connected peers that accept transactions, at the last tick */
     bool tip_moved; /* they are to be counted again */
-    bool published; /* the loop has what the command line named */
     bool sent, gave_up, conflicted, reader_gone;
     bool reported; /* that it was sent, in a run that goes on */
-    int error; /* of publishing, or of the store */
+    int error; /* of the store */
 };
 
 /* send_read.c. Reads and parses the files of the command line. Returns CLI_DONE, or the code to
@@ -90,12 +88,20 @@ int send_store_failed(const struct send *s, int rc);
 /* send_wallet.c. Creates the machine that publishes, and the wallet where the database has one, for
  * a loop that loads them. Returns CLI_DONE, or the code to exit with after reporting the error. */
 int send_new_machines(struct send *s);
+void send_free_machines(struct send *s);
+/* Loads them without a loop; and stores what has changed since. Return the same. */
+int send_load_machines(struct send *s);
+int send_store_changes(const struct send *s);
 /* Whether a watch of the wallet has a part in a transaction; after it was published. */
 bool send_is_watched(const struct send *s, const struct spv_txid *txid);
 /* Whether the wallet has a confirmed transaction that spends the same; likewise. */
 bool send_conflicts(const struct send *s, const struct spv_txid *txid);
 /* Counts the confirmations of each item. Returns 0 or an error of the store. */
 int send_count_confirmations(struct send *s, uint32_t tip);
+
+/* send_store.c. Stores what the command line names, so that the loop publishes it. Returns the
+ * same. */
+int send_store(struct send *s);
 
 /* send_stored.c. Prints what the database publishes, and ends the publishing of transactions.
  * Return CLI_DONE, or the code to exit with after reporting the error. */
@@ -111,8 +117,6 @@ bool send_is_done(const struct send *s);
 bool send_was_fetched(const struct send_item *item);
 /* How the run ends. The loop still exists. Returns the code to exit with. */
 int send_finish(struct send *s, int rc);
-/* Publishing was refused by the library. Returns the code to exit with. */
-int send_refused(const struct send *s, int rc);
 
 /* send_print.c. What is sent, all of it or its size only. */
 void send_print_tx(const struct send *s, size_t i, bool all);

@@ -57,37 +57,14 @@ static int withdraw_one(const struct send *s, const char *text)
     return rc < 0 ? cli_fail(rc, "%s cannot be withdrawn: %s.", text, spv_strerror(rc)) : CLI_DONE;
 }
 
-/* All of them in one transaction of the database, or none. */
-static int store_changes(const struct send *s)
-{
-    struct spv_broadcast_update broadcast = {.n = 0};
-    struct spv_wallet_update wallet = {.n = 0};
-    const struct spv_store_update update = {.wallet = &wallet, .broadcast = &broadcast};
-    int rc = spv_broadcast_changes(s->broadcast, &broadcast);
-
-    if (rc == 0 && s->wallet)
-        rc = spv_wallet_changes(s->wallet, &wallet);
-    if (rc == 0)
-        rc = spv_store_apply_all(s->store, &update);
-    return rc < 0 ? send_store_failed(s, rc) : CLI_DONE;
-}
-
 int send_withdraw(struct send *s)
 {
-    int rc = send_new_machines(s);
+    int rc = send_load_machines(s);
 
-    if (rc != CLI_DONE)
-        return rc;
-    rc = spv_store_load_broadcast(s->store, s->broadcast, spv_system_now());
-    if (rc >= 0 && s->wallet)
-        rc = spv_store_load_wallet(s->store, s->wallet);
-    if (rc < 0)
-        return send_store_failed(s, rc);
-    rc = CLI_DONE;
     for (size_t i = 0; i < s->withdraw.n && rc == CLI_DONE; i++)
         rc = withdraw_one(s, s->withdraw.item[i]);
     if (rc == CLI_DONE)
-        rc = store_changes(s);
+        rc = send_store_changes(s);
     for (size_t i = 0; i < s->withdraw.n && rc == CLI_DONE && !s->quiet; i++) {
         struct spv_txid txid;
         (void)spv_txid_from_hex(&txid, s->withdraw.item[i]);

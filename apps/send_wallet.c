@@ -23,6 +23,41 @@ int send_new_machines(struct send *s)
     return rc < 0 ? cli_fail(rc, "not enough memory.") : CLI_DONE;
 }
 
+void send_free_machines(struct send *s)
+{
+    spv_broadcast_free(s->broadcast);
+    spv_wallet_free(s->wallet);
+    s->broadcast = NULL;
+    s->wallet = NULL;
+}
+
+int send_load_machines(struct send *s)
+{
+    int rc = send_new_machines(s);
+
+    if (rc != CLI_DONE)
+        return rc;
+    rc = spv_store_load_broadcast(s->store, s->broadcast, spv_system_now());
+    if (rc >= 0 && s->wallet)
+        rc = spv_store_load_wallet(s->store, s->wallet);
+    return rc < 0 ? send_store_failed(s, rc) : CLI_DONE;
+}
+
+/* In one transaction of the database. */
+int send_store_changes(const struct send *s)
+{
+    struct spv_broadcast_update broadcast = {.n = 0};
+    struct spv_wallet_update wallet = {.n = 0};
+    const struct spv_store_update update = {.wallet = &wallet, .broadcast = &broadcast};
+    int rc = spv_broadcast_changes(s->broadcast, &broadcast);
+
+    if (rc == 0 && s->wallet)
+        rc = spv_wallet_changes(s->wallet, &wallet);
+    if (rc == 0)
+        rc = spv_store_apply_all(s->store, &update);
+    return rc < 0 ? send_store_failed(s, rc) : CLI_DONE;
+}
+
 /* What the wallet has of a transaction; NULL: nothing. */
 static const struct spv_wallet_tx_row *find_row(const struct send *s, const struct spv_txid *txid)
 {

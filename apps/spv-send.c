@@ -121,8 +121,7 @@ static int end_run(struct send *s, int rc)
     int closed, flushed;
 
     send_read_free(s);
-    spv_broadcast_free(s->broadcast);
-    spv_wallet_free(s->wallet);
+    send_free_machines(s);
     closed = spv_store_close(s->store);
     if (closed != 0 && (rc == CLI_DONE || rc == CLI_INTERRUPTED))
         rc = cli_fail(closed,

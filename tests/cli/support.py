@@ -336,7 +336,7 @@ class FakePeer:
                 raise EOFError
             self.dialled += 1
             wire = Wire(sock, self.magic)
-            wire.wait(b"version")
+            wire.services = struct.unpack("<Q", wire.wait(b"version")[4:12])[0]
             wire.send_version(self.height, int(time.time()) + self.clock_offset, self.relay)
             wire.send(b"verack")
             self.converse(wire)

@@ -212,6 +212,7 @@ class Kept(Send):
             peers = [self.peer("fetch", "relay") for _ in range(2)]
             program = self.program("spv-send", *self.place(*peers), "--follow", self.path_tx)
             program.wait_for(lambda line: line.startswith(f"sent {self.txid}"))
+            time.sleep(0.5)  # several ticks
             program.signal(number)
             self.assertEqual(program.end(), code)
             self.assertEqual(sum(line.startswith("sent ") for line in program.lines), 1)

@@ -6,7 +6,8 @@ import threading
 
 from support import HANG, FakePeer, sha256d
 
-MSG_TX, MSG_WITNESS_TX = 1, 0x40000001
+MSG_TX, WITNESS = 1, 0x40000000
+NODE_WITNESS = 8
 
 
 def prevout(n, index=0):
@@ -78,6 +79,11 @@ class TxPeer(FakePeer):
         except OSError:
             pass  # it has left
 
+    def ask(self, wire, lock, txid):
+        """With witness where the other side offers it, as Bitcoin Core and bcoin do (BIP144)."""
+        kind = MSG_TX | (WITNESS if wire.services & NODE_WITNESS else 0)
+        self.send(wire, lock, b"getdata", b"\x01" + struct.pack("<I", kind) + txid)
+
     def converse(self, wire):
         lock = threading.Lock()
         self.wires.append(wire)
@@ -102,7 +108,7 @@ class TxPeer(FakePeer):
             if "silent" in self.does or self.waits:
                 continue
             self.asked += 1
-            self.send(wire, lock, b"getdata", b"\x01" + struct.pack("<I", MSG_WITNESS_TX) + txid)
+            self.ask(wire, lock, txid)
         if "drop" in self.does:
             wire.sock.close()
             raise EOFError
@@ -114,7 +120,7 @@ class TxPeer(FakePeer):
         self.network.add(payload)
         spent = payload[7:39]
         if spent in self.wanted and spent not in self.network.txs:  # its parent, which it lacks
-            self.send(wire, lock, b"getdata", b"\x01" + struct.pack("<I", MSG_WITNESS_TX) + spent)
+            self.ask(wire, lock, spent)
 
     def drop_all(self):
         for wire in self.wires:
