@@ -26,6 +26,14 @@ struct proof_match {
     enum spv_merkle_depth reason; /* BY_NOTHING: why */
 };
 
+/* A block in the database. */
+struct proof_block {
+    struct spv_chain_header header;
+    uint32_t confirmations; /* 0: not in the best chain */
+    bool stored; /* the header is in the database, perhaps on a side branch */
+    uint32_t tip; /* height */
+};
+
 struct proof {
     const char *path, *name; /* name: for messages */
     const char *coinbase_path; /* NULL: none */
@@ -36,11 +44,13 @@ struct proof {
     size_t n_txs;
     struct proof_match *matches;
     size_t n_matches;
-    struct spv_chain_header header; /* in the database */
-    uint32_t confirmations; /* 0: not in the best chain */
-    bool stored; /* the header is in the database, perhaps on a side branch */
-    uint32_t tip; /* height */
+    struct proof_block in_chain;
 };
+
+/* Finds a block in the database. Returns CLI_DONE, or the code to exit with after reporting the
+ * error. */
+int proof_find_block(struct proof_block *out, struct spv_store *store,
+                     const struct spv_blockhash *hash);
 
 /* Reads the files and verifies the tree; and finds out by what the depth of each match is proven.
  * Return CLI_DONE, or the code to exit with after reporting the error. */

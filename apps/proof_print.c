@@ -55,12 +55,13 @@ static void print_json(const struct proof *p, const char *network)
         (void)json_array_append_new(list, match_json(&p->matches[i]));
     }
     spv_blockhash_hex(block, &p->block);
-    cli_json(json_pack("{s:s, s:s, s:s, s:b, s:o?, s:I, s:I, s:s, s:o}", "event", "proof",
-                       "network", network, "block", block, "best", p->confirmations > 0, "height",
-                       p->stored ? json_integer((json_int_t)p->header.height) : json_null(),
-                       "confirmations", (json_int_t)p->confirmations, "time",
-                       (json_int_t)p->tree.header.time, "utc",
-                       cli_iso_time(utc, p->tree.header.time), "transactions", list));
+    cli_json(json_pack(
+        "{s:s, s:s, s:s, s:b, s:o?, s:I, s:I, s:s, s:o}", "event", "proof", "network", network,
+        "block", block, "best", p->in_chain.confirmations > 0, "height",
+        p->in_chain.stored ? json_integer((json_int_t)p->in_chain.header.height) : json_null(),
+        "confirmations", (json_int_t)p->in_chain.confirmations, "time",
+        (json_int_t)p->tree.header.time, "utc", cli_iso_time(utc, p->tree.header.time),
+        "transactions", list));
 }
 
 void proof_print(const struct proof *p, const char *network)
@@ -73,12 +74,12 @@ void proof_print(const struct proof *p, const char *network)
     }
     spv_blockhash_hex(hash, &p->block);
     cli_print("%-14s %s", "block", hash);
-    if (p->stored) {
-        cli_print("%-14s %s", "height", cli_count(text, p->header.height));
+    if (p->in_chain.stored) {
+        cli_print("%-14s %s", "height", cli_count(text, p->in_chain.header.height));
     }
-    if (p->confirmations > 0) {
-        cli_print("%-14s %s", "confirmations", cli_count(text, p->confirmations));
-    } else if (p->stored) {
+    if (p->in_chain.confirmations > 0) {
+        cli_print("%-14s %s", "confirmations", cli_count(text, p->in_chain.confirmations));
+    } else if (p->in_chain.stored) {
         cli_print("%-14s %s", "branch", "a side branch, not the best chain");
     }
     cli_print("%-14s %s", "time", cli_time(text, p->tree.header.time));

@@ -1,13 +1,15 @@
-/* spv-proof: verifies merkle proofs offline, against the headers database of spv-sync. */
+/* spv-proof: makes and verifies merkle proofs offline, against the headers database of spv-sync. */
 #include <string.h>
 
 #include "find_header.h"
 #include "proof.h"
+#include "proof_make.h"
 
 static struct {
     struct cli_target target;
-    struct cli_list words, txs; /* the command and its file; raw transactions */
+    struct cli_list words, txs; /* the command and its file or TXID; raw transactions */
     const char *coinbase_proof;
+    const char *block_file, *output; /* of make */
     bool without_depth, json, quiet;
 } job;
 
@@ -23,40 +25,18 @@ static int open_store(struct spv_store **out)
     return spv_store_open(out, &cfg, &why) == 0 ? CLI_DONE : cli_print_error_info(&why);
 }
 
-/* Finds the proof's block in the database. */
-static int find_block(struct proof *p, struct spv_store *store)
-{
-    struct spv_chain_header tip;
-    bool best;
-    int rc = find_header(store, &p->header, &best, &p->block, NULL, NULL);
-
-    if (rc == SPV_ERR_INTERRUPTED) {
-        return (int)cli_stop_code();
-    }
-    p->stored = rc > 0;
-    if (rc >= 0) {
-        rc = spv_store_tip(store, &tip);
-    }
-    if (rc <= 0) {
-        return cli_fail(rc < 0 ? rc : SPV_ERR_DB_DAMAGED, "%s", spv_store_last_error(store));
-    }
-    p->tip = tip.height;
-    p->confirmations = p->stored && best ? tip.height - p->header.height + 1 : 0;
-    return CLI_DONE;
-}
-
 /* What the exit code says, with its reason. */
 static int conclude(const struct proof *p)
 {
     size_t unproven = 0;
 
-    if (!p->stored) {
+    if (!p->in_chain.stored) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
                            "%s: its block is not among the headers up to height %s in %s. Sync "
                            "first (spv-sync), or the block is in another chain.",
-                           p->name, CLI_COUNT(p->tip), job.target.path);
+                           p->name, CLI_COUNT(p->in_chain.tip), job.target.path);
     }
-    if (p->confirmations == 0) {
+    if (p->in_chain.confirmations == 0) {
         return cli_fail_as(CLI_FAILED, SPV_ERR_NOT_FOUND,
                            "%s: its block is on a side branch, not in the best chain.", p->name);
     }
@@ -89,7 +69,7 @@ static int verify(const char *path)
         rc = open_store(&store);
     }
     if (rc == CLI_DONE) {
-        rc = find_block(&p, store);
+        rc = proof_find_block(&p.in_chain, store, &p.block);
     }
     if (rc == CLI_DONE) {
         if (!job.quiet) {
@@ -102,14 +82,42 @@ static int verify(const char *path)
     return rc;
 }
 
-static int run_command(void)
+static int make(const char *txid)
 {
-    if (job.words.n == 0) {
-        return cli_usage("a command is missing: verify.");
+    const struct proof_make_options options = {
+        .txid = txid, .block_file = job.block_file, .output = job.output};
+    struct spv_store *store = NULL;
+    int rc = cli_target_resolve(&job.target);
+
+    if (rc == CLI_DONE) {
+        rc = open_store(&store);
     }
-    if (strcmp(job.words.item[0], "verify") != 0) {
-        return cli_usage("'%s' is not a command; use verify.", job.words.item[0]);
+    if (rc == CLI_DONE) {
+        rc = proof_make(&options, store);
     }
+    (void)spv_store_close(store);
+    return rc;
+}
+
+static int run_make(void)
+{
+    if (job.words.n < 2) {
+        return cli_usage("make: TXID is missing.");
+    }
+    if (job.words.n > 2) {
+        return cli_usage("make: '%s': unexpected argument.", job.words.item[2]);
+    }
+    if (job.txs.n > 0 || job.coinbase_proof || job.without_depth) {
+        return cli_usage("--tx, --coinbase-proof, --without-depth: only for verify.");
+    }
+    if (job.quiet && !job.output) {
+        return cli_usage("make: --quiet leaves nothing to do without --output.");
+    }
+    return make(job.words.item[1]);
+}
+
+static int run_verify(void)
+{
     if (job.words.n < 2) {
         return cli_usage("verify: FILE is missing; - is standard input.");
     }
@@ -119,7 +127,24 @@ static int run_command(void)
     if (job.coinbase_proof && job.txs.n == 0) {
         return cli_usage("--coinbase-proof: give the raw coinbase transaction with --tx.");
     }
+    if (job.block_file || job.output) {
+        return cli_usage("--block-file, --output: only for make.");
+    }
     return verify(job.words.item[1]);
+}
+
+static int run_command(void)
+{
+    if (job.words.n == 0) {
+        return cli_usage("a command is missing: verify or make.");
+    }
+    if (strcmp(job.words.item[0], "make") == 0) {
+        return run_make();
+    }
+    if (strcmp(job.words.item[0], "verify") == 0) {
+        return run_verify();
+    }
+    return cli_usage("'%s' is not a command; use verify or make.", job.words.item[0]);
 }
 
 static const struct cli_option options[] = {
@@ -128,6 +153,19 @@ static const struct cli_option options[] = {
     CLI_CHALLENGE_ROW(job.target),
     CLI_DATADIR_ROW(job.target),
     CLI_DB_ROW(job.target),
+    {.group = "Make"},
+    {.name = "block-file",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .help = "Make the proof from this raw block, hexadecimal or binary; - is standard input. "
+             "Default: the proof that the wallet has stored.",
+     .into = &job.block_file},
+    {.name = "output",
+     .letter = 'o',
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .help = "Write the proof to this file. Default: standard output.",
+     .into = &job.output},
     {.group = "Depth"},
     {.name = "tx",
      .letter = 't',
@@ -160,27 +198,32 @@ int main(int argc, char **argv)
     static const struct cli_app app = {
         .name = "spv-proof",
         .summary =
-            "Verifies that transactions are in a block of the best chain, offline.\n"
+            "Verifies or makes proofs that transactions are in a block of the best chain, "
+            "offline.\n"
             "\n"
             "  verify FILE   a merkle proof as Bitcoin Core's gettxoutproof makes it, hexadecimal\n"
             "                or binary; - is standard input\n"
+            "  make TXID     such a proof, hexadecimal, from the wallet or a block\n"
             "\n"
-            "Prints block, height, confirmations and time, and for each transaction of the proof\n"
+            "verify prints block, height, confirmations and time, and for each transaction of the "
+            "proof\n"
             "its position and whether its depth is proven: that it is a transaction, and no\n"
             "inner node of the tree. The headers come from the database of spv-sync.",
-        .usage = "verify [OPTION]... FILE",
+        .usage = "verify|make [OPTION]... FILE|TXID",
         .options = options,
-        .notes = "Exit code 0: the transactions are in the best chain. 1: the proof is invalid,\n"
-                 "its block is not in the best chain, or a depth is not proven.\n"
+        .notes = "Exit code 0: the transactions are in the best chain. 1: the proof is invalid or\n"
+                 "cannot be made, its block is not in the best chain, or a depth is not proven.\n"
                  "\n"
                  "Examples:\n"
                  "  spv-proof verify proof.hex --tx tx.hex\n"
                  "  bitcoin-cli gettxoutproof '[\"TXID\"]' | spv-proof verify - --tx tx.hex\n"
-                 "  spv-proof verify --json --without-depth proof.hex\n",
+                 "  spv-proof verify --json --without-depth proof.hex\n"
+                 "  spv-proof make TXID --output proof.hex\n"
+                 "  bitcoin-cli getblock HASH 0 | spv-proof make TXID --block-file -\n",
         .exits = exits,
         .n_exits = sizeof exits / sizeof exits[0],
         .operands = &job.words,
-        .commands = "verify",
+        .commands = "verify make",
     };
     int rc = cli_parse(&app, argc, argv);
 

@@ -63,46 +63,12 @@ static int finish_sync(struct sync *s, int rc)
     return code;
 }
 
-static bool has_seeds(const struct spv_params *p)
-{
-    return (p->dns_seeds && p->dns_seeds[0].name) || p->fixed_seeds;
-}
-
-/* No peer is named, and this network has no seeds. */
-static bool must_name_peer(const struct sync *s)
-{
-    return s->connect.n == 0 && s->add_peers.n == 0 && !has_seeds(s->target.params);
-}
-
-/* Returns the option that names every peer the run begins with; NULL: there are others. */
-static const char *naming_option(const struct sync *s, const struct spv_node_stats *stats)
-{
-    if (s->connect.n > 0)
-        return "--connect";
-    return s->add_peers.n > 0 && !has_seeds(s->target.params) &&
-                   stats->addresses_new + stats->addresses_tried == 0
-               ? "--add-peer"
-               : NULL;
-}
-
-static int name_peer(const struct sync *s)
-{
-    return cli_usage("%s: this network has no DNS seeds: name a peer with --connect "
-                     "HOST[:PORT] or --add-peer HOST[:PORT].",
-                     s->target.params->net.name);
-}
-
 #define MEGABYTE UINT64_C(1000000)
 
 static int run_loop(struct sync *s)
 {
     struct spv_evloop_config cfg = {
         .node = {.params = s->target.params,
-                 .connect = s->endpoints,
-                 .n_connect = s->connect.n,
-                 .add_peers = s->endpoints + s->connect.n,
-                 .n_add_peers = s->add_peers.n,
-                 .peers = (unsigned)s->peers,
                  .min_work = s->min_work_text ? &s->min_work : NULL,
                  .checkpoints = s->checkpoints.at,
                  .n_checkpoints = s->checkpoints.n,
@@ -124,17 +90,15 @@ static int run_loop(struct sync *s)
     int rc;
 
     s->end.params = s->target.params;
-    s->end.proxy = &s->proxy;
+    s->end.proxy = &s->peers.proxy;
     s->end.failure = s->report.failure;
     s->end.timeout = s->timeout;
-    s->end.connect = s->connect.n;
+    s->end.connect = s->peers.connect.n;
     s->report.network = s->target.params->net.name;
     s->report.database = s->target.path;
     s->report.verbose = s->verbose;
     s->report.backfill = s->backfill;
-    cfg.node.clear_bans = s->clear_bans;
-    cfg.node.transport = s->transport;
-    sync_proxy_apply(&s->proxy, &cfg);
+    peer_options_apply(&s->peers, &cfg);
     rc = spv_evloop_new(&s->loop, &cfg, &why);
 
     if (rc != 0)
@@ -146,11 +110,12 @@ static int run_loop(struct sync *s)
         return cli_fail(rc, "cannot keep filters: %s", spv_strerror(rc));
     }
     spv_evloop_get_stats(s->loop, &stats);
-    if (must_name_peer(s) && stats.addresses_new + stats.addresses_tried == 0) {
+    if (peer_options_must_name(&s->peers, s->target.params) &&
+        stats.addresses_new + stats.addresses_tried == 0) {
         spv_evloop_free(s->loop);
-        return name_peer(s);
+        return peer_options_name_peer(s->target.params);
     }
-    s->end.option = naming_option(s, &stats);
+    s->end.option = peer_options_naming(&s->peers, s->target.params, &stats);
     s->report.few_peers = s->end.option != NULL;
     report_sample(&s->report, &stats);
     s->useful_at = cli_clock();
@@ -175,20 +140,7 @@ static int check_options(struct sync *s)
         return rc;
     if (s->quiet && s->verbose)
         return cli_usage("--quiet, --verbose: cannot be combined.");
-    if (s->connect.n > 0 && s->add_peers.n > 0)
-        return cli_usage(
-            "--add-peer: cannot be combined with --connect, which allows no other peer.");
-    if (s->connect.n > SPV_NODE_MAX_ENDPOINTS || s->add_peers.n > SPV_NODE_MAX_ENDPOINTS)
-        return cli_usage("--connect: more than %d peers.", SPV_NODE_MAX_ENDPOINTS);
-    rc = sync_proxy_read(&s->proxy);
-    if (rc != CLI_DONE)
-        return rc;
-    rc = sync_proxy_endpoints(s->endpoints, &s->proxy, &s->connect, "connect",
-                              s->target.params->net.port);
-    if (rc != CLI_DONE)
-        return rc;
-    rc = sync_proxy_endpoints(s->endpoints + s->connect.n, &s->proxy, &s->add_peers, "add-peer",
-                              s->target.params->net.port);
+    rc = peer_options_check(&s->peers, s->target.params);
     if (rc != CLI_DONE)
         return rc;
     if (s->min_work_text && spv_u256_from_hex(&s->min_work, s->min_work_text) != 0)
@@ -235,8 +187,9 @@ static int run_sync(struct sync *s)
     if (rc != CLI_DONE)
         return rc;
     /* without a database there is no stored address: do not create one */
-    if (must_name_peer(s) && access(s->target.path, F_OK) != 0 && errno == ENOENT)
-        return name_peer(s);
+    if (peer_options_must_name(&s->peers, s->target.params) && access(s->target.path, F_OK) != 0 &&
+        errno == ENOENT)
+        return peer_options_name_peer(s->target.params);
     rc = cli_pid_file(s->pid_file);
     if (rc == CLI_DONE)
         rc = open_store(s);
@@ -275,44 +228,13 @@ static const struct cli_option options[] = {
     CLI_DATADIR_ROW(state.target),
     CLI_DB_ROW(state.target),
     {.group = "Peers"},
-    {.name = "connect",
-     .letter = 'c',
-     .kind = CLI_LIST,
-     .value = "HOST[:PORT]",
-     .help =
-         "Connect only to this peer; may be given several times. Default: peers are found by DNS.",
-     .into = &state.connect},
-    {.name = "add-peer",
-     .kind = CLI_LIST,
-     .value = "HOST[:PORT]",
-     .help =
-         "Connect to this peer in addition to those that are found; may be given several times.",
-     .into = &state.add_peers},
-    {.name = "proxy",
-     .kind = CLI_TEXT,
-     .value = "HOST[:PORT]",
-     .help = "Connect to every peer through this SOCKS5 proxy (Tor: 127.0.0.1:9050); names are "
-             "resolved "
-             "by the proxy, never locally.",
-     .into = &state.proxy.text},
-    {.name = "onion",
-     .kind = CLI_FLAG,
-     .help = "Connect only to onion addresses, through --proxy. Default proxy: 127.0.0.1:9050.",
-     .into = &state.proxy.onion},
-    CLI_TRANSPORT_ROW(state.transport,
-                      "Encrypt connections (BIP324, v2). auto: where the peer has it, else v1; v1: "
-                      "never; v2: only with peers that have it. Default auto."),
-    {.name = "clear-bans",
-     .kind = CLI_FLAG,
-     .help = "Remove all bans. A peer is banned for 24 hours for sending an invalid header.",
-     .into = &state.clear_bans},
-    {.name = "peers",
-     .kind = CLI_NUMBER,
-     .value = "N",
-     .help = "Number of outbound connections. Default: 4, or all of --connect.",
-     .into = &state.peers,
-     .min = 1,
-     .max = SPV_NODE_MAX_PEERS},
+    PEER_CONNECT_ROW(state.peers),
+    PEER_ADD_PEER_ROW(state.peers),
+    PEER_PROXY_ROW(state.peers),
+    PEER_ONION_ROW(state.peers),
+    PEER_TRANSPORT_ROW(state.peers),
+    PEER_CLEAR_BANS_ROW(state.peers),
+    PEER_PEERS_ROW(state.peers),
     {.group = "How much of the chain"},
     {.name = "start-height",
      .kind = CLI_NUMBER,
@@ -339,7 +261,7 @@ static const struct cli_option options[] = {
     {.name = "keep-filters",
      .kind = CLI_NUMBER,
      .value = "MB",
-     .help = "Also download the filters, and keep this many megabytes of them, the highest ones: a "
+     .help = "Also download the filters, and keep so many megabytes of them, the highest ones: a "
              "scan then needs no network for them. Implies --filters.",
      .into = &state.keep_filters,
      .min = 1,

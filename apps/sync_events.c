@@ -67,7 +67,7 @@ static void count_banned(struct sync *s, const struct spv_event *e)
     if (e->kind != SPV_EVENT_BANNED && e->error != SPV_ERR_BANNED)
         return;
     s->banned++;
-    if (s->connect.n == 0 || s->banned < s->connect.n || s->timeout == 0)
+    if (s->peers.connect.n == 0 || s->banned < s->peers.connect.n || s->timeout == 0)
         return;
     s->gave_up = true;
     spv_evloop_stop(s->loop);

@@ -49,25 +49,6 @@ static int sync_proxy_allows(const struct sync_proxy *p, const char *option,
     return CLI_DONE;
 }
 
-int sync_proxy_endpoints(struct spv_endpoint *out, const struct sync_proxy *p,
-                         const struct cli_list *list, const char *option, uint16_t port)
-{
-    size_t i;
-
-    for (i = 0; i < list->n; i++) {
-        int rc = cli_endpoint(&out[i], option, list->item[i], port);
-        if (rc != CLI_DONE)
-            return rc;
-        if (out[i].port == 0)
-            return cli_usage("--%s: '%s' is not HOST, HOST:PORT or [IPv6]:PORT.", option,
-                             list->item[i]);
-        rc = sync_proxy_allows(p, option, &out[i]);
-        if (rc != CLI_DONE)
-            return rc;
-    }
-    return CLI_DONE;
-}
-
 void sync_proxy_apply(const struct sync_proxy *p, struct spv_evloop_config *cfg)
 {
     if (p->endpoint.host[0] != '\0')

@@ -4,9 +4,9 @@
 
 #include "checkpoint_list.h"
 #include "cli.h"
+#include "peer_options.h"
 #include "spv/loop.h"
 #include "sync_end.h"
-#include "sync_proxy.h"
 #include "sync_report.h"
 #include "sync_start.h"
 
@@ -16,11 +16,8 @@
 struct sync {
     /* options */
     struct cli_target target;
-    struct cli_list connect, add_peers;
-    struct sync_proxy proxy;
-    enum spv_transport_choice transport;
-    bool clear_bans;
-    uint64_t peers, timeout;
+    struct peer_options peers;
+    uint64_t timeout;
     uint64_t keep_filters; /* megabytes; 0: none */
     const char *min_work_text, *checkpoint_file, *pid_file;
     struct cli_list checkpoint_items;
@@ -30,7 +27,6 @@ struct sync {
     struct cli_busy busy;
     struct cli_log log;
     /* made from them */
-    struct spv_endpoint endpoints[2 * CLI_LIST_MAX];
     struct spv_u256 min_work;
     struct checkpoint_list checkpoints;
     uint32_t start_height;

@@ -3,9 +3,9 @@
 #define APPS_WATCH_H
 
 #include "cli.h"
+#include "peer_options.h"
 #include "spv/wallet_db.h"
 #include "spv/wallet_event.h"
-#include "sync_proxy.h"
 
 #define WATCH_NONE UINT64_MAX /* a number that was not given */
 
@@ -15,11 +15,10 @@ struct watch_job {
     struct cli_list words; /* the command and its arguments */
     const char *birthday, *tag, *min, *source_name, *import;
     uint64_t gap, branch, watch, last; /* WATCH_NONE: not given */
-    bool export, allow_bloom, sat, json, csv, quiet, verbose, clear_bans;
-    struct cli_list connect, add_peers;
-    struct sync_proxy proxy;
-    enum spv_transport_choice transport;
-    uint64_t peers, timeout;
+    bool export, allow_bloom, sat, json, csv, quiet, verbose;
+    bool unconfirmed; /* fetch what is announced */
+    struct peer_options peers;
+    uint64_t timeout;
     struct cli_log log;
     const char *pid_file;
     /* made from them */

@@ -91,7 +91,7 @@ static void note_error(struct watch_run *r, const struct spv_event *e)
     if (e->kind != SPV_EVENT_BANNED && e->error != SPV_ERR_BANNED)
         return;
     r->banned++;
-    if (r->job->connect.n > 0 && r->banned >= r->job->connect.n && r->job->timeout > 0)
+    if (r->job->peers.connect.n > 0 && r->banned >= r->job->peers.connect.n && r->job->timeout > 0)
         spv_evloop_stop(r->loop);
 }
 
@@ -173,7 +173,7 @@ static void on_alarm(struct watch_run *r, const struct spv_wallet_event *e)
     case SPV_WALLET_ALARM_NO_SOURCE:
         r->no_source = e->raised;
         if (e->raised && !r->follow &&
-            (r->job->connect.n > 0 || r->job->source == SPV_SOURCE_BLOOM))
+            (r->job->peers.connect.n > 0 || r->job->source == SPV_SOURCE_BLOOM))
             spv_evloop_stop(r->loop);
         else if (e->raised)
             cli_warn("%s: nothing is scanned: no peer serves %s. Waiting for one.", net,
@@ -374,32 +374,16 @@ static int end_run(struct watch_run *r, int rc)
 
 /* ---- beginnings ---- */
 
-static bool has_seeds(const struct spv_params *p)
-{
-    return (p->dns_seeds && p->dns_seeds[0].name) || p->fixed_seeds;
-}
-
 static int check_options(struct watch_run *r)
 {
     struct watch_job *j = r->job;
-    const uint16_t port = j->params.net.port;
     int rc;
 
     if (j->quiet && j->verbose)
         return cli_usage("--quiet, --verbose: cannot be combined.");
-    if (j->connect.n > 0 && j->add_peers.n > 0)
-        return cli_usage(
-            "--add-peer: cannot be combined with --connect, which allows no other peer.");
-    rc = sync_proxy_read(&j->proxy);
-    if (rc == CLI_DONE)
-        rc = sync_proxy_endpoints(r->endpoints, &j->proxy, &j->connect, "connect", port);
-    if (rc == CLI_DONE)
-        rc = sync_proxy_endpoints(r->endpoints + j->connect.n, &j->proxy, &j->add_peers, "add-peer",
-                                  port);
-    if (rc == CLI_DONE && j->connect.n == 0 && j->add_peers.n == 0 && !has_seeds(&j->params))
-        rc = cli_usage("%s: this network has no DNS seeds: name a peer with --connect HOST[:PORT] "
-                       "or --add-peer HOST[:PORT].",
-                       j->params.net.name);
+    rc = peer_options_check(&j->peers, &j->params);
+    if (rc == CLI_DONE && peer_options_must_name(&j->peers, &j->params))
+        rc = peer_options_name_peer(&j->params);
     return rc;
 }
 
@@ -463,13 +447,6 @@ static int open_loop(struct watch_run *r)
     struct watch_job *j = r->job;
     struct spv_evloop_config cfg = {
         .node = {.params = &j->params,
-                 .connect = r->endpoints,
-                 .n_connect = j->connect.n,
-                 .add_peers = r->endpoints + j->connect.n,
-                 .n_add_peers = j->add_peers.n,
-                 .peers = (unsigned)j->peers,
-                 .transport = j->transport,
-                 .clear_bans = j->clear_bans,
                  .checkpoints = j->params.checkpoints,
                  .n_checkpoints = j->params.n_checkpoints,
                  .checkpoint_mode = j->params.n_checkpoints > 0 ? SPV_CHECKPOINTS_ENFORCED
@@ -477,6 +454,7 @@ static int open_loop(struct watch_run *r)
                  .start_height = r->start_height,
                  .source = j->source,
                  .allow_bloom = j->allow_bloom || j->source == SPV_SOURCE_BLOOM,
+                 .fetch_unconfirmed = j->unconfirmed,
                  .wallet = j->wallet},
         .store = j->store,
         .on_event = on_event,
@@ -487,7 +465,7 @@ static int open_loop(struct watch_run *r)
     };
     struct spv_error_info why;
 
-    sync_proxy_apply(&j->proxy, &cfg);
+    peer_options_apply(&j->peers, &cfg);
     if (spv_evloop_new(&r->loop, &cfg, &why) != 0)
         return cli_print_error_info(&why);
     if (spv_wallet_script_count(j->wallet) == 0)
@@ -502,11 +480,11 @@ static int run_loop(struct watch_run *r)
     int rc;
 
     r->end = (struct sync_end){.params = &j->params,
-                               .proxy = &j->proxy,
+                               .proxy = &j->peers.proxy,
                                .failure = r->report.failure,
                                .timeout = j->timeout,
-                               .connect = j->connect.n,
-                               .option = j->connect.n > 0 ? "--connect" : NULL};
+                               .connect = j->peers.connect.n,
+                               .option = j->peers.connect.n > 0 ? "--connect" : NULL};
     r->report.network = j->params.net.name;
     r->report.database = j->target.path;
     r->report.verbose = j->verbose;
@@ -546,7 +524,7 @@ static int run_watch(struct watch_job *j, bool follow)
     if (rc == CLI_DONE)
         rc = read_wallet(r);
     if (rc == CLI_DONE) /* all named peers are believed when only those are used */
-        rc = watch_new_wallet(j, (uint32_t)j->connect.n);
+        rc = watch_new_wallet(j, (uint32_t)j->peers.connect.n);
     if (rc == CLI_DONE)
         rc = open_loop(r);
     if (rc == CLI_DONE)

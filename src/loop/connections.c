@@ -106,6 +106,7 @@ struct spv_peer_config spv_connections_peer_config(struct spv_connections *c,
 {
     return (struct spv_peer_config){
         .net = c->net,
+        .services = c->services,
         .relay = false, /* BIP37: no transaction announcements, unless the node wants them */
         .user_agent = c->user_agent,
         .rng = c->rng,

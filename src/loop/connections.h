@@ -23,6 +23,7 @@ struct spv_connections {
     struct spv_reactor *reactor;
     const struct spv_netid *net;
     const char *user_agent; /* NULL: the library's */
+    uint64_t services; /* that our version messages offer */
     struct spv_rng rng;
     struct spv_proxy proxy; /* without a host: none */
     uint64_t connect_timeout_us; /* 0: the default */

@@ -347,6 +347,9 @@ static void init_connections(struct spv_evloop *l)
     c->reactor = l->reactor;
     c->net = &l->cfg.node.params->net;
     c->user_agent = l->cfg.user_agent;
+    /* BIP144: peers request with witness only from one that offers it; else they get what we
+     * publish stripped, and refuse it. */
+    c->services = l->cfg.node.broadcast ? SPV_NODE_WITNESS : 0;
     c->rng = l->cfg.node.rng;
     c->connect_timeout_us = l->cfg.connect_timeout_us;
     c->on_input = on_input;

@@ -293,11 +293,11 @@ class Wire:
             if got == command:
                 return payload
 
-    def send_version(self, height=0, unix_time=0):
+    def send_version(self, height=0, unix_time=0, relay=False):
         address = bytes(26)
         self.send(b"version", struct.pack("<iQq", 70016, 0, unix_time) + address + address +
                   struct.pack("<Q", random.getrandbits(64)) + b"\x06/test/" +
-                  struct.pack("<i?", height, False))
+                  struct.pack("<i?", height, relay))
 
     def dial_handshake(self):
         self.send_version()
@@ -311,8 +311,8 @@ class FakePeer:
     converse(wire), which a subclass overrides. Counts the unencrypted connections in `dialled`; it
     closes encrypted ones."""
 
-    def __init__(self, height=1000, clock_offset=0, magic=REGTEST_MAGIC):
-        self.height, self.clock_offset, self.magic = height, clock_offset, magic
+    def __init__(self, height=1000, clock_offset=0, magic=REGTEST_MAGIC, relay=False):
+        self.height, self.clock_offset, self.magic, self.relay = height, clock_offset, magic, relay
         self.dialled = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -336,8 +336,8 @@ class FakePeer:
                 raise EOFError
             self.dialled += 1
             wire = Wire(sock, self.magic)
-            wire.wait(b"version")
-            wire.send_version(self.height, int(time.time()) + self.clock_offset)
+            wire.services = struct.unpack("<Q", wire.wait(b"version")[4:12])[0]
+            wire.send_version(self.height, int(time.time()) + self.clock_offset, self.relay)
             wire.send(b"verack")
             self.converse(wire)
         except (EOFError, OSError):

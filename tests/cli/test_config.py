@@ -11,7 +11,7 @@ import unittest
 from support import DONE, FAILED, USAGE, TestCase, binary, has, run
 
 APPS = [name for name in ("spv-sync", "spv-serve", "spv-export", "spv-import", "spv-db", "spv-proof",
-                          "spv-address", "spv-watch") if has(name)]
+                          "spv-address", "spv-watch", "spv-send") if has(name)]
 NOWHERE = ("--proxy", "127.0.0.1:1", "--timeout", "1")  # a run that should not have begun ends soon
 OWN = {"help", "version", "config", "no-config", "print-config", "completion"}
 

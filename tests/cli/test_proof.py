@@ -11,6 +11,7 @@ import unittest
 
 from support import (DATABASE, DONE, FAILED, HANG, INTERRUPTED, USAGE, Program, TestCase, binary, run, untimed,
                      sha256d)
+from wallet_rows import add_wallet
 
 BITS = 0x207fffff
 GENESIS = bytes.fromhex("06226e46111a0b59caaf126043eb5bbf28c34f3a5e332a1fc7b2b73cf188910f")  # regtest's
@@ -75,7 +76,7 @@ def mine(previous, root, time):
     raise AssertionError
 
 
-class Proof(TestCase):
+class Chain(TestCase):
     """A chain of three blocks; the second has five transactions."""
 
     @classmethod
@@ -111,6 +112,8 @@ class Proof(TestCase):
     def object(self, *args, code=DONE):
         return untimed(self.verify("--json", *args, code=code).stdout.splitlines()[0])
 
+
+class Proof(Chain):
     def refused(self, *args, words=(), code=FAILED):
         errors = self.verify(*args, code=code).stderr
         self.assertEqual(errors.count("\n"), 1, errors)
@@ -231,7 +234,9 @@ class Proof(TestCase):
                      words=("tx2", self.txids[2][::-1].hex(), "not proven by"))
 
     def test_usage(self):
-        for args in ([], ["prove", "x"], ["verify"], ["verify", "a", "b"],
+        for args in ([], ["prove", "x"], ["verify"], ["verify", "a", "b"], ["make"], ["make", "a" * 64, "b"],
+                     ["make", "a"], ["make", "a" * 64, "--tx", "x"], ["make", "a" * 64, "--quiet"],
+                     ["verify", self.proof, "--output", "x"], ["verify", self.proof, "--block-file", "x"],
                      ["verify", self.proof, "--coinbase-proof", self.proof]):
             self.ends(run("spv-proof", *args, "--db", self.db), USAGE)
 
@@ -265,6 +270,119 @@ class Proof(TestCase):
             got = json.loads(result.stdout)
             self.assertEqual((got["block"], got["height"]), (row["block_hash"], int(row["height"])))
             self.assertEqual([m["txid"] for m in got["transactions"]], [row["txid"]])
+
+
+class Make(Chain):
+    """The same chain; the wallet has the fourth transaction of the second block."""
+
+    def setUp(self):
+        super().setUp()
+        self.block = self.headers[1] + bytes([len(self.txs)]) + b"".join(self.txs)
+        self.expected = proof_of(self.headers[1], self.txids, [3])
+        self.txid = self.txids[3][::-1].hex()
+
+    def add_wallet(self, **more):
+        tx = {"raw": self.txs[3], "height": 2, "block": sha256d(self.headers[1]), "position": 3,
+              "proof": self.expected, "pays": [(0, 3)], **more}
+        add_wallet(self.db, b"\x51", [tx], (3, sha256d(self.headers[2])))
+
+    def make(self, *args, code=DONE, **more):
+        result = run("spv-proof", "make", "--db", self.db, *args, **more)
+        self.ends(result, code)
+        return result
+
+    def not_made(self, *args, words, code=FAILED):
+        result = self.make(*args, code=code)
+        self.assertEqual(result.stdout, "")
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertIn(words, result.stderr)
+
+    def test_from_the_wallet_it_is_the_stored_one(self):
+        self.add_wallet()
+        self.assertEqual(self.make(self.txid).stdout, self.expected.hex() + "\n")
+
+    def test_from_a_block_each_transaction_has_its_own(self):
+        path = self.file("block", self.block)
+        for i, txid in enumerate(self.txids):
+            made = self.make(txid[::-1].hex(), "--block-file", path).stdout
+            self.assertEqual(made, proof_of(self.headers[1], self.txids, [i]).hex() + "\n")
+            self.verify("--without-depth", self.file("made", made.encode()))
+
+    def test_a_block_is_read_as_hexadecimal_from_standard_input_too(self):
+        with open(self.file("hex", self.block.hex().encode()), "rb") as f:
+            result = subprocess.run([binary("spv-proof"), "make", self.txid, "--db", self.db, "--block-file", "-"],
+                                    stdin=f, capture_output=True, text=True, timeout=HANG, check=False)
+        self.ends(result, DONE)
+        self.assertEqual(result.stdout, self.expected.hex() + "\n")
+
+    def test_a_file_and_json_have_the_same(self):
+        self.add_wallet()
+        out = self.path("proof.hex")
+        result = self.make(self.txid, "--output", out, "--quiet")
+        self.assertEqual((result.stdout, result.stderr), ("", ""))
+        with open(out, encoding="ascii") as f:
+            self.assertEqual(f.read(), self.expected.hex() + "\n")
+        made = untimed(self.make(self.txid, "--json").stdout)
+        self.assertEqual(made, {"event": "made", "txid": self.txid, "block": sha256d(self.headers[1])[::-1].hex(),
+                                "height": 2, "confirmations": 2, "position": 3, "depth_proven": True,
+                                "source": "wallet", "proof": self.expected.hex()})
+
+    def test_what_the_wallet_does_not_have_is_told(self):
+        self.not_made(self.txid, words="is not in a wallet of")
+        self.add_wallet(proof=None)
+        self.not_made(self.txid, words="the wallet has stored no proof of it")
+        self.not_made("ab" * 32, words="is not in a wallet of")
+
+    def test_an_unconfirmed_one_has_no_proof(self):
+        add_wallet(self.db, b"\x51", [{"raw": self.txs[3]}], (3, sha256d(self.headers[2])))
+        self.not_made(self.txid, words="is in no block of the best chain")
+
+    def test_a_stored_proof_that_is_wrong_is_not_printed(self):
+        self.add_wallet(proof=proof_of(self.headers[1], self.txids, [2]))
+        self.not_made(self.txid, words="the proof that was made is wrong: it proves something else")
+
+    def test_a_damaged_one_is_not_printed_either(self):
+        damaged = bytearray(self.expected)
+        damaged[90] ^= 1
+        self.add_wallet(proof=bytes(damaged))
+        self.not_made(self.txid, words="the proof that was made is wrong: ")
+
+    def test_a_block_of_another_chain_proves_nothing(self):
+        other = mine(GENESIS, root_of(self.txids), 1700000000)
+        self.not_made(self.txid, "--block-file", self.file("other", other + self.block[80:]),
+                      words="is not in the best chain up to height 3")
+
+    def test_blocks_that_are_none_are_refused(self):
+        changed = self.block[:-1] + b"\x01"
+        for data, words in ((b"", "is empty"), (self.block[:-1], "is no block"), (self.block + b"\0", "is no block"),
+                            (changed, "its transactions are not those of its header"),
+                            (self.headers[1] + b"\x00", "is no block")):
+            self.not_made(self.txid, "--block-file", self.file("bad", data), words=words)
+        self.not_made("ab" * 32, "--block-file", self.file("block", self.block), words="is not in this block")
+        self.not_made(self.txid, "--block-file", self.path("missing"), words="cannot be opened")
+
+    @unittest.skipUnless(DATA, "needs SPV_TEST_DATA")
+    def test_proofs_are_those_of_a_reference_node(self):
+        node = os.path.join(DATA, "regtest-node")
+        db = self.path("node.db")
+        self.ends(run("spv-import", "--network", "regtest", "--db", db, "--input",
+                      os.path.join(node, "headers.bin")), DONE)
+        with open(os.path.join(node, "blocks.csv"), newline="", encoding="ascii") as f:
+            blocks = {row["hash"]: row["block"] for row in csv.DictReader(f)}
+        with open(os.path.join(node, "proofs.csv"), newline="", encoding="ascii") as f:
+            rows = list(csv.DictReader(f))
+        self.assertEqual(len(rows), 37)
+        for row in rows:
+            block = self.file("block", blocks[row["block_hash"]].encode())
+            result = run("spv-proof", "make", row["txid"], "--block-file", block, "--db", db)
+            self.ends(result, DONE)
+            self.assertEqual(result.stdout, row["proof"] + "\n")
+        add_wallet(db, b"\x51", [{"raw": bytes.fromhex(row["transaction"]), "height": int(row["height"]),
+                                  "block": bytes.fromhex(row["block_hash"])[::-1], "position": 1,
+                                  "proof": bytes.fromhex(row["proof"])} for row in rows],
+                   (264, bytes.fromhex(rows[0]["block_hash"])[::-1]))
+        for row in rows:
+            self.assertEqual(run("spv-proof", "make", row["txid"], "--db", db).stdout, row["proof"] + "\n")
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ class Install(unittest.TestCase):
         self.assertEqual(out, "1\n" * len(names))
 
     def test_installs_apps_and_their_pages(self):
-        for app in ("spv-sync", "spv-export", "spv-serve", "spv-db", "spv-proof", "spv-address", "spv-watch"):
+        for app in ("spv-sync", "spv-export", "spv-serve", "spv-db", "spv-proof", "spv-address", "spv-watch", "spv-send"):
             self.assertTrue((self.prefix / "bin" / app).exists(), app)
             self.assertTrue((self.prefix / f"share/man/man1/{app}.1").exists(), f"{app}.1")
             for file in (f"bash-completion/completions/{app}", f"zsh/site-functions/_{app}",

@@ -29,7 +29,8 @@ ROOT = HERE.parent.parent
 BUILD = "build/mutants"
 TEST_SECONDS = 300  # a mutant that loops is dead, too
 CLI_PROGRAMS = ["spv-sync", "spv-export", "spv-import", "spv-db", "spv-serve", "spv-proof", "spv-address",
-                "spv-watch", "stall"]
+                "spv-watch", "spv-send",
+                "stall"]
 OPTIONS = ["-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DSPV_SANITIZE=OFF", "-DSPV_WERROR=OFF",
            "-DSPV_BENCH=OFF", "-DSPV_TESTS=ON"]
 

@@ -90,7 +90,7 @@ static uint32_t last_active(const struct spv_broadcast *b, uint32_t first)
 }
 
 /* How unsuitable a connection is for a round: 0 when neither it nor its network group was concerned
- * with the transaction. */
+ * with the transaction and it announces nothing to us, so that the others can announce it back. */
 static unsigned conn_score(const struct spv_broadcast *b, const struct spv_broadcast_conn *conn,
                            uint32_t child)
 {
@@ -98,12 +98,14 @@ static unsigned conn_score(const struct spv_broadcast *b, const struct spv_broad
     unsigned sum = 0;
 
     if ((bits & SPV_BROADCAST_BIT_HAS) != 0)
-        sum += 8;
+        sum += 16;
     if ((bits & SPV_BROADCAST_BIT_ANNOUNCED) != 0)
-        sum += 4;
+        sum += 8;
     if ((bits & SPV_BROADCAST_BIT_FETCHED) != 0)
-        sum += 2;
+        sum += 4;
     if ((spv_broadcast_facts(&b->txs[child], conn->info.group) & SPV_BROADCAST_ANNOUNCED) != 0)
+        sum += 2;
+    if (conn->info.announces)
         sum += 1;
     return sum;
 }

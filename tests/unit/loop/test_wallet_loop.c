@@ -1,11 +1,15 @@
 /* The event loop with a wallet and with what is published, over a real store: the rows that it
  * writes are those that the next run begins with. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,6 +30,11 @@ struct run {
     struct spv_broadcast_progress progress;
     void (*on_tick)(struct run *r);
     unsigned ticks;
+    bool is_peer; /* the loop connects to `listener`, and runs until its version is there */
+    int listener, socket; /* -1: none */
+    struct spv_endpoint endpoint;
+    uint8_t version[36]; /* a header of 24 bytes, the version, the services */
+    size_t n_version;
 };
 
 static const uint8_t script[SCRIPT_BYTES] = {0x00, 0x14, 7};
@@ -70,12 +79,26 @@ static void on_broadcast(void *ctx, const struct spv_broadcast_progress *progres
     r->progress = *progress;
 }
 
+/* Reads the beginning of our version message. Returns true when it is there. */
+static bool read_version(struct run *r)
+{
+    ssize_t n;
+
+    if (r->socket < 0)
+        r->socket = accept(r->listener, NULL, NULL);
+    if (r->socket < 0)
+        return false;
+    n = recv(r->socket, r->version + r->n_version, sizeof r->version - r->n_version, MSG_DONTWAIT);
+    r->n_version += n > 0 ? (size_t)n : 0;
+    return r->n_version == sizeof r->version;
+}
+
 static void on_tick(void *ctx)
 {
     struct run *r = ctx;
     if (r->ticks++ == 0 && r->on_tick)
         r->on_tick(r);
-    else
+    else if (!r->is_peer || read_version(r))
         spv_evloop_stop(r->loop);
 }
 
@@ -101,6 +124,9 @@ static int open_loop(struct run *r)
     assert_int_equal(spv_wallet_new(&r->wallet, &wallet), 0);
     assert_int_equal(spv_broadcast_new(&r->broadcast, &broadcast), 0);
     cfg.store = r->store;
+    cfg.node.transport = SPV_TRANSPORT_ONLY_V1;
+    cfg.node.connect = &r->endpoint;
+    cfg.node.n_connect = r->is_peer;
     cfg.node.wallet = r->wallet;
     cfg.node.broadcast = r->broadcast;
     return spv_evloop_new(&r->loop, &cfg, &why);
@@ -207,9 +233,47 @@ static void wallet_that_was_used_is_refused(void **state)
     assert_int_equal(spv_evloop_watch(r->loop, &request, &id, NULL, &target), 0);
     run_loop(r);
     cfg.store = r->store;
+    cfg.node.transport = SPV_TRANSPORT_ONLY_V1;
+    cfg.node.connect = &r->endpoint;
+    cfg.node.n_connect = r->is_peer;
     cfg.node.wallet = r->wallet; /* it has its rows already */
     assert_int_equal(spv_evloop_new(&loop, &cfg, NULL), SPV_ERR_STATE);
     close_loop(r);
+}
+
+static void open_listener(struct run *r)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t n = sizeof address;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    r->listener = socket(AF_INET, SOCK_STREAM, 0);
+    r->socket = -1;
+    assert_true(r->listener >= 0);
+    assert_int_equal(fcntl(r->listener, F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(bind(r->listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(r->listener, 1), 0);
+    assert_int_equal(getsockname(r->listener, (struct sockaddr *)&address, &n), 0);
+    (void)snprintf(r->endpoint.host, sizeof r->endpoint.host, "127.0.0.1");
+    r->endpoint.port = ntohs(address.sin_port);
+    r->is_peer = true;
+}
+
+/* BIP144: a peer asks for the witness only of one that offers NODE_WITNESS. */
+static void connections_of_a_loop_that_publishes_offer_node_witness(void **state)
+{
+    struct run *r = *state;
+
+    open_listener(r);
+    assert_int_equal(open_loop(r), 0);
+    run_loop(r);
+    assert_memory_equal(r->version + 4, "version", 8);
+    assert_int_equal(r->version[28], SPV_NODE_WITNESS);
+    for (size_t i = 29; i < 36; i++)
+        assert_int_equal(r->version[i], 0);
+    close_loop(r);
+    assert_int_equal(close(r->socket), 0);
+    assert_int_equal(close(r->listener), 0);
 }
 
 int main(void)
@@ -219,6 +283,7 @@ int main(void)
         T(watch_of_a_run_is_there_in_the_next_one),
         T(publication_of_a_run_goes_on_in_the_next_one),
         T(wallet_that_was_used_is_refused),
+        T(connections_of_a_loop_that_publishes_offer_node_witness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

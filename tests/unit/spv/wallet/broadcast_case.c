@@ -154,7 +154,7 @@ void connect(struct broadcast_case *c, uint64_t id, enum conn_kind kind)
     add(c, &(struct spv_broadcast_peer){.id = id,
                                         .group = id,
                                         .relay = kind != CONN_SILENT,
-                                        .announces = kind != CONN_SILENT,
+                                        .announces = kind != CONN_SILENT && kind != CONN_MUTE,
                                         .wtxidrelay = kind == CONN_WTXID});
 }
 

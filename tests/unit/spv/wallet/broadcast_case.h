@@ -52,6 +52,7 @@ enum conn_kind {
     CONN_RELAY, /* accepts announcements and announces to us */
     CONN_SILENT, /* its version had relay 0 */
     CONN_WTXID, /* as RELAY, by wtxid */
+    CONN_MUTE, /* accepts announcements, and announces nothing to us: our version had relay 0 */
 };
 /* The group of a connection is its id. */
 void connect(struct broadcast_case *c, uint64_t id, enum conn_kind kind);

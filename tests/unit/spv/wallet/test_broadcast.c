@@ -94,6 +94,23 @@ static void first_round_leaves_half_of_the_connections_to_announce_it_back(void 
     }
 }
 
+static void connections_that_announce_to_us_are_left_to_announce_it_back(void **state)
+{
+    struct broadcast_case *c = *state;
+
+    for (uint64_t first = 1; first <= 77; first += 4) { /* other groups each time */
+        for (uint64_t n = first; n < first + 4; n++)
+            connect(c, n, n % 2 == 0 ? CONN_RELAY : CONN_MUTE);
+        clear_sent(c);
+        assert_int_equal(publish(c, &tx, 0), 0);
+        assert_int_equal(c->n_sent, 2);
+        assert_true(was_announced(c, first, &tx) && was_announced(c, first + 2, &tx));
+        assert_int_equal(spv_broadcast_withdraw(c->b, &tx.txid, c->now), 0);
+        for (uint64_t n = first; n < first + 4; n++)
+            disconnect(c, n);
+    }
+}
+
 static void later_rounds_leave_out_one_connection_and_begin_with_new_ones(void **state)
 {
     struct broadcast_case *c = *state;
@@ -418,6 +435,7 @@ int main(void)
         CASE(peer_that_accepts_announcements_later_gets_one),
         CASE(wtxidrelay_peer_gets_the_wtxid),
         CASE(first_round_leaves_half_of_the_connections_to_announce_it_back),
+        CASE(connections_that_announce_to_us_are_left_to_announce_it_back),
         CASE(later_rounds_leave_out_one_connection_and_begin_with_new_ones),
         CASE(connection_that_did_not_hear_of_it_comes_before_one_that_did),
         CASE(lost_connection_is_replaced_within_the_round),
