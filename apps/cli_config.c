@@ -92,6 +92,7 @@ static const char *const all_options[] = {
     "to",
     "transport",
     "tx",
+    "unconfirmed",
     "verbose",
     "watch",
     "withdraw",

@@ -27,9 +27,8 @@ static bool is_onion(const char *host)
     return n > 6 && strcasecmp(host + n - 6, ".onion") == 0;
 }
 
-/* Checks that a peer of that name can be dialled with these options. Returns as the others. */
-static int sync_proxy_allows(const struct sync_proxy *p, const char *option,
-                             const struct spv_endpoint *peer)
+int sync_proxy_allows(const struct sync_proxy *p, const char *option,
+                      const struct spv_endpoint *peer)
 {
     struct spv_netaddr addr;
 
