@@ -158,7 +158,7 @@ static const char *wanted_peers(enum spv_source source)
     case SPV_SOURCE_FILTERS:
         return "compact filters (BIP157)";
     case SPV_SOURCE_BLOOM:
-        return "bloom filters (BIP37) that this version can use";
+        return "bloom filters (BIP37)";
     case SPV_SOURCE_BLOCKS:
         break;
     }

@@ -27,7 +27,8 @@
 //   {"do": "unban"}
 //
 // Its argument, if any, is JSON as well: {"port": 1} is where it listens, {"bip37": true} offers bloom
-// filters, {"feeRate": 1000} is what it tells peers in a feefilter.
+// filters, {"feeRate": 1000} is what it tells peers in a feefilter, {"deployed": true} has all deployments
+// (segwit) active from genesis on, as Bitcoin Core's regtest has.
 'use strict';
 
 process.env.NODE_BACKEND = 'js';
@@ -45,6 +46,7 @@ const readline = require('readline');
 const { Block, FullNode, KeyRing, MTX } = require('bcoin');
 const NetAddress = require('bcoin/lib/net/netaddress');
 const common = require('bcoin/lib/net/common');
+const { thresholdStates } = require('bcoin/lib/blockchain/common');
 
 const options = JSON.parse(process.argv[2] || '{}');
 const key = KeyRing.generate();
@@ -252,6 +254,8 @@ const commands = {
     logConsole: false,
     logFile: false,
   });
+  if (options.deployed)
+    node.chain.getState = async () => thresholdStates.ACTIVE;
   watch(node.pool);
   if (options.feeRate)
     node.pool.options.feeRate = options.feeRate;
