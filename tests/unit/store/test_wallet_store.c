@@ -421,6 +421,51 @@ static void files_of_a_wallet_are_private(void **state)
 
 /* ---- views ---- */
 
+/* In the transaction of a reorganisation: down to a height below the fork. */
+static void filter_headers_that_are_invalid_are_dropped_with_the_wallets_rows(void **state)
+{
+    char got[400];
+
+    ask(got, sizeof got, new_stored_wallet(state, 5), "SELECT max(height) FROM filter_header");
+    assert_string_equal(got, "19");
+}
+
+static void unwatch(struct spv_store *s, uint64_t id)
+{
+    const struct spv_wallet_config cfg = wallet_config();
+    struct spv_store_update all = {.chain = NULL};
+    struct spv_wallet_update changes;
+    struct spv_wallet *w;
+
+    assert_int_equal(spv_wallet_new(&w, &cfg), 0);
+    assert_int_equal(spv_store_load_wallet(s, w), 1);
+    assert_int_equal(spv_wallet_unwatch(w, id), 0);
+    assert_int_equal(spv_wallet_changes(w, &changes), 0);
+    all.wallet = &changes;
+    assert_int_equal(spv_store_apply_all(s, &all), 0);
+    spv_wallet_free(w);
+}
+
+static void what_belongs_to_a_watch_goes_with_it(void **state)
+{
+    static const char sql[] = "SELECT (SELECT count(*) > 0 FROM wallet_script WHERE watch = 3) ||"
+                              " (SELECT count(*) > 0 FROM wallet_branch WHERE watch = 3) ||"
+                              " (SELECT count(*) > 0 FROM wallet_sum WHERE watch = 3)";
+    const char *path = new_stored_wallet(state, 4);
+    struct spv_store *s;
+    char got[400];
+
+    ask(got, sizeof got, path, "SELECT min(watch) FROM wallet_script");
+    assert_string_equal(got, "3"); /* the descriptor */
+    ask(got, sizeof got, path, sql);
+    assert_string_equal(got, "111");
+    s = must_open(path, SPV_STORE_WRITE);
+    unwatch(s, 3);
+    assert_int_equal(spv_store_close(s), 0);
+    ask(got, sizeof got, path, sql);
+    assert_string_equal(got, "000");
+}
+
 static void views_show_what_people_read(void **state)
 {
     const char *path = new_stored_wallet(state, 4);
@@ -465,6 +510,8 @@ int main(void)
         T(older_changes_are_refused),
         T(headers_that_the_wallet_needs_are_not_pruned),
         T(files_of_a_wallet_are_private),
+        T(filter_headers_that_are_invalid_are_dropped_with_the_wallets_rows),
+        T(what_belongs_to_a_watch_goes_with_it),
         T(views_show_what_people_read),
     };
     return cmocka_run_group_tests(tests, stored_wallet_setup, stored_wallet_teardown);
