@@ -17,7 +17,7 @@ WHERE = ["src", "include", "apps", "tests", "bench", "examples", "docs", "README
 EXCEPT = [":!docs/decisions.md"]
 PHRASES = {"whoever": "the peer that, the caller that", "nobody": "no peer, no caller",
            "somebody": "a peer, a caller", "reference node": "Bitcoin Core", "address book": "addrman",
-           "liar": "a peer that sends invalid data"}
+           "liar": "a peer that sends invalid data", "someone": "a peer, a caller"}
 COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*', re.S)
 
 

@@ -82,7 +82,7 @@ static void two_peers_are_asked_and_no_third(void **state)
     assert_false(spv_tx_requests_tx(requests, 3, &txid)); /* it was not asked */
     assert_true(spv_tx_requests_tx(requests, 1, &txid));
     assert_false(spv_tx_requests_tx(requests, 1, &txid)); /* a second time */
-    assert_int_equal(announce(3, 7, 7), 0); /* received: nobody is asked again */
+    assert_int_equal(announce(3, 7, 7), 0); /* received: no peer is asked again */
     assert_int_equal(announce(1, 7, 7), 0);
     assert_true(spv_tx_requests_tx(requests, 2, &txid)); /* the other request is still answered */
 }
