@@ -59,7 +59,7 @@ static int take_row(struct made *m, const struct spv_wallet_tx_row *row)
 static int make_from_wallet(struct made *m, struct spv_store *store)
 {
     struct spv_wallet_iter *iter = NULL;
-    struct spv_wallet_tx_row row;
+    struct spv_wallet_tx_row row = {.id = 0};
     int rc = spv_wallet_iter_open(&iter, store);
 
     if (rc == 0) {
@@ -179,7 +179,7 @@ static int verify_proof(struct made *m, struct spv_header *header)
         matches = calloc(tree.n_hashes + 1, sizeof *matches);
         rc = matches ? spv_merkle_verify(matches, &tree) : SPV_ERR_NOMEM;
     }
-    if (rc == 1 && memcmp(&matches[0].txid, &m->txid, sizeof m->txid) == 0) {
+    if (rc == 1 && matches && memcmp(&matches[0].txid, &m->txid, sizeof m->txid) == 0) {
         m->position = matches[0].position;
         *header = tree.header;
         rc = CLI_DONE;

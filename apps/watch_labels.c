@@ -88,7 +88,7 @@ static int read_lines(struct labels *all, const struct read_bytes *in)
         all->cap += in->at[i] == '\n';
     all->cap++;
     all->at = calloc(all->cap, sizeof *all->at);
-    all->objects = calloc(all->cap, sizeof *all->objects);
+    all->objects = calloc(all->cap, sizeof(void *));
     all->lines = calloc(all->cap, sizeof *all->lines);
     if (!all->at || !all->objects || !all->lines)
         return no_memory();

@@ -146,21 +146,21 @@ static int replace_rows(struct spv_store *s, const struct spv_chain_update *c)
     return rc ? rc : insert_rows(s, c);
 }
 
-int spv_apply_write(struct spv_store *s, const struct spv_chain_update *c)
+int spv_apply_write(struct spv_store *s, const struct spv_chain_update *update)
 {
-    switch (c->kind) {
+    switch (update->kind) {
     case SPV_UPDATE_NONE:
         return 0;
     case SPV_UPDATE_APPEND:
-        return insert_rows(s, c);
+        return insert_rows(s, update);
     case SPV_UPDATE_REORG:
-        return replace_rows(s, c);
+        return replace_rows(s, update);
     case SPV_UPDATE_BRANCH:
-        return insert_branch(s, c);
+        return insert_branch(s, update);
     case SPV_UPDATE_CHECKPOINT_START:
-        return spv_start_apply(s, c);
+        return spv_start_apply(s, update);
     case SPV_UPDATE_BACKFILL:
-        return spv_backfill_apply(s, c);
+        return spv_backfill_apply(s, update);
     }
     return spv_db_fail(s, SPV_ERR_INVALID, "%s: unknown kind of update", s->path);
 }

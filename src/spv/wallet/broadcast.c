@@ -230,7 +230,7 @@ int spv_broadcast_add_peer(struct spv_broadcast *b, const struct spv_broadcast_p
     }
     if (b->n_conns == SPV_BROADCAST_MAX_PEERS)
         return SPV_ERR_TOO_MANY;
-    grown = spv_array_grow(b->conns, &b->cap_conns, b->n_conns + 1, 8, sizeof b->conns[0]);
+    grown = spv_array_grow(b->conns, &b->cap_conns, b->n_conns + 1, 8, sizeof(void *));
     conn = grown ? calloc(1, sizeof *conn) : NULL;
     if (grown)
         b->conns = grown;
@@ -276,7 +276,7 @@ unsigned spv_broadcast_relay_count(const struct spv_broadcast *b)
 size_t spv_broadcast_memory(const struct spv_broadcast *b)
 {
     size_t n = sizeof *b + b->cap_txs * sizeof *b->txs + b->n_bytes +
-               b->n_conns * sizeof **b->conns + b->cap_conns * sizeof b->conns[0] +
+               b->n_conns * sizeof **b->conns + b->cap_conns * sizeof(void *) +
                b->cap_sends * sizeof *b->sends + b->cap_deleted * sizeof *b->deleted +
                b->cap_update * sizeof *b->update +
                (b->by_txid.n_slots + b->by_wtxid.n_slots) * sizeof *b->by_txid.slots;
