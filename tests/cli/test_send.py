@@ -158,7 +158,13 @@ class NotTaken(Send):
     def test_all_peers_are_lost_and_come_back(self):
         peers = [self.peer("fetch", wait=True) for _ in range(2)]
         program = self.program("spv-send", *self.place(*peers), "--json", "--timeout", "0", self.path_tx)
-        program.wait_for(lambda line: json.loads(line).get("announced", 0) > 0)
+        seen = []  # an announcement may come before the second connection
+
+        def both_are_there(line):
+            seen.append(json.loads(line))
+            return sum(s["event"] == "connected" for s in seen) == 2 and any(s.get("announced", 0) > 0 for s in seen)
+
+        program.wait_for(both_are_there)
         for p in peers:
             p.drop_all()
         program.event("disconnected")
