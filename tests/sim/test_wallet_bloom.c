@@ -216,6 +216,14 @@ static const struct spv_wallet_tx_row *unconfirmed_row(const struct wallet_scena
     return NULL;
 }
 
+static bool has_state(const struct wallet_scenario *s, const struct spv_txid *txid,
+                      enum spv_tx_state state)
+{
+    const struct spv_wallet_tx_row *row = unconfirmed_row(s, txid);
+
+    return row && row->state == state;
+}
+
 /* Demands a state and number of network groups of a transaction, also of its stored row. */
 static void check_stored(const struct wallet_scenario *s, const struct spv_txid *txid,
                          enum spv_tx_state state, uint32_t n_groups)
@@ -277,7 +285,7 @@ static void payment_with(struct sim *sim, enum spv_source source)
         sim_break(sim, "an unconfirmed payment is not pending");
     sim_client_step_clock(sim, s->client.client, 13 * DAY);
     wallet_scenario_run(s, 600 * SPV_SECOND);
-    if (unconfirmed_row(s, &payment.txid)->state != SPV_TX_UNCONFIRMED)
+    if (!has_state(s, &payment.txid, SPV_TX_UNCONFIRMED))
         sim_break(sim, "it expires before 14 days");
     sim_client_step_clock(sim, s->client.client, 2 * DAY);
     wallet_scenario_run(s, 600 * SPV_SECOND);
@@ -285,7 +293,7 @@ static void payment_with(struct sim *sim, enum spv_source source)
     for (size_t i = 0; i < WALLET_SERVERS; i++)
         sim_server_announce_txs(sim, i, &payment.tx, 1);
     wallet_scenario_run(s, 60 * SPV_SECOND);
-    if (unconfirmed_row(s, &payment.txid)->state != SPV_TX_UNCONFIRMED)
+    if (!has_state(s, &payment.txid, SPV_TX_UNCONFIRMED))
         sim_break(sim, "announced again, it is not pending again");
     for (size_t i = 0; i < WALLET_SERVERS; i++)
         sim_server_announce_txs(sim, i, &other.tx, 1);

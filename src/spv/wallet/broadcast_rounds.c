@@ -142,7 +142,8 @@ static int announce_package(struct spv_broadcast *b, struct spv_broadcast_conn *
     size_t n = 0;
 
     conn->bits[first] |= SPV_BROADCAST_BIT_ROUND;
-    for (uint32_t slot = first; slot != SPV_NO_SLOT; slot = b->txs[slot].next) {
+    uint32_t slot = first;
+    do {
         struct spv_broadcast_tx *tx = &b->txs[slot];
         if (tx->row.state != SPV_BROADCAST_PUBLISHING || (child_only && slot != child))
             continue;
@@ -159,7 +160,7 @@ static int announce_package(struct spv_broadcast *b, struct spv_broadcast_conn *
         n++;
         conn->bits[slot] |= SPV_BROADCAST_BIT_ANNOUNCED;
         spv_broadcast_add_fact(tx, conn->info.group, SPV_BROADCAST_ANNOUNCED);
-    }
+    } while ((slot = b->txs[slot].next) != SPV_NO_SLOT);
     return spv_broadcast_queue_items(b, conn->info.id, SPV_CMD_INV, items, n);
 }
 

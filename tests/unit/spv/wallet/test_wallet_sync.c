@@ -76,7 +76,7 @@ static void block_above_is_connected_and_one_below_is_rescanned(void **state)
     assert_int_equal(spv_wallet_balance(f->wallet, &balance, 0), 0);
     assert_int_equal(balance.amount[SPV_BALANCE_CONFIRMED], 120);
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_EVENT_CHANGED)->kind, SPV_WALLET_EVENT_CHANGED);
+    assert_int_equal(must_event(f, SPV_WALLET_EVENT_CHANGED)->kind, SPV_WALLET_EVENT_CHANGED);
     restart(f);
     pull(f);
     assert_int_equal(f->begun[1], 11);
@@ -145,7 +145,7 @@ static void an_added_watch_is_rescanned_until_the_source_is_done(void **state)
     pull(f);
     assert_int_equal(done(f, CHAIN), 0);
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_EVENT_SCANNED)->scanned.height, CHAIN);
+    assert_int_equal(must_event(f, SPV_WALLET_EVENT_SCANNED)->scanned.height, CHAIN);
     watch_script(f, 2, time_of(f, 33) + 7200);
     pull(f);
     assert_int_equal(f->n_added, 2);
@@ -164,7 +164,7 @@ static void an_added_watch_is_rescanned_until_the_source_is_done(void **state)
     next = 0;
     assert_false(spv_wallet_next_rescan(f->wallet, &next, &range));
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_EVENT_SCANNED)->scanned.height, CHAIN);
+    assert_int_equal(must_event(f, SPV_WALLET_EVENT_SCANNED)->scanned.height, CHAIN);
     restart(f);
     pull(f);
     assert_int_equal(f->n_added, 3);
@@ -368,7 +368,7 @@ static void request_is_answered_when_it_is_stored_and_matched(void **state)
     row_store_update(&f->rows, &update);
     spv_wallet_sync_stored(f->sync);
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_EVENT_ANSWER)->request, request);
+    assert_int_equal(must_event(f, SPV_WALLET_EVENT_ANSWER)->request, request);
     f->progress.is_matching = false; /* peers have not confirmed a new filter yet */
     assert_int_equal(spv_wallet_sync_reserve_index(f->sync, &second, &index, id, 0), 0);
     assert_int_equal(second, request + 1);
@@ -377,7 +377,7 @@ static void request_is_answered_when_it_is_stored_and_matched(void **state)
     assert_null(next_event(f, SPV_WALLET_EVENT_ANSWER));
     f->progress.is_matching = true;
     pull(f);
-    assert_int_equal(next_event(f, SPV_WALLET_EVENT_ANSWER)->request, second);
+    assert_int_equal(must_event(f, SPV_WALLET_EVENT_ANSWER)->request, second);
     assert_null(next_event(f, SPV_WALLET_EVENT_ANSWER));
     assert_int_equal(spv_wallet_sync_unwatch(f->sync, &second, id + 9), SPV_ERR_NOT_FOUND);
     pull(f);
@@ -392,7 +392,7 @@ static void blocks_below_what_the_source_can_scan_raise_an_alarm_once(void **sta
     watch_script(f, 1, 0);
     f->progress.lowest = 12;
     pull(f);
-    event = next_event(f, SPV_WALLET_EVENT_ALARM);
+    event = must_event(f, SPV_WALLET_EVENT_ALARM);
     assert_non_null(event);
     assert_int_equal(event->alarm, SPV_WALLET_ALARM_START);
     assert_true(event->raised);

@@ -187,6 +187,16 @@ static const struct spv_wallet_event *next_event(struct fixture *f, enum spv_wal
     return NULL;
 }
 
+/* The same; the test fails when there is none. */
+static const struct spv_wallet_event *must_event(struct fixture *f, enum spv_wallet_event_kind kind)
+{
+    static const struct spv_wallet_event none;
+    const struct spv_wallet_event *event = next_event(f, kind);
+
+    assert_non_null(event);
+    return event ? event : &none;
+}
+
 static uint64_t watch(struct fixture *f, int64_t birthday, uint64_t *request)
 {
     const struct spv_watch_target target = {
