@@ -144,6 +144,14 @@ static void a_search_is_done_again(void **state)
     scan_fixture_run(&f);
     assert_int_equal(f.n_events, n + 1);
     assert_int_equal(f.events[n].kind, SPV_SCAN_DONE);
+    uint8_t bytes[BLOCK_FIXTURE_SCRIPT];
+    const struct spv_bytes known = {bytes, sizeof bytes};
+    fixture_script(bytes, 40);
+    assert_int_equal(spv_filter_scan_search(f.scan, &known, 1, 1), 0);
+    scan_fixture_run(&f);
+    assert_int_equal(f.events[n + 1].kind, SPV_SCAN_FOUND);
+    assert_int_equal(f.events[n + 1].height, 40);
+    assert_int_equal(f.events[f.n_events - 1].kind, SPV_SCAN_DONE);
     scan_fixture_close(&f);
 }
 
