@@ -46,21 +46,6 @@ static void print_line(const char *name, const char *text)
     (void)printf("%-14s %s\n", name, text);
 }
 
-static char *hex_of(const uint8_t *bytes, size_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *text = malloc(2 * n + 1);
-
-    for (size_t i = 0; text && i < n; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    if (text) {
-        text[2 * n] = '\0';
-    }
-    return text;
-}
-
 /* An address and the networks that have it. */
 struct shared_address {
     char text[SPV_ADDRESS_TEXT];
@@ -136,7 +121,7 @@ int address_print_script(const uint8_t *script, size_t n, unsigned networks)
     struct spv_script_info info;
     const size_t found = addresses_of(addresses, script, n, networks);
     const char *kind = spv_script_kind_name(spv_script_classify(&info, script, n));
-    char *hex = hex_of(script, n);
+    char *hex = cli_hex(script, n);
     char *descriptor = NULL;
     int rc = CLI_DONE;
 
@@ -180,7 +165,7 @@ static int print_derived(const struct spv_derived_script *derived, size_t branch
     const struct spv_bytes *script = &derived->script;
     const char *kind = spv_script_kind_name(spv_script_classify(&info, script->bytes, script->n));
     const bool has = spv_address_encode(address, script->bytes, script->n, network) == 0;
-    char *hex = hex_of(script->bytes, script->n);
+    char *hex = cli_hex(script->bytes, script->n);
 
     if (!hex) {
         return cli_fail(SPV_ERR_NOMEM, "not enough memory.");

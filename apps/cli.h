@@ -201,6 +201,9 @@ void cli_clean(char *text);
 /* Returns a copy of a JSON text with control characters written as \uXXXX, which the caller frees;
  * NULL: no memory. */
 char *cli_json_escape(const char *json);
+/* Returns n bytes as hexadecimal digits, with room for a line feed, which the caller frees; NULL:
+ * no memory. */
+char *cli_hex(const uint8_t *bytes, size_t n);
 /* JSON strings and flat objects as Jansson's of these names make them, but from any bytes; with
  * Jansson's own, one byte that is no UTF-8 makes the whole object NULL. Formats are rows of
  * "s:T" with T one of s, s?, i, I, b, f, o and o?. NULL: no memory. */

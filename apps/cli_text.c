@@ -171,3 +171,18 @@ json_t *cli_json_pack(const char *format, ...)
     json_decref(object);
     return NULL;
 }
+
+char *cli_hex(const uint8_t *bytes, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *text = malloc(2 * n + 2);
+
+    for (size_t i = 0; text && i < n; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    if (text) {
+        text[2 * n] = '\0';
+    }
+    return text;
+}

@@ -218,21 +218,6 @@ static int find_block(struct made *m, struct spv_store *store, const struct spv_
 
 /* ---- output ---- */
 
-static char *hex_of(const uint8_t *bytes, size_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *text = malloc(2 * n + 2);
-
-    for (size_t i = 0; text && i < n; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    if (text) {
-        text[2 * n] = '\0';
-    }
-    return text;
-}
-
 static void print_json(const struct made *m, const char *hex)
 {
     char txid[SPV_HASH_HEX], block[SPV_HASH_HEX];
@@ -261,7 +246,7 @@ static int write_file(const struct made *m, const char *hex, const char *databas
 
 static int print_proof(const struct made *m, const char *database)
 {
-    char *hex = hex_of(m->bytes, m->n);
+    char *hex = cli_hex(m->bytes, m->n);
     int rc = CLI_DONE;
 
     if (!hex) {
